@@ -1,0 +1,66 @@
+// Files and directories: whole reads with a limit, atomic and durable writes, copies that keep holes, removal of trees.
+// Functions that take a directory descriptor accept AT_FDCWD.
+#ifndef KNALLER_BASE_FILE_H_
+#define KNALLER_BASE_FILE_H_
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/deadline.h"
+#include "base/fd.h"
+
+namespace knaller {
+
+enum class Durability { kFsync, kNoSync };
+
+// openat(2) with O_CLOEXEC; throws with the path in the message.
+UniqueFd open_at(int dir, const std::string& path, int flags, mode_t mode = 0600);
+UniqueFd open_directory(const std::string& path);
+// A regular file below `dir`, for reading, reached without following any link and not waiting for a fifo: for everything an
+// engine may have put there. kCorrupt when it is something else, kNotFound when absent.
+UniqueFd open_untrusted(int dir, const std::string& path);
+
+std::string read_file(int dir, const std::string& path, size_t limit = 1 << 20);
+std::string read_file(const std::string& path, size_t limit = 1 << 20);
+std::optional<std::string> read_file_if_exists(int dir, const std::string& path, size_t limit = 1 << 20);
+
+// Replaces `path` in one step: temporary name beside it, fsync, rename, fsync of the directory. Mode 0600 unless given.
+void write_file_atomically(int dir, const std::string& path, std::string_view content,
+                           Durability durability = Durability::kFsync, mode_t mode = 0600);
+void fsync_fd(int fd, std::string_view what);
+
+// mkdir -p, each new level with `mode`.
+void make_directories(const std::string& path, mode_t mode = 0700);
+std::optional<struct stat> stat_if_exists(int dir, const std::string& path);  // does not follow a final link
+bool exists(const std::string& path);
+std::vector<std::string> list_directory(int dir);  // names, sorted, without "." and ".."
+// Removes a file or a whole tree without following links. Nothing there is no error.
+void remove_tree(int dir, const std::string& name);
+
+struct CopyResult {
+  uint64_t apparent_bytes = 0;
+  uint64_t copied_bytes = 0;  // data that was written; 0 when it was cloned or linked
+  bool reflinked = false;
+};
+using ByteProgress = std::function<void(uint64_t done, uint64_t total)>;
+
+// Copies the first `size` bytes of `from` into the empty file `to`: FICLONE where the file system has it, else the data
+// extents only, and blocks of zeros become holes. `to` ends exactly `size` bytes long. Not fsync'd.
+CopyResult copy_sparse(int from, int to, uint64_t size, const Deadline& deadline, const ByteProgress& progress = {});
+// A hard link to `from`; a sparse, fsync'd copy with mode 0400 where links fail (EXDEV, EPERM, EMLINK).
+void link_or_copy(int from_dir, const std::string& from, int to_dir, const std::string& to, const Deadline& deadline);
+
+uint64_t file_size(int fd);
+// Bytes that the file really occupies (st_blocks * 512).
+uint64_t allocated_bytes(int fd);
+
+}  // namespace knaller
+
+#endif  // KNALLER_BASE_FILE_H_
