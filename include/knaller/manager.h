@@ -1,0 +1,231 @@
+// knaller: start, stop, enter and snapshot microVMs.
+//
+//   knaller::Manager manager({.home = "/var/lib/ci/knaller"});
+//   auto vm = manager.start({.name = "web", .image = "tiny"});
+//   auto snapshot = manager.create_snapshot({.vm = "web"});
+//
+// A Manager holds no state of its own: what is true of a VM is in its directory and its processes, so any number of Managers,
+// in any number of processes, may work on one home. One Manager may be used from several threads at once.
+//
+// Every call blocks until it is done, until its timeout (Code::kTimeout) or until the stop token asks it to stop
+// (Code::kCancelled); what it had begun is then undone. Failures are knaller::Error; nothing is printed, no signal handler,
+// working directory or environment is touched, and children are waited for by pidfd only.
+#ifndef KNALLER_MANAGER_H_
+#define KNALLER_MANAGER_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "knaller/error.h"
+#include "knaller/types.h"
+
+#if defined(__GNUC__)
+#define KNALLER_API __attribute__((visibility("default")))
+#else
+#define KNALLER_API
+#endif
+
+namespace knaller {
+inline namespace v0 {
+
+struct ManagerOptions {
+  std::string home;     // empty: the default of default_home()
+  std::string libexec;  // where knaller-monitor and knaller-qemu lie; empty: beside or behind this library's installation
+  std::string pasta;    // empty: found on PATH
+  EventSink on_event;
+  bool allow_network_home = false;  // a home on NFS or FUSE is refused unless this is set
+};
+
+struct StartOptions {
+  WaitOptions wait;
+  // The VM ends and is removed when this Manager's process ends or the returned Tie is destroyed (`knaller run`).
+  bool tie = false;
+  std::stop_token stop;
+};
+
+struct RestoreOptions {
+  std::string name;      // empty: one is made up
+  std::string snapshot;  // id, unique beginning of an id, or name
+  std::optional<std::vector<PortForward>> ports;  // absent: the snapshot's guest ports on free host ports
+  std::optional<NetworkMode> network;
+  EngineChoice engine;
+  bool force = false;  // passes over the checks that are judgement (CPU model, engine version), never over damage
+};
+
+// Keeps a tied VM alive; its destruction lets the monitor end and remove it.
+class KNALLER_API Tie {
+ public:
+  Tie();
+  explicit Tie(int fd);
+  Tie(Tie&&) noexcept;
+  Tie& operator=(Tie&&) noexcept;
+  ~Tie();
+  void release();  // the VM goes on without us
+
+ private:
+  int fd_ = -1;
+};
+
+struct Started {
+  VmInfo vm;
+  Tie tie;  // empty unless StartOptions::tie
+};
+
+struct StopOptions {
+  std::chrono::milliseconds timeout = std::chrono::seconds(10);  // the guest's time to shut down before it is ended
+  bool force = false;                                            // end it at once
+  std::stop_token stop;
+};
+
+struct RemoveOptions {
+  bool force = false;  // ends a running VM; an absent one is no error
+  std::stop_token stop;
+};
+
+struct SnapshotOptions {
+  std::string vm;
+  std::string name;  // optional, unique
+  std::map<std::string, std::string> labels;
+  bool durable = true;                                             // false: not fsync'd
+  std::chrono::milliseconds max_pause = std::chrono::seconds(30);  // past it the snapshot fails and the VM runs
+  std::stop_token stop;
+};
+
+// How a process in a guest, or the VM itself, ended.
+struct ExecResult {
+  int exit_code = 0;   // the command's own
+  int signal = 0;      // the signal's number when one ended it, else 0
+};
+
+struct ExecOptions {
+  std::vector<std::string> argv;  // each is passed literally
+  std::string shell_command;      // instead of argv: given to the guest's shell as it stands
+  std::string user = "root";
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::string working_directory;
+  bool tty = false;        // ask for a terminal in the guest
+  // The caller's descriptors; -1: nothing to read, output is dropped. With `tty`, the caller sets its terminal to raw mode.
+  int stdin_fd = -1;
+  int stdout_fd = -1;
+  int stderr_fd = -1;
+  // Readable when a byte that is a signal number to pass on, or 0 for "the window changed", is there. -1: none.
+  int signal_fd = -1;
+  std::chrono::milliseconds connect_timeout = std::chrono::seconds(10);
+  std::stop_token stop;
+};
+
+struct CopyOptions {
+  std::string vm;
+  std::string host_path;
+  std::string guest_path;
+  enum class Direction { kToGuest, kFromGuest } direction = Direction::kToGuest;
+  std::stop_token stop;
+};
+
+struct LogOptions {
+  std::string vm;
+  bool engine = false;  // the engine's log instead of the console
+  int64_t lines = -1;   // the last so many; -1: all
+  bool follow = false;  // until the VM ends or the caller stops
+  std::stop_token stop;
+};
+
+struct ImageBuildOptions {
+  std::string kind;  // "tiny" or "debian"
+  std::string name;  // empty: as kind
+  uint64_t disk_mib = 0;
+  std::vector<std::string> packages;
+  bool replace = false;  // of an image of that name
+  std::stop_token stop;
+};
+
+struct ImageImportOptions {
+  std::string name;
+  std::string kernel;
+  std::string rootfs;
+  std::string initrd;
+  std::stop_token stop;
+};
+
+// What an ssh client needs to enter a VM.
+struct SshTarget {
+  std::string host;  // 127.0.0.1
+  uint16_t port = 0;
+  std::string user;
+  std::string key_file;
+  std::string known_hosts_file;
+  std::string host_alias;  // the name under which the host key stands in known_hosts_file
+};
+
+class KNALLER_API Manager {
+ public:
+  explicit Manager(ManagerOptions options = {});
+  ~Manager();
+  Manager(const Manager&) = delete;
+  Manager& operator=(const Manager&) = delete;
+
+  const std::string& home() const;
+
+  // VMs
+  Started start(const VmOptions& vm, const StartOptions& options = {});             // a new VM
+  Started start_existing(const std::string& name, const StartOptions& options = {});  // a stopped one, as configured
+  Started restore(const RestoreOptions& restore, const StartOptions& options = {});
+  void stop(const std::string& name, const StopOptions& options = {});
+  VmInfo restart(const std::string& name, const StopOptions& stop = {}, const StartOptions& start = {});
+  void remove(const std::string& name, const RemoveOptions& options = {});
+  void pause(const std::string& name, std::stop_token stop = {});
+  void resume(const std::string& name, std::stop_token stop = {});
+  std::vector<VmInfo> list();  // every one, sorted by name; never fails for the sake of one
+  VmInfo inspect(const std::string& name);
+  std::string inspect_json(const std::string& name);  // everything known, as one JSON object
+  // Blocks until the VM has ended; how it ended.
+  VmInfo wait(const std::string& name, std::stop_token stop = {});
+  void logs(const LogOptions& options, const std::function<void(std::string_view)>& write);
+
+  // Inside a VM
+  ExecResult exec(const std::string& name, const ExecOptions& options);
+  void copy(const CopyOptions& options);
+  SshTarget ssh_target(const std::string& name);
+
+  // Snapshots
+  SnapshotInfo create_snapshot(const SnapshotOptions& options);
+  std::vector<SnapshotInfo> list_snapshots();
+  SnapshotInfo inspect_snapshot(const std::string& id);
+  std::string inspect_snapshot_json(const std::string& id);
+  void remove_snapshot(const std::string& id, const RemoveOptions& options = {});
+
+  // Images
+  ImageInfo build_image(const ImageBuildOptions& options);
+  ImageInfo import_image(const ImageImportOptions& options);
+  std::vector<ImageInfo> list_images();
+  ImageInfo inspect_image(const std::string& name);
+  std::string inspect_image_json(const std::string& name);
+  void remove_image(const std::string& name, const RemoveOptions& options = {});
+
+  // What this machine can do, one row a check.
+  std::vector<CheckRow> doctor();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// $KNALLER_HOME, else $XDG_DATA_HOME/knaller, else ~/.local/share/knaller. For programs; the library itself never reads the
+// environment.
+KNALLER_API std::string default_home();
+// "0.1.0"
+KNALLER_API std::string_view version();
+
+// Parsers of what users write, for programs that take the same options. Throw kInvalidArgument.
+KNALLER_API PortForward parse_port(std::string_view text);  // [ADDR:]HOST:GUEST[/tcp|udp]
+KNALLER_API void check_vm_name(std::string_view name);
+
+}  // namespace v0
+}  // namespace knaller
+
+#endif  // KNALLER_MANAGER_H_

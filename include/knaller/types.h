@@ -1,0 +1,170 @@
+// The values that knaller's library takes and gives. Plain data; nothing here does anything.
+#ifndef KNALLER_TYPES_H_
+#define KNALLER_TYPES_H_
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace knaller {
+inline namespace v0 {
+
+using SystemTime = std::chrono::system_clock::time_point;
+
+// --- What the library tells while it works ------------------------------------------------------------------------------
+
+enum class EventKind {
+  kStep,      // something began: "building image 'tiny'"
+  kProgress,  // bytes of the current step: done, total (0: unknown)
+  kConsole,   // a piece of the guest's console, while starting
+  kNote,      // something the user should know: "the host has no default route: the guest is offline"
+  kTiming,    // a phase ended: text is its name, duration its length
+};
+
+struct Event {
+  EventKind kind = EventKind::kStep;
+  std::string text;
+  uint64_t done = 0;
+  uint64_t total = 0;
+  std::chrono::microseconds duration{0};
+};
+
+// Called on the thread that called the library, never concurrently. May be empty.
+using EventSink = std::function<void(const Event&)>;
+
+// --- Options ------------------------------------------------------------------------------------------------------------
+
+enum class EngineKind { kAuto, kFirecracker, kQemu };
+
+struct EngineChoice {
+  EngineKind kind = EngineKind::kAuto;
+  std::string path;  // a binary; empty: found on PATH (Firecracker) or in libexec (knaller-qemu)
+};
+
+enum class Protocol { kTcp, kUdp };
+
+struct PortForward {
+  std::string address = "127.0.0.1";
+  uint16_t host = 0;  // 0: a free one is chosen
+  uint16_t guest = 0;
+  Protocol protocol = Protocol::kTcp;
+
+  bool operator==(const PortForward&) const = default;
+};
+
+enum class NetworkMode { kRootless, kNone };
+enum class OnReboot { kRestart, kStop };
+
+// What a new VM is made of. Everything that is empty or absent has its default.
+struct VmOptions {
+  std::string name;   // empty: one is made up
+  std::string image;  // empty, and no kernel: "tiny"
+  // A guest of the user's own instead of an image; kernel and rootfs together.
+  std::string kernel;
+  std::string rootfs;
+  std::string initrd;
+  std::string kernel_args;  // appended to knaller's own
+
+  uint32_t vcpus = 1;
+  uint64_t memory_mib = 1024;
+  uint64_t disk_mib = 0;  // private disk; 0: the image's default
+
+  NetworkMode network = NetworkMode::kRootless;
+  std::vector<PortForward> ports;
+  OnReboot on_reboot = OnReboot::kRestart;
+  EngineChoice engine;
+};
+
+struct WaitOptions {
+  bool ready = true;  // false: return as soon as the guest runs
+  std::chrono::milliseconds timeout = std::chrono::minutes(2);
+};
+
+// --- What there is ------------------------------------------------------------------------------------------------------
+
+enum class VmState {
+  kStarting,
+  kRunning,
+  kPaused,
+  kStuck,    // the engine does not answer
+  kStopped,  // ended as it should; start it again, or remove it
+  kCrashed,  // ended otherwise; `reason` says how
+  kBroken,   // its directory can't be read; `reason` says why
+  kForeign,  // of the Go program
+};
+std::string to_string(VmState state);  // "running"
+
+struct VmInfo {
+  std::string name;
+  std::string uuid;
+  VmState state = VmState::kBroken;
+  std::string reason;   // why it is crashed, broken or stuck; how it ended
+  std::string network;  // "rootless", "none", "down"
+  std::string network_reason;
+  SystemTime created_at{};
+  std::optional<SystemTime> started_at;
+  uint32_t vcpus = 0;
+  uint64_t memory_mib = 0;
+  std::vector<PortForward> ports;  // without SSH's
+  uint16_t ssh_port = 0;           // 0: none
+  std::string image;
+  std::string engine;          // "firecracker" or "qemu"
+  std::string engine_version;  // "1.16.1"
+  std::string from_snapshot;   // id, empty for a fresh VM
+  std::string directory;
+  bool renewed = true;  // clones: clock, randomness and hostname were renewed
+  std::string renew_reason;
+  int monitor_pid = 0;  // 0 unless it runs
+  int engine_pid = 0;
+};
+
+struct SnapshotInfo {
+  std::string id;
+  std::string uuid;
+  std::string name;  // the user's own, may be empty
+  std::map<std::string, std::string> labels;
+  std::string vm_name;
+  SystemTime created_at{};
+  uint32_t vcpus = 0;
+  uint64_t memory_mib = 0;
+  std::vector<PortForward> ports;
+  std::string engine;
+  std::string engine_version;
+  std::string image;
+  std::string parent;                         // the snapshot that the VM came from, may be empty
+  std::chrono::microseconds paused{0};        // how long the guest stood still
+  uint64_t allocated_bytes = 0;
+  bool foreign = false;  // of the Go program
+  std::string broken;    // why it can't be used; empty when it can
+  std::string directory;
+};
+
+struct ImageInfo {
+  std::string name;
+  SystemTime created_at{};
+  std::string kernel_version;
+  std::string source;         // "tiny", "debian", "imported"
+  uint64_t allocated_bytes = 0;
+  bool has_base = false;      // boots a shared base with a private disk over it
+  int guest_protocol = 0;     // of the helper in the guest; 0: none
+  std::string broken;
+  std::string directory;
+};
+
+struct CheckRow {
+  enum class Result { kOk, kWarning, kFailed };
+  Result result = Result::kOk;
+  std::string name;    // "KVM", "pasta"
+  std::string detail;  // what was found
+  std::string remedy;  // the exact command that mends it; empty when there is nothing to do
+};
+
+}  // namespace v0
+}  // namespace knaller
+
+#endif  // KNALLER_TYPES_H_
