@@ -12,7 +12,8 @@ namespace knaller {
 
 void UniqueFd::reset(int fd) {
   const int old = std::exchange(fd_, fd);
-  // Linux frees the descriptor even when close() reports EINTR or EIO; what must reach the disk is fsync'd before.
+  // Linux frees the descriptor even when close() reports EINTR or EIO; what must reach the disk is fsync'd
+  // before.
   if (old >= 0) ::close(old);
 }
 

@@ -1,5 +1,5 @@
-// Files and directories: whole reads with a limit, atomic and durable writes, copies that keep holes, removal of trees.
-// Functions that take a directory descriptor accept AT_FDCWD.
+// Files and directories: whole reads with a limit, atomic and durable writes, copies that keep holes, removal
+// of trees. Functions that take a directory descriptor accept AT_FDCWD.
 #ifndef KNALLER_BASE_FILE_H_
 #define KNALLER_BASE_FILE_H_
 
@@ -23,15 +23,16 @@ enum class Durability { kFsync, kNoSync };
 // openat(2) with O_CLOEXEC; throws with the path in the message.
 UniqueFd open_at(int dir, const std::string& path, int flags, mode_t mode = 0600);
 UniqueFd open_directory(const std::string& path);
-// A regular file below `dir`, for reading, reached without following any link and not waiting for a fifo: for everything an
-// engine may have put there. kCorrupt when it is something else, kNotFound when absent.
+// A regular file below `dir`, for reading, reached without following any link and not waiting for a fifo: for
+// everything an engine may have put there. kCorrupt when it is something else, kNotFound when absent.
 UniqueFd open_untrusted(int dir, const std::string& path);
 
 std::string read_file(int dir, const std::string& path, size_t limit = 1 << 20);
 std::string read_file(const std::string& path, size_t limit = 1 << 20);
 std::optional<std::string> read_file_if_exists(int dir, const std::string& path, size_t limit = 1 << 20);
 
-// Replaces `path` in one step: temporary name beside it, fsync, rename, fsync of the directory. Mode 0600 unless given.
+// Replaces `path` in one step: temporary name beside it, fsync, rename, fsync of the directory. Mode 0600
+// unless given.
 void write_file_atomically(int dir, const std::string& path, std::string_view content,
                            Durability durability = Durability::kFsync, mode_t mode = 0600);
 void fsync_fd(int fd, std::string_view what);
@@ -51,11 +52,14 @@ struct CopyResult {
 };
 using ByteProgress = std::function<void(uint64_t done, uint64_t total)>;
 
-// Copies the first `size` bytes of `from` into the empty file `to`: FICLONE where the file system has it, else the data
-// extents only, and blocks of zeros become holes. `to` ends exactly `size` bytes long. Not fsync'd.
-CopyResult copy_sparse(int from, int to, uint64_t size, const Deadline& deadline, const ByteProgress& progress = {});
+// Copies the first `size` bytes of `from` into the empty file `to`: FICLONE where the file system has it,
+// else the data extents only, and blocks of zeros become holes. `to` ends exactly `size` bytes long. Not
+// fsync'd.
+CopyResult copy_sparse(int from, int to, uint64_t size, const Deadline& deadline,
+                       const ByteProgress& progress = {});
 // A hard link to `from`; a sparse, fsync'd copy with mode 0400 where links fail (EXDEV, EPERM, EMLINK).
-void link_or_copy(int from_dir, const std::string& from, int to_dir, const std::string& to, const Deadline& deadline);
+void link_or_copy(int from_dir, const std::string& from, int to_dir, const std::string& to,
+                  const Deadline& deadline);
 
 uint64_t file_size(int fd);
 // Bytes that the file really occupies (st_blocks * 512).

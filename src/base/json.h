@@ -1,5 +1,6 @@
-// JSON from outside (files, peers): strict, no exceptions of the JSON library's own, errors that name the place.
-// Include in .cc files only: nlohmann's header is slow to compile; headers use <nlohmann/json_fwd.hpp>.
+// JSON from outside (files, peers): strict, no exceptions of the JSON library's own, errors that name the
+// place. Include in .cc files only: nlohmann's header is slow to compile; headers use
+// <nlohmann/json_fwd.hpp>.
 #ifndef KNALLER_BASE_JSON_H_
 #define KNALLER_BASE_JSON_H_
 
@@ -19,10 +20,12 @@ using Json = nlohmann::json;
 // Parses one document. Depth is limited to 64. Throws Error(code) "<what> is not valid JSON: …".
 Json parse_json(std::string_view text, std::string_view what, Code code = Code::kCorrupt);
 
-// Typed access to the members of an object. `what` names the document in errors: "vm.json: 'vcpus' must be a number".
+// Typed access to the members of an object. `what` names the document in errors: "vm.json: 'vcpus' must be a
+// number".
 class JsonReader {
  public:
   JsonReader(const Json& object, std::string what, Code code = Code::kCorrupt);
+  JsonReader(Json&& object, std::string what, Code code = Code::kCorrupt) = delete;  // only refers to it
 
   bool has(std::string_view key) const;
   std::string string(std::string_view key) const;

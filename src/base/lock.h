@@ -1,5 +1,5 @@
-// Locks on files. All are OFD locks: they belong to the open description, end with its last descriptor, and can be seen
-// (F_OFD_GETLK) without being taken, so looking never disturbs a holder.
+// Locks on files. All are OFD locks: they belong to the open description, end with its last descriptor, and
+// can be seen (F_OFD_GETLK) without being taken, so looking never disturbs a holder.
 #ifndef KNALLER_BASE_LOCK_H_
 #define KNALLER_BASE_LOCK_H_
 
@@ -18,12 +18,13 @@ bool try_lock_byte(int fd, uint64_t byte);
 // Is the byte locked by another description? Takes nothing. Works on read-only descriptors.
 bool is_byte_locked(int fd, uint64_t byte);
 
-// A named lock file, held by one command at a time. The holder's verb, pid and start time are written into the file, for
-// messages only, never for a decision. The file stays when the lock is released, unless unlink_while_held() was called.
+// A named lock file, held by one command at a time. The holder's verb, pid and start time are written into
+// the file, for messages only, never for a decision. The file stays when the lock is released, unless
+// unlink_while_held() was called.
 class LockFile {
  public:
-  // `on_wait` is called once with the holder's description when somebody else has it ("stop (pid 123, for 2 s)").
-  // Throws kBusy, naming the holder, when the deadline passes first.
+  // `on_wait` is called once with the holder's description when somebody else has it ("stop (pid 123, for 2
+  // s)"). Throws kBusy, naming the holder, when the deadline passes first.
   static LockFile acquire(int dir, const std::string& name, const std::string& verb, const Deadline& deadline,
                           const std::function<void(const std::string& holder)>& on_wait = {});
   // Nothing when somebody else has it.

@@ -1,8 +1,10 @@
-// Child processes: one way to start them, and pidfds to wait for and signal them. Never a shell, never a bare pid.
+// Child processes: one way to start them, and pidfds to wait for and signal them. Never a shell, never a bare
+// pid.
 //
-// spawn() uses clone(CLONE_VFORK | CLONE_PIDFD): glibc 2.36's posix_spawn gives no pidfd. The child resets its signals, gets
-// exactly the descriptors asked for (everything else is closed) and, unless `outlive_parent`, a parent-death signal. That
-// signal follows the *thread* that spawned: spawn long-lived children from a thread that lives as long.
+// spawn() uses clone(CLONE_VFORK | CLONE_PIDFD): glibc 2.36's posix_spawn gives no pidfd. The child resets
+// its signals, gets exactly the descriptors asked for (everything else is closed) and, unless
+// `outlive_parent`, a parent-death signal. That signal follows the *thread* that spawned: spawn long-lived
+// children from a thread that lives as long.
 #ifndef KNALLER_BASE_PROCESS_H_
 #define KNALLER_BASE_PROCESS_H_
 
@@ -74,14 +76,17 @@ struct ProgramOutput {
   std::string err;  // the last 16 KiB
 };
 
-// Runs a program to its end, with `input` on its standard input. Kills it when the deadline passes (kTimeout) or the caller
-// stops (kCancelled). Does not judge the exit status. More than `output_limit` bytes of output is kIo.
+// Runs a program to its end, with `input` on its standard input. Kills it when the deadline passes (kTimeout)
+// or the caller stops (kCancelled). Does not judge the exit status. More than `output_limit` bytes of output
+// is kIo.
 ProgramOutput run_program(SpawnOptions options, const Deadline& deadline, std::string_view input = {},
                           size_t output_limit = 16 << 20);
-// The same, and anything but exit code 0 is an error of kIo with the program's own words; returns its standard output.
+// The same, and anything but exit code 0 is an error of kIo with the program's own words; returns its
+// standard output.
 std::string run_checked(SpawnOptions options, const Deadline& deadline, std::string_view input = {});
 
-// The full path of `name` on this process's PATH (a name with a slash: itself, if executable); empty when there is none.
+// The full path of `name` on this process's PATH (a name with a slash: itself, if executable); empty when
+// there is none.
 std::string find_program(std::string_view name);
 
 }  // namespace knaller

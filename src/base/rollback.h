@@ -1,4 +1,5 @@
-// The way back: every step that acquires something registers its undo at once; unless commit() is called, they run in reverse.
+// The way back: every step that acquires something registers its undo at once; unless commit() is called,
+// they run in reverse.
 #ifndef KNALLER_BASE_ROLLBACK_H_
 #define KNALLER_BASE_ROLLBACK_H_
 
@@ -18,8 +19,8 @@ class Rollback {
 
   void add(std::function<void()> undo) { undos_.push_back(std::move(undo)); }
   void commit() noexcept { undos_.clear(); }
-  // Runs every undo, last first. An undo that throws is passed over: the first error is what the user is told, and what was
-  // left behind the next command's sweep finds.
+  // Runs every undo, last first. An undo that throws is passed over: the first error is what the user is
+  // told, and what was left behind the next command's sweep finds.
   void run() noexcept {
     while (!undos_.empty()) {
       auto undo = std::move(undos_.back());
