@@ -23,6 +23,8 @@ enum class Durability { kFsync, kNoSync };
 // openat(2) with O_CLOEXEC; throws with the path in the message.
 UniqueFd open_at(int dir, const std::string& path, int flags, mode_t mode = 0600);
 UniqueFd open_directory(const std::string& path);
+// openat2(2) that follows no link anywhere and does not leave `dir`. A link, or a way out, is kCorrupt.
+UniqueFd open_beneath(int dir, const std::string& path, int flags);
 // A regular file below `dir`, for reading, reached without following any link and not waiting for a fifo: for
 // everything an engine may have put there. kCorrupt when it is something else, kNotFound when absent.
 UniqueFd open_untrusted(int dir, const std::string& path);
