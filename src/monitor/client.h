@@ -1,0 +1,94 @@
+// The other commands' side of a monitor: `monitor.sock` in the VM's directory, JSON lines, each with the
+// protocol's version.
+//
+//   auto client = MonitorClient::connect(vm_directory, deadline);
+//   auto lease = client.lease("snapshot", deadline);
+//   lease.pause(deadline);  …  lease.release(deadline);
+//
+// One thread at a time for each object. Every call takes a deadline; a monitor that ended meanwhile is
+// kEngineDied.
+#ifndef KNALLER_MONITOR_CLIENT_H_
+#define KNALLER_MONITOR_CLIENT_H_
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "knaller/types.h"
+#include "monitor/exit_record.h"
+
+namespace knaller::monitor {
+
+struct Status {
+  std::string state;   // "starting", "running", "paused", "stuck", "stopping"
+  std::string reason;  // why it is stuck
+  pid_t monitor_pid = 0;
+  pid_t engine_pid = 0;
+  std::chrono::system_clock::time_point since{};  // start of the engine
+  std::string network;                            // "rootless", "none", "down"
+  std::string network_reason;
+  std::vector<PortForward> ports;  // all that are forwarded, SSH's included
+  int reboots = 0;                 // since the monitor's start
+  std::string lease;               // verb and pid of the lease's holder; empty: free
+  bool tied = false;
+};
+
+// The right to pause the VM. Who holds it asks the monitor to pause and resume, so that the monitor always
+// knows the true state and can undo: when the connection ends in any way, a VM that was not paused when the
+// lease was given runs again.
+class Lease {
+ public:
+  Lease(Lease&&) noexcept = default;
+  Lease& operator=(Lease&&) noexcept = default;
+
+  bool was_paused() const { return was_paused_; }  // when the lease was given
+  void pause(const Deadline& deadline);
+  void resume(const Deadline& deadline);
+  void release(const Deadline& deadline);       // resumes if it must, and waits for that
+  void leave_paused(const Deadline& deadline);  // gives the lease back and lets the VM stay paused
+
+ private:
+  friend class MonitorClient;
+  explicit Lease(UniqueFd socket) : socket_(std::move(socket)) {}
+  nlohmann::json call(std::string_view op, const Deadline& deadline);
+
+  UniqueFd socket_;
+  std::string buffer_;
+  bool was_paused_ = false;
+};
+
+class MonitorClient {
+ public:
+  // kNotFound or kEngineDied when no monitor listens there.
+  static MonitorClient connect(int vm_directory, const Deadline& deadline);
+
+  Status status(const Deadline& deadline);
+  // Waits its turn while another holds the lease: `on_wait` is told once who ("snapshot (pid 123)"). kBusy,
+  // naming the holder, when the deadline passes first.
+  Lease lease(const std::string& verb, const Deadline& deadline,
+              const std::function<void(const std::string& holder)>& on_wait = {});
+  // Asks the guest to shut down, waits for `timeout`, then ends the engine; `force` ends it at once. Returns
+  // when the VM has ended, its exit is recorded and its directory is free for the next start.
+  ExitRecord stop(std::chrono::milliseconds timeout, bool force, const Deadline& deadline);
+  // Returns when the VM has ended, in the same sense.
+  ExitRecord wait(const Deadline& deadline);
+
+ private:
+  MonitorClient(UniqueFd directory, UniqueFd socket)
+      : directory_(std::move(directory)), socket_(std::move(socket)) {}
+
+  UniqueFd directory_;
+  UniqueFd socket_;
+  std::string buffer_;
+};
+
+}  // namespace knaller::monitor
+
+#endif  // KNALLER_MONITOR_CLIENT_H_

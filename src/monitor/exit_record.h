@@ -1,0 +1,34 @@
+// How a VM ended: `exit.json` in its directory, written atomically by the monitor at every end.
+//
+//   {"v":1,"state":"stopped","reason":"the guest powered
+//   off","rc":0,"signal":null,"at":"2026-11-23T09:26:15.201145921Z"}
+#ifndef KNALLER_MONITOR_EXIT_RECORD_H_
+#define KNALLER_MONITOR_EXIT_RECORD_H_
+
+#include <chrono>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+namespace knaller::monitor {
+
+inline constexpr char kExitFile[] = "exit.json";
+
+struct ExitRecord {
+  std::string state;  // "stopped" or "crashed"
+  std::string reason;
+  std::optional<int> rc;      // the engine's exit code
+  std::optional<int> signal;  // or the signal that ended it
+  std::chrono::system_clock::time_point at{};
+};
+
+nlohmann::json exit_record_to_json(const ExitRecord& record);
+ExitRecord exit_record_from_json(const nlohmann::json& json);  // kCorrupt when it is none
+
+// Nothing when the VM has left no record: it never ended, or its monitor was killed, or the host went down.
+std::optional<ExitRecord> read_exit_record(int vm_directory);
+void write_exit_record(int vm_directory, const ExitRecord& record);
+
+}  // namespace knaller::monitor
+
+#endif  // KNALLER_MONITOR_EXIT_RECORD_H_

@@ -1,0 +1,52 @@
+// What a launcher tells a new monitor: everything about the VM that the monitor starts, watches and ends. It
+// crosses the handover socket as one JSON line.
+#ifndef KNALLER_MONITOR_SPEC_H_
+#define KNALLER_MONITOR_SPEC_H_
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "firecracker/request.h"
+#include "net/plan.h"
+
+namespace knaller::monitor {
+
+struct LaunchSpec {
+  std::string home;       // absolute
+  std::string directory;  // "vms/.new-web" or "vms/web", below home; holds vm.json, alive (empty file), jail/
+                          // with its files
+  std::string name;       // final name: commit renames `directory` to vms/NAME unless it is that already
+  std::string uuid;       // given to the engine as --id
+
+  std::string engine_kind;    // "firecracker" or "qemu"
+  std::string engine_binary;  // absolute; may lie anywhere
+  std::vector<std::string>
+      engine_args;  // after --api-sock, --id, --log-path and --level, which the monitor gives
+  std::vector<std::string>
+      engine_environment;  // "K=V", beside a plain PATH; nothing of the launcher's own leaks in
+
+  std::vector<firecracker::Request> boot;  // configure and start a cold boot; the last is InstanceStart
+  std::vector<firecracker::Request> load;  // when not empty: instead of `boot` for the first start
+
+  std::optional<net::Plan> network;
+  std::string pasta_binary;  // absolute; needed with `network`
+
+  // A file of jail/ and the absolute path at which the engine must see it too (snapshots of the Go program).
+  std::vector<std::pair<std::string, std::string>> binds;
+  std::vector<std::string> immutable;  // files of jail/ that the engine sees read-only
+
+  bool restart_on_reboot = true;
+  bool remove_on_undo = false;  // an undone launch removes `directory`
+  bool tied = false;            // after commit, the end of the launcher's connection ends the VM
+  bool remove_at_end = false;   // whenever the VM has ended, its directory goes too (`run`, `start --rm`)
+};
+
+nlohmann::json spec_to_json(const LaunchSpec& spec);
+LaunchSpec spec_from_json(const nlohmann::json& json);  // kInvalidArgument when it is none
+
+}  // namespace knaller::monitor
+
+#endif  // KNALLER_MONITOR_SPEC_H_
