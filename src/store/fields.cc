@@ -1,0 +1,60 @@
+#include "store/fields.h"
+
+#include "base/text.h"
+
+namespace knaller::store {
+namespace {
+
+const char* const kLoopback = "127.0.0.1";
+
+PortForward port_from_json(const Json& json, const std::string& what) {
+  const JsonReader reader(json, what);
+  PortForward port;
+  port.host = static_cast<uint16_t>(reader.integer("Host", 0, 65535));
+  port.guest = static_cast<uint16_t>(reader.integer("Guest", 1, 65535));
+  port.address = reader.string_or("Addr", kLoopback);
+  const std::string protocol = reader.string_or("Proto", "tcp");
+  if (protocol != "tcp" && protocol != "udp")
+    fail(Code::kCorrupt, "{}: '{}' is no protocol", what, printable(protocol));
+  port.protocol = protocol == "udp" ? Protocol::kUdp : Protocol::kTcp;
+  return port;
+}
+
+}  // namespace
+
+Json ports_to_json(const std::vector<PortForward>& ports) {
+  Json array = Json::array();
+  for (const PortForward& port : ports) {
+    Json entry = {{"Host", port.host}, {"Guest", port.guest}};
+    if (port.address != kLoopback) entry["Addr"] = port.address;
+    if (port.protocol == Protocol::kUdp) entry["Proto"] = "udp";
+    array.push_back(std::move(entry));
+  }
+  return array;
+}
+
+std::vector<PortForward> ports_from_json(const Json& array, const std::string& what) {
+  constexpr size_t kMostPorts = 4096;
+  if (array.size() > kMostPorts) fail(Code::kCorrupt, "{}: {} ports are too many", what, array.size());
+  std::vector<PortForward> ports;
+  for (const Json& entry : array) ports.push_back(port_from_json(entry, what + ": ports"));
+  return ports;
+}
+
+SystemTime time_field(const JsonReader& reader, std::string_view key, const std::string& what) {
+  const auto time = parse_time(reader.string(key));
+  if (!time) fail(Code::kCorrupt, "{}: '{}' is not a time", what, key);
+  return *time;
+}
+
+std::string_view to_text(NetworkMode mode) {
+  return mode == NetworkMode::kNone ? "none" : "rootless";
+}
+
+NetworkMode network_from_text(std::string_view text, const std::string& what) {
+  if (text == "none") return NetworkMode::kNone;
+  if (text == "rootless") return NetworkMode::kRootless;
+  fail(Code::kCorrupt, "{}: '{}' is no network mode", what, printable(text));
+}
+
+}  // namespace knaller::store

@@ -1,0 +1,27 @@
+// Pieces of JSON that several of knaller's files share.
+#ifndef KNALLER_STORE_FIELDS_H_
+#define KNALLER_STORE_FIELDS_H_
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "knaller/types.h"
+
+namespace knaller::store {
+
+constexpr int64_t kMostVcpus = 32;
+constexpr int64_t kMostMemoryMib = int64_t{16} << 20;
+
+// The Go program's form, {"Host":8080,"Guest":80}, with "Addr" and "Proto" where they are not its only ones.
+Json ports_to_json(const std::vector<PortForward>& ports);
+std::vector<PortForward> ports_from_json(const Json& array, const std::string& what);
+
+SystemTime time_field(const JsonReader& reader, std::string_view key, const std::string& what);
+
+std::string_view to_text(NetworkMode mode);
+NetworkMode network_from_text(std::string_view text, const std::string& what);
+
+}  // namespace knaller::store
+
+#endif  // KNALLER_STORE_FIELDS_H_

@@ -1,0 +1,208 @@
+#include "store/home.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+#include "base/error.h"
+#include "store/names.h"
+
+namespace knaller::store {
+namespace {
+
+constexpr std::string_view kNew = ".new-";
+constexpr std::string_view kGone = ".gone-";
+
+// Not all of these are in <linux/magic.h>.
+constexpr long kCifsMagic = 0xFF534D42;
+constexpr long kCephMagic = 0x00C36400;
+
+std::string network_file_system_at(int dir) {
+  struct statfs info {};
+  if (::fstatfs(dir, &info) != 0) fail_errno("look at the file system of knaller's home");
+  switch (static_cast<long>(info.f_type)) {
+    case NFS_SUPER_MAGIC:
+      return "NFS";
+    case FUSE_SUPER_MAGIC:
+      return "FUSE";
+    case SMB_SUPER_MAGIC:
+    case SMB2_SUPER_MAGIC:
+    case kCifsMagic:
+      return "SMB";
+    case kCephMagic:
+      return "Ceph";
+    case V9FS_MAGIC:
+      return "9p";
+    default:
+      return {};
+  }
+}
+
+UniqueFd open_folder(int root, const std::string& name) {
+  if (::mkdirat(root, name.c_str(), 0700) != 0 && errno != EEXIST)
+    fail_errno("make '{}' in knaller's home", name);
+  return open_at(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+void rename_in(int folder, const std::string& from, const std::string& to) {
+  // RENAME_NOREPLACE: a name that somebody took meanwhile is never overwritten.
+  if (::renameat2(folder, from.c_str(), folder, to.c_str(), RENAME_NOREPLACE) != 0)
+    fail_errno("rename '{}' to '{}'", from, to);
+}
+
+}  // namespace
+
+std::string_view folder_of(Kind kind) {
+  switch (kind) {
+    case Kind::kVm:
+      return "vms";
+    case Kind::kSnapshot:
+      return "snapshots";
+    case Kind::kImage:
+      return "images";
+  }
+  fail(Code::kInternal, "no folder for kind {}", static_cast<int>(kind));
+}
+
+std::string lock_name(Kind kind, const std::string& name) {
+  switch (kind) {
+    case Kind::kVm:
+      return "vm-" + name;
+    case Kind::kSnapshot:
+      return "snap-" + name;
+    case Kind::kImage:
+      return "image-" + name;
+  }
+  fail(Code::kInternal, "no lock for kind {}", static_cast<int>(kind));
+}
+
+Home Home::open(const std::string& path, NetworkFileSystem network) {
+  if (path.empty() || path.front() != '/')
+    fail(Code::kInvalidArgument, "knaller's home must be an absolute path, not '{}'", path);
+  return in_context([&] { return fmt::format("open knaller's home '{}'", path); },
+                    [&] {
+                      make_directories(path);
+                      Home home;
+                      home.root_ = open_directory(path);
+                      char resolved[PATH_MAX];
+                      if (::realpath(path.c_str(), resolved) == nullptr) fail_errno("resolve '{}'", path);
+                      home.path_ = resolved;
+                      const std::string type = network_file_system_at(home.root_.get());
+                      if (!type.empty() && network == NetworkFileSystem::kRefused)
+                        throw Error(
+                            Code::kUnsupported,
+                            fmt::format("it lies on {}, where locks and renames can't be relied on", type),
+                            "set KNALLER_HOME to a folder on a local file system");
+                      home.vms_ = open_folder(home.root_.get(), "vms");
+                      home.snapshots_ = open_folder(home.root_.get(), "snapshots");
+                      home.images_ = open_folder(home.root_.get(), "images");
+                      home.locks_ = open_folder(home.root_.get(), "locks");
+                      return home;
+                    });
+}
+
+int Home::folder(Kind kind) const {
+  switch (kind) {
+    case Kind::kVm:
+      return vms_.get();
+    case Kind::kSnapshot:
+      return snapshots_.get();
+    case Kind::kImage:
+      return images_.get();
+  }
+  fail(Code::kInternal, "no folder for kind {}", static_cast<int>(kind));
+}
+
+std::string Home::path_of(Kind kind, const std::string& entry) const {
+  return fmt::format("{}/{}/{}", path_, folder_of(kind), entry);
+}
+
+std::vector<std::string> Home::entries(Kind kind) const {
+  std::vector<std::string> names = list_directory(folder(kind));
+  std::erase_if(names, [](const std::string& name) { return name.starts_with('.'); });
+  return names;
+}
+
+std::vector<std::string> Home::entries_in_making(Kind kind) const {
+  std::vector<std::string> names;
+  for (const std::string& name : list_directory(folder(kind)))
+    if (name.starts_with(kNew)) names.push_back(name.substr(kNew.size()));
+  return names;
+}
+
+bool Home::has(Kind kind, const std::string& name) const {
+  return stat_if_exists(folder(kind), name).has_value();
+}
+
+UniqueFd Home::open_entry(Kind kind, const std::string& name) const {
+  return open_at(folder(kind), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+LockFile Home::lock(Kind kind, const std::string& name, const std::string& verb, const Deadline& deadline,
+                    const std::function<void(const std::string&)>& on_wait) const {
+  return LockFile::acquire(locks_.get(), lock_name(kind, name), verb, deadline, on_wait);
+}
+
+void Home::sweep() const {
+  for (const Kind kind : {Kind::kVm, Kind::kSnapshot, Kind::kImage}) sweep_folder(kind);
+}
+
+void Home::sweep_folder(Kind kind) const {
+  for (const std::string& entry : list_directory(folder(kind))) {
+    const std::string_view prefix = entry.starts_with(kNew) ? kNew : entry.starts_with(kGone) ? kGone : "";
+    if (prefix.empty()) continue;
+    const std::string name = entry.substr(prefix.size());
+    auto lock = LockFile::try_acquire(locks_.get(), lock_name(kind, name), "sweep");
+    if (!lock) continue;
+    // A VM that is being made is also held by its monitor, which undoes it when its launcher is gone.
+    const auto alive = stat_if_exists(folder(kind), entry + "/alive");
+    if (alive && S_ISREG(alive->st_mode)) {
+      const UniqueFd fd = open_at(folder(kind), entry + "/alive", O_RDONLY | O_NOFOLLOW);
+      if (is_byte_locked(fd.get(), 0) || is_byte_locked(fd.get(), 1)) continue;
+    }
+    remove_tree(folder(kind), entry);
+    if (!has(kind, name)) lock->unlink_while_held();
+  }
+}
+
+void Home::retire(Kind kind, const std::string& name) const {
+  const std::string gone = std::string(kGone) + name;
+  remove_tree(folder(kind), gone);
+  rename_in(folder(kind), name, gone);
+  fsync_fd(folder(kind), folder_of(kind));
+  remove_tree(folder(kind), gone);
+}
+
+StagedEntry::StagedEntry(const Home& home, Kind kind, const std::string& name)
+    : home_(home), kind_(kind), name_(name), staged_name_(std::string(kNew) + name) {
+  const int folder = home.folder(kind);
+  if (home.has(kind, name)) fail(Code::kAlreadyExists, "'{}' exists already", name);
+  remove_tree(folder, staged_name_);
+  if (::mkdirat(folder, staged_name_.c_str(), 0700) != 0)
+    fail_errno("make the folder '{}'", home.path_of(kind, staged_name_));
+  directory_ = open_at(folder, staged_name_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+StagedEntry::~StagedEntry() {
+  if (!owned_) return;
+  try {
+    remove_tree(home_.folder(kind_), staged_name_);
+  } catch (const Error&) {
+    // What can't be removed now keeps its ".new-" name, and the next sweep tries again.
+  }
+}
+
+void StagedEntry::publish(Durability durability) {
+  const int folder = home_.folder(kind_);
+  if (durability == Durability::kFsync) fsync_fd(directory_.get(), staged_name_);
+  rename_in(folder, staged_name_, name_);
+  owned_ = false;
+  if (durability == Durability::kFsync) fsync_fd(folder, folder_of(kind_));
+}
+
+}  // namespace knaller::store

@@ -1,0 +1,119 @@
+#include "store/home.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+
+namespace knaller::store {
+namespace {
+
+class HomeTest : public testing::Test {
+ protected:
+  HomeTest() {
+    std::string pattern = testing::TempDir() + "knaller-home-XXXXXX";
+    root_ = ::mkdtemp(pattern.data());
+  }
+  ~HomeTest() override { remove_tree(AT_FDCWD, root_); }
+
+  std::string path() const { return root_ + "/home with spaces"; }
+  static Deadline soon() { return Deadline::after(std::chrono::milliseconds(50)); }
+
+  std::string root_;
+};
+
+TEST_F(HomeTest, MakesPrivateDirectories) {
+  const Home home = Home::open(path());
+  for (const char* name : {"", "/vms", "/snapshots", "/images", "/locks"}) {
+    const auto info = stat_if_exists(AT_FDCWD, home.path() + name);
+    ASSERT_TRUE(info) << name;
+    EXPECT_EQ(info->st_mode & 07777, 0700u) << name;
+  }
+}
+
+TEST_F(HomeTest, LeavesTheModesOfAHomeThatIsThere) {
+  make_directories(path() + "/snapshots", 0755);
+  Home::open(path());
+  EXPECT_EQ(stat_if_exists(AT_FDCWD, path() + "/snapshots")->st_mode & 07777, 0755u);
+}
+
+TEST_F(HomeTest, RefusesARelativePath) {
+  EXPECT_THROW(Home::open("relative"), Error);
+}
+
+TEST_F(HomeTest, AnEntryIsThereOnlyOncePublished) {
+  const Home home = Home::open(path());
+  const LockFile lock = home.lock(Kind::kVm, "web", "start", soon());
+  StagedEntry staged(home, Kind::kVm, "web");
+  write_file_atomically(staged.directory(), "vm.json", "{}");
+  EXPECT_TRUE(home.entries(Kind::kVm).empty());
+  EXPECT_EQ(home.entries_in_making(Kind::kVm), std::vector<std::string>{"web"});
+  staged.publish();
+  EXPECT_EQ(home.entries(Kind::kVm), std::vector<std::string>{"web"});
+  EXPECT_EQ(read_file(home.open_entry(Kind::kVm, "web").get(), "vm.json"), "{}");
+}
+
+TEST_F(HomeTest, AnAbandonedEntryIsRemoved) {
+  const Home home = Home::open(path());
+  { StagedEntry staged(home, Kind::kImage, "tiny"); }
+  EXPECT_TRUE(list_directory(home.folder(Kind::kImage)).empty());
+}
+
+TEST_F(HomeTest, NeverReplacesAPublishedEntry) {
+  const Home home = Home::open(path());
+  StagedEntry first(home, Kind::kVm, "web");
+  first.publish();
+  EXPECT_THROW(StagedEntry(home, Kind::kVm, "web"), Error);
+}
+
+TEST_F(HomeTest, SweepRemovesWhatNobodyHolds) {
+  const Home home = Home::open(path());
+  make_directories(home.path() + "/vms/.new-dead/jail");
+  make_directories(home.path() + "/snapshots/.gone-snap_00000000");
+  make_directories(home.path() + "/vms/kept");
+  home.sweep();
+  EXPECT_EQ(list_directory(home.folder(Kind::kVm)), std::vector<std::string>{"kept"});
+  EXPECT_TRUE(list_directory(home.folder(Kind::kSnapshot)).empty());
+}
+
+TEST_F(HomeTest, SweepLeavesWhatSomebodyWorksOn) {
+  const Home home = Home::open(path());
+  const LockFile lock = home.lock(Kind::kVm, "web", "start", soon());
+  StagedEntry staged(home, Kind::kVm, "web");
+  home.sweep();
+  EXPECT_EQ(list_directory(home.folder(Kind::kVm)), std::vector<std::string>{".new-web"});
+}
+
+TEST_F(HomeTest, SweepLeavesAVmWhoseMonitorLives) {
+  const Home home = Home::open(path());
+  make_directories(home.path() + "/vms/.new-web");
+  const UniqueFd alive = open_at(home.folder(Kind::kVm), ".new-web/alive", O_RDWR | O_CREAT);
+  ASSERT_TRUE(try_lock_byte(alive.get(), 0));
+  home.sweep();
+  EXPECT_EQ(list_directory(home.folder(Kind::kVm)), std::vector<std::string>{".new-web"});
+}
+
+TEST_F(HomeTest, ASecondCommandIsToldWhoHoldsTheLock) {
+  const Home home = Home::open(path());
+  const LockFile lock = home.lock(Kind::kVm, "web", "snapshot create", soon());
+  try {
+    home.lock(Kind::kVm, "web", "stop", soon());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kBusy);
+    EXPECT_NE(error.message().find("snapshot create"), std::string::npos) << error.message();
+  }
+}
+
+TEST_F(HomeTest, RetireRemovesTheWholeEntry) {
+  const Home home = Home::open(path());
+  make_directories(home.path() + "/vms/web/jail");
+  home.retire(Kind::kVm, "web");
+  EXPECT_TRUE(list_directory(home.folder(Kind::kVm)).empty());
+}
+
+}  // namespace
+}  // namespace knaller::store

@@ -1,0 +1,53 @@
+// The manifest of a snapshot: the SHA-256 of every 4 MiB chunk of every file, so that any later change is
+// found.
+//
+//   knaller-manifest 1
+//   file <name> <size>
+//   <offset> <sha-256>        one line per chunk that is not all hole
+//   end <sha-256 of everything above>
+//
+// Described in docs/formats/snapshot.md. Holes and stored zeros give the same manifest.
+#ifndef KNALLER_STORE_MANIFEST_H_
+#define KNALLER_STORE_MANIFEST_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/deadline.h"
+
+namespace knaller::store {
+
+constexpr uint64_t kChunkBytes = 4 << 20;
+
+struct ManifestChunk {
+  uint64_t offset = 0;
+  std::string sha256;  // 64 hexadecimal digits
+  bool operator==(const ManifestChunk&) const = default;
+};
+
+struct ManifestFile {
+  std::string name;
+  uint64_t size = 0;
+  std::vector<ManifestChunk> chunks;
+};
+
+struct Manifest {
+  std::vector<ManifestFile> files;
+  const ManifestFile* find(std::string_view name) const;
+};
+
+// Reads the named regular files below `directory`.
+Manifest make_manifest(int directory, const std::vector<std::string>& names, const Deadline& deadline);
+ManifestFile digest_file(int directory, const std::string& name, const Deadline& deadline);
+
+std::string to_text(const Manifest& manifest);
+// kCorrupt for anything that is not a whole manifest with the right digest of its own.
+Manifest parse_manifest(std::string_view text);
+
+// Throws kCorrupt, naming the file and the offset of the first damage.
+void verify_file(int directory, const ManifestFile& expected, const Deadline& deadline);
+
+}  // namespace knaller::store
+
+#endif  // KNALLER_STORE_MANIFEST_H_

@@ -1,0 +1,147 @@
+#include "store/snapshot_record.h"
+
+#include <fcntl.h>
+
+#include "base/text.h"
+#include "store/fields.h"
+
+namespace knaller::store {
+namespace {
+
+constexpr int kFormat = 1;
+const char* const kMetadata = "metadata.json";
+const char* const kLabels = "labels.json";
+
+Json cpu_to_json(const CpuIdentity& cpu) {
+  return {{"vendor", cpu.vendor}, {"family", cpu.family}, {"model", cpu.model}, {"name", cpu.name}};
+}
+
+CpuIdentity cpu_from_json(const Json& json, const std::string& what) {
+  const JsonReader reader(json, what);
+  return {reader.string_or("vendor", ""), reader.integer_or("family", 0, 0, 1 << 20),
+          reader.integer_or("model", 0, 0, 1 << 20), reader.string_or("name", "")};
+}
+
+void read_own_fields(const JsonReader& reader, const std::string& what, SnapshotRecord& r) {
+  r.uuid = reader.string("uuid");
+  r.vm_uuid = reader.string_or("vm_uuid", "");
+  r.engine = reader.string("engine");
+  r.engine_version = reader.string_or("engine_version", "");
+  r.cpu = cpu_from_json(reader.object("cpu"), what + ": cpu");
+  r.boot_args = reader.string_or("boot_args", "");
+  r.has_base = reader.boolean_or("has_base", false);
+  r.has_initrd = reader.boolean_or("has_initrd", false);
+  r.image = reader.string_or("image", "");
+  r.image_uuid = reader.string_or("image_uuid", "");
+  r.guest_protocol = static_cast<int>(reader.integer_or("guest_protocol", 0, 0, 1000));
+  r.has_ssh = reader.boolean_or("has_ssh", false);
+  r.network = network_from_text(reader.string_or("network", "rootless"), what);
+  r.network_of = reader.string_or("network_of", "");
+  r.on_reboot = reader.string_or("on_reboot", "restart") == "stop" ? OnReboot::kStop : OnReboot::kRestart;
+  r.parent = reader.string_or("parent", "");
+  r.paused = std::chrono::microseconds(reader.integer_or("pause_us", 0, 0, int64_t{1} << 50));
+  r.durable = reader.boolean_or("durable", true);
+}
+
+}  // namespace
+
+std::string to_json_text(const SnapshotRecord& r) {
+  const Json json = {
+      {"id", r.id},
+      {"vm_name", r.vm_name},
+      {"created_at", format_time(r.created_at)},
+      {"vcpus", r.vcpus},
+      {"mem_size_mib", r.memory_mib},
+      {"ports", ports_to_json(r.ports)},
+      {"format", r.format},
+      {"uuid", r.uuid},
+      {"vm_uuid", r.vm_uuid},
+      {"engine", r.engine},
+      {"engine_version", r.engine_version},
+      {"cpu", cpu_to_json(r.cpu)},
+      {"boot_args", r.boot_args},
+      {"has_base", r.has_base},
+      {"has_initrd", r.has_initrd},
+      {"image", r.image},
+      {"image_uuid", r.image_uuid},
+      {"guest_protocol", r.guest_protocol},
+      {"has_ssh", r.has_ssh},
+      {"network", to_text(r.network)},
+      {"network_of", r.network_of},
+      {"on_reboot", r.on_reboot == OnReboot::kStop ? "stop" : "restart"},
+      {"parent", r.parent},
+      {"pause_us", r.paused.count()},
+      {"durable", r.durable},
+  };
+  return dump_json(json, 2) + "\n";
+}
+
+SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& expected) {
+  const std::string what = kMetadata;
+  const Json json = parse_json(text, what);
+  const JsonReader reader(json, what);
+  SnapshotRecord r;
+  r.format = static_cast<int>(reader.integer_or("format", 0, 0, 1'000'000));
+  if (r.format > kFormat)
+    throw Error(Code::kUnsupported,
+                fmt::format("{} is of format {}, this knaller knows {}", what, r.format, kFormat),
+                "use the newer knaller that made this snapshot");
+  r.id = reader.string("id");
+  if (r.id != expected.str())
+    fail(Code::kCorrupt, "{} is of snapshot '{}', not '{}'", what, printable(r.id), expected.str());
+  r.vm_name = reader.string("vm_name");
+  r.created_at = time_field(reader, "created_at", what);
+  r.vcpus = static_cast<uint32_t>(reader.integer("vcpus", 0, kMostVcpus));
+  r.memory_mib = static_cast<uint64_t>(reader.integer("mem_size_mib", 0, kMostMemoryMib));
+  if (reader.has("ports")) r.ports = ports_from_json(reader.array("ports"), what);
+  if (r.is_foreign())
+    r.network_of = r.vm_name;
+  else
+    read_own_fields(reader, what, r);
+  return r;
+}
+
+SnapshotRecord read_snapshot_record(int directory, const SnapshotId& id) {
+  return parse_snapshot_record(read_file(directory, kMetadata), id);
+}
+
+void write_labels(int directory, const SnapshotLabels& labels, Durability durability) {
+  const Json json = {{"name", labels.name}, {"labels", labels.labels}};
+  write_file_atomically(directory, kLabels, dump_json(json, 2) + "\n", durability);
+}
+
+SnapshotLabels read_labels(int directory) {
+  const auto text = read_file_if_exists(directory, kLabels);
+  if (!text) return {};
+  const Json json = parse_json(*text, kLabels);
+  const JsonReader reader(json, kLabels);
+  SnapshotLabels labels;
+  labels.name = reader.string_or("name", "");
+  const Json* map = reader.find("labels");
+  if (map == nullptr) return labels;
+  if (!map->is_object()) fail(Code::kCorrupt, "{}: 'labels' must be an object", kLabels);
+  for (const auto& [key, value] : map->items()) {
+    if (!value.is_string()) fail(Code::kCorrupt, "{}: label '{}' must be a string", kLabels, printable(key));
+    labels.labels[key] = value.get<std::string>();
+  }
+  return labels;
+}
+
+CpuIdentity host_cpu() {
+  CpuIdentity cpu;
+  const std::string text = read_file("/proc/cpuinfo", 16 << 20);
+  for (const std::string_view line : split(text, '\n')) {
+    if (line.empty()) break;  // one processor is enough
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    const std::string_view key = trim(line.substr(0, colon));
+    const std::string_view value = trim(line.substr(colon + 1));
+    if (key == "vendor_id") cpu.vendor = value;
+    if (key == "model name") cpu.name = value;
+    if (key == "cpu family") cpu.family = parse_integer(value, 0, 1 << 20).value_or(0);
+    if (key == "model") cpu.model = parse_integer(value, 0, 1 << 20).value_or(0);
+  }
+  return cpu;
+}
+
+}  // namespace knaller::store

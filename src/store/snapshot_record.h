@@ -1,0 +1,76 @@
+// metadata.json and labels.json of a snapshot. metadata.json is written once and never again; it keeps the Go
+// program's fields with the same names and forms, so both programs read each other's. Described in
+// docs/formats/snapshot.md.
+#ifndef KNALLER_STORE_SNAPSHOT_RECORD_H_
+#define KNALLER_STORE_SNAPSHOT_RECORD_H_
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/file.h"
+#include "knaller/types.h"
+#include "store/names.h"
+
+namespace knaller::store {
+
+struct CpuIdentity {
+  std::string vendor;  // "AuthenticAMD"
+  int64_t family = 0;
+  int64_t model = 0;
+  std::string name;
+
+  bool operator==(const CpuIdentity&) const = default;
+};
+CpuIdentity host_cpu();
+
+struct SnapshotRecord {
+  // The Go program's
+  std::string id;
+  std::string vm_name;
+  SystemTime created_at{};
+  uint32_t vcpus = 0;
+  uint64_t memory_mib = 0;
+  std::vector<PortForward> ports;
+
+  // Ours; a record of the Go program has format 0 and none of these.
+  int format = 1;
+  std::string uuid;
+  std::string vm_uuid;
+  std::string engine;
+  std::string engine_version;
+  CpuIdentity cpu;
+  std::string boot_args;
+  bool has_base = false;
+  bool has_initrd = false;
+  std::string image;
+  std::string image_uuid;
+  int guest_protocol = 0;
+  bool has_ssh = false;
+  NetworkMode network = NetworkMode::kRootless;
+  std::string network_of;
+  OnReboot on_reboot = OnReboot::kRestart;
+  std::string parent;
+  std::chrono::microseconds paused{0};
+  bool durable = true;
+
+  bool is_foreign() const { return format == 0; }
+};
+
+std::string to_json_text(const SnapshotRecord& record);
+// kCorrupt for anything that is not such a record, or one of another id than `expected`; kUnsupported for a
+// newer format.
+SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& expected);
+SnapshotRecord read_snapshot_record(int directory, const SnapshotId& id);
+
+// What may be changed later.
+struct SnapshotLabels {
+  std::string name;
+  std::map<std::string, std::string> labels;
+};
+void write_labels(int directory, const SnapshotLabels& labels, Durability durability = Durability::kFsync);
+SnapshotLabels read_labels(int directory);  // empty when there are none
+
+}  // namespace knaller::store
+
+#endif  // KNALLER_STORE_SNAPSHOT_RECORD_H_
