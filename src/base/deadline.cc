@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -59,8 +60,10 @@ Deadline Deadline::sooner(Clock::duration duration) const {
 
 int Deadline::poll_timeout() const {
   if (when_ == Clock::time_point::max()) return -1;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(when_ - Clock::now()).count();
-  return static_cast<int>(std::clamp<decltype(left)>(left, 0, 1 << 30));
+  const auto now = Clock::now();
+  if (when_ <= now) return 0;  // before the subtraction, which overflows for a time long past
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(when_ - now).count();
+  return static_cast<int>(std::min<int64_t>(left, 1 << 30));
 }
 
 void Deadline::check(std::string_view what) const {
