@@ -16,9 +16,8 @@ namespace knaller {
 
 class TestFolder {
  public:
-  TestFolder() {
-    const char* root = std::getenv("TMPDIR");
-    path_ = std::string(root == nullptr ? "/tmp" : root) + "/knaller-test-XXXXXX";
+  TestFolder() : TestFolder(std::getenv("TMPDIR") == nullptr ? "/tmp" : std::getenv("TMPDIR")) {}
+  explicit TestFolder(const std::string& root) : path_(root + "/knaller-test-XXXXXX") {
     if (::mkdtemp(path_.data()) == nullptr) fail_errno("make a folder like '{}'", path_);
     fd_ = open_directory(path_);
   }
