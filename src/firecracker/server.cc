@@ -11,12 +11,14 @@
 #include <boost/beast/http/string_body.hpp>
 #include <cerrno>
 #include <chrono>
+#include <limits>
 #include <list>
 
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/text.h"
 
 namespace knaller::firecracker {
 namespace {
@@ -164,7 +166,9 @@ class Connection {
 
   HttpResponse answer_to(const boost::beast::error_code& error) {
     if (error == http::error::body_limit) {
-      const uint64_t size = parser_->content_length().value_or(0);
+      const auto& length = parser_->get()[http::field::content_length];
+      const auto size = static_cast<uint64_t>(
+          parse_integer({length.data(), length.size()}, 0, std::numeric_limits<int64_t>::max()).value_or(0));
       const size_t body_received = in_.size() - std::min(in_.size(), in_.find("\r\n\r\n") + 4);
       skip_ = size - std::min<uint64_t>(size, body_received);
       return protocol_error(
