@@ -1,0 +1,293 @@
+#include "memory/guest_memory.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+
+namespace knaller::memory {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr size_t kMapsLimit = 64 << 20;
+constexpr int kMostDepth = 8;
+
+// Firecracker puts guest memory above 3 GiB behind the 4 GiB line, in a second region that is mapped first.
+constexpr uint64_t kLowMemory = 3ULL << 30;
+// What glibc's arena adds to an anonymous mapping that it happens to follow.
+constexpr uint64_t kMostMergedBehind = 64ULL << 20;
+// Where Firecracker writes the ACPI root pointer when it boots an x86 guest.
+constexpr uint64_t kAcpiRoot = 0xE0000;
+constexpr std::string_view kAcpiRootSignature = "RSD PTR ";
+
+std::string in_proc(pid_t pid, std::string_view file) {
+  return fmt::format("/proc/{}/{}", pid, file);
+}
+
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> children;
+  const UniqueFd tasks(::open(in_proc(pid, "task").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!tasks) return children;  // it has ended
+  for (const std::string& task : list_directory(tasks.get())) {
+    const auto text = read_file_if_exists(tasks.get(), task + "/children", 1 << 20);
+    if (!text) continue;
+    for (const std::string_view word : split(*text, ' ')) {
+      if (const auto child = parse_integer(trim(word), 1, INT32_MAX))
+        children.push_back(static_cast<pid_t>(*child));
+    }
+  }
+  return children;
+}
+
+bool read_process(pid_t pid, uint64_t address, void* buffer, size_t size) {
+  const iovec local = {buffer, size};
+  const iovec remote = {reinterpret_cast<void*>(address), size};
+  return ::process_vm_readv(pid, &local, 1, &remote, 1, 0) == static_cast<ssize_t>(size);
+}
+
+bool holds_acpi_root(pid_t pid, uint64_t low_memory) {
+  char found[8] = {};
+  return read_process(pid, low_memory + kAcpiRoot, found, sizeof found) &&
+         std::string_view(found, sizeof found) == kAcpiRootSignature;
+}
+
+// The descriptor with which `pid` holds the memfd of that inode.
+UniqueFd open_memfd(pid_t pid, uint64_t inode) {
+  const UniqueFd descriptors(::open(in_proc(pid, "fd").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!descriptors) return {};
+  for (const std::string& name : list_directory(descriptors.get())) {
+    struct stat stat = {};
+    if (::fstatat(descriptors.get(), name.c_str(), &stat, 0) != 0 || stat.st_ino != inode ||
+        !S_ISREG(stat.st_mode))
+      continue;
+    UniqueFd found(::openat(descriptors.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
+    if (found) return found;
+  }
+  return {};
+}
+
+bool is_zero(const char* page) {
+  return page[0] == 0 && std::memcmp(page, page + 1, kPage - 1) == 0;
+}
+
+void write_at(int to, const char* data, size_t size, uint64_t offset) {
+  while (size > 0) {
+    const ssize_t written = ::pwrite(to, data, size, static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_errno("write guest memory");
+    data += written;
+    size -= static_cast<size_t>(written);
+    offset += static_cast<uint64_t>(written);
+  }
+}
+
+// Writes whole pages; those of zeros are left out, which makes them holes.
+void write_pages(int to, const char* data, size_t size, uint64_t offset) {
+  size_t at = 0;
+  while (at < size) {
+    size_t end = at;
+    while (end < size && !is_zero(data + end)) end += kPage;
+    if (end > at) write_at(to, data + at, end - at, offset + at);
+    at = end + kPage;
+  }
+}
+
+void append(std::vector<Range>& ranges, uint64_t offset, uint64_t size) {
+  if (!ranges.empty() && ranges.back().offset + ranges.back().size == offset) {
+    ranges.back().size += size;
+  } else {
+    ranges.push_back({offset, size});
+  }
+}
+
+}  // namespace
+
+std::optional<GuestMemory> GuestMemory::find(pid_t pid, uint64_t size, int parent) {
+  std::vector<pid_t> generation = {pid};
+  for (int depth = 0; depth < kMostDepth && !generation.empty(); ++depth) {
+    std::vector<pid_t> next;
+    for (const pid_t candidate : generation) {
+      if (auto found = find_in(candidate, size, parent)) return found;
+      const auto children = children_of(candidate);
+      next.insert(next.end(), children.begin(), children.end());
+    }
+    generation = std::move(next);
+  }
+  return {};
+}
+
+std::optional<GuestMemory> GuestMemory::find_in(pid_t pid, uint64_t size, int parent) {
+  GuestMemory memory(pid, size);
+  memory.process_ =
+      UniqueFd(::open(fmt::format("/proc/{}", pid).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!memory.process_) return {};  // it has ended
+  const auto maps = read_file_if_exists(memory.process_.get(), "maps", kMapsLimit);
+  if (!maps) return {};
+  const auto mappings = parse_mappings(*maps);
+  const bool found = parent >= 0 ? memory.take_private(mappings, parent)
+                                 : memory.take_shared(mappings) || memory.take_anonymous(mappings);
+  if (!found) return {};
+  return memory;
+}
+
+bool GuestMemory::take_private(const std::vector<Mapping>& mappings, int parent) {
+  struct stat file = {};
+  if (::fstat(parent, &file) != 0) fail_errno("look at the parent's memory file");
+  backing_ = Backing::kPrivateFile;
+  return take_whole(mappings, [&](const Mapping& mapping) {
+    // Not by device number: maps and fstat() disagree about it on btrfs and overlayfs.
+    return mapping.writable && !mapping.shared && mapping.inode == file.st_ino && !mapping.path.empty();
+  });
+}
+
+bool GuestMemory::take_shared(const std::vector<Mapping>& mappings) {
+  uint64_t inode = 0;
+  backing_ = Backing::kShared;
+  const bool whole = take_whole(mappings, [&](const Mapping& mapping) {
+    const bool is_it = mapping.shared && mapping.path == fmt::format("/memfd:{} (deleted)", kMemfdName);
+    if (is_it) inode = mapping.inode;
+    return is_it;
+  });
+  if (whole) shared_ = open_memfd(pid_, inode);
+  return static_cast<bool>(shared_);
+}
+
+bool GuestMemory::take_anonymous(const std::vector<Mapping>& mappings) {
+  const uint64_t high = size_ > kLowMemory ? size_ - kLowMemory : 0;
+  backing_ = Backing::kAnonymous;
+  for (const Mapping& mapping : mappings) {
+    const uint64_t length = mapping.end - mapping.start;
+    if (!mapping.writable || mapping.shared || mapping.inode != 0 || !mapping.path.empty()) continue;
+    if (length < size_ || length - size_ > kMostMergedBehind) continue;
+    if (!holds_acpi_root(pid_, mapping.start + high)) continue;
+    stretches_ = {{mapping.start + high, {0, size_ - high}}};
+    if (high > 0) stretches_.push_back({mapping.start, {size_ - high, high}});
+    return true;
+  }
+  return false;
+}
+
+// The mappings that belong must give the memory without a gap, without an overlap, and all of it.
+bool GuestMemory::take_whole(const std::vector<Mapping>& mappings,
+                             const std::function<bool(const Mapping&)>& belongs) {
+  stretches_.clear();
+  for (const Mapping& mapping : mappings) {
+    if (belongs(mapping))
+      stretches_.push_back({mapping.start, {mapping.offset, mapping.end - mapping.start}});
+  }
+  std::ranges::sort(stretches_, {}, [](const Stretch& stretch) { return stretch.range.offset; });
+  uint64_t next = 0;
+  for (const Stretch& stretch : stretches_) {
+    if (stretch.range.offset != next) return false;
+    next += stretch.range.size;
+  }
+  return next == size_;
+}
+
+uint64_t GuestMemory::address_of(uint64_t offset) const {
+  for (const Stretch& stretch : stretches_) {
+    if (offset - stretch.range.offset < stretch.range.size)
+      return stretch.address + (offset - stretch.range.offset);
+  }
+  fail(Code::kInternal, "offset {} is outside of the guest's memory", offset);
+}
+
+std::vector<Range> GuestMemory::changed_ranges(const Deadline& deadline) const {
+  constexpr uint64_t kPresent = 1ULL << 63;
+  constexpr uint64_t kSwapped = 1ULL << 62;
+  constexpr uint64_t kOfFile = 1ULL << 61;
+  constexpr size_t kBatch = 32 << 10;
+  const UniqueFd pagemap = open_at(process_.get(), "pagemap", O_RDONLY);
+  std::vector<Range> ranges;
+  std::vector<uint64_t> entries(kBatch);
+  for (const Stretch& stretch : stretches_) {
+    for (uint64_t done = 0; done < stretch.range.size; done += kBatch * kPage) {
+      deadline.check("reading which pages of the guest changed");
+      const uint64_t pages = std::min<uint64_t>(kBatch, (stretch.range.size - done) / kPage);
+      const size_t bytes = pages * sizeof(uint64_t);
+      const auto position = static_cast<off_t>((stretch.address + done) / kPage * sizeof(uint64_t));
+      if (::pread(pagemap.get(), entries.data(), bytes, position) != static_cast<ssize_t>(bytes)) {
+        fail_errno("read which pages of process {} changed", pid_);
+      }
+      for (uint64_t page = 0; page < pages; ++page) {
+        const uint64_t entry = entries[page];
+        const bool own = (entry & kSwapped) != 0 || ((entry & kPresent) != 0 && (entry & kOfFile) == 0);
+        if (own) append(ranges, stretch.range.offset + done + page * kPage, kPage);
+      }
+    }
+  }
+  return ranges;
+}
+
+std::vector<Range> GuestMemory::copy_changed(int to, const Deadline& deadline) const {
+  if (backing_ == Backing::kShared) {
+    copy_sparse(shared_.get(), to, size_, deadline);
+    return {{0, size_}};
+  }
+  constexpr size_t kPiece = 1 << 20;
+  if (::ftruncate(to, static_cast<off_t>(size_)) != 0)
+    fail_errno("make a memory file of {}", format_bytes(size_));
+  // Before anything is read: reading makes pages present.
+  std::vector<Range> changed = changed_ranges(deadline);
+  std::vector<char> buffer(kPiece);
+  for (const Range& range : changed) {
+    for (uint64_t done = 0; done < range.size; done += kPiece) {
+      deadline.check("reading guest memory");
+      const size_t piece = std::min<uint64_t>(kPiece, range.size - done);
+      if (!read_process(pid_, address_of(range.offset + done), buffer.data(), piece)) {
+        fail_errno("read the memory of process {}", pid_);
+      }
+      write_pages(to, buffer.data(), piece, range.offset + done);
+    }
+  }
+  // The pid may have become another process's; this directory is this process's alone, and empty once it has
+  // ended.
+  if (!read_file_if_exists(process_.get(), "maps", kMapsLimit)) {
+    fail(Code::kEngineDied, "the engine ended while its memory was read");
+  }
+  if (backing_ == Backing::kAnonymous) return {{0, size_}};
+  return changed;
+}
+
+void fill_unchanged(int parent, int to, uint64_t size, const std::vector<Range>& done,
+                    const Deadline& deadline) {
+  constexpr size_t kPiece = 1 << 20;
+  std::vector<char> buffer(kPiece);
+  const auto copy_data = [&](uint64_t from, uint64_t end) {
+    while (from < end) {
+      deadline.check("copying the parent's memory");
+      const off_t data = ::lseek(parent, static_cast<off_t>(from), SEEK_DATA);
+      if (data < 0 && errno == ENXIO) return;
+      if (data < 0) fail_errno("look for data in the parent's memory file");
+      if (static_cast<uint64_t>(data) >= end) return;
+      const off_t hole = ::lseek(parent, data, SEEK_HOLE);
+      if (hole < 0) fail_errno("look for a hole in the parent's memory file");
+      from = std::max(from, static_cast<uint64_t>(data) / kPage * kPage);
+      const uint64_t stop = std::min(end, (static_cast<uint64_t>(hole) + kPage - 1) / kPage * kPage);
+      while (from < stop) {
+        const size_t piece = std::min<uint64_t>(kPiece, stop - from);
+        const ssize_t got = ::pread(parent, buffer.data(), piece, static_cast<off_t>(from));
+        if (got != static_cast<ssize_t>(piece)) fail_errno("read the parent's memory file");
+        write_pages(to, buffer.data(), piece, from);
+        from += piece;
+        deadline.check("copying the parent's memory");
+      }
+    }
+  };
+  uint64_t at = 0;
+  for (const Range& range : done) {
+    copy_data(at, range.offset);
+    at = range.offset + range.size;
+  }
+  copy_data(at, size);
+}
+
+}  // namespace knaller::memory

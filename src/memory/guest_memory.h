@@ -1,0 +1,101 @@
+// A running engine's guest memory, found by its mappings and read from outside, the same for Firecracker and
+// QEMU.
+//
+// A memory file holds the guest's memory from its first byte to its last; an offset below is a position in
+// that file. Only the pages that the engine changed since it loaded its parent's memory file are ever read;
+// the rest is the parent's file.
+//
+// The guest must be paused from before copy_changed() until it has returned, and, on Firecracker, the state
+// must have been created before (each create writes into guest memory). Reading a process needs ptrace rights
+// on it: its parent has them under Yama 0 and 1, the user who made its user namespace always.
+#ifndef KNALLER_MEMORY_GUEST_MEMORY_H_
+#define KNALLER_MEMORY_GUEST_MEMORY_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/deadline.h"
+#include "base/fd.h"
+
+namespace knaller::memory {
+
+// The name of the memfd on which knaller-qemu puts the memory of a VM that it boots.
+inline constexpr const char* kMemfdName = "knaller-guest-memory";
+
+struct Range {
+  uint64_t offset = 0;
+  uint64_t size = 0;
+  bool operator==(const Range&) const = default;
+};
+
+// One line of /proc/PID/maps.
+struct Mapping {
+  uint64_t start = 0;
+  uint64_t end = 0;
+  uint64_t offset = 0;
+  bool writable = false;
+  bool shared = false;
+  uint64_t inode = 0;
+  std::string path;
+};
+std::vector<Mapping> parse_mappings(const std::string& maps);
+
+// How the engine holds the memory.
+enum class Backing {
+  kPrivateFile,  // a copy-on-write mapping of the parent's memory file
+  kShared,       // a shared mapping of a memfd, which holds all of it
+  kAnonymous,    // Firecracker's, after a boot
+};
+
+class GuestMemory {
+ public:
+  // Looks at `pid` and at all its descendants for memory of `size` bytes. `parent` is the open memory file
+  // that the VM was restored from, -1 when it was booted. Nothing when no mapping is certain to be it: then
+  // ask the engine for a Full snapshot.
+  static std::optional<GuestMemory> find(pid_t pid, uint64_t size, int parent);
+
+  pid_t pid() const { return pid_; }
+  uint64_t size() const { return size_; }
+  Backing backing() const { return backing_; }
+
+  // Makes the empty file `to` size() bytes long and writes every page that differs from the parent (all that
+  // are not zero, when there is none) at its offset. Pages of zeros become holes. Returns what is now as it
+  // has to be, in ascending order.
+  std::vector<Range> copy_changed(int to, const Deadline& deadline) const;
+
+ private:
+  struct Stretch {
+    uint64_t address = 0;
+    Range range;
+  };
+  GuestMemory(pid_t pid, uint64_t size) : pid_(pid), size_(size) {}
+
+  static std::optional<GuestMemory> find_in(pid_t pid, uint64_t size, int parent);
+  bool take_private(const std::vector<Mapping>& mappings, int parent);
+  bool take_shared(const std::vector<Mapping>& mappings);
+  bool take_anonymous(const std::vector<Mapping>& mappings);
+  bool take_whole(const std::vector<Mapping>& mappings, const std::function<bool(const Mapping&)>& belongs);
+  std::vector<Range> changed_ranges(const Deadline& deadline) const;
+  uint64_t address_of(uint64_t offset) const;
+
+  pid_t pid_;
+  uint64_t size_;
+  Backing backing_ = Backing::kAnonymous;
+  UniqueFd process_;  // /proc/PID: tells whether the pid still means this process
+  UniqueFd shared_;   // kShared: the memfd
+  std::vector<Stretch> stretches_;
+};
+
+// The rest of what copy_changed() began, when the guest may run again: copies the parent's data outside of
+// `done` into `to`.
+void fill_unchanged(int parent, int to, uint64_t size, const std::vector<Range>& done,
+                    const Deadline& deadline);
+
+}  // namespace knaller::memory
+
+#endif  // KNALLER_MEMORY_GUEST_MEMORY_H_

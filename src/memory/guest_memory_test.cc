@@ -1,0 +1,148 @@
+#include "memory/guest_memory.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace knaller::memory {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kSize = 64 * kPage;
+
+UniqueFd temporary_file() {
+  char name[] = "guest_memory_test.XXXXXX";
+  UniqueFd fd(::mkostemp(name, O_CLOEXEC));
+  EXPECT_TRUE(static_cast<bool>(fd));
+  ::unlink(name);
+  return fd;
+}
+
+std::string content(int fd) {
+  std::string text(file_size(fd), '\0');
+  EXPECT_EQ(::pread(fd, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+  return text;
+}
+
+class Map {
+ public:
+  Map(int fd, int flags, uint64_t size = kSize) : size_(size) {
+    data_ = static_cast<char*>(::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, fd, 0));
+    if (data_ == MAP_FAILED) fail_errno("mmap");
+  }
+  ~Map() { ::munmap(data_, size_); }
+  Map(const Map&) = delete;
+  Map& operator=(const Map&) = delete;
+  char* page(uint64_t number) { return data_ + number * kPage; }
+
+ private:
+  char* data_;
+  uint64_t size_;
+};
+
+TEST(Mappings, ReadsWhatTheKernelWrites) {
+  const auto mappings = parse_mappings(
+      "7f2a40000000-7f2a50000000 rw-p 00001000 fe:00 9977920      /vm/a b (deleted)\n"
+      "7f2a60000000-7f2a60001000 r--s 00000000 00:01 5 \n"
+      "7f2a70000000-7f2a70001000 rw-p 00000000 00:00 0 \n");
+  ASSERT_EQ(mappings.size(), 3u);
+  EXPECT_EQ(mappings[0].start, 0x7f2a40000000u);
+  EXPECT_EQ(mappings[0].end, 0x7f2a50000000u);
+  EXPECT_EQ(mappings[0].offset, 0x1000u);
+  EXPECT_EQ(mappings[0].inode, 9977920u);
+  EXPECT_EQ(mappings[0].path, "/vm/a b (deleted)");
+  EXPECT_TRUE(mappings[0].writable);
+  EXPECT_FALSE(mappings[0].shared);
+  EXPECT_TRUE(mappings[1].shared);
+  EXPECT_TRUE(mappings[2].path.empty());
+}
+
+TEST(Mappings, PassesOverNonsense) {
+  EXPECT_TRUE(parse_mappings("").empty());
+  EXPECT_TRUE(parse_mappings("hello\n1-\n1-2 rw\n1-2 rw-p 0 fe:0\n2-1 rw-p 0 0:0 0 \n").empty());
+}
+
+// The parent's file with some pages overwritten, one of them with zeros.
+TEST(GuestMemory, CopiesOnlyWhatAPrivateMappingChanged) {
+  const UniqueFd parent = temporary_file();
+  ASSERT_EQ(::ftruncate(parent.get(), kSize), 0);
+  const std::string old(4 * kPage, 'p');
+  ASSERT_EQ(::pwrite(parent.get(), old.data(), old.size(), 8 * kPage), static_cast<ssize_t>(old.size()));
+  Map map(parent.get(), MAP_PRIVATE);
+  std::memset(map.page(9), 'n', kPage);
+  std::memset(map.page(10), 0, kPage);
+  std::memset(map.page(40), 'q', kPage);
+  EXPECT_EQ(*map.page(11), 'p');  // read: present, but the file's page
+  EXPECT_EQ(*map.page(50), 0);
+
+  const auto memory = GuestMemory::find(::getpid(), kSize, parent.get());
+  ASSERT_TRUE(memory);
+  EXPECT_EQ(memory->backing(), Backing::kPrivateFile);
+  const UniqueFd to = temporary_file();
+  const auto changed = memory->copy_changed(to.get(), Deadline::never());
+  EXPECT_EQ(changed, (std::vector<Range>{{9 * kPage, 2 * kPage}, {40 * kPage, kPage}}));
+  EXPECT_EQ(allocated_bytes(to.get()), 2 * kPage);
+
+  fill_unchanged(parent.get(), to.get(), kSize, changed, Deadline::never());
+  std::string expected(kSize, '\0');
+  std::fill_n(expected.begin() + 8 * kPage, 4 * kPage, 'p');
+  std::fill_n(expected.begin() + 9 * kPage, kPage, 'n');
+  std::fill_n(expected.begin() + 10 * kPage, kPage, '\0');
+  std::fill_n(expected.begin() + 40 * kPage, kPage, 'q');
+  EXPECT_EQ(content(to.get()), expected);
+  EXPECT_EQ(allocated_bytes(to.get()), 4 * kPage) << "a page of zeros was stored";
+  std::string untouched(kSize, '\0');
+  std::fill_n(untouched.begin() + 8 * kPage, 4 * kPage, 'p');
+  EXPECT_EQ(content(parent.get()), untouched);
+}
+
+TEST(GuestMemory, IsNotFoundWhenOnlyAPartIsMapped) {
+  const UniqueFd parent = temporary_file();
+  ASSERT_EQ(::ftruncate(parent.get(), kSize), 0);
+  Map map(parent.get(), MAP_PRIVATE, kSize / 2);
+  EXPECT_FALSE(GuestMemory::find(::getpid(), kSize, parent.get()));
+}
+
+TEST(GuestMemory, CopiesASharedMemfdWhole) {
+  const UniqueFd memfd(::memfd_create(kMemfdName, MFD_CLOEXEC));
+  ASSERT_EQ(::ftruncate(memfd.get(), kSize), 0);
+  Map map(memfd.get(), MAP_SHARED);
+  std::memset(map.page(3), 'x', kPage);
+  const auto memory = GuestMemory::find(::getpid(), kSize, -1);
+  ASSERT_TRUE(memory);
+  EXPECT_EQ(memory->backing(), Backing::kShared);
+  const UniqueFd to = temporary_file();
+  const auto changed = memory->copy_changed(to.get(), Deadline::never());
+  EXPECT_EQ(changed, (std::vector<Range>{{0, kSize}}));
+  EXPECT_EQ(content(to.get()), content(memfd.get()));
+  EXPECT_EQ(allocated_bytes(to.get()), kPage);
+}
+
+// A process of another size than its guest: what Firecracker's fresh memory looks like when an arena follows
+// it.
+TEST(GuestMemory, KnowsFirecrackersMemoryByItsAcpiRoot) {
+  constexpr uint64_t kGuest = 16 << 20;
+  Map map(-1, MAP_PRIVATE | MAP_ANONYMOUS, kGuest + 0x21000);
+  std::memset(map.page(7), 'y', kPage);
+  EXPECT_FALSE(GuestMemory::find(::getpid(), kGuest, -1));
+  std::memcpy(map.page(0xE0), "RSD PTR ", 8);
+  const auto memory = GuestMemory::find(::getpid(), kGuest, -1);
+  ASSERT_TRUE(memory);
+  EXPECT_EQ(memory->backing(), Backing::kAnonymous);
+  const UniqueFd to = temporary_file();
+  memory->copy_changed(to.get(), Deadline::never());
+  const std::string copied = content(to.get());
+  ASSERT_EQ(copied.size(), kGuest);
+  EXPECT_EQ(copied.substr(7 * kPage, kPage), std::string(kPage, 'y'));
+  EXPECT_EQ(copied.substr(0xE0000, 8), "RSD PTR ");
+  EXPECT_EQ(allocated_bytes(to.get()), 2 * kPage);
+}
+
+}  // namespace
+}  // namespace knaller::memory
