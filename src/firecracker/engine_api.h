@@ -44,6 +44,14 @@ struct VsockSetup {
   std::string uds_path;
 };
 
+struct BalloonSetup {
+  uint64_t amount_mib = 0;
+  bool deflate_on_oom = false;
+  uint64_t stats_polling_interval_s = 0;
+  bool free_page_hinting = false;
+  bool free_page_reporting = false;
+};
+
 // A VM as configured: what PUT requests built up before the start, or what a loaded state holds.
 struct VmSetup {
   std::optional<BootSource> boot_source = std::nullopt;
@@ -52,10 +60,13 @@ struct VmSetup {
   bool smt = false;
   bool track_dirty_pages = false;
   std::string huge_pages = "None";
+  std::optional<std::string> cpu_template = std::nullopt;
   std::vector<DriveSetup> drives;  // the root drive first: the order in which the guest gets its devices
   std::vector<NetworkSetup> network;
   std::optional<VsockSetup> vsock = std::nullopt;
+  std::optional<BalloonSetup> balloon = std::nullopt;
   bool entropy = false;
+  std::optional<std::string> serial_out_path = std::nullopt;  // where the console goes instead of stdout
 };
 // The form in which both engines keep a setup in their state files: JSON, and back (kCorrupt when it is
 // none).
@@ -75,30 +86,30 @@ class Hypervisor {
  public:
   virtual ~Hypervisor() = default;
 
-  // Called before the configuration is taken over; throws what this hypervisor cannot do. May accept
-  // everything.
+  // Throws what this hypervisor cannot do, before the configuration is taken over. Files are not its concern
+  // here.
   virtual void check(const VmSetup& setup) = 0;
-  // Boots. On return the VM runs.
+  // Boots. On return the VM runs. The kernel is an ELF file or a bzImage; drives could be opened.
   virtual void start(const VmSetup& setup) = 0;
   virtual void pause() = 0;   // only called while it runs
   virtual void resume() = 0;  // only called while it is paused
   virtual void send_ctrl_alt_del() = 0;
-  // Of the paused VM: the complete state file first, then the memory. The messages of refusals are
-  // Firecracker's when they come from open_state_file() and open_memory_file() below.
-  virtual void save(const VmSetup& setup, const std::string& state_path, const std::string& memory_path,
-                    SnapshotType type) = 0;
-  // Restores, paused. Returns what the state held, with the overrides put in. Throwing ends the engine, after
-  // its answer.
+  // Of the paused VM: the complete state file first, then the memory, so that a memory file that cannot be
+  // opened (a directory) leaves a complete state. create_state_file() and create_memory_file() below refuse
+  // in Firecracker's words.
+  virtual void save(const VmSetup& setup, const SnapshotCreate& request) = 0;
+  // Restores, paused. Returns what the state held, with the overrides put in: restored_setup() below does
+  // that and refuses in Firecracker's words. Throwing ends the engine, after its answer.
   virtual VmSetup load(const LoadRequest& request) = 0;
-  // The new file or limit of a drive of the started VM.
+  // The new file (`path` changed, or the old one again) or limit of a drive of the started VM.
   virtual void change_drive(const DriveSetup& drive, bool new_path) = 0;
   virtual void change_network(const NetworkSetup& network) = 0;
+  virtual void flush_metrics() {}
 };
 
 struct Identity {
   std::string id = "anonymous-instance";
-  std::string app_name = "Firecracker";
-  Version version;   // reported, and the fields that it knows are known
+  Version version;   // reported; fields that this version knows are known
   bool pci = false;  // --enable-pci
 };
 
@@ -109,22 +120,34 @@ class EngineApi {
   EngineApi(const EngineApi&) = delete;
   EngineApi& operator=(const EngineApi&) = delete;
 
+  // For serve(). The answer to a load that failed is the last one: the program ends with status 1 then.
   HttpResponse handle(const HttpRequest& request);
   // --config-file: the same as the requests for its sections, then InstanceStart. Throws the first refusal.
   void apply_config_file(const std::string& text);
+  // --log-path and --level, --metrics-path: the same as PUT /logger and PUT /metrics. Throw the refusal.
+  void set_logger(const std::string& path, const std::string& level);
+  void set_metrics(const std::string& path);
+  // A line for the engine's log: to the log file if one was set, else to stdout, as Firecracker does.
+  void log(const std::string& line);
+
   std::string state() const;  // "Not started", "Running", "Paused"
   const VmSetup& setup() const;
+  bool load_failed() const;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-// Opens for writing as Firecracker does, with its words when that fails. The state file is truncated; the
-// memory file gets `memory_bytes` and keeps its content when it had that size before (that is how a Diff
-// merges).
-UniqueFd open_state_file(const std::string& path);
-UniqueFd open_memory_file(const std::string& path, uint64_t memory_bytes);
+// Open files as Firecracker does, with its words when that fails. The state file is made empty; the memory
+// file gets `memory_bytes` and keeps its content when it had that size before (that is how a Diff merges).
+UniqueFd create_state_file(const std::string& path);
+UniqueFd create_memory_file(const std::string& path, uint64_t memory_bytes);
+UniqueFd open_saved_state(const std::string& path);
+UniqueFd open_saved_memory(const std::string& path, uint64_t memory_bytes);  // kept open for reading
+// The setup that was saved, with the request's overrides; refuses devices that it does not have and drives
+// that do not open.
+VmSetup restored_setup(const std::string& saved_setup, const LoadRequest& request);
 
 }  // namespace knaller::firecracker
 

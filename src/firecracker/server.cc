@@ -36,13 +36,6 @@ std::string head(int status) {
   return fmt::format("HTTP/1.1 {} \r\nServer: Firecracker API\r\nConnection: keep-alive\r\n", status);
 }
 
-std::string render(const HttpResponse& response) {
-  if (response.raw) return *response.raw;
-  if (response.body.empty()) return head(response.status) + "\r\n";
-  return fmt::format("{}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
-                     head(response.status), response.body.size(), response.body);
-}
-
 // The newline inside the JSON string is Firecracker's.
 HttpResponse protocol_error(const std::string& reason) {
   return {400,
@@ -129,7 +122,7 @@ class Connection {
 
   // Takes as much of the input as makes one answer. False: more input is needed.
   bool step() {
-    if (broken_ || close_when_sent_ || in_.empty()) return false;
+    if (broken_ || close_when_sent_ || silent_ || in_.empty()) return false;
     boost::beast::error_code error;
     const size_t used = parser_->put(boost::asio::buffer(in_), error);
     if (error && error != http::error::need_more) return refuse(answer_to(error));
@@ -151,7 +144,8 @@ class Connection {
       response = unknown_method_response();
     out_ += render(response);
     last_ = last_ || response.last;
-    close_when_sent_ = response.raw.has_value();
+    close_when_sent_ = response.raw && response.raw->close;
+    silent_ = response.raw && !response.raw->close;
     next_request();
   }
 
@@ -199,6 +193,7 @@ class Connection {
   bool ended_ = false;
   bool broken_ = false;
   bool close_when_sent_ = false;
+  bool silent_ = false;
   bool last_ = false;
 };
 
@@ -275,6 +270,13 @@ class Server {
 };
 
 }  // namespace
+
+std::string render(const HttpResponse& response) {
+  if (response.raw) return response.raw->bytes;
+  if (response.body.empty()) return head(response.status) + "\r\n";
+  return fmt::format("{}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+                     head(response.status), response.body.size(), response.body);
+}
 
 HttpResponse fault_response(const std::string& message) {
   return {400, dump_json(Json{{"fault_message", message}})};

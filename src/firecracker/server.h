@@ -27,10 +27,16 @@ struct HttpResponse {
   std::string body;  // JSON; empty: no content
   // serve() returns once this answer is sent (or cannot be): for an engine that ends, as after a failed load.
   bool last = false;
-  // Instead of all above: these very bytes, then the connection is closed. For fakes that misbehave.
-  std::optional<std::string> raw = std::nullopt;
+  // Instead of all above: these very bytes. For fakes that misbehave.
+  struct Raw {
+    std::string bytes;
+    bool close = true;  // false: the connection stays open, and silent
+  };
+  std::optional<Raw> raw = std::nullopt;
 };
 
+// The bytes that are sent for a response.
+std::string render(const HttpResponse& response);
 // 400 {"fault_message": message}
 HttpResponse fault_response(const std::string& message);
 // What Firecracker's HTTP layer says to a method that it does not know.

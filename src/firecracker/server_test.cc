@@ -194,7 +194,7 @@ TEST_F(ServerTest, EndsAfterTheLastAnswer) {
 }
 
 TEST_F(ServerTest, SendsRawBytesAndCloses) {
-  start([](const HttpRequest&) { return HttpResponse{200, "", false, "HTTP/1.1 2"}; });
+  start([](const HttpRequest&) { return HttpResponse{200, "", false, HttpResponse::Raw{"HTTP/1.1 2"}}; });
   const UniqueFd fd = connect();
   send_all(fd.get(), "GET / HTTP/1.1\r\n\r\n", soon(), "server");
   EXPECT_EQ(read_to_end(fd.get(), 1 << 20, "answer"), "HTTP/1.1 2");
