@@ -1,9 +1,10 @@
 # One folder of src/ is one static library and one test program; both take every source file that lies there.
 
-# Missing initialisers are how options are left at their defaults: {.name = "web"}.
 add_library(knaller_options INTERFACE)
 target_compile_options(knaller_options INTERFACE
-  -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wconversion -Wnon-virtual-dtor -Wimplicit-fallthrough -Werror)
+  -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Wimplicit-fallthrough -Werror
+  # Designated initialisers leave out what has its default; GCC 12 warns of that all the same.
+  -Wno-missing-field-initializers)
 target_compile_definitions(knaller_options INTERFACE _FILE_OFFSET_BITS=64 _GNU_SOURCE
   KNALLER_VERSION="${PROJECT_VERSION}" $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
 if(KNALLER_SANITIZE)
@@ -13,13 +14,17 @@ endif()
 target_include_directories(knaller_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 
 # knaller_folder(NAME [library ...]): src/NAME/*.cc (without *_test.cc and *_main.cc) becomes knaller_NAME, linked with the
-# given libraries; src/NAME/*_test.cc become the program NAME_test, run by ctest.
+# given libraries; src/NAME/*_test.cc become the program NAME_test, run by ctest, and src/NAME/*_system_test.cc, which need
+# namespaces and devices, the program system_NAME_test, run once as root and once as an ordinary user.
 function(knaller_folder name)
   set(folder ${CMAKE_SOURCE_DIR}/src/${name})
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cc)
   set(tests ${sources})
+  set(system_tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|main)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests EXCLUDE REGEX "_system_test\\.cc$")
+  list(FILTER system_tests INCLUDE REGEX "_system_test\\.cc$")
   if(NOT sources)
     return()
   endif()
@@ -28,8 +33,10 @@ function(knaller_folder name)
   if(tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE knaller_${name} GTest::gtest GTest::gmock GTest::gtest_main)
-    add_test(NAME unit.${name} COMMAND ${name}_test)
-    set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 300)
+    knaller_test(unit ${name} COMMAND $<TARGET_FILE:${name}_test>)
+  endif()
+  if(system_tests)
+    knaller_gtest(system ${name} ${system_tests} LIBRARIES knaller_${name} AS root user)
   endif()
   if(EXISTS ${folder}/CMakeLists.txt)
     add_subdirectory(${folder} ${CMAKE_BINARY_DIR}/src/${name})

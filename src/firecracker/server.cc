@@ -205,6 +205,7 @@ class Server {
         watches_(watches),
         wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wake_) fail_errno("make an eventfd");
+    if (listener_ < 0) return;
     const int flags = ::fcntl(listener_, F_GETFL);
     if (flags < 0 || ::fcntl(listener_, F_SETFL, flags | O_NONBLOCK) < 0) fail_errno("set up the API socket");
   }

@@ -1,0 +1,83 @@
+# How tests are declared. Each has one label (unit, fakes, system, e2e, cli, compat, install), a name that begins with it, the
+# programs of this build first on PATH, and a report from which skips are collected (tests/lib/skips).
+
+# With sanitizers the tests are named asan.…, so that one ctest run can hold both builds. Those that take long there are
+# also labelled `full`: `./dev test` leaves them out unless it is given --full.
+set(KNALLER_REPORTS ${CMAKE_BINARY_DIR}/reports)
+file(MAKE_DIRECTORY ${KNALLER_REPORTS})
+# Tests that run as another user write here too.
+file(CHMOD ${KNALLER_REPORTS} PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_WRITE GROUP_EXECUTE
+  WORLD_READ WORLD_WRITE WORLD_EXECUTE)
+set(KNALLER_TEST_PREFIX "")
+if(KNALLER_SANITIZE)
+  set(KNALLER_TEST_PREFIX asan.)
+endif()
+
+# knaller_test(LABEL NAME COMMAND word ... [SERIAL] [SANITIZED] [TIMEOUT seconds]): a test that is any command. It skips with
+# exit code 77 and a line "skip: REASON". SERIAL: nothing else runs beside it (guests under emulation take both cores).
+# SANITIZED: runs with sanitizers too, as unit, fakes and system always do.
+function(knaller_test label name)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "SERIAL;SANITIZED" "TIMEOUT" "COMMAND")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  set(full_name ${KNALLER_TEST_PREFIX}${label}.${name})
+  set(labels ${label})
+  if(KNALLER_SANITIZE AND NOT arg_SANITIZED AND NOT label MATCHES "^(unit|fakes|system)$")
+    list(APPEND labels full)
+  endif()
+  add_test(NAME ${full_name} COMMAND ${arg_COMMAND})
+  set_tests_properties(${full_name} PROPERTIES LABELS "${labels}" TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77
+    ENVIRONMENT "GTEST_OUTPUT=xml:${KNALLER_REPORTS}/${full_name}.xml;KNALLER_SOURCE=${CMAKE_SOURCE_DIR};KNALLER_BUILD=${CMAKE_BINARY_DIR}"
+    ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${CMAKE_BINARY_DIR}/bin")
+  if(arg_SERIAL)
+    set_tests_properties(${full_name} PROPERTIES RUN_SERIAL TRUE)
+  endif()
+endfunction()
+
+# knaller_gtest(LABEL NAME SOURCE ... [LIBRARIES library ...] [AS root|user ...] and what knaller_test takes): a GoogleTest
+# program, run as whoever runs ctest or, with AS, once as root and/or once as an ordinary user, both with usable devices.
+function(knaller_gtest label name)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "SERIAL;SANITIZED" "TIMEOUT" "LIBRARIES;AS")
+  set(program ${label}_${name}_test)
+  add_executable(${program} ${arg_UNPARSED_ARGUMENTS})
+  target_link_libraries(${program} PRIVATE knaller_options ${arg_LIBRARIES} GTest::gtest GTest::gmock GTest::gtest_main)
+  set(more "")
+  foreach(flag SERIAL SANITIZED)
+    if(arg_${flag})
+      list(APPEND more ${flag})
+    endif()
+  endforeach()
+  if(arg_TIMEOUT)
+    list(APPEND more TIMEOUT ${arg_TIMEOUT})
+  endif()
+  if(NOT arg_AS)
+    knaller_test(${label} ${name} COMMAND $<TARGET_FILE:${program}> ${more})
+  endif()
+  if("root" IN_LIST arg_AS)
+    knaller_test(${label} ${name}.root COMMAND ${CMAKE_SOURCE_DIR}/tests/lib/with-devices $<TARGET_FILE:${program}> ${more})
+  endif()
+  if("user" IN_LIST arg_AS)
+    knaller_test(${label} ${name}.user COMMAND ${CMAKE_SOURCE_DIR}/tests/lib/as-user $<TARGET_FILE:${program}> ${more})
+  endif()
+endfunction()
+
+# knaller_bats(LABEL FILE ... and what knaller_test takes): each bats file is one test, run as an ordinary user.
+function(knaller_bats label)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "SERIAL;SANITIZED" "TIMEOUT" "")
+  set(more "")
+  if(arg_SERIAL)
+    list(APPEND more SERIAL)
+  endif()
+  if(arg_SANITIZED)
+    list(APPEND more SANITIZED)
+  endif()
+  if(arg_TIMEOUT)
+    list(APPEND more TIMEOUT ${arg_TIMEOUT})
+  endif()
+  foreach(file IN LISTS arg_UNPARSED_ARGUMENTS)
+    get_filename_component(name ${file} NAME_WE)
+    knaller_test(${label} ${name} ${more} COMMAND ${CMAKE_SOURCE_DIR}/tests/lib/run-bats
+      ${KNALLER_REPORTS}/${KNALLER_TEST_PREFIX}${label}.${name}.tap ${file})
+  endforeach()
+endfunction()

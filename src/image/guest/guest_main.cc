@@ -1,0 +1,69 @@
+// The one program of knaller's own inside a guest: the initramfs's /init, the image tiny's /sbin/init, and
+// /usr/lib/knaller/guest.
+#include <poll.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "image/guest/boot.h"
+#include "image/guest/network.h"
+#include "image/guest/renewal.h"
+#include "image/guest/supervise.h"
+
+namespace knaller::guest_helper {
+namespace {
+
+constexpr unsigned kSshPort = 22;
+constexpr int kReadyWaitMilliseconds = 300'000;
+
+bool read_line(std::string* line) {
+  line->clear();
+  char c = 0;
+  while (line->size() < kMostRequestBytes && read(STDIN_FILENO, &c, 1) == 1) {
+    if (c == '\n') return true;
+    line->push_back(c);
+  }
+  return !line->empty() && line->size() < kMostRequestBytes;  // a last line without its newline is a line
+}
+
+int renew_command() {
+  std::string line;
+  RenewRequest request;
+  RenewResult result;
+  if (!read_line(&line)) {
+    result.error = "no request, or one that is too long, on standard input";
+  } else if (parse_renew_request(line, &request, &result.error)) {
+    result = renew(request);
+  }
+  const std::string answer = render_renew_result(result);
+  std::fputs(answer.c_str(), stdout);
+  return std::fflush(stdout) == 0 && result.error.empty() ? 0 : 1;
+}
+
+// The console line that means "an SSH server is listening".
+int announce_command() {
+  for (int waited = 0; !is_listening(kSshPort); waited += 5) {
+    if (waited >= kReadyWaitMilliseconds) {
+      std::fputs("\nknaller: no SSH server listens\n", stdout);
+      return 1;
+    }
+    poll(nullptr, 0, 5);
+  }
+  std::fputs("\nknaller: ready\n", stdout);
+  return std::fflush(stdout) == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace knaller::guest_helper
+
+int main(int argc, char** argv) {
+  using namespace knaller::guest_helper;
+  if (getpid() == 1 && std::strcmp(argv[0], "/init") == 0) boot();
+  if (getpid() == 1) supervise();
+  if (argc == 2 && std::strcmp(argv[1], "renew") == 0) return renew_command();
+  if (argc == 2 && std::strcmp(argv[1], "announce") == 0) return announce_command();
+  std::fputs("usage: guest renew|announce\n", stderr);
+  return 2;
+}

@@ -1,0 +1,16 @@
+// /sbin/init of the image `tiny`: /etc/init.d/rcS once, the SSH server for as long as the guest runs, orphans
+// reaped, and an orderly end. SIGUSR1 (halt), SIGUSR2 (poweroff) and SIGTERM (reboot) are what busybox's
+// commands of those names send; Ctrl+Alt+Del arrives as SIGINT.
+//
+// Not busybox's own init, since that one powers off by the power button, which Firecracker does not have:
+// here halt and poweroff are a reboot behind the console line "knaller: poweroff".
+#ifndef KNALLER_IMAGE_GUEST_SUPERVISE_H_
+#define KNALLER_IMAGE_GUEST_SUPERVISE_H_
+
+namespace knaller::guest_helper {
+
+[[noreturn]] void supervise();
+
+}  // namespace knaller::guest_helper
+
+#endif  // KNALLER_IMAGE_GUEST_SUPERVISE_H_

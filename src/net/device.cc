@@ -1,0 +1,110 @@
+#include "net/device.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+namespace knaller::net {
+namespace {
+
+constexpr const char* kTunDevice = "/dev/net/tun";
+
+[[noreturn]] void tun_unusable(int saved_errno) {
+  Error error = errno_error(saved_errno, fmt::format("open {}", kTunDevice));
+  if (saved_errno == EACCES || saved_errno == EPERM) {
+    error.with_hint("allow it with: sudo chmod 0666 /dev/net/tun");
+    throw error;
+  }
+  // ENODEV and ENXIO: the node is there, the module is not.
+  throw Error(Code::kUnsupported, error.message(),
+              "the kernel's TUN/TAP driver is missing; load it with: sudo modprobe tun");
+}
+
+ifreq named_request(const std::string& name) {
+  ifreq request{};
+  if (name.size() >= sizeof request.ifr_name)
+    fail(Code::kInvalidArgument, "device name '{}' is too long", name);
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  return request;
+}
+
+int index_of(const std::string& device) {
+  const unsigned index = ::if_nametoindex(device.c_str());
+  if (index == 0) fail_errno("find the network device '{}'", device);
+  return static_cast<int>(index);
+}
+
+}  // namespace
+
+void make_tap(const std::string& name, uid_t owner) {
+  const UniqueFd tun(::open(kTunDevice, O_RDWR | O_CLOEXEC));
+  if (!tun) tun_unusable(errno);
+  ifreq request = named_request(name);
+  request.ifr_flags = IFF_TAP | IFF_NO_PI;
+  if (::ioctl(tun.get(), TUNSETIFF, &request) != 0) fail_errno("create the TAP '{}'", name);
+  if (::ioctl(tun.get(), TUNSETOWNER, static_cast<unsigned long>(owner)) != 0) {
+    fail_errno("give the TAP '{}' to user {}", name, owner);
+  }
+  if (::ioctl(tun.get(), TUNSETPERSIST, 1UL) != 0) fail_errno("make the TAP '{}' persistent", name);
+}
+
+void set_mac(RouteSocket& netlink, const std::string& device, const std::string& mac) {
+  unsigned char octets[6];
+  if (std::sscanf(mac.c_str(), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &octets[0], &octets[1], &octets[2],
+                  &octets[3], &octets[4], &octets[5]) != 6) {
+    fail(Code::kInvalidArgument, "'{}' is not a MAC address", mac);
+  }
+  NetlinkMessage message(RTM_NEWLINK, 0);
+  message.family<ifinfomsg>().ifi_index = index_of(device);
+  mnl_attr_put(message.header(), IFLA_ADDRESS, sizeof octets, octets);
+  netlink.apply(message, fmt::format("give '{}' the MAC address {}", device, mac));
+}
+
+void set_up(RouteSocket& netlink, const std::string& device) {
+  NetlinkMessage message(RTM_NEWLINK, 0);
+  auto& link = message.family<ifinfomsg>();
+  link.ifi_index = index_of(device);
+  link.ifi_flags = IFF_UP;
+  link.ifi_change = IFF_UP;
+  netlink.apply(message, fmt::format("set '{}' up", device));
+}
+
+void add_address(RouteSocket& netlink, const std::string& device, const std::string& address, int prefix) {
+  in_addr parsed{};
+  if (::inet_pton(AF_INET, address.c_str(), &parsed) != 1) {
+    fail(Code::kInvalidArgument, "'{}' is not an IPv4 address", address);
+  }
+  NetlinkMessage message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+  auto& header = message.family<ifaddrmsg>();
+  header.ifa_family = AF_INET;
+  header.ifa_prefixlen = static_cast<uint8_t>(prefix);
+  header.ifa_index = static_cast<uint32_t>(index_of(device));
+  mnl_attr_put(message.header(), IFA_LOCAL, sizeof parsed, &parsed);
+  mnl_attr_put(message.header(), IFA_ADDRESS, sizeof parsed, &parsed);
+  netlink.apply(message, fmt::format("give '{}' the address {}/{}", device, address, prefix));
+}
+
+// By netlink, since kernels hide the neighbour table's sysctls from namespaces that a user made.
+void answer_quickly(RouteSocket& netlink, const std::string& device) {
+  NetlinkMessage message(RTM_SETNEIGHTBL, 0);
+  message.family<ndtmsg>().ndtm_family = AF_INET;
+  mnl_attr_put_strz(message.header(), NDTA_NAME, "arp_cache");
+  nlattr* parameters = mnl_attr_nest_start(message.header(), NDTA_PARMS);
+  mnl_attr_put_u32(message.header(), NDTPA_IFINDEX, static_cast<uint32_t>(index_of(device)));
+  mnl_attr_put_u64(message.header(), NDTPA_RETRANS_TIME, 25);
+  mnl_attr_put_u32(message.header(), NDTPA_MCAST_PROBES, 40);
+  mnl_attr_nest_end(message.header(), parameters);
+  netlink.apply(message, fmt::format("shorten the neighbour timeouts of '{}'", device));
+}
+
+}  // namespace knaller::net

@@ -1,0 +1,68 @@
+#include "net/namespace.h"
+
+#include <fcntl.h>
+#include <nftables/libnftables.h>
+
+#include <memory>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "net/device.h"
+#include "net/rules.h"
+
+namespace knaller::net {
+namespace {
+
+void set_sysctl(const std::string& name, std::string_view value) {
+  const std::string path = "/proc/sys/net/" + name;
+  write_all(open_at(AT_FDCWD, path, O_WRONLY).get(), value, path);
+}
+
+// Forwarding is switched on for all devices, pasta's that is yet to come included. route_localnet lets a
+// connection from 127.0.0.1 leave through the TAP after its translation. IPv6 is off as long as no rules are
+// written for it; a kernel without it has no such files.
+void set_sysctls(const Plan& plan) {
+  set_sysctl("ipv4/ip_forward", "1");
+  set_sysctl("ipv4/conf/" + plan.tap + "/route_localnet", "1");
+  if (!exists("/proc/sys/net/ipv6")) return;
+  set_sysctl("ipv6/conf/all/disable_ipv6", "1");
+  set_sysctl("ipv6/conf/default/disable_ipv6", "1");
+}
+
+void load_rules(const std::string& rules) {
+  struct Free {
+    void operator()(nft_ctx* context) const { nft_ctx_free(context); }
+  };
+  const std::unique_ptr<nft_ctx, Free> context(nft_ctx_new(NFT_CTX_DEFAULT));
+  if (!context || nft_ctx_buffer_error(context.get()) != 0 || nft_ctx_buffer_output(context.get()) != 0) {
+    fail(Code::kExhausted, "cannot prepare libnftables: out of memory");
+  }
+  if (nft_run_cmd_from_buffer(context.get(), rules.c_str()) == 0) return;
+  throw Error(
+      Code::kUnsupported,
+      fmt::format("the kernel refused the packet filter: {}", nft_ctx_get_error_buffer(context.get())),
+      "knaller needs a kernel with nf_tables, NAT and connection tracking "
+      "(modules nf_tables, nft_chain_nat, nft_masq, nft_reject_inet, nft_ct)");
+}
+
+}  // namespace
+
+void set_up_namespace(const Plan& plan, const HostNetwork& host, uid_t tap_owner) {
+  check_plan(plan);
+  in_context([&] { return fmt::format("make the TAP '{}'", plan.tap); },
+             [&] { make_tap(plan.tap, tap_owner); });
+  in_context([] { return std::string("set up the VM's network devices"); },
+             [&] {
+               RouteSocket netlink;
+               set_mac(netlink, plan.tap, plan.tap_mac);
+               set_up(netlink, "lo");
+               add_address(netlink, plan.tap, plan.gateway, plan.prefix);
+               answer_quickly(netlink, plan.tap);
+               set_sysctls(plan);
+               set_up(netlink, plan.tap);
+             });
+  in_context([] { return std::string("load the VM's packet filter"); },
+             [&] { load_rules(render_rules(plan, host)); });
+}
+
+}  // namespace knaller::net

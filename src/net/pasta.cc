@@ -1,0 +1,175 @@
+#include "net/pasta.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "net/ports.h"
+
+namespace knaller::net {
+namespace {
+
+constexpr size_t kLastWords = 4096;
+constexpr const char* kInstallHint = "install it with: sudo apt install passt";
+
+// "127.0.0.1/8080:80", as pasta takes it and repeats it in its errors.
+std::string port_specification(const PortForward& port) {
+  return fmt::format("{}/{}:{}", port.address, port.host, port.guest);
+}
+
+void add_ports(std::vector<std::string>& arguments, const Plan& plan, Protocol protocol) {
+  const std::string option = protocol == Protocol::kTcp ? "-t" : "-u";
+  bool any = false;
+  for (const auto& port : plan.ports) {
+    if (port.protocol != protocol) continue;
+    arguments.insert(arguments.end(), {option, port_specification(port)});
+    any = true;
+  }
+  if (!any) arguments.insert(arguments.end(), {option, "none"});
+}
+
+// Standard error must never make pasta wait for a reader, nor kill it with SIGPIPE.
+void never_block(const UniqueFd& fd) {
+  const int flags = ::fcntl(fd.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+    fail_errno("prepare pasta's standard error");
+}
+
+// Why binding fails: 0 when it does not (any more). pasta itself does not say.
+int bind_error(const PortForward& port) {
+  const int type = port.protocol == Protocol::kTcp ? SOCK_STREAM : SOCK_DGRAM;
+  const UniqueFd socket(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+  if (!socket) return errno;
+  const int on =
+      1;  // as pasta does; else connections that have ended would stand in the way here but not there
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_port = htons(port.host);
+  if (::inet_pton(AF_INET, port.address.c_str(), &name.sin_addr) != 1) return EINVAL;
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) != 0) return errno;
+  if (port.protocol == Protocol::kTcp && ::listen(socket.get(), 1) != 0) return errno;
+  return 0;
+}
+
+Error port_refused(const PortForward& port) {
+  const std::string what = fmt::format("host port {}:{}", port.address, port.host);
+  switch (bind_error(port)) {
+    case EACCES:
+      return Error(Code::kPermission, fmt::format("cannot listen on {}: this user may not", what),
+                   "use a port from 1024 on, or lower the sysctl net.ipv4.ip_unprivileged_port_start");
+    case EADDRNOTAVAIL:
+      return Error(Code::kInvalidArgument,
+                   fmt::format("cannot listen on {}: the host has no such address", what),
+                   "`ip address` shows the host's addresses; 0.0.0.0 stands for all of them");
+    default:
+      break;
+  }
+  const std::string holder = port_holder(port.address, port.host, port.protocol);
+  return Error(Code::kBusy, fmt::format("{} is taken{}{}", what, holder.empty() ? "" : " by ", holder),
+               "choose another port, or 0 for one that is free");
+}
+
+}  // namespace
+
+std::vector<std::string> pasta_arguments(const PastaOptions& options, bool as_root) {
+  const Plan& plan = options.plan;
+  // Without `-T none -U none` and `--no-map-gw` the namespace would reach the host's loopback. With a
+  // constant address, gateway and `lo` as the template, nothing of the host's network shows in the namespace,
+  // and none is needed.
+  std::vector<std::string> arguments = {options.binary, "-f",           "-q",
+                                        "-4",           "--config-net", "--no-map-gw",
+                                        "-T",           "none",         "-U",
+                                        "none",         "--no-dhcp",    "--no-dhcpv6",
+                                        "--no-ndp",     "--no-ra",      "-i",
+                                        "lo",           "-I",           kPastaDevice,
+                                        "-M",           kPastaMac,      "-a",
+                                        kPastaAddress,  "-n",           std::to_string(kPastaPrefix),
+                                        "-g",           kPastaGateway,  "--dns-forward",
+                                        plan.dns,       "--pid",        "/dev/stdout"};
+  // As root it would become "nobody", whom the namespace does not know.
+  if (as_root) arguments.insert(arguments.end(), {"--runas", "0"});
+  add_ports(arguments, plan, Protocol::kTcp);
+  add_ports(arguments, plan, Protocol::kUdp);
+  arguments.insert(arguments.end(), {"--userns", fmt::format("/proc/{}/ns/user", options.target_pid),  //
+                                     "--netns", fmt::format("/proc/{}/ns/net", options.target_pid)});
+  return arguments;
+}
+
+Pasta Pasta::start(const PastaOptions& options) {
+  check_plan(options.plan);
+  PastaOptions found = options;
+  if (found.binary.empty()) found.binary = find_program("pasta");
+  if (found.binary.empty())
+    throw Error(Code::kNotFound, "no pasta on PATH: it carries a VM's network", kInstallHint);
+  Pipe output = make_pipe();
+  Pipe errors = make_pipe();
+  never_block(errors.read_end);
+  never_block(errors.write_end);
+  SpawnOptions spawn_options;
+  spawn_options.argv = pasta_arguments(found, ::geteuid() == 0);
+  spawn_options.stdout_fd = output.write_end.get();
+  spawn_options.stderr_fd = errors.write_end.get();
+  try {
+    return Pasta(spawn(spawn_options), std::move(output.read_end), std::move(errors.read_end), found.plan);
+  } catch (Error& error) {
+    if (error.code() == Code::kNotFound) error.with_hint(kInstallHint);
+    throw;
+  }
+}
+
+void Pasta::wait_ready(const Deadline& deadline) {
+  char piece[64];
+  while (buffer_.find('\n') == std::string::npos) {
+    wait_readable(output_.get(), deadline, "pasta to set up the VM's network");
+    const ssize_t length = ::read(output_.get(), piece, sizeof piece);
+    if (length < 0 && errno != EINTR) fail_errno("read pasta's pid");
+    if (length == 0 || buffer_.size() > sizeof piece) throw_failure(deadline);
+    if (length > 0) buffer_.append(piece, static_cast<size_t>(length));
+  }
+}
+
+void Pasta::throw_failure(const Deadline& deadline) {
+  const auto status = child_.wait(deadline.sooner(std::chrono::seconds(1)));
+  child_.kill_and_reap();
+  const std::string words = last_words();
+  for (const auto& port : plan_.ports) {
+    if (words.find(port_specification(port) + "'") == std::string::npos) continue;
+    Error error = port_refused(port);
+    if (error.code() == Code::kBusy) taken_port_ = port.host;
+    throw error;
+  }
+  const std::string how = status ? status->describe() : "it closed its output";
+  if (words.find("tun") != std::string::npos) {
+    throw Error(Code::kPermission, fmt::format("pasta cannot open /dev/net/tun: {}", words),
+                "allow it with: sudo chmod 0666 /dev/net/tun (or load the driver: sudo modprobe tun)");
+  }
+  throw Error(Code::kIo,
+              fmt::format("pasta failed ({}): {}", how, words.empty() ? "it said nothing" : words));
+}
+
+std::string Pasta::last_words() {
+  std::string words;
+  char piece[1024];
+  for (ssize_t length; (length = ::read(errors_.get(), piece, sizeof piece)) > 0;) {
+    words.append(piece, static_cast<size_t>(length));
+    if (words.size() > kLastWords) words.erase(0, words.size() - kLastWords);
+  }
+  // Where the host has no system log, Debian's pasta complains about that on every line.
+  std::string kept;
+  for (const std::string_view line : split(words, '\n')) {
+    const std::string_view text = trim(line);
+    if (text.empty() || text.find("to syslog") != std::string_view::npos) continue;
+    kept += (kept.empty() ? "" : "; ") + printable(text);
+  }
+  return kept;
+}
+
+}  // namespace knaller::net

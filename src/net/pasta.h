@@ -1,0 +1,68 @@
+// pasta, the program that carries a VM's connections: attached to the engine's network namespace, run in the
+// foreground as a child of the monitor, and ended with it.
+//
+// It binds the forwarded ports itself, then makes `pasta0` in the namespace, then prints its pid: that line
+// means ready. Not thread-safe. The thread that calls start() must live as long as pasta shall (parent-death
+// signal).
+#ifndef KNALLER_NET_PASTA_H_
+#define KNALLER_NET_PASTA_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/process.h"
+#include "net/plan.h"
+
+namespace knaller::net {
+
+struct PastaOptions {
+  std::string binary;     // absolute; empty: found on PATH
+  pid_t target_pid = -1;  // a process in the namespaces, not yet reaped
+  Plan plan;              // no host port 0 any more
+};
+
+// The full command line; pure.
+std::vector<std::string> pasta_arguments(const PastaOptions& options, bool as_root);
+
+class Pasta {
+ public:
+  // kNotFound, with the package to install, when there is no pasta.
+  static Pasta start(const PastaOptions& options);
+
+  // Readable when wait_ready() will not block any more: its pid line is there, or it ended. Not to be watched
+  // after that.
+  int ready_fd() const { return output_.get(); }
+  // Returns once all ports are bound. Otherwise throws pasta's own words; a port that is taken is kBusy,
+  // naming the port and, where it can be seen, its holder. After a failure pasta is gone.
+  void wait_ready(const Deadline& deadline);
+  // The host port that wait_ready() found taken.
+  std::optional<uint16_t> taken_port() const { return taken_port_; }
+
+  // Its pidfd is readable when pasta has ended.
+  Child& child() { return child_; }
+  // What it last said on its standard error, at most 4 KiB; never blocks.
+  std::string last_words();
+
+ private:
+  Pasta(Child child, UniqueFd output, UniqueFd errors, Plan plan)
+      : child_(std::move(child)),
+        output_(std::move(output)),
+        errors_(std::move(errors)),
+        plan_(std::move(plan)) {}
+
+  [[noreturn]] void throw_failure(const Deadline& deadline);
+
+  Child child_;
+  UniqueFd output_;
+  UniqueFd errors_;
+  Plan plan_;
+  std::string buffer_;
+  std::optional<uint16_t> taken_port_;
+};
+
+}  // namespace knaller::net
+
+#endif  // KNALLER_NET_PASTA_H_

@@ -1,0 +1,127 @@
+#include "net/ports.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <sstream>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+
+namespace knaller::net {
+namespace {
+
+// Inode numbers of the sockets that stand in the way of binding address:port, of the lines of /proc/net/tcp
+// (or udp): "  0: 0100007F:1F90 00000000:0000 0A … inode …". Addresses are printed as they lie in memory.
+std::vector<uint64_t> holders_of(const std::string& table, in_addr address, uint16_t port,
+                                 bool only_listening) {
+  std::vector<uint64_t> inodes;
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) {
+    unsigned local_address = 0;
+    unsigned local_port = 0;
+    unsigned state = 0;
+    unsigned long inode = 0;
+    const int fields =
+        std::sscanf(line.c_str(), " %*d: %8x:%4x %*8x:%*4x %2x %*8x:%*8x %*2x:%*8x %*8x %*u %*u %lu",
+                    &local_address, &local_port, &state, &inode);
+    if (fields != 4 || local_port != port) continue;
+    if (only_listening && state != 0x0A) continue;
+    if (local_address != 0 && address.s_addr != 0 && local_address != address.s_addr) continue;
+    inodes.push_back(inode);
+  }
+  return inodes;
+}
+
+bool has_socket(int process, const std::vector<std::string>& links) {
+  const UniqueFd descriptors(::openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!descriptors) return false;  // another user's, or gone
+  for (const auto& name : list_directory(descriptors.get())) {
+    char link[64];
+    const ssize_t length = ::readlinkat(descriptors.get(), name.c_str(), link, sizeof link);
+    if (length <= 0) continue;
+    const std::string_view target(link, static_cast<size_t>(length));
+    if (std::find(links.begin(), links.end(), target) != links.end()) return true;
+  }
+  return false;
+}
+
+std::string process_with(const std::vector<std::string>& links) {
+  const UniqueFd processes = open_directory("/proc");
+  for (const auto& name : list_directory(processes.get())) {
+    if (!parse_integer(name, 1, INT32_MAX)) continue;
+    const UniqueFd process(::openat(processes.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!process || !has_socket(process.get(), links)) continue;
+    const auto command = read_file_if_exists(process.get(), "comm");
+    return fmt::format("{} (pid {})", command ? printable(trim(*command)) : "a process", name);
+  }
+  return {};
+}
+
+in_addr parse_address(const std::string& text) {
+  in_addr address{};
+  if (::inet_pton(AF_INET, text.c_str(), &address) != 1) {
+    fail(Code::kInvalidArgument, "'{}' is not an IPv4 address", printable(text));
+  }
+  return address;
+}
+
+}  // namespace
+
+uint16_t lease_port(const std::string& address, Protocol protocol) {
+  const int type = protocol == Protocol::kTcp ? SOCK_STREAM : SOCK_DGRAM;
+  const UniqueFd socket(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+  if (!socket) fail_errno("make a socket");
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr = parse_address(address);
+  socklen_t size = sizeof name;
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), size) != 0) {
+    fail_errno("bind a port of {}", address);
+  }
+  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&name), &size) != 0) {
+    fail_errno("read the port that was given on {}", address);
+  }
+  return ntohs(name.sin_port);
+}
+
+Plan lease_ports(Plan asked) {
+  auto& ports = asked.ports;
+  const auto is_used = [&ports](uint16_t number, Protocol protocol) {
+    return std::any_of(ports.begin(), ports.end(), [&](const PortForward& other) {
+      return other.host == number && other.protocol == protocol;
+    });
+  };
+  for (auto& port : ports) {
+    for (int tries = 0; port.host == 0; ++tries) {
+      if (tries == 100) fail(Code::kExhausted, "no free port on {}", port.address);
+      const uint16_t number = lease_port(port.address, port.protocol);
+      if (!is_used(number, port.protocol)) port.host = number;
+    }
+  }
+  return asked;
+}
+
+std::string port_holder(const std::string& address, uint16_t port, Protocol protocol) {
+  const bool tcp = protocol == Protocol::kTcp;
+  const in_addr wanted = parse_address(address);
+  std::vector<std::string> links;
+  for (const char* path : {tcp ? "/proc/net/tcp" : "/proc/net/udp"}) {
+    const std::string table = read_file(path, 64 << 20);
+    for (const uint64_t inode : holders_of(table, wanted, port, tcp)) {
+      links.push_back(fmt::format("socket:[{}]", inode));
+    }
+  }
+  return links.empty() ? std::string() : process_with(links);
+}
+
+}  // namespace knaller::net

@@ -1,0 +1,24 @@
+// Ports of the host: free ones, and who has one that is taken.
+#ifndef KNALLER_NET_PORTS_H_
+#define KNALLER_NET_PORTS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "net/plan.h"
+
+namespace knaller::net {
+
+// A port that was free a moment ago. Only pasta's own bind decides, so the caller tries again with another
+// one when pasta finds it taken.
+uint16_t lease_port(const std::string& address, Protocol protocol);
+
+// `asked` with a free port in place of every host port 0; no port twice.
+Plan lease_ports(Plan asked);
+
+// "python3 (pid 123)", or empty when nobody, or nobody that this user may look at, has it. For messages only.
+std::string port_holder(const std::string& address, uint16_t port, Protocol protocol);
+
+}  // namespace knaller::net
+
+#endif  // KNALLER_NET_PORTS_H_

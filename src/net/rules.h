@@ -1,0 +1,21 @@
+// The nftables rules of a VM's namespace: pure text, one transaction.
+//
+// Three things: what comes in through pasta for a forwarded port goes to the guest; what the guest sends
+// reaches the internet and nothing that is the host's own or private; and the engine, which lives in the same
+// namespace and may have been taken over by its guest, cannot use the network except as its guest does.
+#ifndef KNALLER_NET_RULES_H_
+#define KNALLER_NET_RULES_H_
+
+#include <string>
+
+#include "net/host.h"
+#include "net/plan.h"
+
+namespace knaller::net {
+
+// `plan` must have passed check_plan().
+std::string render_rules(const Plan& plan, const HostNetwork& host);
+
+}  // namespace knaller::net
+
+#endif  // KNALLER_NET_RULES_H_

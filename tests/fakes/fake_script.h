@@ -1,0 +1,73 @@
+// What a test wants the fake engine to do wrong, and how its guest behaves: a JSON document, given by the
+// option --script or by the environment variable FAKE_FIRECRACKER_SCRIPT, as a file's path or (when it starts
+// with a brace) as it stands.
+//
+//   {"version": "1.16.1",
+//    "guest": {"ready_ms": 5, "ready": "knaller: ready\n", "boot": "text at the start", "on_ctrl_alt_del":
+//    "reboot",
+//              "tick_ms": 0},
+//    "rules": [{"method": "PUT", "path": "/snapshot/create", "nth": 2, "delay_ms": 50, "status": 400, "body":
+//    "…",
+//               "die": "before|unanswered|after", "exit_code": 1, "hang": "before|after", "truncate": 20,
+//               "write_short": 20, "garbage": "SSH-2.0"}]}
+//
+// on_ctrl_alt_del: "reboot" and "poweroff" print what a guest of knaller's images prints and end the engine
+// (status 0), "panic" prints a kernel panic, "ignore" does nothing. tick_ms: the running guest counts in its
+// memory and on its disk. A rule without path, method or nth fits every one; the first that fits is used.
+// `nth` counts from 1, per rule. "delay_ms" waits before the request is carried out. "status"/"body" answer
+// without carrying it out. "truncate" sends so many bytes of the answer and closes, "write_short" sends them
+// and stays silent, "garbage" is sent instead of the answer.
+#ifndef KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
+#define KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "firecracker/server.h"
+
+namespace knaller::fake {
+
+struct Rule {
+  std::string method;
+  std::string path;
+  int nth = 0;  // 0: every one
+  std::chrono::milliseconds delay{0};
+  std::optional<int> status = std::nullopt;
+  std::string body;
+  std::string die;
+  int exit_code = 1;
+  std::string hang;
+  std::optional<size_t> truncate = std::nullopt;
+  std::optional<size_t> write_short = std::nullopt;
+  std::string garbage;
+
+  int seen = 0;
+};
+
+struct Guest {
+  std::chrono::milliseconds ready_after{5};
+  std::string ready = "knaller: ready\n";
+  std::string boot = "[    0.000000] Linux version 6.1.0 (fake)\n";
+  std::string on_ctrl_alt_del = "reboot";
+  std::chrono::milliseconds tick{0};
+};
+
+struct Script {
+  std::string version = "1.16.1";
+  Guest guest;
+  std::vector<Rule> rules;
+
+  // The rule for this request; counts it.
+  Rule* match(const firecracker::HttpRequest& request);
+};
+
+// Throws kInvalidArgument.
+Script parse_script(const std::string& text);
+// From the option's value, else from the environment, else the empty script.
+Script load_script(const std::string& option);
+
+}  // namespace knaller::fake
+
+#endif  // KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
