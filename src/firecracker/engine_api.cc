@@ -16,7 +16,6 @@ namespace knaller::firecracker {
 namespace {
 
 constexpr uint32_t kMostVcpus = 32;
-constexpr size_t kLongestBootArgs = 2047;
 constexpr std::string_view kBadKernel =
     "System configuration error: Cannot load kernel due to invalid memory configuration or invalid kernel "
     "image: "
@@ -155,8 +154,6 @@ struct EngineApi::Impl {
   void change(const Call& call, VmSetup& changed) {
     switch (call.endpoint) {
       case Endpoint::kPutMachineConfig:
-        reset_machine(changed);
-        [[fallthrough]];
       case Endpoint::kPatchMachineConfig:
         change_machine(call.body, changed);
         return check_machine(changed);
@@ -185,8 +182,6 @@ struct EngineApi::Impl {
       check_readable(
           *source.initrd_path,
           "Boot source error: The initrd file cannot be opened due to invalid path or invalid permissions. ");
-    if (source.boot_args.size() > kLongestBootArgs)
-      refuse("Boot source error: The kernel command line is invalid: Invalid cmdline capacity provided.");
     changed.boot_source = source;
   }
 

@@ -44,6 +44,9 @@ struct LaunchSpec {
   bool remove_at_end = false;   // whenever the VM has ended, its directory goes too (`run`, `start --rm`)
 };
 
+nlohmann::json plan_to_json(const net::Plan& plan);
+net::Plan plan_from_json(const nlohmann::json& json);
+
 nlohmann::json spec_to_json(const LaunchSpec& spec);
 LaunchSpec spec_from_json(const nlohmann::json& json);  // kInvalidArgument when it is none
 

@@ -1,0 +1,52 @@
+#include "monitor/alive.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/lock.h"
+
+namespace knaller::monitor {
+namespace {
+
+constexpr uint64_t kMonitorByte = 0;
+constexpr uint64_t kEngineByte = 1;
+constexpr std::chrono::milliseconds kRetry{2};
+
+}  // namespace
+
+bool is_alive(int vm_directory) {
+  const UniqueFd fd(::openat(vm_directory, kAliveFile, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd && errno == ENOENT) return false;
+  if (!fd) fail_errno("open '{}'", kAliveFile);
+  return is_byte_locked(fd.get(), kMonitorByte) || is_byte_locked(fd.get(), kEngineByte);
+}
+
+bool wait_until_dead(int vm_directory, const Deadline& deadline) {
+  while (is_alive(vm_directory)) {
+    if (deadline.expired()) return false;
+    pause_for(kRetry, deadline);
+  }
+  return true;
+}
+
+UniqueFd lock_monitor_alive(int vm_directory) {
+  UniqueFd fd = open_at(vm_directory, kAliveFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  if (!try_lock_byte(fd.get(), kMonitorByte)) {
+    throw Error(Code::kBusy, "another monitor runs this VM already");
+  }
+  return fd;
+}
+
+UniqueFd lock_engine_alive(int vm_directory, const Deadline& deadline) {
+  UniqueFd fd = open_at(vm_directory, kAliveFile, O_RDWR | O_NOFOLLOW);
+  while (!try_lock_byte(fd.get(), kEngineByte)) {
+    if (deadline.expired()) fail(Code::kBusy, "another engine of this VM is still alive");
+    pause_for(kRetry, deadline);
+  }
+  return fd;
+}
+
+}  // namespace knaller::monitor

@@ -1,0 +1,124 @@
+#include "monitor/client.h"
+
+#include <fcntl.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/socket.h"
+#include "base/text.h"
+#include "store/fields.h"
+
+namespace knaller::monitor {
+namespace {
+
+constexpr char kSocket[] = "monitor.sock";
+constexpr char kPeer[] = "the VM's monitor";
+constexpr size_t kLineLimit = 1 << 20;
+
+void send_request(int socket, Json request, const Deadline& deadline) {
+  request["v"] = 1;
+  send_all(socket, dump_json(request) + "\n", deadline, kPeer);
+}
+
+// An answer that says no is thrown as the error that it carries.
+Json read_answer(int socket, std::string& buffer, const Deadline& deadline) {
+  std::string line;
+  if (!read_line(socket, buffer, line, kLineLimit, deadline, kPeer)) {
+    throw Error(Code::kEngineDied, "the VM's monitor has ended");
+  }
+  Json answer = parse_json(line, "the monitor's answer", Code::kInternal);
+  const JsonReader reader(answer, "the monitor's answer", Code::kInternal);
+  if (!reader.boolean_or("ok", false)) throw error_from_json(reader.object("error"));
+  return answer;
+}
+
+ExitRecord await_end(int socket, std::string& buffer, const Deadline& deadline) {
+  const Json answer = read_answer(socket, buffer, deadline);
+  return exit_record_from_json(JsonReader(answer, "the monitor's answer", Code::kInternal).object("exit"));
+}
+
+}  // namespace
+
+MonitorClient MonitorClient::connect(int vm_directory, const Deadline& deadline) {
+  UniqueFd directory = open_at(vm_directory, ".", O_PATH | O_DIRECTORY);
+  UniqueFd socket = connect_unix(directory.get(), kSocket, deadline);
+  return MonitorClient(std::move(directory), std::move(socket));
+}
+
+Status MonitorClient::status(const Deadline& deadline) {
+  send_request(socket_.get(), {{"op", "status"}}, deadline);
+  const Json answer = read_answer(socket_.get(), buffer_, deadline);
+  const JsonReader reader(answer, "the monitor's answer", Code::kInternal);
+  Status status;
+  status.state = reader.string("state");
+  status.reason = reader.string_or("reason", "");
+  status.monitor_pid = static_cast<pid_t>(reader.integer("monitor_pid", 0, INT32_MAX));
+  status.engine_pid = static_cast<pid_t>(reader.integer("engine_pid", 0, INT32_MAX));
+  status.since = parse_time(reader.string("since")).value_or(std::chrono::system_clock::time_point{});
+  status.network = reader.string_or("network", "none");
+  status.network_reason = reader.string_or("network_reason", "");
+  status.ports = store::ports_from_json(reader.array("ports"), "the monitor's answer");
+  status.reboots = static_cast<int>(reader.integer_or("reboots", 0, 0, INT32_MAX));
+  status.lease = reader.string_or("lease", "");
+  status.tied = reader.boolean_or("tied", false);
+  return status;
+}
+
+// On a connection of its own, whose life is the lease's.
+Lease MonitorClient::lease(const std::string& verb, const Deadline& deadline,
+                           const std::function<void(const std::string& holder)>& on_wait) {
+  Lease lease(connect_unix(directory_.get(), kSocket, deadline));
+  send_request(lease.socket_.get(), {{"op", "lease"}, {"verb", verb}}, deadline);
+  std::string holder;
+  while (true) {
+    try {
+      const Json answer = read_answer(lease.socket_.get(), lease.buffer_, deadline);
+      const JsonReader reader(answer, "the monitor's answer", Code::kInternal);
+      holder = reader.string_or("waiting", "");
+      if (holder.empty()) {
+        lease.was_paused_ = reader.boolean_or("was_paused", false);
+        return lease;
+      }
+    } catch (const Error& error) {
+      if (error.code() != Code::kTimeout || holder.empty()) throw;
+      throw Error(Code::kBusy, fmt::format("the VM is in use by {}", holder),
+                  "wait until that command has ended, and try again");
+    }
+    if (on_wait) on_wait(holder);
+  }
+}
+
+ExitRecord MonitorClient::stop(std::chrono::milliseconds timeout, bool force, const Deadline& deadline) {
+  send_request(socket_.get(), {{"op", "stop"}, {"timeout_ms", timeout.count()}, {"force", force}}, deadline);
+  return await_end(socket_.get(), buffer_, deadline);
+}
+
+ExitRecord MonitorClient::wait(const Deadline& deadline) {
+  send_request(socket_.get(), {{"op", "wait"}}, deadline);
+  return await_end(socket_.get(), buffer_, deadline);
+}
+
+Json Lease::call(std::string_view op, const Deadline& deadline) {
+  send_request(socket_.get(), {{"op", op}}, deadline);
+  return read_answer(socket_.get(), buffer_, deadline);
+}
+
+void Lease::pause(const Deadline& deadline) {
+  call("pause", deadline);
+}
+
+void Lease::resume(const Deadline& deadline) {
+  call("resume", deadline);
+}
+
+void Lease::release(const Deadline& deadline) {
+  call("release", deadline);
+  socket_.reset();
+}
+
+void Lease::leave_paused(const Deadline& deadline) {
+  call("leave_paused", deadline);
+  socket_.reset();
+}
+
+}  // namespace knaller::monitor

@@ -1,0 +1,207 @@
+#include "monitor/engine_process.h"
+
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "net/namespace.h"
+
+namespace knaller::monitor {
+namespace {
+
+constexpr uint64_t kNamespaces =
+    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+constexpr int kGateFd = 4;
+constexpr size_t kErrorLimit = 64 << 10;
+
+// --- In the child
+// -------------------------------------------------------------------------------------------------------
+
+void reset_signals() {
+  struct sigaction by_default = {};
+  by_default.sa_handler = SIG_DFL;
+  for (int number = 1; number < NSIG; ++number) ::sigaction(number, &by_default, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// The signal is set before the byte is read: a monitor that died earlier shows as end of file, one that dies
+// later sends it.
+void await_go(int gate) {
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail_errno("tie the engine to the monitor");
+  char go;
+  if (read_up_to(gate, &go, 1, "the monitor's gate") != 1) ::_exit(127);
+}
+
+// A process group spans pid namespaces: in the monitor's, kill(0, …) of an engine that a guest has taken over
+// would reach it. The session keyring would let it read what the user keeps there; where keyctl(2) is
+// forbidden, it is forbidden to the engine.
+void leave_session() {
+  if (::setsid() < 0) fail_errno("start a session for the engine");
+  ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+}
+
+// Exactly 0, 1, 2 and the alive lock stay open across exec. All sources move out of the way first, then to
+// their numbers.
+int arrange_descriptors(const EngineOptions& options, int gate) {
+  UniqueFd null_fd = open_at(AT_FDCWD, "/dev/null", O_RDWR);
+  const std::pair<int, int> wanted[] = {{null_fd.get(), 0},
+                                        {options.stdout_fd, 1},
+                                        {options.stderr_fd, 2},
+                                        {options.lock_fd, kEngineLockFd},
+                                        {gate, kGateFd}};
+  UniqueFd moved[std::size(wanted)];
+  for (size_t i = 0; i < std::size(wanted); ++i) {
+    moved[i].reset(::fcntl(wanted[i].first, F_DUPFD_CLOEXEC, 64));
+    if (!moved[i]) fail_errno("hand descriptor {} to the engine", wanted[i].first);
+  }
+  for (size_t i = 0; i < std::size(wanted); ++i) {
+    const int flags = wanted[i].second == kGateFd ? O_CLOEXEC : 0;
+    if (::dup3(moved[i].release(), wanted[i].second, flags) < 0) {
+      fail_errno("hand descriptor {} to the engine", wanted[i].second);
+    }
+  }
+  if (::close_range(kGateFd + 1, ~0u, 0) != 0) fail_errno("close the monitor's descriptors");
+  null_fd.release();  // closed, or its number is one of the five now
+  return kGateFd;
+}
+
+void limit_resources() {
+  const rlimit none = {0, 0};  // a core file would hold the guest's memory
+  if (::setrlimit(RLIMIT_CORE, &none) != 0) fail_errno("forbid core files");
+  ::umask(077);
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (auto& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+[[noreturn]] void execute(const std::string& path, const EngineOptions& options) {
+  std::vector<std::string> arguments{path};
+  arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
+  std::vector<std::string> environment{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                       fmt::format("KNALLER_ALIVE_FD={}", kEngineLockFd)};
+  environment.insert(environment.end(), options.environment.begin(), options.environment.end());
+  ::execve(path.c_str(), pointers_to(arguments).data(), pointers_to(environment).data());
+  const int saved_errno = errno;
+  Error error = errno_error(saved_errno, fmt::format("execute '{}'", options.jail.engine_binary));
+  if (saved_errno == ENOENT)
+    error.with_hint("it needs an interpreter or library loader that does not lie in /usr");
+  if (saved_errno == EACCES)
+    error.with_hint("it must be executable, and not lie on a file system mounted noexec");
+  throw error;
+}
+
+// Privileges go last: the namespaces' own capabilities are what network and jail are built with.
+[[noreturn]] void become_engine(const EngineOptions& options, uid_t uid) {
+  if (options.network) {
+    in_context([] { return std::string("set up the VM's network"); },
+               [&] { net::set_up_namespace(options.network->plan, options.network->host, uid); });
+  }
+  const std::string path =
+      in_context([] { return std::string("set up the jail"); }, [&] { return enter_jail(options.jail); });
+  limit_resources();
+  drop_privileges();
+  // Changing capabilities may have cleared it.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail_errno("tie the engine to the monitor");
+  execute(path, options);
+}
+
+[[noreturn]] void run_child(const EngineOptions& options, int gate, uid_t uid) {
+  try {
+    reset_signals();
+    leave_session();
+    const int own_gate = arrange_descriptors(options, gate);
+    gate = own_gate;
+    await_go(gate);
+    become_engine(options, uid);
+  } catch (const std::exception& exception) {
+    const std::string report = dump_json(error_to_json(error_from(exception)));
+    // If it can't be written, the exit code is all that is left.
+    ::_exit(::send(gate, report.data(), report.size(), MSG_NOSIGNAL) > 0 ? 127 : 126);
+  }
+}
+
+// --- In the monitor
+// -----------------------------------------------------------------------------------------------------
+
+struct Cloned {
+  pid_t pid;
+  UniqueFd pidfd;
+};
+
+Cloned clone_into_namespaces() {
+  int pidfd = -1;
+  clone_args arguments = {};
+  arguments.flags = kNamespaces | CLONE_PIDFD;
+  arguments.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  arguments.exit_signal = SIGCHLD;
+  const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid < 0) {
+    const int saved_errno = errno;
+    throw errno_error(saved_errno, "make the engine's namespaces")
+        .with_hint("user namespaces may be forbidden or limited on this host; run 'knaller doctor'");
+  }
+  return {static_cast<pid_t>(pid), UniqueFd(pidfd)};
+}
+
+// Ids are mapped to themselves: the files stay the user's, and an ordinary user's capabilities vanish at
+// exec.
+void write_id_maps(pid_t pid, uid_t uid, gid_t gid) {
+  const auto write_map = [pid](const char* file, const std::string& content) {
+    const std::string path = fmt::format("/proc/{}/{}", pid, file);
+    const UniqueFd fd = open_at(AT_FDCWD, path, O_WRONLY);
+    if (::write(fd.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size())) {
+      fail_errno("write '{}'", path);
+    }
+  };
+  write_map("setgroups", "deny");
+  write_map("uid_map", fmt::format("{} {} 1", uid, uid));
+  write_map("gid_map", fmt::format("{} {} 1", gid, gid));
+}
+
+}  // namespace
+
+EngineProcess EngineProcess::start(const EngineOptions& options) {
+  const uid_t uid = ::geteuid();
+  const gid_t gid = ::getegid();
+  auto [ours, theirs] = make_socket_pair();
+  Cloned cloned = clone_into_namespaces();
+  if (cloned.pid == 0) {
+    ours.reset();
+    run_child(options, theirs.get(), uid);
+  }
+  EngineProcess engine;
+  engine.child_ = Child(cloned.pid, std::move(cloned.pidfd));
+  theirs.reset();
+  write_id_maps(cloned.pid, uid, gid);
+  write_all(ours.get(), "g", "the engine's gate");
+  engine.gate_ = std::move(ours);
+  return engine;
+}
+
+void EngineProcess::finish_start() {
+  const UniqueFd gate = std::move(gate_);
+  const std::string report = read_to_end(gate.get(), kErrorLimit, "the engine's gate");
+  if (report.empty()) return;
+  throw error_from_json(parse_json(report, "the engine's report", Code::kInternal));
+}
+
+}  // namespace knaller::monitor

@@ -1,0 +1,63 @@
+// The engine as pid 1 of its own user, pid, mount, network and IPC namespaces, in its jail, without any
+// capability.
+//
+// start() clones: the calling process must have one thread at that moment, since the child allocates memory
+// before it executes. The child dies with the thread that started it, and with it everything in its pid
+// namespace.
+#ifndef KNALLER_MONITOR_ENGINE_PROCESS_H_
+#define KNALLER_MONITOR_ENGINE_PROCESS_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/process.h"
+#include "monitor/jail.h"
+#include "net/host.h"
+#include "net/plan.h"
+
+namespace knaller::monitor {
+
+// The engine's descriptor that holds the alive lock; named to it by KNALLER_ALIVE_FD, so that knaller-qemu
+// can hand it on.
+inline constexpr int kEngineLockFd = 3;
+
+struct EngineNetwork {
+  net::Plan plan;
+  net::HostNetwork host;
+};
+
+struct EngineOptions {
+  JailOptions jail;
+  std::vector<std::string> arguments;    // without argv[0]
+  std::vector<std::string> environment;  // "K=V", beside PATH and KNALLER_ALIVE_FD
+  std::optional<EngineNetwork> network;
+  int lock_fd = -1;  // inherited as kEngineLockFd
+  int stdout_fd = -1;
+  int stderr_fd = -1;
+};
+
+class EngineProcess {
+ public:
+  EngineProcess() = default;
+  // Returns as soon as the namespaces are there (pasta may attach); the child goes on by itself.
+  static EngineProcess start(const EngineOptions& options);
+
+  Child& child() { return child_; }
+  const Child& child() const { return child_; }
+  explicit operator bool() const { return static_cast<bool>(child_); }
+
+  // Readable once the engine executes or could not; then call finish_start().
+  int gate_fd() const { return gate_.get(); }
+  bool starting() const { return static_cast<bool>(gate_); }
+  // Throws the child's own error. Closes the gate.
+  void finish_start();
+
+ private:
+  Child child_;
+  UniqueFd gate_;
+};
+
+}  // namespace knaller::monitor
+
+#endif  // KNALLER_MONITOR_ENGINE_PROCESS_H_

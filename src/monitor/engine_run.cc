@@ -1,0 +1,185 @@
+#include "monitor/engine_run.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "monitor/alive.h"
+
+namespace knaller::monitor {
+namespace {
+
+constexpr char kApiSocket[] = "api.sock";
+constexpr char kLogFifo[] = "log";
+constexpr size_t kExplainingLines = 20;
+constexpr std::chrono::seconds kLockPatience{2};
+
+// The monitor's end is opened read-write: the fifo has no end of file, and outlives what the engine does to
+// its name.
+UniqueFd make_log_fifo(int jail) {
+  remove_tree(jail, kLogFifo);
+  if (::mkfifoat(jail, kLogFifo, 0600) != 0) fail_errno("make the fifo for the engine's log");
+  UniqueFd fd = open_beneath(jail, kLogFifo, O_RDWR | O_NONBLOCK);
+  struct stat status;
+  if (::fstat(fd.get(), &status) != 0) fail_errno("look at the fifo for the engine's log");
+  if (!S_ISFIFO(status.st_mode)) fail(Code::kCorrupt, "the engine's log is not a fifo");
+  return fd;
+}
+
+std::vector<std::string> engine_arguments(const LaunchSpec& spec) {
+  std::vector<std::string> arguments{
+      "--api-sock", kApiSocket, "--id",    spec.uuid.empty() ? "knaller" : spec.uuid,
+      "--log-path", kLogFifo,   "--level", "Info"};
+  arguments.insert(arguments.end(), spec.engine_args.begin(), spec.engine_args.end());
+  return arguments;
+}
+
+Pipe make_output_pipe() {
+  Pipe pipe = make_pipe();
+  // The read end only: a blocked guest console is the engine's business, and it would be surprised by EAGAIN.
+  const int flags = ::fcntl(pipe.read_end.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(pipe.read_end.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+    fail_errno("set up the engine's output pipe");
+  }
+  return pipe;
+}
+
+enum class Piece { kTaken, kNone, kEnd };
+
+// One read, so that an engine that never stops writing keeps the loop from nothing.
+Piece read_piece(int fd, const std::function<void(std::string_view)>& take) {
+  char buffer[16384];
+  const ssize_t got = ::read(fd, buffer, sizeof buffer);
+  if (got < 0) return errno == EAGAIN || errno == EINTR ? Piece::kNone : Piece::kEnd;
+  if (got == 0) return Piece::kEnd;
+  take({buffer, static_cast<size_t>(got)});
+  return Piece::kTaken;
+}
+
+// What a dead engine left behind: at most what a pipe holds.
+void drain(int fd, const std::function<void(std::string_view)>& take) {
+  for (int pieces = 0; pieces < 128 && read_piece(fd, take) == Piece::kTaken; ++pieces) {
+  }
+}
+
+}  // namespace
+
+void EngineLogs::add_console(std::string_view text) {
+  console.append(text);
+  console_tail.feed(text);
+}
+
+void EngineLogs::add_engine(std::string_view text) {
+  engine.append(text);
+  engine_tail.feed(text);
+}
+
+std::string EngineLogs::explanation() const {
+  const std::string console_lines = console_tail.lines(kExplainingLines);
+  const std::string engine_lines = engine_tail.lines(kExplainingLines);
+  std::string text;
+  if (!console_lines.empty()) text += "last lines of the guest's console:\n" + console_lines;
+  if (!engine_lines.empty()) text += "last lines of the engine's log:\n" + engine_lines;
+  if (!text.empty()) text.pop_back();
+  return text;
+}
+
+EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec& spec,
+                     const std::optional<EngineNetwork>& network, EngineLogs& logs, EngineCallbacks callbacks)
+    : loop_(loop), logs_(logs), callbacks_(std::move(callbacks)), since_(std::chrono::system_clock::now()) {
+  remove_tree(directory.jail(), kApiSocket);
+  log_fifo_ = make_log_fifo(directory.jail());
+  console_ = make_output_pipe();
+  errors_ = make_output_pipe();
+  // The monitor's copy of the lock goes away at the end of this scope: from then on it is the engine's alone.
+  const UniqueFd lock = lock_engine_alive(directory.fd(), Deadline::after(kLockPatience));
+  process_ = EngineProcess::start({.jail = {.engine_binary = spec.engine_binary,
+                                            .directory = "jail",
+                                            .immutable = spec.immutable,
+                                            .binds = spec.binds},
+                                   .arguments = engine_arguments(spec),
+                                   .environment = spec.engine_environment,
+                                   .network = network,
+                                   .lock_fd = lock.get(),
+                                   .stdout_fd = console_.write_end.get(),
+                                   .stderr_fd = errors_.write_end.get()});
+  console_.write_end.reset();
+  errors_.write_end.reset();
+  watch_all();
+  worker_ = std::make_unique<EngineWorker>(loop_, directory.jail(), kApiSocket);
+}
+
+EngineRun::~EngineRun() {
+  if (!ended()) unwatch_all();
+}
+
+void EngineRun::watch_all() {
+  loop_.watch(process_.gate_fd(), POLLIN, [this](short) { on_gate(); });
+  loop_.watch(console_.read_end.get(), POLLIN, [this](short) { on_console_readable(); });
+  loop_.watch(errors_.read_end.get(), POLLIN, [this](short) { on_log_readable(errors_.read_end.get()); });
+  loop_.watch(log_fifo_.get(), POLLIN, [this](short) { on_log_readable(log_fifo_.get()); });
+  loop_.watch(pidfd(), POLLIN, [this](short) { on_process_end(); });
+}
+
+void EngineRun::unwatch_all() {
+  if (process_.starting()) loop_.unwatch(process_.gate_fd());
+  for (const int fd : {console_.read_end.get(), errors_.read_end.get(), log_fifo_.get(), pidfd()})
+    loop_.unwatch(fd);
+}
+
+void EngineRun::kill() {
+  if (!ended()) process_.child().signal(SIGKILL);
+}
+
+void EngineRun::on_gate() {
+  loop_.unwatch(process_.gate_fd());
+  std::optional<Error> error;
+  try {
+    process_.finish_start();
+  } catch (const Error& caught) {
+    error = caught;
+  }
+  callbacks_.on_executing(error);
+}
+
+void EngineRun::take_console(std::string_view text) {
+  logs_.add_console(text);
+  scanner_.feed(text);
+  callbacks_.on_console(text);
+}
+
+void EngineRun::on_console_readable() {
+  const ConsoleMarkers before = scanner_.markers();
+  const auto take = [this](std::string_view text) { take_console(text); };
+  if (read_piece(console_.read_end.get(), take) == Piece::kEnd) loop_.unwatch(console_.read_end.get());
+  const ConsoleMarkers& now = scanner_.markers();
+  const bool news = now.ready != before.ready || now.poweroff != before.poweroff ||
+                    now.power_down != before.power_down || now.panic != before.panic;
+  if (news) callbacks_.on_marker(now);
+}
+
+void EngineRun::on_log_readable(int fd) {
+  const auto take = [this](std::string_view text) { logs_.add_engine(text); };
+  if (read_piece(fd, take) == Piece::kEnd) loop_.unwatch(fd);
+}
+
+void EngineRun::on_process_end() {
+  if (process_.starting()) on_gate();
+  drain(console_.read_end.get(), [this](std::string_view text) { take_console(text); });
+  for (const int fd : {errors_.read_end.get(), log_fifo_.get()}) {
+    drain(fd, [this](std::string_view text) { logs_.add_engine(text); });
+  }
+  unwatch_all();
+  worker_.reset();  // its call can only fail now, and the next engine is cloned by a process of one thread
+  status_ = process_.child().wait(Deadline::never());
+  const auto on_ended = callbacks_.on_ended;
+  on_ended(*status_);
+}
+
+}  // namespace knaller::monitor

@@ -1,0 +1,90 @@
+// One life of an engine, from clone to end: its process, its console and logs, its API. A reboot of the guest
+// is the next one. The event loop's thread only.
+#ifndef KNALLER_MONITOR_ENGINE_RUN_H_
+#define KNALLER_MONITOR_ENGINE_RUN_H_
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "monitor/capped_log.h"
+#include "monitor/console.h"
+#include "monitor/engine_process.h"
+#include "monitor/engine_worker.h"
+#include "monitor/loop.h"
+#include "monitor/spec.h"
+#include "monitor/vm_directory.h"
+
+namespace knaller::monitor {
+
+// What outlives a single engine.
+struct EngineLogs {
+  CappedLog console;
+  CappedLog engine;
+  CappedLog events;
+  Tail console_tail;
+  Tail engine_tail;
+
+  explicit EngineLogs(int vm_directory)
+      : console(vm_directory, "console.log"),
+        engine(vm_directory, "engine.log"),
+        events(vm_directory, "events.jsonl", CappedLog::Begin::kAppend, 1 << 20) {}
+  void add_console(std::string_view text);
+  void add_engine(std::string_view text);
+  // The last lines of both that explain a failure; empty when there are none.
+  std::string explanation() const;
+};
+
+struct EngineCallbacks {
+  std::function<void(const std::optional<Error>&)>
+      on_executing;  // the engine's program runs, or why it does not
+  std::function<void(std::string_view)> on_console;
+  std::function<void(const ConsoleMarkers&)> on_marker;  // there is a new one
+  std::function<void(ExitStatus)> on_ended;  // its output was read to the end; may destroy the run
+};
+
+class EngineRun {
+ public:
+  // Clones the engine; this process must have one thread. `network`: nothing without one.
+  EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec& spec,
+            const std::optional<EngineNetwork>& network, EngineLogs& logs, EngineCallbacks callbacks);
+  // An engine that still lives is killed and reaped.
+  ~EngineRun();
+  EngineRun(const EngineRun&) = delete;
+  EngineRun& operator=(const EngineRun&) = delete;
+
+  pid_t pid() const { return process_.child().pid(); }
+  int pidfd() const { return process_.child().pidfd(); }
+  bool ended() const { return status_.has_value(); }
+  std::chrono::system_clock::time_point since() const { return since_; }
+  const ConsoleMarkers& markers() const { return scanner_.markers(); }
+  EngineWorker& worker() { return *worker_; }
+  void kill();
+
+ private:
+  void watch_all();
+  void on_gate();
+  void on_console_readable();
+  void take_console(std::string_view text);
+  void on_log_readable(int fd);
+  void on_process_end();
+  void unwatch_all();
+
+  Loop& loop_;
+  EngineLogs& logs_;
+  EngineCallbacks callbacks_;
+  UniqueFd log_fifo_;
+  Pipe console_;
+  Pipe errors_;
+  EngineProcess process_;
+  std::unique_ptr<EngineWorker> worker_;
+  ConsoleScanner scanner_;
+  std::optional<ExitStatus> status_;
+  std::chrono::system_clock::time_point since_;
+};
+
+}  // namespace knaller::monitor
+
+#endif  // KNALLER_MONITOR_ENGINE_RUN_H_

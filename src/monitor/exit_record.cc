@@ -1,0 +1,58 @@
+#include "monitor/exit_record.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+
+namespace knaller::monitor {
+namespace {
+
+constexpr char kWhat[] = "exit.json";
+
+std::optional<int> optional_integer(const JsonReader& reader, std::string_view key) {
+  if (reader.find(key) == nullptr) return std::nullopt;
+  return static_cast<int>(reader.integer(key, -1024, 1024));
+}
+
+Json optional_json(const std::optional<int>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+}  // namespace
+
+Json exit_record_to_json(const ExitRecord& record) {
+  return {{"v", 1},
+          {"state", record.state},
+          {"reason", record.reason},
+          {"rc", optional_json(record.rc)},
+          {"signal", optional_json(record.signal)},
+          {"at", format_time(record.at)}};
+}
+
+ExitRecord exit_record_from_json(const Json& json) {
+  const JsonReader reader(json, kWhat);
+  ExitRecord record;
+  record.state = reader.string("state");
+  if (record.state != "stopped" && record.state != "crashed") {
+    fail(Code::kCorrupt, "{}: '{}' is no state in which a VM ends", kWhat, printable(record.state));
+  }
+  record.reason = printable(reader.string("reason"));
+  record.rc = optional_integer(reader, "rc");
+  record.signal = optional_integer(reader, "signal");
+  const auto at = parse_time(reader.string("at"));
+  if (!at) fail(Code::kCorrupt, "{}: 'at' is no time", kWhat);
+  record.at = *at;
+  return record;
+}
+
+std::optional<ExitRecord> read_exit_record(int vm_directory) {
+  const auto text = read_file_if_exists(vm_directory, kExitFile, 64 << 10);
+  if (!text) return std::nullopt;
+  return exit_record_from_json(parse_json(*text, kWhat));
+}
+
+void write_exit_record(int vm_directory, const ExitRecord& record) {
+  write_file_atomically(vm_directory, kExitFile, dump_json(exit_record_to_json(record)) + "\n");
+}
+
+}  // namespace knaller::monitor

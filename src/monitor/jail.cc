@@ -1,0 +1,275 @@
+#include "monitor/jail.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/text.h"
+
+namespace knaller::monitor {
+namespace {
+
+constexpr char kMountHint[] = "this host refuses a mount that the jail needs; run 'knaller doctor'";
+
+// What a merged-usr system has as links into /usr, and others as directories.
+constexpr std::array kSystemFolders{"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+
+[[noreturn]] void fail_mount(const std::string& what) {
+  const int saved_errno = errno;
+  throw errno_error(saved_errno, what).with_hint(kMountHint);
+}
+
+// A mount that is not attached anywhere yet.
+struct Detached {
+  UniqueFd fd;
+  std::string target;  // below the new root, without a leading slash
+  bool directory = false;
+};
+
+struct Mount {
+  uint64_t attributes = 0;
+  bool recursive = false;
+};
+
+constexpr Mount kReadOnlyTree{MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, true};
+constexpr Mount kReadOnlyFile{MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false};
+constexpr Mount kDevice{MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false};
+// Nothing in a VM's directory is a program: an engine that a guest has taken over can't execute what it
+// writes.
+constexpr Mount kWritable{MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, true};
+constexpr Mount kWritableReadOnly{kWritable.attributes | MOUNT_ATTR_RDONLY, true};
+
+// Attributes are only ever added: the ones that a user namespace inherited are locked, and clearing them is
+// refused.
+void set_attributes(int mount, const Mount& how, const std::string& what) {
+  mount_attr attributes = {};
+  attributes.attr_set = how.attributes;
+  const unsigned flags = AT_EMPTY_PATH | (how.recursive ? AT_RECURSIVE : 0u);
+  if (::mount_setattr(mount, "", flags, &attributes, sizeof attributes) != 0) {
+    fail_mount(fmt::format("restrict the mount of '{}'", what));
+  }
+}
+
+UniqueFd clone_mount(int source, const std::string& path, const Mount& how) {
+  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | static_cast<unsigned>(AT_EMPTY_PATH) |
+                         (how.recursive ? AT_RECURSIVE : 0u);
+  UniqueFd mount(::open_tree(source, "", flags));
+  if (!mount) fail_mount(fmt::format("bind '{}' into the jail", path));
+  set_attributes(mount.get(), how, path);
+  return mount;
+}
+
+struct stat status_of(int fd, const std::string& path) {
+  struct stat status;
+  if (::fstat(fd, &status) != 0) fail_errno("look at '{}'", path);
+  return status;
+}
+
+Detached clone_host_path(const std::string& path, std::string target, const Mount& how) {
+  const UniqueFd source = open_at(AT_FDCWD, path, O_PATH);
+  const bool directory = S_ISDIR(status_of(source.get(), path).st_mode);
+  return {clone_mount(source.get(), path, how), std::move(target), directory};
+}
+
+// A file or folder of the VM's own directory, which a hostile engine may have filled before a reboot of its
+// guest.
+Detached clone_jail_file(int jail, const std::string& name, std::string target, const Mount& how) {
+  const UniqueFd source = open_beneath(jail, name, O_PATH);
+  const mode_t mode = status_of(source.get(), name).st_mode;
+  if (!S_ISREG(mode) && !S_ISDIR(mode)) {
+    fail(Code::kCorrupt, "'{}' in the VM's directory is not a regular file", printable(name));
+  }
+  return {clone_mount(source.get(), name, how), std::move(target), S_ISDIR(mode)};
+}
+
+std::string engine_target(const std::string& binary) {
+  return "engine/" + binary.substr(binary.rfind('/') + 1);
+}
+
+// Where a foreign absolute path may appear: anywhere that is not the jail's own.
+std::string foreign_target(const std::string& path) {
+  const auto parts = split(path, '/');
+  const auto refuse = [&](std::string_view why) {
+    fail(Code::kUnsupported, "the snapshot's state names '{}', which {}", printable(path), why);
+  };
+  if (parts.size() < 2 || !parts[0].empty()) refuse("is not an absolute path of a file");
+  for (size_t i = 1; i < parts.size(); ++i) {
+    if (parts[i].empty() || parts[i] == "." || parts[i] == "..") refuse("is not a plain path");
+  }
+  static constexpr std::array kTaken{"usr",    "bin", "sbin", "lib", "lib32", "lib64",
+                                     "libx32", "dev", "proc", "etc", "vm",    "engine"};
+  if (std::find(kTaken.begin(), kTaken.end(), parts[1]) != kTaken.end()) {
+    refuse("can't be shown to the engine there");
+  }
+  return path.substr(1);
+}
+
+void clone_devices(std::vector<Detached>& mounts) {
+  for (const auto* device : {"null", "urandom"}) {
+    mounts.push_back(clone_host_path(fmt::format("/dev/{}", device), fmt::format("dev/{}", device), kDevice));
+  }
+  // Whether they are needed is the engine's to say: QEMU runs without KVM, and not every VM has a network.
+  for (const auto* device : {"kvm", "net/tun"}) {
+    if (!exists(fmt::format("/dev/{}", device))) continue;
+    mounts.push_back(clone_host_path(fmt::format("/dev/{}", device), fmt::format("dev/{}", device), kDevice));
+  }
+}
+
+void clone_system(std::vector<Detached>& mounts) {
+  mounts.push_back(clone_host_path("/usr", "usr", kReadOnlyTree));
+  for (const std::string folder : kSystemFolders) {
+    const auto status = stat_if_exists(AT_FDCWD, "/" + folder);
+    if (status && S_ISDIR(status->st_mode)) {
+      mounts.push_back(clone_host_path("/" + folder, folder, kReadOnlyTree));
+    }
+  }
+  if (exists("/etc/ld.so.cache")) {
+    mounts.push_back(clone_host_path("/etc/ld.so.cache", "etc/ld.so.cache", kReadOnlyFile));
+  }
+}
+
+// Everything of the host's that the jail shows, taken before the new root covers any of it. In order: later
+// ones may lie on earlier ones.
+std::vector<Detached> clone_sources(const JailOptions& options) {
+  std::vector<Detached> mounts;
+  clone_system(mounts);
+  clone_devices(mounts);
+  mounts.push_back(
+      clone_host_path(options.engine_binary, engine_target(options.engine_binary), kReadOnlyFile));
+  const UniqueFd jail = open_beneath(AT_FDCWD, options.directory, O_PATH | O_DIRECTORY);
+  mounts.push_back({clone_mount(jail.get(), options.directory, kWritable), "vm", true});
+  const auto is_immutable = [&](const std::string& name) {
+    return std::find(options.immutable.begin(), options.immutable.end(), name) != options.immutable.end();
+  };
+  for (const auto& name : options.immutable) {
+    mounts.push_back(clone_jail_file(jail.get(), name, "vm/" + name, kWritableReadOnly));
+  }
+  for (const auto& [name, path] : options.binds) {
+    const Mount& how = is_immutable(name) ? kWritableReadOnly : kWritable;
+    mounts.push_back(clone_jail_file(jail.get(), name, foreign_target(path), how));
+  }
+  return mounts;
+}
+
+UniqueFd make_file_system(const char* type, const std::vector<std::pair<const char*, const char*>>& options,
+                          uint64_t attributes) {
+  UniqueFd context(::fsopen(type, FSOPEN_CLOEXEC));
+  if (!context) fail_mount(fmt::format("prepare a {} mount", type));
+  for (const auto& [key, value] : options) {
+    if (::fsconfig(context.get(), FSCONFIG_SET_STRING, key, value, 0) != 0) {
+      fail_mount(fmt::format("set {}={} of a {} mount", key, value, type));
+    }
+  }
+  if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+    fail_mount(fmt::format("make a {} mount", type));
+  }
+  UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes)));
+  if (!mount) fail_mount(fmt::format("mount a {}", type));
+  return mount;
+}
+
+void attach(int mount, int target_dir, const std::string& target) {
+  UniqueFd place;
+  if (!target.empty()) place = open_beneath(target_dir, target, O_PATH);
+  const int at = target.empty() ? target_dir : place.get();
+  if (::move_mount(mount, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0) {
+    fail_mount(fmt::format("attach '/{}' in the jail", target));
+  }
+}
+
+// Makes what `mount` lies on. Below /vm it is there already, and must be: that is the host's file system.
+void make_mount_point(int root, const Detached& mount) {
+  if (mount.target.starts_with("vm/")) return;
+  UniqueFd folder(::fcntl(root, F_DUPFD_CLOEXEC, 3));
+  if (!folder) fail_errno("duplicate the jail's root");
+  const auto parts = split(mount.target, '/');
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const std::string part(parts[i]);
+    const bool last = i + 1 == parts.size();
+    if (last && !mount.directory) {
+      open_at(folder.get(), part, O_CREAT | O_RDONLY | O_NOFOLLOW, 0444);
+      return;
+    }
+    if (::mkdirat(folder.get(), part.c_str(), 0755) != 0 && errno != EEXIST) {
+      fail_errno("make '/{}' in the jail", printable(mount.target));
+    }
+    folder = open_at(folder.get(), part, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  }
+}
+
+void link_system_folders(int root) {
+  for (const std::string folder : kSystemFolders) {
+    char target[256];
+    const ssize_t length = ::readlink(("/" + folder).c_str(), target, sizeof target - 1);
+    if (length < 0) continue;
+    target[length] = '\0';
+    if (::symlinkat(target, root, folder.c_str()) != 0) fail_errno("make the link '/{}' in the jail", folder);
+  }
+}
+
+void populate(int root, std::vector<Detached>& mounts) {
+  for (auto& mount : mounts) {
+    make_mount_point(root, mount);
+    attach(mount.fd.get(), root, mount.target);
+    mount.fd.reset();
+  }
+  link_system_folders(root);
+  // Of this pid namespace, so this process must be in it already. subset=pid is what an ordinary user may
+  // mount even where parts of the host's /proc are masked (containers).
+  const UniqueFd proc =
+      make_file_system("proc", {{"subset", "pid"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  if (::mkdirat(root, "proc", 0555) != 0) fail_errno("make '/proc' in the jail");
+  attach(proc.get(), root, "proc");
+}
+
+// The old root ends up on top of the new one and is taken off again: pivot_root(2), "pivot_root(".", ".")".
+void make_root(int root) {
+  if (::fchdir(root) != 0) fail_errno("enter the jail's root");
+  if (::syscall(SYS_pivot_root, ".", ".") != 0) fail_mount("make the jail the root");
+  if (::umount2(".", MNT_DETACH) != 0) fail_mount("let go of the host's root");
+  if (::chdir("/") != 0) fail_errno("enter the jail's root");
+  set_attributes(root, {MOUNT_ATTR_RDONLY, false}, "/");
+}
+
+}  // namespace
+
+std::string enter_jail(const JailOptions& options) {
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    fail_mount("keep the jail's mounts from the host");
+  }
+  auto mounts = clone_sources(options);
+  const UniqueFd root =
+      make_file_system("tmpfs", {{"mode", "0755"}, {"size", "1m"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  // Any directory will do to attach it to; it is the root in a moment.
+  attach(root.get(), open_directory("/usr").get(), "");
+  populate(root.get(), mounts);
+  make_root(root.get());
+  if (::chdir("/vm") != 0) fail_errno("enter the VM's directory in the jail");
+  return "/" + engine_target(options.engine_binary);
+}
+
+void drop_privileges() {
+  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
+    fail_errno("clear the ambient capabilities");
+  // EINVAL: past the last capability that this kernel knows.
+  for (int capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) {
+  }
+  if (errno != EINVAL) fail_errno("empty the capability bounding set");
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail_errno("set NO_NEW_PRIVS");
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  if (::syscall(SYS_capset, &header, none) != 0) fail_errno("drop all capabilities");
+}
+
+}  // namespace knaller::monitor

@@ -1,0 +1,192 @@
+#include "monitor/launch.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/process.h"
+#include "base/socket.h"
+#include "base/text.h"
+
+namespace knaller::monitor {
+namespace {
+
+constexpr size_t kLineLimit = 4 << 20;
+constexpr std::chrono::seconds kUndoTime{10};
+constexpr std::chrono::seconds kForkTime{10};
+constexpr char kPeer[] = "the VM's monitor";
+
+// Not the caller's environment: it would stay readable in /proc for as long as the VM lives.
+Child spawn_monitor(const std::string& binary, const std::string& name, int socket) {
+  return spawn(
+      {.argv = {binary, name},
+       .environment =
+           std::vector<std::string>{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+       .working_directory = "/",
+       .descriptors = {{socket, 3}},
+       .outlive_parent = true});
+}
+
+[[noreturn]] void fail_gone() {
+  throw Error(Code::kEngineDied, "the VM's monitor ended unexpectedly");
+}
+
+}  // namespace
+
+Launch Launch::begin(const std::string& monitor_binary, const LaunchSpec& spec, const Deadline& deadline,
+                     const PhaseSink& on_phase) {
+  const auto began = std::chrono::steady_clock::now();
+  auto [ours, theirs] = make_socket_pair();
+  Child first = spawn_monitor(monitor_binary, spec.name, theirs.get());
+  theirs.reset();
+  Launch launch(std::move(ours));
+  send_all(launch.socket_.get(), dump_json({{"v", 1}, {"op", "launch"}, {"spec", spec_to_json(spec)}}) + "\n",
+           deadline, kPeer);
+  // The process that we spawned forks and ends at once; its child is the monitor.
+  const auto status = first.wait(deadline.sooner(kForkTime));
+  if (!status) fail(Code::kTimeout, "the VM's monitor did not start");
+  if (!status->success()) fail(Code::kInternal, "the VM's monitor could not start: {}", status->describe());
+  if (on_phase) {
+    const auto took = std::chrono::steady_clock::now() - began;
+    on_phase("monitor", std::chrono::duration_cast<std::chrono::microseconds>(took));
+  }
+  launch.await_started(deadline, on_phase);
+  return launch;
+}
+
+Launch::Launch(Launch&& other) noexcept = default;
+
+Launch& Launch::operator=(Launch&& other) noexcept {
+  if (this == &other) return *this;
+  undo();
+  socket_ = std::move(other.socket_);
+  buffer_ = std::move(other.buffer_);
+  events_ = std::move(other.events_);
+  network_ = std::move(other.network_);
+  monitor_pid_ = other.monitor_pid_;
+  engine_pid_ = other.engine_pid_;
+  committed_ = other.committed_;
+  return *this;
+}
+
+Launch::~Launch() {
+  undo();
+}
+
+// The monitor sees our end of file, undoes everything, and shows that by its own.
+void Launch::undo() noexcept {
+  if (!socket_ || committed_) return;
+  try {
+    ::shutdown(socket_.get(), SHUT_WR);
+    const Deadline deadline = Deadline::after(kUndoTime);
+    Json message;
+    while (read_message(message, deadline)) {
+    }
+  } catch (const std::exception&) {
+    // A monitor that takes longer goes on by itself.
+  }
+  socket_.reset();
+}
+
+bool Launch::read_message(Json& message, const Deadline& deadline) {
+  std::string line;
+  if (!read_line(socket_.get(), buffer_, line, kLineLimit, deadline, kPeer)) return false;
+  message = parse_json(line, "the monitor's message", Code::kInternal);
+  if (!message.is_object()) fail(Code::kInternal, "the monitor's message is no object");
+  return true;
+}
+
+void Launch::await_started(const Deadline& deadline, const PhaseSink& on_phase) {
+  Json message;
+  while (read_message(message, deadline)) {
+    const JsonReader reader(message, "the monitor's message", Code::kInternal);
+    const std::string event = reader.string("event");
+    if (event == "error") throw error_from_json(reader.object("error"));
+    if (event == "phase") {
+      if (on_phase)
+        on_phase(reader.string("phase"), std::chrono::microseconds(reader.integer("us", 0, INT64_MAX)));
+    } else if (event == "started") {
+      monitor_pid_ = static_cast<pid_t>(reader.integer("monitor_pid", 1, INT32_MAX));
+      engine_pid_ = static_cast<pid_t>(reader.integer("engine_pid", 1, INT32_MAX));
+      if (reader.has("network")) network_ = plan_from_json(reader.object("network"));
+      return;
+    } else {
+      queue_event(message);
+    }
+  }
+  fail_gone();
+}
+
+void Launch::queue_event(const Json& message) {
+  const JsonReader reader(message, "the monitor's message", Code::kInternal);
+  const std::string event = reader.string("event");
+  LaunchEvent queued;
+  queued.text = reader.string_or("text", "");
+  if (event == "console") {
+    queued.kind = LaunchEvent::Kind::kConsole;
+  } else if (event == "ready") {
+    queued.kind = LaunchEvent::Kind::kReady;
+  } else if (event == "reboot") {
+    queued.kind = LaunchEvent::Kind::kReboot;
+  } else if (event == "note") {
+    queued.kind = LaunchEvent::Kind::kNote;
+  } else if (event == "ended") {
+    queued.kind = LaunchEvent::Kind::kEnded;
+    queued.exit = exit_record_from_json(reader.object("exit"));
+  } else {
+    return;
+  }
+  events_.push_back(std::move(queued));
+}
+
+std::optional<LaunchEvent> Launch::next_event(const Deadline& deadline) {
+  while (events_.empty()) {
+    if (buffer_.find('\n') == std::string::npos && poll_until(socket_.get(), POLLIN, deadline) == 0) {
+      return std::nullopt;
+    }
+    Json message;
+    if (!read_message(message, deadline)) fail_gone();
+    queue_event(message);
+  }
+  LaunchEvent event = std::move(events_.front());
+  events_.pop_front();
+  return event;
+}
+
+void Launch::commit(const Deadline& deadline) {
+  send_all(socket_.get(), dump_json({{"v", 1}, {"op", "commit"}}) + "\n", deadline, kPeer);
+  Json message;
+  while (read_message(message, deadline)) {
+    const JsonReader reader(message, "the monitor's message", Code::kInternal);
+    const std::string event = reader.string("event");
+    if (event == "error") throw error_from_json(reader.object("error"));
+    if (event == "committed") {
+      committed_ = true;
+      return;
+    }
+    queue_event(message);
+  }
+  fail_gone();
+}
+
+UniqueFd Launch::take_tie() {
+  if (!committed_) fail(Code::kInternal, "a tie is taken after the commit");
+  return std::move(socket_);
+}
+
+void release_tie(int tie_fd, const Deadline& deadline) {
+  send_all(tie_fd, dump_json({{"v", 1}, {"op", "untie"}}) + "\n", deadline, kPeer);
+  std::string buffer;
+  std::string line;
+  while (read_line(tie_fd, buffer, line, kLineLimit, deadline, kPeer)) {
+    const Json message = parse_json(line, "the monitor's message", Code::kInternal);
+    const JsonReader reader(message, "the monitor's message", Code::kInternal);
+    const std::string event = reader.string("event");
+    if (event == "error") throw error_from_json(reader.object("error"));
+    if (event == "untied") return;
+  }
+  fail_gone();
+}
+
+}  // namespace knaller::monitor

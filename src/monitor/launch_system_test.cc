@@ -1,0 +1,81 @@
+// Launches with the real monitor and the fake engine: start, commit, undo, stop.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "monitor/test_vm.h"
+
+namespace knaller::monitor {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(LaunchTest, StartsCommitsAndStops) {
+  TestVm vm;
+  Launch launch = vm.start();
+  EXPECT_THAT(vm.entries(), ElementsAre("web"));
+  EXPECT_TRUE(is_alive(vm.directory().get()));
+  Status status = vm.client().status(soon());
+  EXPECT_EQ(status.state, "running");
+  EXPECT_EQ(status.network, "none");
+  EXPECT_EQ(status.engine_pid, launch.engine_pid());
+  const ExitRecord exit = vm.client().stop(seconds(5), false, soon());
+  EXPECT_EQ(exit.state, "stopped");
+  EXPECT_FALSE(is_alive(vm.directory().get()));
+  EXPECT_TRUE(is_gone(status.engine_pid));
+  const auto record = read_exit_record(vm.directory().get());
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->state, "stopped");
+  EXPECT_EQ(record->rc, 0);
+  EXPECT_THAT(read_file(vm.path("console.log")), HasSubstr("knaller: ready"));
+  EXPECT_FALSE(exists(vm.path("monitor.sock")));
+  EXPECT_FALSE(exists(vm.path("jail/api.sock")));
+}
+
+TEST(LaunchTest, ALaunchThatIsNotCommittedLeavesNothing) {
+  TestVm vm;
+  pid_t monitor = 0;
+  pid_t engine = 0;
+  {
+    Launch launch = vm.begin();
+    monitor = launch.monitor_pid();
+    engine = launch.engine_pid();
+    EXPECT_FALSE(is_gone(engine));
+  }
+  EXPECT_TRUE(is_gone(engine));
+  EXPECT_TRUE(becomes_true([&] { return is_gone(monitor); }, seconds(1)));
+  EXPECT_THAT(vm.entries(), IsEmpty());
+}
+
+TEST(LaunchTest, ARefusedRequestUndoesAllAndSaysWhy) {
+  TestVm vm;
+  vm.script(
+      R"({"rules": [{"path": "/boot-source", "status": 400, "body": "{\"fault_message\": \"no such kernel\"}"}]})");
+  try {
+    vm.begin();
+    FAIL() << "it started";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kEngineRefused);
+    EXPECT_THAT(error.what(), HasSubstr("no such kernel"));
+  }
+  EXPECT_THAT(vm.entries(), IsEmpty());
+}
+
+TEST(LaunchTest, AnEngineThatEndsEarlyIsNamedWithItsExitCodeAndConsole) {
+  TestVm vm;
+  vm.script(R"({"rules": [{"path": "/actions", "die": "before", "exit_code": 7}]})");
+  try {
+    vm.begin();
+    FAIL() << "it started";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kEngineDied);
+    EXPECT_THAT(error.what(), HasSubstr("exit code 7"));
+  }
+  EXPECT_THAT(vm.entries(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace knaller::monitor

@@ -1,0 +1,78 @@
+// The pause lease: one holder at a time, the others wait their turn. The holder's connection is the lease;
+// when it ends before the lease was given back, the VM is resumed here, again and again until the engine has
+// done it. Pure bookkeeping: what talks to the engine and to the connections is given in.
+#ifndef KNALLER_MONITOR_LEASES_H_
+#define KNALLER_MONITOR_LEASES_H_
+
+#include <sys/types.h>
+
+#include <deque>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "monitor/loop.h"
+
+namespace knaller::monitor {
+
+using ConnectionId = uint64_t;
+
+struct LeaseActions {
+  // Pauses or resumes the VM; `done` is called later, on the loop's thread, unless the engine ends first.
+  std::function<void(bool pause, std::function<void(const std::optional<Error>&)> done)> set_paused;
+  std::function<void(ConnectionId, const nlohmann::json&)> reply;
+  std::function<void(ConnectionId, const Error&)> refuse;
+  std::function<void(const std::string& what)> record;  // for the VM's event log
+  std::function<void()> on_free;                        // nobody holds it and nobody waits
+};
+
+class Leases {
+ public:
+  Leases(Loop& loop, LeaseActions actions);
+  ~Leases();
+
+  void request(ConnectionId connection, std::string verb, pid_t pid);
+  void pause(ConnectionId connection);
+  void resume(ConnectionId connection);
+  void release(ConnectionId connection, bool leave_paused);
+  void connection_ended(ConnectionId connection);
+  // A new engine, or the end: nothing is paused, every holder and waiter is told that its engine has ended.
+  void engine_ended();
+
+  bool paused() const { return paused_; }
+  bool free() const { return !holder_; }
+  // "snapshot (pid 123)"; empty when nobody holds it.
+  std::string holder() const;
+  // Why the VM that should run again does not; empty otherwise.
+  const std::string& stuck_reason() const { return stuck_reason_; }
+
+ private:
+  struct Holder {
+    ConnectionId connection = 0;
+    std::string verb;
+    pid_t pid = 0;
+    bool was_paused = false;
+    bool pausing = false;    // a pause was sent to the engine
+    bool abandoned = false;  // its connection has ended
+  };
+
+  bool holds(ConnectionId connection);
+  void change(ConnectionId connection, bool pause);
+  void undo_abandoned();
+  void finish();
+  void grant_next();
+
+  Loop& loop_;
+  LeaseActions actions_;
+  std::optional<Holder> holder_;
+  std::deque<Holder> waiting_;
+  bool paused_ = false;
+  std::string stuck_reason_;
+  Loop::TimerId retry_ = 0;
+};
+
+}  // namespace knaller::monitor
+
+#endif  // KNALLER_MONITOR_LEASES_H_

@@ -1,0 +1,84 @@
+#include "monitor/line_peer.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "base/json.h"
+
+namespace knaller::monitor {
+
+LinePeer::LinePeer(Loop& loop, UniqueFd socket, Limits limits,
+                   std::function<void(const std::string&)> on_line, std::function<void()> on_end)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      limits_(limits),
+      on_line_(std::move(on_line)),
+      on_end_(std::move(on_end)) {
+  loop_.watch(socket_.get(), POLLIN, [this](short events) { on_event(events); });
+}
+
+LinePeer::~LinePeer() {
+  *alive_ = false;
+  if (!ended_) loop_.unwatch(socket_.get());
+}
+
+void LinePeer::on_event(short events) {
+  const auto alive = alive_;
+  if (events & POLLOUT) flush();
+  if (*alive && !ended_ && (events & (POLLIN | POLLHUP | POLLERR))) receive();
+}
+
+void LinePeer::receive() {
+  char chunk[4096];
+  const ssize_t got = ::recv(socket_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) return end();
+  received_.append(chunk, static_cast<size_t>(got));
+  const auto alive = alive_;
+  for (size_t newline; (newline = received_.find('\n')) != std::string::npos;) {
+    const std::string line = received_.substr(0, newline);
+    received_.erase(0, newline + 1);
+    on_line_(line);
+    if (!*alive || ended_) return;
+  }
+  if (received_.size() > limits_.line) end();
+}
+
+void LinePeer::send(const Json& message) {
+  if (ended_) return;
+  unsent_ += dump_json(message);
+  unsent_ += '\n';
+  flush();
+}
+
+void LinePeer::send_if_room(const Json& message) {
+  if (unsent_.size() < limits_.unsent / 2) send(message);
+}
+
+void LinePeer::flush() {
+  while (!unsent_.empty()) {
+    const ssize_t sent = ::send(socket_.get(), unsent_.data(), unsent_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    // A peer that is gone shows as end of file, where it is dealt with outside of any caller of send().
+    if (sent < 0 && errno != EAGAIN) unsent_.clear();
+    if (sent < 0) break;
+    unsent_.erase(0, static_cast<size_t>(sent));
+  }
+  if (unsent_.size() > limits_.unsent) {
+    unsent_.clear();
+    ::shutdown(socket_.get(), SHUT_RDWR);
+  }
+  const short events = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
+  loop_.change_events(socket_.get(), events);
+}
+
+void LinePeer::end() {
+  if (ended_) return;
+  ended_ = true;
+  loop_.unwatch(socket_.get());
+  on_end_();
+}
+
+}  // namespace knaller::monitor

@@ -1,0 +1,56 @@
+// One connection of the event loop that speaks JSON lines. Never blocks: what a peer does not read is kept up
+// to a limit, and a peer that exceeds it is dropped.
+#ifndef KNALLER_MONITOR_LINE_PEER_H_
+#define KNALLER_MONITOR_LINE_PEER_H_
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "base/fd.h"
+#include "monitor/loop.h"
+
+namespace knaller::monitor {
+
+class LinePeer {
+ public:
+  struct Limits {
+    size_t line = 64 << 10;
+    size_t unsent = 1 << 20;
+  };
+
+  // `on_line` gets each whole line; `on_end` is called once, when the peer is gone (end of file, an error, an
+  // over-long line). Both may destroy the peer.
+  LinePeer(Loop& loop, UniqueFd socket, Limits limits, std::function<void(const std::string&)> on_line,
+           std::function<void()> on_end);
+  ~LinePeer();
+  LinePeer(const LinePeer&) = delete;
+  LinePeer& operator=(const LinePeer&) = delete;
+
+  void send(const nlohmann::json& message);
+  // For text that may be lost (console pieces): dropped when the peer is behind.
+  void send_if_room(const nlohmann::json& message);
+  bool flushed() const { return unsent_.empty(); }
+  bool ended() const { return ended_; }
+  int fd() const { return socket_.get(); }
+
+ private:
+  void on_event(short events);
+  void receive();
+  void flush();
+  void end();
+
+  Loop& loop_;
+  UniqueFd socket_;
+  Limits limits_;
+  std::function<void(const std::string&)> on_line_;
+  std::function<void()> on_end_;
+  std::string received_;
+  std::string unsent_;
+  bool ended_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace knaller::monitor
+
+#endif  // KNALLER_MONITOR_LINE_PEER_H_

@@ -1,0 +1,137 @@
+#include "monitor/network_keeper.h"
+
+#include <poll.h>
+
+#include <algorithm>
+
+#include "base/process.h"
+#include "net/ports.h"
+
+namespace knaller::monitor {
+namespace {
+
+constexpr std::chrono::seconds kReadyTime{10};
+constexpr int kLeaseAttempts = 5;
+// A port can be bound again only 40 to 70 ms after its last owner was killed: settled ports are asked for
+// again for a while.
+constexpr int kSettledAttempts = 40;
+constexpr std::chrono::milliseconds kRetryDelay{25};
+constexpr size_t kDeathsPerMinute = 3;
+
+}  // namespace
+
+NetworkKeeper::NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan plan)
+    : loop_(loop),
+      binary_(std::move(pasta_binary)),
+      asked_(std::move(plan)),
+      plan_(asked_),
+      host_(net::inspect_host()) {}
+
+NetworkKeeper::~NetworkKeeper() {
+  detach();
+}
+
+void NetworkKeeper::attach(pid_t engine, std::function<void(const std::optional<Error>&)> on_ready) {
+  engine_ = engine;
+  on_ready_ = std::move(on_ready);
+  attempts_ = 0;
+  start();
+}
+
+void NetworkKeeper::detach() {
+  unwatch();
+  loop_.cancel(timer_);
+  pasta_.reset();
+  up_ = false;
+  on_ready_ = nullptr;
+}
+
+void NetworkKeeper::start() {
+  loop_.cancel(timer_);
+  ++attempts_;
+  try {
+    if (!ports_settled_) plan_ = net::lease_ports(asked_);
+    pasta_ = net::Pasta::start({.binary = binary_, .target_pid = engine_, .plan = plan_});
+  } catch (const Error& error) {
+    return on_failure(error);
+  }
+  watched_fd_ = pasta_->ready_fd();
+  loop_.watch(watched_fd_, POLLIN, [this](short) { on_answer(); });
+  timer_ = loop_.after(kReadyTime, [this] {
+    on_failure(Error(Code::kTimeout, "pasta did not set up the network within 10 s"));
+  });
+}
+
+void NetworkKeeper::on_answer() {
+  unwatch();
+  loop_.cancel(timer_);
+  try {
+    pasta_->wait_ready(Deadline::after(std::chrono::seconds(1)));
+  } catch (const Error& error) {
+    return on_failure(error);
+  }
+  ports_settled_ = true;
+  up_ = true;
+  reason_.clear();
+  watched_fd_ = pasta_->child().pidfd();
+  loop_.watch(watched_fd_, POLLIN, [this](short) { on_death(); });
+  if (const auto on_ready = std::move(on_ready_)) {
+    on_ready_ = nullptr;
+    on_ready(std::nullopt);
+  }
+}
+
+// A port that the user asked for is not tried twice; one that we chose is exchanged; one that was ours must
+// come back.
+bool NetworkKeeper::may_try_again(const Error& error) const {
+  if (error.code() != Code::kBusy) return false;
+  if (ports_settled_) return attempts_ < kSettledAttempts;
+  const auto taken = pasta_ ? pasta_->taken_port() : std::nullopt;
+  const auto asked_for = [&taken](const PortForward& port) { return port.host != 0 && taken == port.host; };
+  return taken && attempts_ < kLeaseAttempts &&
+         std::none_of(asked_.ports.begin(), asked_.ports.end(), asked_for);
+}
+
+void NetworkKeeper::on_failure(const Error& error) {
+  const bool again = may_try_again(error);
+  unwatch();
+  loop_.cancel(timer_);
+  pasta_.reset();
+  if (again) {
+    timer_ = loop_.after(ports_settled_ ? kRetryDelay : std::chrono::milliseconds(0), [this] { start(); });
+    return;
+  }
+  give_up(error.what());
+  if (const auto on_ready = std::move(on_ready_)) {
+    on_ready_ = nullptr;
+    on_ready(error);
+  }
+}
+
+void NetworkKeeper::on_death() {
+  const auto status = pasta_->child().wait(Deadline::never());
+  unwatch();
+  pasta_.reset();
+  up_ = false;
+  const auto now = Loop::Clock::now();
+  while (!deaths_.empty() && now - deaths_.front() > std::chrono::minutes(1)) deaths_.pop_front();
+  deaths_.push_back(now);
+  const std::string how = status ? status->describe() : std::string("an unknown end");
+  if (deaths_.size() > kDeathsPerMinute)
+    return give_up("pasta ended 4 times within a minute, last with " + how);
+  reason_ = "pasta ended with " + how + " and is being started again";
+  attempts_ = 0;
+  start();
+}
+
+void NetworkKeeper::give_up(const std::string& reason) {
+  up_ = false;
+  reason_ = reason;
+}
+
+void NetworkKeeper::unwatch() {
+  if (watched_fd_ >= 0) loop_.unwatch(watched_fd_);
+  watched_fd_ = -1;
+}
+
+}  // namespace knaller::monitor

@@ -1,0 +1,128 @@
+#include "monitor/spec.h"
+
+#include "base/json.h"
+#include "store/fields.h"
+
+namespace knaller::monitor {
+namespace {
+
+constexpr char kWhat[] = "the launch request";
+
+Json requests_to_json(const std::vector<firecracker::Request>& requests) {
+  Json array = Json::array();
+  for (const auto& request : requests) {
+    array.push_back({{"method", request.method}, {"path", request.path}, {"body", request.body}});
+  }
+  return array;
+}
+
+std::vector<firecracker::Request> requests_from_json(const Json& array) {
+  std::vector<firecracker::Request> requests;
+  for (const auto& item : array) {
+    const JsonReader reader(item, kWhat, Code::kInvalidArgument);
+    requests.push_back(
+        {.method = reader.string("method"), .path = reader.string("path"), .body = reader.string("body")});
+  }
+  return requests;
+}
+
+std::vector<std::string> strings_from_json(const Json& array) {
+  std::vector<std::string> strings;
+  for (const auto& item : array) {
+    if (!item.is_string()) fail(Code::kInvalidArgument, "{}: a text was expected", kWhat);
+    strings.push_back(item.get<std::string>());
+  }
+  return strings;
+}
+
+Json binds_to_json(const std::vector<std::pair<std::string, std::string>>& binds) {
+  Json array = Json::array();
+  for (const auto& [file, path] : binds) array.push_back({{"file", file}, {"path", path}});
+  return array;
+}
+
+std::vector<std::pair<std::string, std::string>> binds_from_json(const Json& array) {
+  std::vector<std::pair<std::string, std::string>> binds;
+  for (const auto& item : array) {
+    const JsonReader reader(item, kWhat, Code::kInvalidArgument);
+    binds.emplace_back(reader.string("file"), reader.string("path"));
+  }
+  return binds;
+}
+
+}  // namespace
+
+Json plan_to_json(const net::Plan& plan) {
+  return {{"tap", plan.tap},
+          {"tap_mac", plan.tap_mac},
+          {"guest_mac", plan.guest_mac},
+          {"guest_address", plan.guest_address},
+          {"gateway", plan.gateway},
+          {"prefix", plan.prefix},
+          {"dns", plan.dns},
+          {"redirect_dns", plan.redirect_dns},
+          {"ports", store::ports_to_json(plan.ports)}};
+}
+
+net::Plan plan_from_json(const Json& json) {
+  const JsonReader reader(json, "the network plan", Code::kInvalidArgument);
+  net::Plan plan;
+  plan.tap = reader.string("tap");
+  plan.tap_mac = reader.string("tap_mac");
+  plan.guest_mac = reader.string("guest_mac");
+  plan.guest_address = reader.string("guest_address");
+  plan.gateway = reader.string("gateway");
+  plan.prefix = static_cast<int>(reader.integer("prefix", 0, 32));
+  plan.dns = reader.string("dns");
+  plan.redirect_dns = reader.boolean_or("redirect_dns", false);
+  plan.ports = store::ports_from_json(reader.array("ports"), "the network plan");
+  return plan;
+}
+
+Json spec_to_json(const LaunchSpec& spec) {
+  Json json{{"home", spec.home},
+            {"directory", spec.directory},
+            {"name", spec.name},
+            {"uuid", spec.uuid},
+            {"engine_kind", spec.engine_kind},
+            {"engine_binary", spec.engine_binary},
+            {"engine_args", spec.engine_args},
+            {"engine_environment", spec.engine_environment},
+            {"boot", requests_to_json(spec.boot)},
+            {"load", requests_to_json(spec.load)},
+            {"pasta_binary", spec.pasta_binary},
+            {"binds", binds_to_json(spec.binds)},
+            {"immutable", spec.immutable},
+            {"restart_on_reboot", spec.restart_on_reboot},
+            {"remove_on_undo", spec.remove_on_undo},
+            {"tied", spec.tied},
+            {"remove_at_end", spec.remove_at_end}};
+  if (spec.network) json["network"] = plan_to_json(*spec.network);
+  return json;
+}
+
+LaunchSpec spec_from_json(const Json& json) {
+  const JsonReader reader(json, kWhat, Code::kInvalidArgument);
+  LaunchSpec spec;
+  spec.home = reader.string("home");
+  spec.directory = reader.string("directory");
+  spec.name = reader.string("name");
+  spec.uuid = reader.string("uuid");
+  spec.engine_kind = reader.string("engine_kind");
+  spec.engine_binary = reader.string("engine_binary");
+  spec.engine_args = strings_from_json(reader.array("engine_args"));
+  spec.engine_environment = strings_from_json(reader.array("engine_environment"));
+  spec.boot = requests_from_json(reader.array("boot"));
+  spec.load = requests_from_json(reader.array("load"));
+  if (reader.has("network")) spec.network = plan_from_json(reader.object("network"));
+  spec.pasta_binary = reader.string("pasta_binary");
+  spec.binds = binds_from_json(reader.array("binds"));
+  spec.immutable = strings_from_json(reader.array("immutable"));
+  spec.restart_on_reboot = reader.boolean_or("restart_on_reboot", true);
+  spec.remove_on_undo = reader.boolean_or("remove_on_undo", false);
+  spec.tied = reader.boolean_or("tied", false);
+  spec.remove_at_end = reader.boolean_or("remove_at_end", false);
+  return spec;
+}
+
+}  // namespace knaller::monitor

@@ -1,0 +1,67 @@
+#include "monitor/vm_directory.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "monitor/alive.h"
+
+namespace knaller::monitor {
+
+VmDirectory::VmDirectory(const LaunchSpec& spec) : final_(spec.name) {
+  const size_t slash = spec.directory.rfind('/');
+  if (slash == std::string::npos || final_.empty() || final_.find('/') != std::string::npos) {
+    fail(Code::kInvalidArgument, "'{}' is no VM's directory", printable(spec.directory));
+  }
+  current_ = spec.directory.substr(slash + 1);
+  const UniqueFd home = open_directory(spec.home);
+  parent_ = open_beneath(home.get(), spec.directory.substr(0, slash), O_RDONLY | O_DIRECTORY);
+  vm_ = open_beneath(parent_.get(), current_, O_RDONLY | O_DIRECTORY);
+  jail_ = open_beneath(vm_.get(), "jail", O_RDONLY | O_DIRECTORY);
+  alive_ = lock_monitor_alive(vm_.get());
+  if (::fchdir(vm_.get()) != 0) fail_errno("change to '{}'", spec.directory);
+}
+
+void VmDirectory::publish() {
+  if (current_ != final_) {
+    if (::renameat2(parent_.get(), current_.c_str(), parent_.get(), final_.c_str(), RENAME_NOREPLACE) != 0) {
+      fail_errno("give VM '{}' its name", final_);
+    }
+    current_ = final_;
+  }
+  fsync_fd(parent_.get(), "the directory of all VMs");
+}
+
+bool VmDirectory::still_ours(const std::string& name) const {
+  struct stat ours;
+  if (::fstat(vm_.get(), &ours) != 0) fail_errno("look at the VM's directory");
+  const auto named = stat_if_exists(parent_.get(), name);
+  return named && named->st_dev == ours.st_dev && named->st_ino == ours.st_ino;
+}
+
+// First out of the way, in one step: then it is nobody's, and what is interrupted here the next command's
+// sweep finishes.
+void VmDirectory::remove() {
+  if (!still_ours(current_)) return;
+  const std::string gone = fmt::format(".gone-{}.{}", final_, hex(random_bytes(4)));
+  if (::renameat2(parent_.get(), current_.c_str(), parent_.get(), gone.c_str(), RENAME_NOREPLACE) != 0) {
+    if (errno == ENOENT) return;
+    fail_errno("remove VM '{}'", final_);
+  }
+  if (!still_ours(gone)) {
+    // Between the look and the rename another command replaced it.
+    if (::renameat2(parent_.get(), gone.c_str(), parent_.get(), current_.c_str(), RENAME_NOREPLACE) != 0) {
+      fail_errno("put back the directory of VM '{}'", final_);
+    }
+    return;
+  }
+  remove_tree(parent_.get(), gone);
+}
+
+}  // namespace knaller::monitor

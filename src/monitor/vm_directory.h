@@ -1,0 +1,42 @@
+// The directory of the VM that a monitor owns: its descriptors, its alive lock, its way to its final name and
+// its removal.
+#ifndef KNALLER_MONITOR_VM_DIRECTORY_H_
+#define KNALLER_MONITOR_VM_DIRECTORY_H_
+
+#include <string>
+
+#include "base/fd.h"
+#include "monitor/spec.h"
+
+namespace knaller::monitor {
+
+class VmDirectory {
+ public:
+  // Opens it and makes it the working directory (engines are cloned there). kBusy when another monitor has
+  // it.
+  explicit VmDirectory(const LaunchSpec& spec);
+
+  int fd() const { return vm_.get(); }
+  int jail() const { return jail_.get(); }
+
+  // Gives it its final name, durably. kAlreadyExists when that is taken.
+  void publish();
+  // Removes it, whatever its name is now; something else that has its name meanwhile is left alone.
+  void remove();
+  // From now on the directory is free for another monitor.
+  void release_alive() { alive_.reset(); }
+
+ private:
+  bool still_ours(const std::string& name) const;
+
+  UniqueFd parent_;
+  UniqueFd vm_;
+  UniqueFd jail_;
+  UniqueFd alive_;
+  std::string current_;  // its name in parent_
+  std::string final_;
+};
+
+}  // namespace knaller::monitor
+
+#endif  // KNALLER_MONITOR_VM_DIRECTORY_H_
