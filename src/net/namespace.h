@@ -15,6 +15,7 @@
 namespace knaller::net {
 
 // `host` is what inspect_host() said in the monitor, since here only the new namespace can be seen.
+// UDP's host ports must have been leased (lease_udp_ports()); TCP's need not.
 // Throws an Error that names the step; nothing has to be undone, it ends with the namespace.
 void set_up_namespace(const Plan& plan, const HostNetwork& host, uid_t tap_owner);
 

@@ -19,9 +19,12 @@ namespace {
 constexpr size_t kLastWords = 4096;
 constexpr const char* kInstallHint = "install it with: sudo apt install passt";
 
-// "127.0.0.1/8080:80", as pasta takes it and repeats it in its errors.
+// As pasta takes it and repeats it in its errors: "127.0.0.1/8080:80" for TCP. For UDP the port stays what it
+// is, "…/8080:8080", and the packet filter changes it: Debian's pasta (2023-03-09) sends answers from the
+// host socket that has the namespace's number, so a changed number loses every answer to the host's loopback.
 std::string port_specification(const PortForward& port) {
-  return fmt::format("{}/{}:{}", port.address, port.host, port.guest);
+  const uint16_t inside = port.protocol == Protocol::kTcp ? port.guest : port.host;
+  return fmt::format("{}/{}:{}", port.address, port.host, inside);
 }
 
 void add_ports(std::vector<std::string>& arguments, const Plan& plan, Protocol protocol) {
@@ -84,16 +87,38 @@ std::vector<std::string> pasta_arguments(const PastaOptions& options, bool as_ro
   // Without `-T none -U none` and `--no-map-gw` the namespace would reach the host's loopback. With a
   // constant address, gateway and `lo` as the template, nothing of the host's network shows in the namespace,
   // and none is needed.
-  std::vector<std::string> arguments = {options.binary, "-f",           "-q",
-                                        "-4",           "--config-net", "--no-map-gw",
-                                        "-T",           "none",         "-U",
-                                        "none",         "--no-dhcp",    "--no-dhcpv6",
-                                        "--no-ndp",     "--no-ra",      "-i",
-                                        "lo",           "-I",           kPastaDevice,
-                                        "-M",           kPastaMac,      "-a",
-                                        kPastaAddress,  "-n",           std::to_string(kPastaPrefix),
-                                        "-g",           kPastaGateway,  "--dns-forward",
-                                        plan.dns,       "--pid",        "/dev/stdout"};
+  std::vector<std::string> arguments = {options.binary,
+                                        "-f",
+                                        "-q",
+                                        "-4",
+                                        "--config-net",
+                                        "--no-map-gw",
+                                        "-T",
+                                        "none",
+                                        "-U",
+                                        "none",
+                                        "--no-dhcp",
+                                        "--no-dhcpv6",
+                                        "--no-ndp",
+                                        "--no-ra",
+                                        "-i",
+                                        "lo",
+                                        "-I",
+                                        kPastaDevice,
+                                        "--ns-mac-addr",
+                                        kPastaDeviceMac,
+                                        "-M",
+                                        kPastaMac,
+                                        "-a",
+                                        kPastaAddress,
+                                        "-n",
+                                        std::to_string(kPastaPrefix),
+                                        "-g",
+                                        kPastaGateway,
+                                        "--dns-forward",
+                                        plan.dns,
+                                        "--pid",
+                                        "/dev/stdout"};
   // As root it would become "nobody", whom the namespace does not know.
   if (as_root) arguments.insert(arguments.end(), {"--runas", "0"});
   add_ports(arguments, plan, Protocol::kTcp);

@@ -19,7 +19,10 @@ namespace knaller::net {
 // pasta's side is constant as well, and does not copy the host's address and routes: so a host without any
 // route is nothing special, and a host that changes its network meanwhile changes nothing in the namespace.
 inline constexpr const char* kPastaDevice = "pasta0";
-inline constexpr const char* kPastaMac = "06:00:0a:ff:ff:01";
+// Given, since pasta (2023-03-09) does not read what the kernel made up, and sends to 00:00:00:00:00:00 until
+// the namespace has sent something: connections from other machines would never arrive.
+inline constexpr const char* kPastaDeviceMac = "06:00:0a:ff:ff:02";
+inline constexpr const char* kPastaMac = "06:00:0a:ff:ff:01";  // of what is behind the device
 inline constexpr const char* kPastaAddress = "10.255.255.2";
 inline constexpr const char* kPastaGateway = "10.255.255.1";
 inline constexpr int kPastaPrefix = 30;

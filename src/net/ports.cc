@@ -75,6 +75,23 @@ in_addr parse_address(const std::string& text) {
   return address;
 }
 
+bool is_used(const Plan& plan, uint16_t number, Protocol protocol) {
+  return std::any_of(plan.ports.begin(), plan.ports.end(), [&](const PortForward& port) {
+    return port.host == number && port.protocol == protocol;
+  });
+}
+
+Plan lease(Plan plan, Protocol protocol) {
+  for (auto& port : plan.ports) {
+    for (int tries = 0; port.host == 0 && port.protocol == protocol; ++tries) {
+      if (tries == 100) fail(Code::kExhausted, "no free port on {}", port.address);
+      const uint16_t number = lease_port(port.address, protocol);
+      if (!is_used(plan, number, protocol)) port.host = number;
+    }
+  }
+  return plan;
+}
+
 }  // namespace
 
 uint16_t lease_port(const std::string& address, Protocol protocol) {
@@ -95,20 +112,11 @@ uint16_t lease_port(const std::string& address, Protocol protocol) {
 }
 
 Plan lease_ports(Plan asked) {
-  auto& ports = asked.ports;
-  const auto is_used = [&ports](uint16_t number, Protocol protocol) {
-    return std::any_of(ports.begin(), ports.end(), [&](const PortForward& other) {
-      return other.host == number && other.protocol == protocol;
-    });
-  };
-  for (auto& port : ports) {
-    for (int tries = 0; port.host == 0; ++tries) {
-      if (tries == 100) fail(Code::kExhausted, "no free port on {}", port.address);
-      const uint16_t number = lease_port(port.address, port.protocol);
-      if (!is_used(number, port.protocol)) port.host = number;
-    }
-  }
-  return asked;
+  return lease(lease(std::move(asked), Protocol::kUdp), Protocol::kTcp);
+}
+
+Plan lease_udp_ports(Plan asked) {
+  return lease(std::move(asked), Protocol::kUdp);
 }
 
 std::string port_holder(const std::string& address, uint16_t port, Protocol protocol) {

@@ -15,6 +15,9 @@ uint16_t lease_port(const std::string& address, Protocol protocol);
 
 // `asked` with a free port in place of every host port 0; no port twice.
 Plan lease_ports(Plan asked);
+// The same for UDP alone. The packet filter names these ports, so they are chosen before the namespace is set
+// up, while TCP's can still be exchanged when pasta finds one taken.
+Plan lease_udp_ports(Plan asked);
 
 // "python3 (pid 123)", or empty when nobody, or nobody that this user may look at, has it. For messages only.
 std::string port_holder(const std::string& address, uint16_t port, Protocol protocol);

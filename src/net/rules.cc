@@ -5,6 +5,8 @@
 
 #include <set>
 
+#include "base/error.h"
+
 namespace knaller::net {
 namespace {
 
@@ -27,20 +29,21 @@ std::string blocked_set(const HostNetwork& host) {
       fmt::join(blocked, ", "));
 }
 
-// " tcp dport { 22, 80 } dnat ip to GUEST", one line per protocol that is used, each behind `match`.
+// One line per port, each behind `match`. TCP comes in on the guest's port, UDP on the host's (see
+// port_specification).
 std::string forward_ports(const Plan& plan, std::string_view match) {
-  std::string lines;
-  for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp}) {
-    std::set<uint16_t> guest_ports;
-    for (const auto& port : plan.ports) {
-      if (port.protocol == protocol) guest_ports.insert(port.guest);
+  std::set<std::string> lines;
+  for (const auto& port : plan.ports) {
+    if (port.protocol == Protocol::kTcp) {
+      lines.insert(fmt::format("    {} tcp dport {} dnat ip to {}\n", match, port.guest, plan.guest_address));
+      continue;
     }
-    if (guest_ports.empty()) continue;
-    lines += fmt::format("    {} {} dport {{ {} }} dnat ip to {}\n", match,
-                         protocol == Protocol::kTcp ? "tcp" : "udp", fmt::join(guest_ports, ", "),
-                         plan.guest_address);
+    if (port.host == 0)
+      fail(Code::kInvalidArgument, "the host port for UDP port {} was not leased", port.guest);
+    lines.insert(fmt::format("    {} udp dport {} dnat ip to {}:{}\n", match, port.host, plan.guest_address,
+                             port.guest));
   }
-  return lines;
+  return fmt::format("{}", fmt::join(lines, ""));
 }
 
 // Before connection tracking and address translation: a reply to a translated connection still has the
@@ -119,6 +122,7 @@ std::string local_chains(const Plan& plan) {
       "    iifname \"lo\" accept\n"
       "    iifname \"{0}\" ct state established,related accept\n"
       "    iifname \"{0}\" ip daddr {1} icmp type echo-request accept\n"
+      "    iifname \"{0}\" reject with icmp type admin-prohibited\n"
       "  }}\n"
       "  chain output {{\n"
       "    type filter hook output priority filter; policy drop;\n"

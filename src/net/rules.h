@@ -13,7 +13,7 @@
 
 namespace knaller::net {
 
-// `plan` must have passed check_plan().
+// `plan` must have passed check_plan(); the host ports of its UDP forwards must be leased.
 std::string render_rules(const Plan& plan, const HostNetwork& host);
 
 }  // namespace knaller::net
