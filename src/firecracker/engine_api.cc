@@ -16,6 +16,7 @@ namespace knaller::firecracker {
 namespace {
 
 constexpr uint32_t kMostVcpus = 32;
+constexpr size_t kLongestBootArgs = 2047;
 constexpr std::string_view kBadKernel =
     "System configuration error: Cannot load kernel due to invalid memory configuration or invalid kernel "
     "image: "
@@ -154,6 +155,8 @@ struct EngineApi::Impl {
   void change(const Call& call, VmSetup& changed) {
     switch (call.endpoint) {
       case Endpoint::kPutMachineConfig:
+        reset_machine(changed);
+        [[fallthrough]];
       case Endpoint::kPatchMachineConfig:
         change_machine(call.body, changed);
         return check_machine(changed);
@@ -182,6 +185,8 @@ struct EngineApi::Impl {
       check_readable(
           *source.initrd_path,
           "Boot source error: The initrd file cannot be opened due to invalid path or invalid permissions. ");
+    if (source.boot_args.size() > kLongestBootArgs)
+      refuse("Boot source error: The kernel command line is invalid: Invalid cmdline capacity provided.");
     changed.boot_source = source;
   }
 

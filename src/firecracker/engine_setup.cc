@@ -131,6 +131,14 @@ LoadRequest load_request_from(const Json& body) {
   return request;
 }
 
+void reset_machine(VmSetup& setup) {
+  const VmSetup fresh;
+  setup.smt = fresh.smt;
+  setup.track_dirty_pages = fresh.track_dirty_pages;
+  setup.huge_pages = fresh.huge_pages;
+  setup.cpu_template = fresh.cpu_template;
+}
+
 void change_machine(const Json& body, VmSetup& setup) {
   setup.vcpus = optional_from<uint32_t>(body, "vcpu_count").value_or(setup.vcpus);
   setup.memory_mib = optional_from<uint64_t>(body, "mem_size_mib").value_or(setup.memory_mib);

@@ -19,6 +19,8 @@ LoadRequest load_request_from(const Json& body);
 // The limiter called `key`; nothing when it is absent. Absent buckets stay as `before` has them.
 std::optional<RateLimiter> limiter_from(const Json& body, std::string_view key,
                                         const std::optional<RateLimiter>& before = std::nullopt);
+// A PUT of the machine's configuration replaces all of it.
+void reset_machine(VmSetup& setup);
 // Puts the members that are there into the setup.
 void change_machine(const Json& body, VmSetup& setup);
 

@@ -10,6 +10,7 @@ namespace knaller::firecracker {
 namespace {
 
 constexpr uint32_t kMostVcpus = 32;
+constexpr size_t kLongestBootArgs = 2047;
 
 std::string text(const std::string& value, std::string_view what) {
   if (!is_valid_utf8(value) || value.find('\0') != std::string::npos)
@@ -64,6 +65,9 @@ Request make(std::string method, std::string target, const Json& body) {
 }  // namespace
 
 Request put_boot_source(const BootSource& source) {
+  if (source.boot_args.size() > kLongestBootArgs)
+    fail(Code::kInvalidArgument, "the kernel command line has {} bytes; Firecracker takes {}",
+         source.boot_args.size(), kLongestBootArgs);
   Json body{{"kernel_image_path", path(source.kernel_image_path, "kernel")},
             {"boot_args", text(source.boot_args, "kernel command line")}};
   if (source.initrd_path) body["initrd_path"] = path(*source.initrd_path, "initrd");

@@ -1,0 +1,83 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/view.h"
+
+namespace knaller::cli {
+namespace {
+
+// A wrong --format is told of even when there is nothing to list.
+template <typename Info>
+void print_formatted(Output& out, const std::string& format, const std::vector<Info>& things) {
+  const SystemTime now = std::chrono::system_clock::now();
+  const Format parsed(format, fields_of(Info{}, now));
+  std::vector<Fields> rows;
+  for (const Info& thing : things) rows.push_back(fields_of(thing, now));
+  out.raw(parsed.render(rows));
+}
+
+template <typename Info>
+Json json_list(const std::vector<Info>& things) {
+  Json list = Json::array();
+  for (const Info& thing : things) list.push_back(to_json(thing));
+  return list;
+}
+
+}  // namespace
+
+int cmd_ls(Context& context) {
+  const Invocation& args = context.args();
+  Output& out = context.out();
+  std::vector<VmInfo> vms = context.manager().list();
+  const size_t all = vms.size();
+  if (!args.has("all")) std::erase_if(vms, [](const VmInfo& vm) { return vm.state == VmState::kStopped; });
+  if (out.json()) {
+    out.document({{"vms", json_list(vms)}});
+    return 0;
+  }
+  if (const auto format = args.value("format")) {
+    print_formatted(out, *format, vms);
+  } else if (out.quiet()) {
+    for (const VmInfo& vm : vms) out.result(vm.name);
+  } else {
+    out.raw(vm_table(vms, std::chrono::system_clock::now()));
+  }
+  if (all != vms.size() && out.err().terminal)
+    out.note(fmt::format("{} stopped; `knaller ls -a` shows {}", all - vms.size(),
+                         all - vms.size() == 1 ? "it" : "them"));
+  return 0;
+}
+
+int cmd_snapshot_ls(Context& context) {
+  Output& out = context.out();
+  const std::vector<SnapshotInfo> snapshots = context.manager().list_snapshots();
+  if (out.json()) {
+    out.document({{"snapshots", json_list(snapshots)}});
+  } else if (const auto format = context.args().value("format")) {
+    print_formatted(out, *format, snapshots);
+  } else if (out.quiet()) {
+    for (const SnapshotInfo& snapshot : snapshots) out.result(snapshot.id);
+  } else {
+    out.raw(snapshot_table(snapshots, std::chrono::system_clock::now()));
+  }
+  return 0;
+}
+
+int cmd_image_ls(Context& context) {
+  Output& out = context.out();
+  const std::vector<ImageInfo> images = context.manager().list_images();
+  if (out.json()) {
+    out.document({{"images", json_list(images)}});
+  } else if (const auto format = context.args().value("format")) {
+    print_formatted(out, *format, images);
+  } else if (out.quiet()) {
+    for (const ImageInfo& image : images) out.result(image.name);
+  } else {
+    out.raw(image_table(images, std::chrono::system_clock::now()));
+  }
+  return 0;
+}
+
+}  // namespace knaller::cli

@@ -1,0 +1,26 @@
+// Makes a guest's console safe to show on a terminal: text and colours pass; sequences that move the cursor,
+// set the title, write the clipboard or ask the terminal to answer do not. Keeps its state between pieces.
+#ifndef KNALLER_CLI_CONSOLE_FILTER_H_
+#define KNALLER_CLI_CONSOLE_FILTER_H_
+
+#include <string>
+#include <string_view>
+
+namespace knaller::cli {
+
+class ConsoleFilter {
+ public:
+  std::string filter(std::string_view piece);
+
+ private:
+  enum class State { kText, kEscape, kSequence, kString, kStringEscape };
+
+  void take(char c, std::string& out);
+
+  State state_ = State::kText;
+  std::string sequence_;  // what was taken of a "\x1b[…" so far
+};
+
+}  // namespace knaller::cli
+
+#endif  // KNALLER_CLI_CONSOLE_FILTER_H_

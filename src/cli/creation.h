@@ -1,0 +1,27 @@
+// What `start` and `run` have in common: from flags and settings to VmOptions, and the image that is booted.
+#ifndef KNALLER_CLI_CREATION_H_
+#define KNALLER_CLI_CREATION_H_
+
+#include <optional>
+#include <string>
+
+#include "cli/context.h"
+
+namespace knaller::cli {
+
+// Flags that configure a new VM were given (not settings of the environment or the configuration file).
+bool has_creation_flags(const Invocation& args);
+
+// Throws for everything that can be judged without the home: numbers, ports, limits that are not enforced.
+VmOptions vm_options(const Context& context);
+RestoreOptions restore_options(const Context& context, const std::string& snapshot);
+WaitOptions wait_options(const Context& context);
+EngineChoice engine_choice(const Context& context);
+
+// Starts a new VM of that name (empty: one is made up), from a snapshot, an image or files; builds 'tiny'
+// when it is needed and absent.
+Started start_new(Context& context, const std::string& name, bool tie);
+
+}  // namespace knaller::cli
+
+#endif  // KNALLER_CLI_CREATION_H_

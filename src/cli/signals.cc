@@ -1,0 +1,61 @@
+#include "cli/signals.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+
+#include "base/error.h"
+
+namespace knaller::cli {
+namespace {
+
+std::atomic<int> g_pipe{-1};
+
+void write_number(int number) {
+  const int saved_errno = errno;
+  const auto byte = static_cast<unsigned char>(number);
+  // A full pipe holds thousands of unread signals: one more makes no difference.
+  [[maybe_unused]] const ssize_t written = ::write(g_pipe.load(), &byte, 1);
+  errno = saved_errno;
+}
+
+}  // namespace
+
+SignalWatcher::SignalWatcher(const std::vector<int>& numbers, Callback callback)
+    : callback_(std::move(callback)), pipe_(make_pipe()) {
+  g_pipe = pipe_.write_end.get();
+  thread_ = std::thread([this] { run(); });
+  for (const int number : numbers) add(number);
+}
+
+SignalWatcher::~SignalWatcher() {
+  for (const auto& [number, action] : before_) ::sigaction(number, &action, nullptr);
+  g_pipe = -1;
+  pipe_.write_end.reset();
+  thread_.join();
+}
+
+void SignalWatcher::add(int number) {
+  struct sigaction action {};
+  action.sa_handler = write_number;
+  action.sa_flags = SA_RESTART;
+  struct sigaction before {};
+  if (::sigaction(number, &action, &before) != 0) fail_errno("watch for signal {}", number);
+  before_.emplace_back(number, before);
+}
+
+void SignalWatcher::set_callback(Callback callback) {
+  const std::lock_guard lock(mutex_);
+  callback_ = std::move(callback);
+}
+
+void SignalWatcher::run() {
+  unsigned char byte = 0;
+  while (read_up_to(pipe_.read_end.get(), &byte, 1, "the signal pipe") == 1) {
+    const std::lock_guard lock(mutex_);
+    callback_(byte);
+  }
+}
+
+}  // namespace knaller::cli

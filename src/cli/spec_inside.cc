@@ -1,0 +1,75 @@
+// Commands that reach into VMs.
+#include "cli/spec.h"
+
+namespace knaller::cli {
+
+std::vector<Command> inside_commands() {
+  return {
+      {.path = "exec",
+       .summary = "Run a command in a VM",
+       .arguments = "NAME [--] CMD [ARG…]",
+       .description =
+           "Each ARG arrives as written; no shell reads it. Input, output, errors, the window's size and "
+           "signals "
+           "are passed on; a terminal is given when this command has one on input and output. The exit code "
+           "is "
+           "the command's own, 128+N when signal N ended it, 125 when knaller or the connection failed.",
+       .flags = {{.name = "tty", .letter = 't', .help = "Give the command a terminal, always"},
+                 {.name = "no-tty", .letter = 'T', .help = "Give the command no terminal"},
+                 {.name = "interactive", .letter = 'i', .help = "Connect the input, which is done anyway"},
+                 {.name = "no-stdin", .letter = 'n', .help = "Give the command no input"},
+                 {.name = "env", .letter = 'e', .value = "K=V", .help = "Set a variable", .repeated = true},
+                 {.name = "workdir", .letter = 'w', .value = "DIR", .help = "Run it in this directory"},
+                 {.name = "user", .letter = 'u', .value = "USER", .help = "Run it as USER (default: root)"}},
+       .examples = {{"knaller exec web -- printf '%s\\n' 'a b' '$HOME'", ""},
+                    {"tar c . | knaller exec web -- tar x -C /srv", ""}},
+       .names = Names::kVm,
+       .least = 1,
+       .most = -1,
+       .tail = Tail::kAfterFirstName},
+      {.path = "ssh",
+       .summary = "Enter a VM with ssh",
+       .arguments = "NAME [-- STRING]",
+       .description =
+           "Runs the ssh program with the VM's address, key and host key. STRING is given to the guest's "
+           "shell, as ssh does.",
+       .flags = {{.name = "user", .letter = 'u', .value = "USER", .help = "Log in as USER (default: root)"},
+                 {.name = "tty", .letter = 't', .help = "Ask for a terminal, as `ssh -t`"},
+                 {.name = "option",
+                  .letter = 'o',
+                  .value = "KEY=VALUE",
+                  .help = "An option for ssh, as `ssh -o`",
+                  .repeated = true},
+                 {.name = "forward",
+                  .letter = 'L',
+                  .value = "SPEC",
+                  .help = "Forward a local port, as `ssh -L`",
+                  .repeated = true}},
+       .examples = {{"knaller ssh web", ""}, {"knaller ssh web -- 'cd /srv && ls | wc -l'", ""}},
+       .names = Names::kVm,
+       .least = 1,
+       .most = -1,
+       .tail = Tail::kAfterFirstName},
+      {.path = "cp",
+       .summary = "Copy files and directories into and out of a VM",
+       .arguments = "SOURCE DESTINATION",
+       .description =
+           "One of the two is NAME:PATH, a path in a VM. What comes out of a guest can't leave the "
+           "destination. A path on this side that has a colon is written with a slash in front of it: ./a:b",
+       .examples = {{"knaller cp site web:/srv", ""}, {"knaller cp web:/var/log/messages .", ""}},
+       .names = Names::kVmOrFile,
+       .least = 2,
+       .most = 2},
+      {.path = "ssh-config",
+       .summary = "Print what ssh needs to know about VMs",
+       .arguments = "NAME…",
+       .description = "A stanza that ssh, scp, sftp, rsync, Ansible and editors read.",
+       .flags = {{.name = "user", .letter = 'u', .value = "USER", .help = "Log in as USER (default: root)"}},
+       .examples = {{"knaller ssh-config web > web.conf && sftp -F web.conf web", ""}},
+       .names = Names::kVm,
+       .least = 1,
+       .most = -1},
+  };
+}
+
+}  // namespace knaller::cli

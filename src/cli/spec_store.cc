@@ -1,0 +1,127 @@
+// Commands on snapshots and images.
+#include "cli/spec.h"
+
+namespace knaller::cli {
+namespace {
+
+std::vector<Flag> snapshot_create_flags() {
+  return {
+      {.name = "name", .value = "NAME", .help = "A name for the snapshot, beside its id"},
+      {.name = "label",
+       .letter = 'l',
+       .value = "KEY=VALUE",
+       .help = "A label for the snapshot",
+       .repeated = true},
+      {.name = "no-sync", .help = "Do not wait until it is on the disk: faster, lost when the power goes"},
+      {.name = "max-pause",
+       .value = "TIME",
+       .help = "The longest that the VM may stand still (default: 30s); past it the snapshot fails"},
+  };
+}
+
+std::vector<Command> snapshot_commands() {
+  // The Go program's form has no second word, and its --name is the VM.
+  Command go_create{.path = "snapshot", .flags = snapshot_create_flags(), .names = Names::kVm, .most = 0};
+  return {
+      go_create,
+      {.path = "snapshot create",
+       .aliases = {"snapshots create"},
+       .summary = "Take a snapshot of a VM",
+       .arguments = "VM",
+       .description =
+           "Keeps memory, devices and disk of one instant. The VM stands still for a moment and runs on. The "
+           "id "
+           "is printed; `knaller start NAME --from-snapshot ID` makes a VM from it, as often as you like.",
+       .flags = snapshot_create_flags(),
+       .examples = {{"knaller snapshot create web --name before-upgrade", ""},
+                    {"id=$(knaller snapshot create web)", ""}},
+       .names = Names::kVm,
+       .least = 1,
+       .most = 1},
+      {.path = "snapshot ls",
+       .aliases = {"snapshot list", "snapshots ls", "snapshots list", "snapshots"},
+       .summary = "List snapshots",
+       .description =
+           "FORMAT is as in `knaller ls --format`, with these fields: {{.ID}} {{.Name}} {{.VM}} {{.Age}} "
+           "{{.CPUs}} {{.Memory}} {{.Size}} {{.Ports}} {{.Engine}} {{.EngineVersion}} {{.Image}} "
+           "{{.Parent}} {{.Paused}} {{.Status}} {{.Created}} {{.UUID}} {{.Directory}}.",
+       .flags = {{.name = "format", .value = "FORMAT", .help = "Print this for each snapshot"}}},
+      {.path = "snapshot inspect",
+       .summary = "Print everything known about snapshots, as JSON",
+       .arguments = "ID…",
+       .description = "ID is an id, the beginning of one, or a name.",
+       .names = Names::kSnapshot,
+       .least = 1,
+       .most = -1},
+      {.path = "snapshot rm",
+       .aliases = {"snapshot delete", "snapshot remove", "snapshots rm"},
+       .summary = "Remove snapshots",
+       .arguments = "ID…",
+       .description = "VMs that were started from it go on.",
+       .flags = {{.name = "force", .letter = 'f', .help = "One that does not exist is no error"},
+                 {.name = "id", .value = "ID", .names = Names::kSnapshot}},
+       .names = Names::kSnapshot,
+       .most = -1},
+  };
+}
+
+std::vector<Command> image_commands() {
+  return {
+      {.path = "image build",
+       .summary = "Build an image from Debian packages",
+       .arguments = "tiny|debian",
+       .description =
+           "Makes kernel, initramfs and root file system as an ordinary user, without mounting and without "
+           "containers. 'tiny' is busybox with an SSH server and boots in seconds; 'debian' is Debian 12.",
+       .flags =
+           {{.name = "name", .value = "NAME", .help = "The image's name (default: as its kind)"},
+            {.name = "size", .value = "SIZE", .help = "Size of its disk, in MiB or as in 4G"},
+            {.name = "package", .value = "NAME", .help = "One more Debian package in it", .repeated = true},
+            {.name = "replace", .help = "Replace an image of that name"}},
+       .examples = {{"knaller image build tiny", ""},
+                    {"knaller image build debian --name web --package nginx --size 4G", ""}},
+       .names = Names::kWords,
+       .least = 1,
+       .most = 1},
+      {.path = "image import",
+       .summary = "Make an image of a kernel and a root file system of your own",
+       .arguments = "NAME --kernel FILE --rootfs FILE",
+       .flags = {{.name = "kernel", .value = "FILE", .help = "vmlinux or bzImage", .names = Names::kFile},
+                 {.name = "rootfs", .value = "FILE", .help = "An ext4 file system", .names = Names::kFile},
+                 {.name = "initrd", .value = "FILE", .help = "An initramfs", .names = Names::kFile}},
+       .least = 1,
+       .most = 1},
+      {.path = "image ls",
+       .aliases = {"image list", "images ls", "images list", "images"},
+       .summary = "List images",
+       .description =
+           "FORMAT is as in `knaller ls --format`, with these fields: {{.Name}} {{.Status}} {{.Kind}} "
+           "{{.Kernel}} {{.Size}} {{.Age}} {{.Created}} {{.Directory}}.",
+       .flags = {{.name = "format", .value = "FORMAT", .help = "Print this for each image"}}},
+      {.path = "image inspect",
+       .summary = "Print everything known about images, as JSON",
+       .arguments = "NAME…",
+       .names = Names::kImage,
+       .least = 1,
+       .most = -1},
+      {.path = "image rm",
+       .aliases = {"image remove", "image delete", "images rm"},
+       .summary = "Remove images",
+       .arguments = "NAME…",
+       .description = "VMs and snapshots that were made from it go on.",
+       .flags = {{.name = "force", .letter = 'f', .help = "One that does not exist is no error"}},
+       .names = Names::kImage,
+       .least = 1,
+       .most = -1},
+  };
+}
+
+}  // namespace
+
+std::vector<Command> store_commands() {
+  std::vector<Command> all = snapshot_commands();
+  for (Command& command : image_commands()) all.push_back(std::move(command));
+  return all;
+}
+
+}  // namespace knaller::cli

@@ -1,0 +1,235 @@
+#include "cli/view.h"
+
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/table.h"
+
+namespace knaller::cli {
+namespace {
+
+Json or_null(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+
+Json time_or_null(const SystemTime& time) {
+  return time == SystemTime{} ? Json(nullptr) : Json(format_time(time));
+}
+
+// Host and Guest as the Go program writes them.
+Json ports_json(const std::vector<PortForward>& ports) {
+  Json list = Json::array();
+  for (const PortForward& port : ports)
+    list.push_back({{"Host", port.host},
+                    {"Guest", port.guest},
+                    {"Addr", port.address},
+                    {"Proto", port.protocol == Protocol::kUdp ? "udp" : "tcp"}});
+  return list;
+}
+
+std::string memory_text(uint64_t mib) {
+  return mib == 0 ? "" : fmt::format("{} MiB", mib);
+}
+
+std::string count_text(uint64_t count) {
+  return count == 0 ? "" : fmt::format("{}", count);
+}
+
+std::string time_text(const SystemTime& time) {
+  return time == SystemTime{} ? "" : format_time(time);
+}
+
+std::string status_of(const SnapshotInfo& snapshot) {
+  if (!snapshot.broken.empty()) return "broken";
+  return snapshot.foreign ? "foreign" : "ok";
+}
+
+std::vector<std::string> cells(const Fields& fields, const std::vector<std::string_view>& names) {
+  std::vector<std::string> row;
+  for (const std::string_view name : names) row.push_back(*fields.find(name));
+  return row;
+}
+
+std::string_view result_name(CheckRow::Result result) {
+  switch (result) {
+    case CheckRow::Result::kOk:
+      return "ok";
+    case CheckRow::Result::kWarning:
+      return "warning";
+    case CheckRow::Result::kFailed:
+      break;
+  }
+  return "failed";
+}
+
+}  // namespace
+
+Json to_json(const VmInfo& vm) {
+  return {{"name", vm.name},
+          {"uuid", or_null(vm.uuid)},
+          {"state", to_string(vm.state)},
+          {"reason", or_null(vm.reason)},
+          {"network", or_null(vm.network)},
+          {"network_reason", or_null(vm.network_reason)},
+          {"created_at", time_or_null(vm.created_at)},
+          {"started_at", vm.started_at ? Json(format_time(*vm.started_at)) : Json(nullptr)},
+          {"vcpus", vm.vcpus},
+          {"memory_mib", vm.memory_mib},
+          {"ports", ports_json(vm.ports)},
+          {"ssh_port", vm.ssh_port == 0 ? Json(nullptr) : Json(vm.ssh_port)},
+          {"image", or_null(vm.image)},
+          {"engine", or_null(vm.engine)},
+          {"engine_version", or_null(vm.engine_version)},
+          {"from_snapshot", or_null(vm.from_snapshot)},
+          {"directory", or_null(vm.directory)},
+          {"renewed", vm.renewed},
+          {"renew_reason", or_null(vm.renew_reason)},
+          {"monitor_pid", vm.monitor_pid == 0 ? Json(nullptr) : Json(vm.monitor_pid)},
+          {"engine_pid", vm.engine_pid == 0 ? Json(nullptr) : Json(vm.engine_pid)}};
+}
+
+Json to_json(const SnapshotInfo& snapshot) {
+  return {{"id", snapshot.id},
+          {"uuid", or_null(snapshot.uuid)},
+          {"name", or_null(snapshot.name)},
+          {"labels", Json(snapshot.labels)},
+          {"vm_name", or_null(snapshot.vm_name)},
+          {"created_at", time_or_null(snapshot.created_at)},
+          {"vcpus", snapshot.vcpus},
+          {"memory_mib", snapshot.memory_mib},
+          {"ports", ports_json(snapshot.ports)},
+          {"engine", or_null(snapshot.engine)},
+          {"engine_version", or_null(snapshot.engine_version)},
+          {"image", or_null(snapshot.image)},
+          {"parent", or_null(snapshot.parent)},
+          {"pause_us", snapshot.paused.count()},
+          {"allocated_bytes", snapshot.allocated_bytes},
+          {"foreign", snapshot.foreign},
+          {"broken", or_null(snapshot.broken)},
+          {"directory", or_null(snapshot.directory)}};
+}
+
+Json to_json(const ImageInfo& image) {
+  return {{"name", image.name},
+          {"created_at", time_or_null(image.created_at)},
+          {"kernel_version", or_null(image.kernel_version)},
+          {"source", or_null(image.source)},
+          {"allocated_bytes", image.allocated_bytes},
+          {"has_base", image.has_base},
+          {"guest_protocol", image.guest_protocol},
+          {"broken", or_null(image.broken)},
+          {"directory", or_null(image.directory)}};
+}
+
+Json to_json(const CheckRow& check) {
+  return {{"name", check.name},
+          {"result", result_name(check.result)},
+          {"detail", or_null(check.detail)},
+          {"remedy", or_null(check.remedy)}};
+}
+
+std::string age(SystemTime since, SystemTime now) {
+  if (since == SystemTime{}) return "";
+  const auto seconds =
+      std::max<long>(0, std::chrono::duration_cast<std::chrono::seconds>(now - since).count());
+  if (seconds < 60) return fmt::format("{}s", seconds);
+  if (seconds < 3600) return fmt::format("{}m", seconds / 60);
+  if (seconds < 86400) return fmt::format("{}h", seconds / 3600);
+  return fmt::format("{}d", seconds / 86400);
+}
+
+std::string port_text(const PortForward& port) {
+  const std::string address = port.address == "127.0.0.1" ? "" : port.address + ":";
+  return fmt::format("{}{}->{}{}", address, port.host, port.guest,
+                     port.protocol == Protocol::kUdp ? "/udp" : "");
+}
+
+std::string ports_text(const std::vector<PortForward>& ports) {
+  std::string out;
+  for (const PortForward& port : ports) out += (out.empty() ? "" : ", ") + port_text(port);
+  return out;
+}
+
+Fields fields_of(const VmInfo& vm, SystemTime now) {
+  return {{{"Name", vm.name},
+           {"Status", to_string(vm.state)},
+           {"Reason",
+            vm.network_reason.empty() || !vm.reason.empty() ? vm.reason : "network: " + vm.network_reason},
+           {"Age", age(vm.created_at, now)},
+           {"CPUs", count_text(vm.vcpus)},
+           {"Memory", memory_text(vm.memory_mib)},
+           {"Ports", ports_text(vm.ports)},
+           {"Image", vm.image},
+           {"Engine", vm.engine},
+           {"EngineVersion", vm.engine_version},
+           {"Network", vm.network},
+           {"SSHPort", count_text(vm.ssh_port)},
+           {"Snapshot", vm.from_snapshot},
+           {"UUID", vm.uuid},
+           {"Created", time_text(vm.created_at)},
+           {"Started", vm.started_at ? format_time(*vm.started_at) : ""},
+           {"Directory", vm.directory},
+           {"PID", count_text(static_cast<uint64_t>(vm.monitor_pid))}},
+          dump_json(to_json(vm))};
+}
+
+Fields fields_of(const SnapshotInfo& snapshot, SystemTime now) {
+  return {{{"ID", snapshot.id},
+           {"Name", snapshot.name},
+           {"VM", snapshot.vm_name},
+           {"Age", age(snapshot.created_at, now)},
+           {"CPUs", count_text(snapshot.vcpus)},
+           {"Memory", memory_text(snapshot.memory_mib)},
+           {"Size", format_bytes(snapshot.allocated_bytes)},
+           {"Ports", ports_text(snapshot.ports)},
+           {"Engine", snapshot.engine},
+           {"EngineVersion", snapshot.engine_version},
+           {"Image", snapshot.image},
+           {"Parent", snapshot.parent},
+           {"Paused", snapshot.paused.count() == 0 ? "" : format_duration(snapshot.paused)},
+           {"Status", status_of(snapshot)},
+           {"Reason", snapshot.broken},
+           {"Created", time_text(snapshot.created_at)},
+           {"UUID", snapshot.uuid},
+           {"Directory", snapshot.directory}},
+          dump_json(to_json(snapshot))};
+}
+
+Fields fields_of(const ImageInfo& image, SystemTime now) {
+  return {{{"Name", image.name},
+           {"Status", image.broken.empty() ? "ok" : "broken"},
+           {"Reason", image.broken},
+           {"Kind", image.source},
+           {"Kernel", image.kernel_version},
+           {"Size", format_bytes(image.allocated_bytes)},
+           {"Age", age(image.created_at, now)},
+           {"Created", time_text(image.created_at)},
+           {"Directory", image.directory}},
+          dump_json(to_json(image))};
+}
+
+std::string vm_table(const std::vector<VmInfo>& vms, SystemTime now) {
+  Table table({"NAME", "STATUS", "AGE", "CPUS", "MEMORY", "PORTS", "IMAGE", "REASON"});
+  for (const VmInfo& vm : vms)
+    table.add(
+        cells(fields_of(vm, now), {"Name", "Status", "Age", "CPUs", "Memory", "Ports", "Image", "Reason"}));
+  return table.render();
+}
+
+std::string snapshot_table(const std::vector<SnapshotInfo>& snapshots, SystemTime now) {
+  Table table({"ID", "NAME", "VM", "AGE", "CPUS", "MEMORY", "SIZE", "ENGINE", "STATUS", "REASON"});
+  for (const SnapshotInfo& snapshot : snapshots)
+    table.add(cells(fields_of(snapshot, now),
+                    {"ID", "Name", "VM", "Age", "CPUs", "Memory", "Size", "Engine", "Status", "Reason"}));
+  return table.render();
+}
+
+std::string image_table(const std::vector<ImageInfo>& images, SystemTime now) {
+  Table table({"NAME", "KIND", "KERNEL", "SIZE", "AGE", "STATUS", "REASON"});
+  for (const ImageInfo& image : images)
+    table.add(cells(fields_of(image, now), {"Name", "Kind", "Kernel", "Size", "Age", "Status", "Reason"}));
+  return table.render();
+}
+
+}  // namespace knaller::cli

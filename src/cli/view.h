@@ -1,0 +1,36 @@
+// VMs, snapshots, images and checks as people and programs see them: JSON objects (docs/json.md), fields of
+// `--format`, table cells. Pure.
+#ifndef KNALLER_CLI_VIEW_H_
+#define KNALLER_CLI_VIEW_H_
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/format.h"
+#include "knaller/types.h"
+
+namespace knaller::cli {
+
+nlohmann::json to_json(const VmInfo& vm);
+nlohmann::json to_json(const SnapshotInfo& snapshot);
+nlohmann::json to_json(const ImageInfo& image);
+nlohmann::json to_json(const CheckRow& check);
+
+Fields fields_of(const VmInfo& vm, SystemTime now);
+Fields fields_of(const SnapshotInfo& snapshot, SystemTime now);
+Fields fields_of(const ImageInfo& image, SystemTime now);
+
+std::string vm_table(const std::vector<VmInfo>& vms, SystemTime now);
+std::string snapshot_table(const std::vector<SnapshotInfo>& snapshots, SystemTime now);
+std::string image_table(const std::vector<ImageInfo>& images, SystemTime now);
+
+// "5s", "3m", "2h", "5d"; empty for a time that is not known.
+std::string age(SystemTime since, SystemTime now);
+// "8080->80", "0.0.0.0:53->53/udp"
+std::string port_text(const PortForward& port);
+std::string ports_text(const std::vector<PortForward>& ports);
+
+}  // namespace knaller::cli
+
+#endif  // KNALLER_CLI_VIEW_H_

@@ -1,0 +1,20 @@
+// Keys with which knaller enters guests.
+#ifndef KNALLER_GUEST_KEYS_H_
+#define KNALLER_GUEST_KEYS_H_
+
+#include <string>
+
+namespace knaller::guest {
+
+struct KeyPair {
+  std::string private_key;  // the text of a private key file in OpenSSH's format, without a passphrase
+  std::string public_line;  // "ssh-ed25519 AAAA… comment", without a newline
+};
+
+KeyPair make_ed25519_key(const std::string& comment);
+// The base64 part of a public line, as it stands on a guest's kernel command line.
+std::string public_key_base64(const std::string& public_line);
+
+}  // namespace knaller::guest
+
+#endif  // KNALLER_GUEST_KEYS_H_

@@ -1,0 +1,22 @@
+// The file that pins a guest's host key: lines "ALIAS TYPE BASE64", as OpenSSH reads them. Pure.
+#ifndef KNALLER_GUEST_KNOWN_HOSTS_H_
+#define KNALLER_GUEST_KNOWN_HOSTS_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace knaller::guest {
+
+// The keys ("ssh-ed25519 AAAA…") that stand for `alias`. Comments, markers and hashed names are passed over.
+std::vector<std::string> pinned_keys(std::string_view known_hosts, std::string_view alias);
+// One line with its newline.
+std::string known_hosts_line(std::string_view alias, std::string_view key);
+// libssh's preference list of host key algorithms: those of the pinned keys first, so that a server with
+// several keys shows the one that is known, then the others, so that a server without it is told apart from
+// one that cannot be talked to.
+std::string host_key_algorithms(const std::vector<std::string>& pinned);
+
+}  // namespace knaller::guest
+
+#endif  // KNALLER_GUEST_KNOWN_HOSTS_H_

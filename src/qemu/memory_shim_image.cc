@@ -1,0 +1,30 @@
+#include "qemu/memory_shim_image.h"
+
+#include <cstddef>
+
+asm(".section .rodata\n"
+    ".balign 16\n"
+    ".global knaller_memory_shim_begin\n"
+    ".hidden knaller_memory_shim_begin\n"
+    "knaller_memory_shim_begin:\n"
+    ".incbin \"" KNALLER_MEMORY_SHIM
+    "\"\n"
+    ".global knaller_memory_shim_end\n"
+    ".hidden knaller_memory_shim_end\n"
+    "knaller_memory_shim_end:\n"
+    ".byte 0\n"
+    ".previous\n");
+
+extern "C" {
+extern const char knaller_memory_shim_begin[];
+extern const char knaller_memory_shim_end[];
+}
+
+namespace knaller::qemu {
+
+std::string_view memory_shim_image() {
+  return {knaller_memory_shim_begin,
+          static_cast<size_t>(knaller_memory_shim_end - knaller_memory_shim_begin)};
+}
+
+}  // namespace knaller::qemu

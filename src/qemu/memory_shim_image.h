@@ -1,0 +1,13 @@
+// The library made from memory_shim.c, carried inside of knaller-qemu: a jail then needs no further file.
+#ifndef KNALLER_QEMU_MEMORY_SHIM_IMAGE_H_
+#define KNALLER_QEMU_MEMORY_SHIM_IMAGE_H_
+
+#include <string_view>
+
+namespace knaller::qemu {
+
+std::string_view memory_shim_image();
+
+}  // namespace knaller::qemu
+
+#endif  // KNALLER_QEMU_MEMORY_SHIM_IMAGE_H_
