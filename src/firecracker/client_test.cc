@@ -129,9 +129,10 @@ TEST(Client, DescribesTheInstance) {
 
 TEST(Client, ADifferentFormOfTheSameAnswerIsAsGood) {
   const std::string body = R"({"id":"x","state":"Paused","vmm_version":"1.7.0"})";
-  for (const std::string& answer : {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
-                                        std::string("33\r\n") + body + "\r\n0\r\n\r\n",
-                                    "HTTP/1.0 200 OK\r\n\r\n" + body}) {
+  for (const std::string& answer :
+       {fmt::format("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+                    body.size(), body),
+        "HTTP/1.0 200 OK\r\n\r\n" + body}) {
     const Peer peer(answering(answer));
     EXPECT_EQ(peer.client().describe(Deadline::after(kLong)).state, "Paused") << answer;
   }
@@ -247,7 +248,7 @@ TEST(Client, RefusalsCarryTheEnginesWords) {
       {R"({"fault_message":"The requested operation is not supported."})",
        "The requested operation is not supported."},
       {"{ \"error\": \"Invalid request.\nAll dropped.\" }", "Invalid request."},
-      {R"({"fault_message":"red \u001b[31m text"})", "red \\x1B[31m text"},
+      {R"({"fault_message":"red \u001b[31m text"})", "red \\x1b[31m text"},
       {R"({"fault_message":17})", "{\"fault_message\":17}"},
       {"plain text", "plain text"},
       {"", "status 400 without a reason"},
