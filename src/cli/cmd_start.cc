@@ -134,8 +134,25 @@ int report_end(Context& context, const VmInfo& vm) {
     context.out().note(fmt::format("VM '{}' has stopped{}", vm.name, reason));
     return 0;
   }
-  throw Error(Code::kEngineDied, fmt::format("VM '{}' crashed{}", vm.name, reason),
-              fmt::format("`knaller logs {}` shows its console", vm.name));
+  const Error error(Code::kEngineDied, fmt::format("VM '{}' crashed{}", vm.name, reason),
+                    fmt::format("`knaller logs {}` shows its console", vm.name));
+  context.out().error(error);
+  return exit_code_of(error.code());
+}
+
+// How it ended is told below the last line of its console.
+int wait_for_end(Context& context, const std::string& name, std::thread& console) {
+  std::optional<VmInfo> ended;
+  std::optional<Error> failed;
+  try {
+    ended = context.manager().wait(name);
+  } catch (const Error& error) {
+    // Removed by another command, or by the monitor with its end (--rm).
+    if (error.code() != Code::kNotFound) failed = error;
+  }
+  if (console.joinable()) console.join();
+  if (failed) throw *failed;
+  return ended ? report_end(context, *ended) : 0;
 }
 
 int start_in_foreground(Context& context, const std::string& name) {
@@ -161,16 +178,7 @@ int start_in_foreground(Context& context, const std::string& name) {
       const bool from_start = context.args().has("no-wait") && !context.args().has("verbose");
       console = std::thread([&, from_start] { pass_console(context, vm, from_start); });
     }
-    try {
-      exit_code = report_end(context, context.manager().wait(vm));
-    } catch (const Error& error) {
-      // Removed by another command, or it is removed with its end.
-      if (error.code() != Code::kNotFound) {
-        context.out().error(error);
-        exit_code = exit_code_of(error.code());
-      }
-    }
-    if (console.joinable()) console.join();
+    exit_code = wait_for_end(context, vm, console);
   }
   if (remove) context.manager().remove(vm, {.force = true});
   return exit_code;

@@ -67,7 +67,8 @@ class Parser {
     const std::string near = nearest(word, known);
     const std::string message = fmt::format("'{} {}' is no command", group, printable(word));
     if (!near.empty()) usage(nullptr, message, fmt::format("did you mean `knaller {} {}`?", group, near));
-    usage(nullptr, message, fmt::format("there are: {}", fmt::join(known, ", ")));
+    const std::string create = group == "snapshot" ? "; `knaller snapshot create VM` takes one" : "";
+    usage(nullptr, message, fmt::format("there are: {}{}", fmt::join(known, ", "), create));
   }
 
   [[noreturn]] void unknown_command(const std::string& word) const {
