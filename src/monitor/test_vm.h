@@ -46,6 +46,16 @@ class TestVm {
                  firecracker::start_instance()};
   }
 
+  // A failed test leaves no VM behind.
+  ~TestVm() {
+    try {
+      if (exists(path()) && is_alive(directory().get())) client().stop(std::chrono::seconds(1), true, soon());
+    } catch (const Error&) {  // it ended meanwhile
+    }
+  }
+  TestVm(const TestVm&) = delete;
+  TestVm& operator=(const TestVm&) = delete;
+
   // The fake engine's script (tests/fakes/fake_script.h).
   void script(const std::string& json) { spec.engine_args = {"--script", json}; }
 

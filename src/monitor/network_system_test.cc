@@ -1,0 +1,141 @@
+// The monitor with a real pasta beside the fake engine.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/process.h"
+#include "base/socket.h"
+#include "monitor/test_vm.h"
+
+namespace knaller::monitor {
+namespace {
+
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class NetworkTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    vm_.spec.pasta_binary = find_program("pasta");
+    if (vm_.spec.pasta_binary.empty()) GTEST_SKIP() << "there is no pasta here";
+    if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/net/tun can't be opened here";
+    vm_.spec.network = net::standard_plan({{.host = 0, .guest = 22}});
+  }
+
+  bool port_is_open(uint16_t port) {
+    try {
+      connect_tcp("127.0.0.1", port, soon());
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  // The child of the monitor that is called pasta or (what it executes on most machines) passt.avx2.
+  pid_t find_pasta(pid_t monitor) {
+    const std::string children = read_file(fmt::format("/proc/{0}/task/{0}/children", monitor));
+    for (const auto text : split(trim(children), ' ')) {
+      const auto pid = parse_integer(text, 1, 1 << 30);
+      if (pid && read_file(fmt::format("/proc/{}/comm", *pid)).starts_with("pas"))
+        return static_cast<pid_t>(*pid);
+    }
+    return 0;
+  }
+
+  TestVm vm_;
+};
+
+TEST_F(NetworkTest, LeasesAPortAndFreesItAtTheEnd) {
+  Launch launch = vm_.start();
+  ASSERT_TRUE(launch.network());
+  const uint16_t port = launch.network()->ports.at(0).host;
+  ASSERT_NE(port, 0);
+  EXPECT_TRUE(port_is_open(port));
+  const Status status = vm_.client().status(soon());
+  EXPECT_EQ(status.network, "rootless");
+  EXPECT_EQ(status.ports.at(0).host, port);
+  const pid_t pasta = find_pasta(launch.monitor_pid());
+  ASSERT_NE(pasta, 0);
+  vm_.client().stop(seconds(5), false, soon());
+  EXPECT_TRUE(is_gone(pasta));
+  EXPECT_FALSE(port_is_open(port));
+}
+
+TEST_F(NetworkTest, PastaIsStartedAgainOnTheSamePorts) {
+  Launch launch = vm_.start();
+  const uint16_t port = launch.network()->ports.at(0).host;
+  const pid_t pasta = find_pasta(launch.monitor_pid());
+  ASSERT_NE(pasta, 0);
+  ASSERT_EQ(::kill(pasta, SIGKILL), 0);
+  EXPECT_TRUE(becomes_true(
+      [&] {
+        const pid_t now = find_pasta(launch.monitor_pid());
+        return now != 0 && now != pasta && vm_.client().status(soon()).network == "rootless";
+      },
+      seconds(5)));
+  EXPECT_TRUE(port_is_open(port));
+  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+  vm_.client().stop(seconds(5), true, soon());
+}
+
+TEST_F(NetworkTest, AfterFourDeathsInAMinuteTheVmLivesOnWithoutNetwork) {
+  Launch launch = vm_.start();
+  for (int death = 0; death < 4; ++death) {
+    pid_t pasta = 0;
+    ASSERT_TRUE(becomes_true(
+        [&] {
+          pasta = vm_.client().status(soon()).network == "rootless" ? find_pasta(launch.monitor_pid()) : 0;
+          return pasta != 0;
+        },
+        seconds(5)));
+    ASSERT_EQ(::kill(pasta, SIGKILL), 0);
+    ASSERT_TRUE(becomes_true([&] { return is_gone(pasta); }, seconds(5)));
+  }
+  ASSERT_TRUE(becomes_true([&] { return vm_.client().status(soon()).network == "down"; }, seconds(5)));
+  const Status status = vm_.client().status(soon());
+  EXPECT_THAT(status.network_reason, HasSubstr("4 times within a minute"));
+  EXPECT_EQ(status.state, "running");
+  EXPECT_EQ(find_pasta(launch.monitor_pid()), 0);
+  vm_.client().stop(seconds(5), true, soon());
+}
+
+TEST_F(NetworkTest, ATakenPortUndoesTheStartAndNamesIt) {
+  const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const uint16_t taken = ntohs(address.sin_port);
+  vm_.spec.network = net::standard_plan({{.host = 0, .guest = 22}, {.host = taken, .guest = 80}});
+  try {
+    vm_.begin();
+    FAIL() << "it started";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kBusy);
+    EXPECT_THAT(error.what(), HasSubstr(std::to_string(taken)));
+  }
+  EXPECT_THAT(vm_.entries(), IsEmpty());
+}
+
+TEST_F(NetworkTest, AMissingPastaUndoesTheStartAndNamesIt) {
+  vm_.spec.pasta_binary = "/nowhere/pasta";
+  try {
+    vm_.begin();
+    FAIL() << "it started";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kNotFound);
+    EXPECT_THAT(error.what(), HasSubstr("pasta"));
+  }
+  EXPECT_THAT(vm_.entries(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace knaller::monitor
