@@ -177,9 +177,8 @@ TEST(Decompress, HasALimit) {
 }
 
 TEST(Kernel, TellsItsVersion) {
-  EXPECT_EQ(
-      version_of_vmlinux("..Linux version %s (%s)\nLinux version 6.1.0-56-cloud-amd64 (debian-kernel@"),
-      "6.1.0-56-cloud-amd64");
+  EXPECT_EQ(version_of_vmlinux("..Linux version %s (%s)\nLinux version 6.1.0-56-cloud-amd64 (debian-kernel@"),
+            "6.1.0-56-cloud-amd64");
   EXPECT_EQ(version_of_vmlinux("Linux version "), "");
   EXPECT_EQ(version_of_vmlinux("Linux version " + std::string(100, '6')), "");
 }

@@ -178,10 +178,11 @@ void Home::retire(Kind kind, const std::string& name) const {
   remove_tree(folder(kind), gone);
 }
 
-StagedEntry::StagedEntry(const Home& home, Kind kind, const std::string& name)
-    : home_(home), kind_(kind), name_(name), staged_name_(std::string(kNew) + name) {
+StagedEntry::StagedEntry(const Home& home, Kind kind, const std::string& name, Existing existing)
+    : home_(home), kind_(kind), name_(name), existing_(existing), staged_name_(std::string(kNew) + name) {
   const int folder = home.folder(kind);
-  if (home.has(kind, name)) fail(Code::kAlreadyExists, "'{}' exists already", name);
+  if (existing == Existing::kRefused && home.has(kind, name))
+    fail(Code::kAlreadyExists, "'{}' exists already", name);
   remove_tree(folder, staged_name_);
   if (::mkdirat(folder, staged_name_.c_str(), 0700) != 0)
     fail_errno("make the folder '{}'", home.path_of(kind, staged_name_));
@@ -200,9 +201,15 @@ StagedEntry::~StagedEntry() {
 void StagedEntry::publish(Durability durability) {
   const int folder = home_.folder(kind_);
   if (durability == Durability::kFsync) fsync_fd(directory_.get(), staged_name_);
-  rename_in(folder, staged_name_, name_);
-  owned_ = false;
+  const bool replaces = existing_ == Existing::kReplaced && home_.has(kind_, name_);
+  if (!replaces) {
+    rename_in(folder, staged_name_, name_);
+    owned_ = false;
+  } else if (::renameat2(folder, staged_name_.c_str(), folder, name_.c_str(), RENAME_EXCHANGE) != 0) {
+    fail_errno("put '{}' in the place of '{}'", staged_name_, name_);
+  }
   if (durability == Durability::kFsync) fsync_fd(folder, folder_of(kind_));
+  // After an exchange the old entry has our ".new-" name, and the destructor removes it.
 }
 
 }  // namespace knaller::store

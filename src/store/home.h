@@ -65,11 +65,15 @@ class Home {
   UniqueFd locks_;
 };
 
+// What becomes of a published entry of the same name.
+enum class Existing { kRefused, kReplaced };
+
 // A new entry while it is being made. Unless publish() is called, the destructor removes it.
 class StagedEntry {
  public:
-  // Call with the entry's lock held. kAlreadyExists when there is a published entry of that name.
-  StagedEntry(const Home& home, Kind kind, const std::string& name);
+  // Call with the entry's lock held. kAlreadyExists when there is a published entry of that name, unless it
+  // is to be replaced: it then stays until publish() puts this one in its place, in one step.
+  StagedEntry(const Home& home, Kind kind, const std::string& name, Existing existing = Existing::kRefused);
   StagedEntry(const StagedEntry&) = delete;
   StagedEntry& operator=(const StagedEntry&) = delete;
   ~StagedEntry();
@@ -86,6 +90,7 @@ class StagedEntry {
   const Home& home_;
   Kind kind_;
   std::string name_;
+  Existing existing_;
   std::string staged_name_;
   UniqueFd directory_;
   bool owned_ = true;

@@ -1,0 +1,160 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <optional>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/lock.h"
+#include "base/text.h"
+#include "image/builders.h"
+#include "image/image.h"
+#include "image/initramfs.h"
+#include "image/kernel.h"
+#include "image/package.h"
+#include "image/record.h"
+#include "image/staging.h"
+#include "store/names.h"
+
+namespace knaller::image {
+namespace {
+
+constexpr size_t kMostHelperBytes = 16 << 20;
+constexpr char kKernelMetapackage[] = "linux-image-cloud-amd64";
+constexpr char kWorkFolder[] = "work";
+
+// Says how long each phase took.
+class Phase {
+ public:
+  Phase(const EventSink& sink, std::string name) : sink_(sink), name_(std::move(name)) {}
+  ~Phase() {
+    const auto length = std::chrono::steady_clock::now() - begin_;
+    try {
+      if (sink_)
+        sink_({.kind = EventKind::kTiming,
+               .text = name_,
+               .duration = std::chrono::duration_cast<std::chrono::microseconds>(length)});
+    } catch (const std::exception&) {  // a listener's failure is not the build's
+    }
+  }
+  Phase(const Phase&) = delete;
+  Phase& operator=(const Phase&) = delete;
+
+ private:
+  const EventSink& sink_;
+  std::string name_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+// The folder for downloads: one that is kept, used by one build at a time, or one that goes with this build.
+struct Downloads {
+  std::string folder;
+  std::optional<LockFile> lock;
+};
+
+Downloads open_downloads(const BuildOptions& options, const std::string& work, const Deadline& deadline) {
+  if (options.cache_folder.empty()) return {work + "/apt", std::nullopt};
+  make_directories(options.cache_folder);
+  const UniqueFd folder = open_directory(options.cache_folder);
+  return {options.cache_folder,
+          LockFile::acquire(folder.get(), "lock", "image build", deadline, [&](const std::string& holder) {
+            say(options.sink, EventKind::kNote,
+                fmt::format("waiting for another download of packages: {}", holder));
+          })};
+}
+
+// Where the kernel's own package keeps the file `name`; the only one of that kind in it.
+const FileTree::Entry& only_entry(const FileTree& tree, std::string_view begin, const std::string& package) {
+  for (const auto& [path, entry] : tree.entries())
+    if (path.starts_with(begin) && entry.type == S_IFREG) return entry;
+  fail(Code::kCorrupt, "the package '{}' has no '{}…'", package, begin);
+}
+
+std::string unpack_kernel(const Workshop& workshop, FileTree& tree, int directory, const Deadline& deadline) {
+  for (const PackageFile& file : workshop.apt.download({workshop.kernel_package}, deadline))
+    unpack_package(
+        file.path, tree, [](const std::string& path) { return merged_usr(path); }, deadline);
+  say(workshop.options.sink, EventKind::kStep, "take the kernel out of its package");
+  const std::string what = fmt::format("the kernel of '{}'", workshop.kernel_package);
+  const std::string vmlinux = extract_vmlinux(tree.content(only_entry(tree, "boot/vmlinuz", what)), what);
+  write_new_file(directory, "vmlinux", vmlinux);
+  write_new_file(directory, "initramfs", make_initramfs(tree, workshop.guest_helper));
+  return version_of_vmlinux(vmlinux);
+}
+
+std::string read_helper(const std::string& path) {
+  if (path.empty() || !exists(path)) {
+    throw Error(Code::kNotFound, fmt::format("knaller's program for guests is not at '{}'", path),
+                "install knaller again, or build it whole: ./dev build");
+  }
+  return read_file(path, kMostHelperBytes);
+}
+
+// All of the build inside its private folder. Gives what image.json will say.
+Record build_in(const store::StagedEntry& staged, const std::string& work, const BuildOptions& options,
+                const std::string& helper, const Deadline& deadline) {
+  const Downloads downloads = open_downloads(options, work, deadline);
+  Apt apt(downloads.folder, options.sink);
+  Record record = {.name = options.name, .kind = options.kind, .disk_mib = options.disk_mib};
+  const UniqueFd scratch = open_directory(work);
+  {
+    const Phase phase(options.sink, "package lists");
+    apt.update(deadline);
+  }
+  const Workshop workshop = {options, work, apt, apt.dependency(kKernelMetapackage, "linux-image-", deadline),
+                             helper};
+  FileTree kernel(scratch.get());
+  {
+    const Phase phase(options.sink, "kernel");
+    record.kernel_version = unpack_kernel(workshop, kernel, staged.directory(), deadline);
+  }
+  FileTree root(scratch.get());
+  {
+    const Phase phase(options.sink, "root file system");
+    record.packages = options.kind == "tiny" ? make_tiny(workshop, root, deadline)
+                                             : make_debian(workshop, kernel, root, deadline);
+  }
+  const Phase phase(options.sink, "write");
+  say(options.sink, EventKind::kStep, "write the root file system");
+  root.write_ext4(work + "/base.ext4", "knaller-base", deadline);
+  if (::renameat(scratch.get(), "base.ext4", staged.directory(), "base.ext4") != 0)
+    fail_errno("move 'base.ext4'");
+  return record;
+}
+
+}  // namespace
+
+Image build(const store::Home& home, const BuildOptions& given, const Deadline& deadline) {
+  BuildOptions options = given;
+  if (options.kind != "tiny" && options.kind != "debian") {
+    throw Error(Code::kInvalidArgument,
+                fmt::format("there is no kind of image '{}'", printable(options.kind)),
+                "\"tiny\" and \"debian\" can be built; others come with knaller image import");
+  }
+  if (options.name.empty()) options.name = options.kind;
+  store::Name::parse(options.name, "image name");
+  return in_context(
+      [&] { return fmt::format("build the image '{}'", options.name); },
+      [&] {
+        const std::string helper = read_helper(options.guest_helper);
+        if (options.kind == "debian") check_can_make_debian();
+        const LockFile lock = lock_image(home, options.name, "image build", options.sink, deadline);
+        refuse_existing(home, options.name, options.replace);
+        store::StagedEntry staged(home, store::Kind::kImage, options.name,
+                                  options.replace ? store::Existing::kReplaced : store::Existing::kRefused);
+        const std::string work = home.path_of(store::Kind::kImage, staged.staged_name()) + "/" + kWorkFolder;
+        make_directories(work);
+        const Record record = build_in(staged, work, options, helper, deadline);
+        write_new_file(staged.directory(), kRecordName, to_text(record));
+        remove_tree(staged.directory(), kWorkFolder);
+        settle(staged.directory(), {kRecordName, "vmlinux", "initramfs", "base.ext4"});
+        deadline.check("the image to be published");
+        staged.publish();
+        return load(home, options.name);
+      });
+}
+
+}  // namespace knaller::image

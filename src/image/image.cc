@@ -1,0 +1,116 @@
+#include "image/image.h"
+
+#include <fcntl.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "disk/check.h"
+#include "image/record.h"
+#include "store/names.h"
+
+namespace knaller::image {
+namespace {
+
+UniqueFd open_image(const store::Home& home, const std::string& name) {
+  store::Name::parse(name, "image name");
+  if (!home.has(store::Kind::kImage, name)) {
+    throw Error(Code::kNotFound, fmt::format("there is no image '{}'", name),
+                name == "tiny" || name == "debian" ? fmt::format("knaller image build {}", name)
+                                                   : "knaller image ls");
+  }
+  return home.open_entry(store::Kind::kImage, name);
+}
+
+uint64_t allocated_in(int directory) {
+  uint64_t bytes = 0;
+  for (const std::string& name : list_directory(directory)) {
+    const auto info = stat_if_exists(directory, name);
+    if (info && S_ISREG(info->st_mode)) bytes += static_cast<uint64_t>(info->st_blocks) * 512;
+  }
+  return bytes;
+}
+
+// A file that the image must have, whole enough to be started from.
+std::string require_file(int directory, const std::string& folder, const std::string& name,
+                         bool file_system) {
+  if (!stat_if_exists(directory, name)) fail(Code::kCorrupt, "the image has no '{}'", name);
+  const UniqueFd file = open_untrusted(directory, name);
+  try {
+    if (file_system) disk::check_ext4(file.get(), name);
+    if (name == "vmlinux") disk::check_kernel(file.get(), name);
+  } catch (const Error& error) {
+    throw Error(Code::kCorrupt, error.message(), "make the image anew");
+  }
+  return folder + "/" + name;
+}
+
+Image read_image(const store::Home& home, const std::string& name) {
+  const UniqueFd directory = open_image(home, name);
+  const std::string folder = home.path_of(store::Kind::kImage, name);
+  const auto text = read_file_if_exists(directory.get(), kRecordName);
+  if (!text) fail(Code::kCorrupt, "the image has no '{}'", kRecordName);
+  const Record record = parse_record(*text, kRecordName);
+  if (record.name != name)
+    fail(Code::kCorrupt, "'{}' is of an image named otherwise: '{}'", kRecordName, record.name);
+  Image image;
+  image.kernel = require_file(directory.get(), folder, "vmlinux", false);
+  (record.overlay ? image.base : image.rootfs) =
+      require_file(directory.get(), folder, record.overlay ? "base.ext4" : "rootfs.ext4", true);
+  if (record.overlay || stat_if_exists(directory.get(), "initramfs"))
+    image.initramfs = require_file(directory.get(), folder, "initramfs", false);
+  image.default_disk_mib = record.overlay ? record.disk_mib : 0;
+  image.info = {.name = name,
+                .created_at = record.created_at,
+                .kernel_version = record.kernel_version,
+                .source = record.kind,
+                .allocated_bytes = allocated_in(directory.get()),
+                .has_base = record.overlay,
+                .guest_protocol = record.guest_protocol,
+                .broken = {},
+                .directory = folder};
+  return image;
+}
+
+}  // namespace
+
+Image load(const store::Home& home, const std::string& name) {
+  return in_context([&] { return fmt::format("open the image '{}'", name); },
+                    [&] { return read_image(home, name); });
+}
+
+std::vector<Image> list(const store::Home& home) {
+  std::vector<Image> images;
+  for (const std::string& name : home.entries(store::Kind::kImage)) {
+    try {
+      images.push_back(read_image(home, name));
+    } catch (const Error& error) {
+      if (error.code() == Code::kNotFound) continue;  // removed meanwhile
+      Image broken;
+      broken.info.name = name;
+      broken.info.broken = error.what();
+      broken.info.directory = home.path_of(store::Kind::kImage, name);
+      images.push_back(std::move(broken));
+    }
+  }
+  return images;
+}
+
+std::string inspect_json(const store::Home& home, const std::string& name) {
+  const UniqueFd directory = open_image(home, name);
+  const auto text = read_file_if_exists(directory.get(), kRecordName);
+  if (!text) fail(Code::kCorrupt, "the image '{}' has no '{}'", name, kRecordName);
+  Json json = parse_json(*text, kRecordName);
+  Json files = Json::object();
+  for (const std::string& file : list_directory(directory.get())) {
+    const auto info = stat_if_exists(directory.get(), file);
+    if (info && S_ISREG(info->st_mode))
+      files[file] = {{"size", info->st_size},
+                     {"allocated_bytes", static_cast<int64_t>(info->st_blocks) * 512}};
+  }
+  json["files"] = std::move(files);
+  json["directory"] = home.path_of(store::Kind::kImage, name);
+  return dump_json(json, 2);
+}
+
+}  // namespace knaller::image

@@ -1,0 +1,52 @@
+#include "image/staging.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "image/builders.h"
+#include "store/names.h"
+
+namespace knaller::image {
+
+LockFile lock_image(const store::Home& home, const std::string& name, const std::string& verb,
+                    const EventSink& sink, const Deadline& deadline) {
+  return home.lock(store::Kind::kImage, name, verb, deadline, [&](const std::string& holder) {
+    say(sink, EventKind::kNote,
+        fmt::format("waiting for another command on the image '{}': {}", name, holder));
+  });
+}
+
+void refuse_existing(const store::Home& home, const std::string& name, bool replace) {
+  if (replace || !home.has(store::Kind::kImage, name)) return;
+  throw Error(Code::kAlreadyExists, fmt::format("there is an image '{}' already", name),
+              "--replace makes it anew; VMs that were started from the old one go on");
+}
+
+void write_new_file(int directory, const std::string& name, std::string_view content) {
+  const UniqueFd file = open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  write_all(file.get(), content, fmt::format("'{}' of the image", name));
+}
+
+void settle(int directory, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const UniqueFd file = open_at(directory, name, O_RDONLY);
+    if (::fchmod(file.get(), 0400) != 0) fail_errno("make '{}' read-only", name);
+    fsync_fd(file.get(), fmt::format("'{}' of the image", name));
+  }
+}
+
+void remove(const store::Home& home, const std::string& name, const Deadline& deadline) {
+  store::Name::parse(name, "image name");
+  LockFile lock = lock_image(home, name, "image rm", {}, deadline);
+  if (!home.has(store::Kind::kImage, name)) {
+    lock.unlink_while_held();
+    fail(Code::kNotFound, "there is no image '{}'", name);
+  }
+  home.retire(store::Kind::kImage, name);
+  lock.unlink_while_held();
+}
+
+}  // namespace knaller::image
