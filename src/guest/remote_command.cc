@@ -11,8 +11,8 @@ namespace knaller::guest {
 namespace {
 
 constexpr size_t kMostErrorOutput = 16 << 10;
-// A command that answers while it is still written to; no command of ours says more than that.
-constexpr size_t kMostEarlyOutput = 16 << 20;
+// Of output that comes while we write, or when we have read what we wanted; no command of ours says more.
+constexpr size_t kMostUnasked = 16 << 20;
 // Looking for more takes in what has arrived, so a guest that never stops sending would keep us here past the
 // deadline.
 constexpr int kPiecesATurn = 8;
@@ -60,7 +60,10 @@ size_t RemoteCommand::read(char* buffer, size_t size) {
 
 ExecResult RemoteCommand::finish() {
   std::array<char, 16384> dropped;
-  while (read(dropped.data(), dropped.size()) > 0) {
+  size_t total = 0;
+  while (const size_t got = read(dropped.data(), dropped.size())) {
+    total += got;
+    if (total > kMostUnasked) fail(Code::kIo, "a command in the guest writes without end");
   }
   keep_error_output();
   return channel_.result();
@@ -84,7 +87,7 @@ void RemoteCommand::keep_output() {
   std::array<char, 4096> buffer;
   for (int piece = 0; piece < kPiecesATurn; ++piece)
     output_.append(buffer.data(), channel_.read_some(Stream::kOutput, buffer.data(), buffer.size()));
-  if (output_.size() > kMostEarlyOutput) fail(Code::kIo, "a command in the guest answers without end");
+  if (output_.size() > kMostUnasked) fail(Code::kIo, "a command in the guest answers without end");
 }
 
 }  // namespace knaller::guest

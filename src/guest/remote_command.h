@@ -25,7 +25,8 @@ class RemoteCommand {
   void close_input();
   // 0 at the end of the output.
   size_t read(char* buffer, size_t size);
-  // Waits for the end; output that nobody read is dropped.
+  bool ended() const { return channel_.ended(); }
+  // Waits for the end. Output that nobody read is dropped; a command that goes on writing is kIo.
   ExecResult finish();
   const std::string& error_output() const { return error_output_; }
 

@@ -134,6 +134,10 @@ const std::string& Session::host_key() const {
   return impl_->host_key;
 }
 
+const std::string& Session::user() const {
+  return impl_->address.user;
+}
+
 CommandOutput Session::run_command(const ExecOptions& options, std::string_view input,
                                    const Deadline& deadline, size_t output_limit) {
   RemoteCommand command(*this, command_line(options, impl_->address.user), deadline);

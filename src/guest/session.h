@@ -44,6 +44,7 @@ class Session {
 
   // "ssh-ed25519 AAAA…"
   const std::string& host_key() const;
+  const std::string& user() const;
 
   // Runs a command with the caller's descriptors until it has ended; see ExecOptions. Only its stop token or
   // the end of the connection end it earlier. A command whose standard output nobody reads any more ends as

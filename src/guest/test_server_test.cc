@@ -14,16 +14,22 @@
 namespace knaller::guest {
 namespace {
 
-// $1: the folder with the keys; the rest: what to execute.
+// $1: the test's folder, with the keys, and with what is to lie over /usr/bin/tar and /usr/lib if the test
+// wants that; the rest: what to execute.
 constexpr const char* kOpenSshScript = R"(set -e
 mount -t tmpfs -o mode=755 none /run; mkdir /run/sshd
 mount -t tmpfs -o mode=700 none /root
+[ ! -e "$1/tar" ] || mount --bind "$1/tar" /usr/bin/tar
+[ ! -e "$1/lib" ] || mount -t overlay -o "lowerdir=$1/lib:/usr/lib" none /usr/lib
 shift; exec "$@")";
 constexpr const char* kDropbearScript = R"(set -e
 mount -t tmpfs -o mode=700 none /root; mkdir -m 700 /root/.ssh
 cp "$1/authorized_keys" /root/.ssh/authorized_keys
 mount --bind "$1/passwd" /etc/passwd
-for tool in tar readlink dash; do mount --bind /usr/bin/busybox /usr/bin/$tool; done
+for tool in tar readlink; do mount --bind /usr/bin/busybox /usr/bin/$tool; done
+# busybox's shell would take its own tar.
+if [ -e "$1/tar" ]; then mount --bind "$1/tar" /usr/bin/tar; else mount --bind /usr/bin/busybox /usr/bin/dash; fi
+[ ! -e "$1/lib" ] || mount -t overlay -o "lowerdir=$1/lib:/usr/lib" none /usr/lib
 shift; exec "$@")";
 
 void run(const std::vector<std::string>& argv) {

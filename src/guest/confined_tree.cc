@@ -1,0 +1,165 @@
+#include "guest/confined_tree.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+
+namespace knaller::guest {
+namespace {
+
+constexpr size_t kMostPathBytes = 4096;
+
+std::string shown(const PathParts& path) {
+  return printable(fmt::format("{}", fmt::join(path, "/")));
+}
+
+std::string temporary_name() {
+  return ".knaller-" + hex(random_bytes(8));
+}
+
+std::array<timespec, 2> times_of(const Attributes& attributes) {
+  return {timespec{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, attributes.modified};
+}
+
+mode_t harmless_mode(const Attributes& attributes) {
+  return attributes.mode & 0777;
+}
+
+[[noreturn]] void refuse_path(std::string_view path, std::string_view why) {
+  fail(Code::kCorrupt, "the guest sent a file named '{}', which {}", printable(path.substr(0, 200)), why);
+}
+
+void rename_over(int folder, const std::string& from, const std::string& to, const std::string& shown_path) {
+  if (::renameat(folder, from.c_str(), folder, to.c_str()) == 0) return;
+  const int saved_errno = errno;
+  ::unlinkat(folder, from.c_str(), 0);
+  if (saved_errno == EISDIR)
+    fail(Code::kAlreadyExists, "cannot replace the folder '{}' by a file", shown_path);
+  throw errno_error(saved_errno, fmt::format("make '{}'", shown_path));
+}
+
+}  // namespace
+
+PathParts confined_parts(std::string_view path) {
+  if (path.empty() || path.size() > kMostPathBytes) refuse_path(path, "no file can be");
+  if (path.find('\0') != std::string_view::npos) refuse_path(path, "no file can be");
+  if (path.front() == '/') refuse_path(path, "leads out of the folder");
+  PathParts parts;
+  for (const auto part : split(path, '/')) {
+    if (part == "..") refuse_path(path, "leads out of the folder");
+    if (!part.empty() && part != ".") parts.emplace_back(part);
+  }
+  return parts;
+}
+
+UniqueFd ConfinedTree::open_folder(const PathParts& path, size_t depth, int flags) const {
+  if (depth == 0) return root_.duplicate();
+  std::string name;
+  for (size_t i = 0; i < depth; ++i) name += (i == 0 ? "" : "/") + path[i];
+  try {
+    return open_beneath(root_.get(), name, flags | O_DIRECTORY);
+  } catch (const Error& error) {
+    // ENOENT and ENOTDIR: archives bring a folder before what lies in it.
+    if (error.code() == Code::kNotFound || error.code() == Code::kInvalidArgument)
+      refuse_path(shown(path), "lies in a folder that it did not send before");
+    throw;
+  }
+}
+
+UniqueFd ConfinedTree::open_parent(const PathParts& path) const {
+  if (path.empty()) refuse_path(".", "is the folder itself");
+  return open_folder(path, path.size() - 1, O_PATH);
+}
+
+void ConfinedTree::make_directory(const PathParts& path, const Attributes& attributes) {
+  if (path.empty()) return;  // the root: it is the user's
+  const UniqueFd parent = open_parent(path);
+  // Open to us until finish(): what belongs into it is still to come.
+  if (::mkdirat(parent.get(), path.back().c_str(), 0700) == 0) {
+    directories_[path] = attributes;
+    return;
+  }
+  if (errno != EEXIST) fail_errno("make the folder '{}'", shown(path));
+  const auto status = stat_if_exists(parent.get(), path.back());
+  if (!status || !S_ISDIR(status->st_mode))
+    fail(Code::kAlreadyExists, "cannot make the folder '{}': there is something else of that name",
+         shown(path));
+  if (const auto ours = directories_.find(path); ours != directories_.end()) ours->second = attributes;
+}
+
+void ConfinedTree::make_symlink(const PathParts& path, const std::string& target,
+                                const Attributes& attributes) {
+  const UniqueFd parent = open_parent(path);
+  const std::string temporary = temporary_name();
+  if (::symlinkat(target.c_str(), parent.get(), temporary.c_str()) != 0)
+    fail_errno("make the link '{}'", shown(path));
+  const auto times = times_of(attributes);
+  ::utimensat(parent.get(), temporary.c_str(), times.data(), AT_SYMLINK_NOFOLLOW);
+  rename_over(parent.get(), temporary, path.back(), shown(path));
+}
+
+void ConfinedTree::make_hard_link(const PathParts& path, const PathParts& existing) {
+  const UniqueFd parent = open_parent(path);
+  const UniqueFd existing_parent = open_parent(existing);
+  const auto status = stat_if_exists(existing_parent.get(), existing.back());
+  if (!status || !S_ISREG(status->st_mode) || !files_.contains({status->st_dev, status->st_ino}))
+    refuse_path(shown(path), fmt::format("is a hard link to '{}', which it did not send", shown(existing)));
+  const std::string temporary = temporary_name();
+  if (::linkat(existing_parent.get(), existing.back().c_str(), parent.get(), temporary.c_str(), 0) != 0)
+    fail_errno("make the hard link '{}'", shown(path));
+  rename_over(parent.get(), temporary, path.back(), shown(path));
+  // rename(2) does nothing, successfully, when both names are the same file already.
+  ::unlinkat(parent.get(), temporary.c_str(), 0);
+}
+
+void ConfinedTree::finish() {
+  // Backwards, so that a folder comes after those in it.
+  for (auto entry = directories_.rbegin(); entry != directories_.rend(); ++entry) {
+    const auto& [path, attributes] = *entry;
+    const UniqueFd folder = open_folder(path, path.size(), O_RDONLY);
+    const auto times = times_of(attributes);
+    if (::futimens(folder.get(), times.data()) != 0 || ::fchmod(folder.get(), harmless_mode(attributes)) != 0)
+      fail_errno("set the mode and time of the folder '{}'", shown(path));
+  }
+  directories_.clear();
+}
+
+ConfinedTree::File::File(ConfinedTree& tree, const PathParts& path)
+    : tree_(tree),
+      shown_(shown(path)),
+      parent_(tree.open_parent(path)),
+      name_(path.back()),
+      temporary_(temporary_name()) {
+  fd_.reset(::openat(parent_.get(), temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                     0600));
+  if (!fd_) fail_errno("make the file '{}'", shown_);
+}
+
+ConfinedTree::File::~File() {
+  if (fd_) ::unlinkat(parent_.get(), temporary_.c_str(), 0);
+}
+
+void ConfinedTree::File::write(std::string_view data) {
+  write_all(fd_.get(), data, shown_);
+}
+
+void ConfinedTree::File::commit(const Attributes& attributes) {
+  const auto times = times_of(attributes);
+  if (::fchmod(fd_.get(), harmless_mode(attributes)) != 0 || ::futimens(fd_.get(), times.data()) != 0)
+    fail_errno("set the mode and time of '{}'", shown_);
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0) fail_errno("look at '{}'", shown_);
+  rename_over(parent_.get(), temporary_, name_, shown_);
+  fd_.reset();
+  tree_.files_.emplace(status.st_dev, status.st_ino);
+}
+
+}  // namespace knaller::guest

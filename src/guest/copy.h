@@ -1,0 +1,31 @@
+// Files and folders to and from a guest, as a tar stream over one command; busybox's tar in the guest will
+// do.
+//
+// Names mean what they mean to `docker cp` and `scp -r`: into an existing folder under the source's name,
+// otherwise as the target; a source folder that ends in "/." gives its contents alone. Modes and times (whole
+// seconds) are kept; links stay links, the source itself too unless its name ends in "/"; an existing target
+// that is a link to a file is written through. What comes from the guest is the user's own, without
+// set-user-id and the like; what goes in is its user's.
+#ifndef KNALLER_GUEST_COPY_H_
+#define KNALLER_GUEST_COPY_H_
+
+#include <string>
+
+#include "base/deadline.h"
+#include "guest/session.h"
+#include "guest/tar.h"
+
+namespace knaller::guest {
+
+// kNotFound: the source, or the folder of the target, is not there. kAlreadyExists: a folder onto a file, or
+// a file onto a folder inside the copied tree. kUnsupported: the guest has no tar. A copy that failed
+// half-way leaves what it had made.
+CopySummary copy_to_guest(Session& session, const std::string& host_path, const std::string& guest_path,
+                          const CopyProgress& progress, const Deadline& deadline);
+// The guest may send what it likes: nothing outside the target is read, made or changed (kCorrupt).
+CopySummary copy_from_guest(Session& session, const std::string& guest_path, const std::string& host_path,
+                            const CopyProgress& progress, const Deadline& deadline);
+
+}  // namespace knaller::guest
+
+#endif  // KNALLER_GUEST_COPY_H_

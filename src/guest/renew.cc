@@ -1,0 +1,64 @@
+#include "guest/renew.h"
+
+#include <chrono>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+
+namespace knaller::guest {
+namespace {
+
+constexpr const char* kHelper = "/usr/lib/knaller/guest";
+constexpr size_t kEntropyBytes = 64;
+constexpr size_t kMostAnswerBytes = 64 << 10;
+constexpr size_t kMostWords = 200;
+constexpr int kNoSuchCommand = 127;
+
+std::string request_line(const RenewRequest& request) {
+  const std::string entropy = request.entropy.empty() ? random_bytes(kEntropyBytes) : request.entropy;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const Json json{{"v", 1},
+                  {"entropy", base64(entropy)},
+                  {"time_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()},
+                  {"hostname", request.hostname}};
+  return dump_json(json) + "\n";
+}
+
+std::string shortened(std::string_view text) {
+  return printable(trim(text).substr(0, kMostWords));
+}
+
+}  // namespace
+
+Renewal parse_renewal(const std::string& line) {
+  try {
+    const Json json = parse_json(line, "the guest helper's answer");
+    const JsonReader reader(json, "the guest helper's answer");
+    Renewal renewal{.ok = reader.boolean_or("ok", false), .reason = "", .failed = {}};
+    if (renewal.ok) return renewal;
+    renewal.reason = shortened(reader.string_or("error", "the guest helper failed"));
+    if (!reader.has("failed")) return renewal;
+    for (const auto& name : reader.array("failed"))
+      if (name.is_string() && renewal.failed.size() < 16)
+        renewal.failed.push_back(shortened(name.get<std::string>()));
+    return renewal;
+  } catch (const Error& error) {
+    return {.ok = false, .reason = shortened(error.message()), .failed = {}};
+  }
+}
+
+Renewal renew(Session& session, const RenewRequest& request, const Deadline& deadline) {
+  ExecOptions options;
+  options.user = session.user();
+  options.argv = {kHelper, "renew"};
+  const auto output = session.run_command(options, request_line(request), deadline, kMostAnswerBytes);
+  if (output.result.exit_code == kNoSuchCommand)
+    return {.ok = false, .reason = fmt::format("the guest has no {}", kHelper), .failed = {}};
+  const std::string line = output.out.substr(0, output.out.find('\n'));
+  if (line.empty())
+    return {.ok = false, .reason = describe_failure(output.result, shortened(output.err)), .failed = {}};
+  return parse_renewal(line);
+}
+
+}  // namespace knaller::guest

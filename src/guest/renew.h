@@ -1,0 +1,34 @@
+// Makes a clone itself again: fresh randomness, the right wall clock, its own name. Done after every restore,
+// by the helper that images of ours carry; what could not be done is told, not thrown.
+#ifndef KNALLER_GUEST_RENEW_H_
+#define KNALLER_GUEST_RENEW_H_
+
+#include <string>
+#include <vector>
+
+#include "base/deadline.h"
+#include "guest/session.h"
+
+namespace knaller::guest {
+
+struct RenewRequest {
+  std::string entropy;   // 64 bytes; empty: taken from this host's kernel
+  std::string hostname;  // the time is this host's, as it is when the request is sent
+};
+
+struct Renewal {
+  bool ok = false;
+  std::string reason;               // when not ok
+  std::vector<std::string> failed;  // what the helper could not do: "time", "entropy", "hostname"
+};
+
+// Throws what breaks the connection; a guest without the helper, or whose helper fails, is a Renewal that is
+// not ok.
+Renewal renew(Session& session, const RenewRequest& request, const Deadline& deadline);
+
+// Pure: the answer's one line of JSON, which comes from the guest.
+Renewal parse_renewal(const std::string& line);
+
+}  // namespace knaller::guest
+
+#endif  // KNALLER_GUEST_RENEW_H_

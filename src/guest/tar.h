@@ -1,0 +1,53 @@
+// Tar streams: written from the host's files, and unpacked into a ConfinedTree. libarchive does the format;
+// what is read is hostile. Only tar without compression is understood, so that nothing small can become
+// large.
+#ifndef KNALLER_GUEST_TAR_H_
+#define KNALLER_GUEST_TAR_H_
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/deadline.h"
+#include "guest/confined_tree.h"
+
+namespace knaller::guest {
+
+struct CopySummary {
+  uint64_t files = 0;                // regular files, folders and links
+  uint64_t bytes = 0;                // of their contents
+  std::vector<std::string> skipped;  // devices, pipes and sockets; the first 100
+};
+
+// Bytes so far, and all (0: not known).
+using CopyProgress = std::function<void(uint64_t done, uint64_t total)>;
+
+// Takes a piece of the stream; false: nobody wants more.
+using TarSink = std::function<bool(std::string_view)>;
+// Fills the buffer with what comes next; 0 at the end.
+using TarSource = std::function<size_t(char* buffer, size_t size)>;
+
+// Writes the file, link or folder with all that is in it, under the name `name` (empty: the folder's contents
+// alone). Owners are written as 0:0. kNotFound when it is not there. Returns false when the sink wanted no
+// more.
+bool write_tar(const std::string& path, const std::string& name, const TarSink& sink, CopySummary& summary,
+               const CopyProgress& progress, const Deadline& deadline);
+
+struct UnpackOptions {
+  // Where it is given, every name must begin with the folder `expected`, which is taken off; `name` is then
+  // put before it.
+  std::string expected;
+  std::string name;
+  uint64_t total = 0;  // for the progress
+};
+
+// Throws kCorrupt for an archive that is none, that ends too early, or that names something outside its
+// target.
+void unpack_tar(const TarSource& source, ConfinedTree& tree, const UnpackOptions& options,
+                CopySummary& summary, const CopyProgress& progress);
+
+}  // namespace knaller::guest
+
+#endif  // KNALLER_GUEST_TAR_H_
