@@ -274,7 +274,7 @@ class Server {
 
 std::string render(const HttpResponse& response) {
   if (response.raw) return response.raw->bytes;
-  if (response.body.empty()) return head(response.status) + "\r\n";
+  if (response.status == 204) return head(response.status) + "\r\n";
   return fmt::format("{}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
                      head(response.status), response.body.size(), response.body);
 }

@@ -89,8 +89,9 @@ int run(const std::vector<std::string>& arguments) {
     fmt::print("fake_firecracker {}: takes Firecracker's options, and --script\n", script.version);
     return 0;
   }
+  Fake fake(script, options);
   const UniqueFd listener = options.no_api ? UniqueFd() : firecracker::listen_api_socket(options.api_sock);
-  return Fake(script, options).run(listener.get());
+  return fake.run(listener.get());
 }
 
 }  // namespace
