@@ -23,45 +23,51 @@ StopOptions stop_options(Context& context) {
 
 using Verb = std::function<void(const std::string&)>;
 
-// The verb on each of the VMs; the result is the VM as it is then.
-int change(Context& context, const std::function<bool(const VmInfo&)>& all, const Verb& verb) {
-  return for_each_name(context, named_vms(context, all), [&](const std::string& name) {
+// The verb on one VM; the result is the VM as it is then.
+std::function<Json(const std::string&)> changing(Context& context, Verb verb) {
+  return [&context, verb = std::move(verb)](const std::string& name) {
     check_vm_name(name);
     suggest_vm(context, name, [&] { verb(name); });
     return context.out().json() ? to_json(context.manager().inspect(name)) : Json();
-  });
+  };
 }
 
 }  // namespace
 
 int cmd_stop(Context& context) {
   const StopOptions options = stop_options(context);
-  return change(context, runs, [&](const std::string& name) { context.manager().stop(name, options); });
+  const auto names = named_vms(context, runs);
+  return for_all_names_at_once(context, names, changing(context, [&](const std::string& name) {
+                                 context.manager().stop(name, options);
+                               }));
 }
 
 int cmd_pause(Context& context) {
-  return change(
-      context, [](const VmInfo& vm) { return vm.state == VmState::kRunning; },
-      [&](const std::string& name) { context.manager().pause(name, context.stop()); });
+  const auto names = named_vms(context, [](const VmInfo& vm) { return vm.state == VmState::kRunning; });
+  return for_each_name(context, names, changing(context, [&](const std::string& name) {
+                         context.manager().pause(name, context.stop());
+                       }));
 }
 
 int cmd_resume(Context& context) {
-  return change(
-      context, [](const VmInfo& vm) { return vm.state == VmState::kPaused; },
-      [&](const std::string& name) { context.manager().resume(name, context.stop()); });
+  const auto names = named_vms(context, [](const VmInfo& vm) { return vm.state == VmState::kPaused; });
+  return for_each_name(context, names, changing(context, [&](const std::string& name) {
+                         context.manager().resume(name, context.stop());
+                       }));
 }
 
 int cmd_restart(Context& context) {
   const StopOptions options = stop_options(context);
   const StartOptions start{.wait = wait_options(context), .stop = context.stop()};
-  return change(context, runs,
-                [&](const std::string& name) { context.manager().restart(name, options, start); });
+  return for_each_name(context, named_vms(context, runs), changing(context, [&](const std::string& name) {
+                         context.manager().restart(name, options, start);
+                       }));
 }
 
 int cmd_rm(Context& context) {
   const RemoveOptions options{.force = context.args().has("force"), .stop = context.stop()};
   const auto names = named_vms(context, [](const VmInfo& vm) { return vm.state != VmState::kForeign; });
-  return for_each_name(context, names, [&](const std::string& name) {
+  return for_all_names_at_once(context, names, [&](const std::string& name) {
     check_vm_name(name);
     suggest_vm(context, name, [&] { context.manager().remove(name, options); });
     return Json{{"removed", true}};

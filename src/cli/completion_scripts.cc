@@ -51,7 +51,7 @@ _knaller() {
         ;;
     esac
   done < <("${words[1]}" __complete -- "${asked[@]}" 2>/dev/null)
-  (( ${#candidates} )) && _describe -o knaller candidates
+  (( ${#candidates} )) && _describe knaller candidates
   (( files )) && _files
   (( directories )) && _files -/
   return 0

@@ -2,8 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <future>
+#include <set>
+#include <thread>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -60,6 +64,9 @@ std::vector<std::string> named_vms(Context& context, const std::function<bool(co
   const Invocation& args = context.args();
   std::vector<std::string> names = args.arguments;
   for (const std::string& name : args.all("name")) names.push_back(name);
+  // Said twice, it is meant once.
+  std::set<std::string> seen;
+  std::erase_if(names, [&seen](const std::string& name) { return !seen.insert(name).second; });
   if (args.has("all")) {
     if (!names.empty())
       fail(Code::kInvalidArgument, "--all and the name '{}' exclude each other", printable(names[0]));
@@ -82,45 +89,85 @@ std::string one_vm(Context& context) {
 
 namespace {
 
-int do_for_each(Context& context, const std::vector<std::string>& names, bool print_names,
-                const std::function<Json(const std::string&)>& verb) {
-  Output& out = context.out();
-  Json results = Json::array();
-  int exit_code = 0;
-  for (const std::string& name : names) {
+using NameVerb = std::function<Json(const std::string&)>;
+
+// Shows what became of each name, in order.
+class Outcomes {
+ public:
+  Outcomes(Context& context, bool print_names) : context_(context), print_names_(print_names) {}
+
+  // False: the user wants no more of it.
+  bool take(const std::string& name, const std::function<Json()>& get) {
+    Output& out = context_.out();
     try {
-      results.push_back({{"name", name}, {"result", verb(name)}});
-      context.progress().finish();
-      if (print_names && !out.json()) out.result(name);
+      results_.push_back({{"name", name}, {"result", get()}});
+      context_.progress().finish();
+      if (print_names_ && !out.json()) out.result(name);
     } catch (const std::exception& exception) {
       const Error error = error_from(exception);
-      context.progress().finish();
-      results.push_back({{"name", name}, {"error", error_to_json(error)}});
+      context_.progress().finish();
+      results_.push_back({{"name", name}, {"error", error_to_json(error)}});
       out.error(error);
       const bool cancelled = error.code() == Code::kCancelled;
-      if (exit_code == 0) exit_code = cancelled ? context.cancelled_code() : exit_code_of(error.code());
-      if (cancelled) break;
+      if (exit_code_ == 0) exit_code_ = cancelled ? context_.cancelled_code() : exit_code_of(error.code());
+      return !cancelled;
     }
+    return true;
   }
-  if (out.json()) {
-    Json document{{"results", std::move(results)}};
-    context.add_timings(document);
-    out.document(std::move(document));
+
+  int finish() {
+    if (context_.out().json()) {
+      Json document{{"results", std::move(results_)}};
+      context_.add_timings(document);
+      context_.out().document(std::move(document));
+    }
+    context_.show_timings();
+    return exit_code_;
   }
-  context.show_timings();
-  return exit_code;
+
+ private:
+  Context& context_;
+  const bool print_names_;
+  Json results_ = Json::array();
+  int exit_code_ = 0;
+};
+
+int one_after_the_other(Context& context, const std::vector<std::string>& names, bool print_names,
+                        const NameVerb& verb) {
+  Outcomes outcomes(context, print_names);
+  for (const std::string& name : names)
+    if (!outcomes.take(name, [&] { return verb(name); })) break;
+  return outcomes.finish();
 }
 
 }  // namespace
 
-int for_each_name(Context& context, const std::vector<std::string>& names,
-                  const std::function<Json(const std::string&)>& verb) {
-  return do_for_each(context, names, true, verb);
+int for_each_name(Context& context, const std::vector<std::string>& names, const NameVerb& verb) {
+  return one_after_the_other(context, names, true, verb);
 }
 
-int for_each_name_quietly(Context& context, const std::vector<std::string>& names,
-                          const std::function<Json(const std::string&)>& verb) {
-  return do_for_each(context, names, false, verb);
+int for_each_name_quietly(Context& context, const std::vector<std::string>& names, const NameVerb& verb) {
+  return one_after_the_other(context, names, false, verb);
+}
+
+int for_all_names_at_once(Context& context, const std::vector<std::string>& names, const NameVerb& verb) {
+  constexpr size_t kThreads = 8;
+  context.manager();  // made by one thread
+  std::vector<std::packaged_task<Json()>> tasks;
+  std::vector<std::future<Json>> answers;
+  for (const std::string& name : names) {
+    tasks.emplace_back([&verb, &name] { return verb(name); });
+    answers.push_back(tasks.back().get_future());
+  }
+  std::atomic<size_t> next{0};
+  std::vector<std::jthread> threads;
+  for (size_t count = 0; count < std::min(kThreads, names.size()); ++count)
+    threads.emplace_back([&] {
+      for (size_t at = next++; at < tasks.size(); at = next++) tasks[at]();
+    });
+  Outcomes outcomes(context, true);
+  for (size_t at = 0; at < names.size(); ++at) outcomes.take(names[at], [&] { return answers[at].get(); });
+  return outcomes.finish();
 }
 
 void suggest_near(const std::string& word, const std::function<std::vector<std::string>()>& candidates,
