@@ -33,9 +33,12 @@ Channel::~Channel() {
 }
 
 void Channel::open(const Deadline& deadline) {
+  const PacketSizeWatch watch;
   const int rc = link_.drive([&] { return ssh_channel_open_session(channel_.get()); }, SSH_AGAIN, deadline,
                              "the guest to open a channel");
   if (rc != SSH_OK) link_.fail_with("the guest opened no channel for a command");
+  packet_size_ = watch.seen();
+  check_packet_size(packet_size_);
 }
 
 void Channel::request_terminal(const std::string& kind, int columns, int rows, const Deadline& deadline) {

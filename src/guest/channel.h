@@ -13,6 +13,7 @@
 #include "base/deadline.h"
 #include "guest/libssh_types.h"
 #include "guest/link.h"
+#include "guest/packet_size.h"
 #include "knaller/manager.h"
 
 namespace knaller::guest {
@@ -30,6 +31,7 @@ class Channel {
   void execute(const std::string& command_line, const Deadline& deadline);
 
   Link& link() { return link_; }
+  std::optional<uint32_t> packet_size() const { return packet_size_; }
   // Throws kIo when the peer sends more than it was allowed to.
   void pump();
 
@@ -61,6 +63,7 @@ class Channel {
   ChannelHandle channel_;
   bool eof_sent_ = false;
   bool closed_ = false;  // by the peer, in good order
+  std::optional<uint32_t> packet_size_;
   std::optional<ExecResult> result_;
 };
 

@@ -27,8 +27,7 @@ void check_tar(const ExecResult& result, const std::string& error_output) {
   fail(Code::kIo, "tar in the guest failed with {}", describe_failure(result, error_output));
 }
 
-// --- To the guest
-// --------------------------------------------------------------------------------------------------------
+// --- To the guest ---
 
 struct HostSource {
   std::string path;
@@ -88,8 +87,7 @@ std::string unpack_command(const GuestTarget& target, const HostSource& source) 
   return fmt::format("exec tar -x -p -o -f - -C {}", folder);
 }
 
-// --- From the guest
-// ------------------------------------------------------------------------------------------------------
+// --- From the guest ---
 
 struct HostTarget {
   UniqueFd folder;

@@ -298,8 +298,7 @@ TEST_P(CopyTest, LeavesNoHalfFileWhenTheGuestDies) {
   EXPECT_EQ(read_file(host("f")), "before");
 }
 
-// --- renew
-// ---------------------------------------------------------------------------------------------------------------
+// --- renew ---
 
 TEST_P(CopyTest, RenewsThroughTheHelper) {
   const auto helper = server_->folder().path("lib/knaller");

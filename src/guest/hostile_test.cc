@@ -100,8 +100,7 @@ TEST(HostilePeer, RefusesConnections) {
   }
 }
 
-// --- a real server behind a relay that breaks off
-// ------------------------------------------------------------------------
+// --- a real server behind a relay that breaks off ---
 
 class BrokenRelay {
  public:
@@ -198,8 +197,7 @@ TEST_P(BrokenConnection, ThatIsDamagedIsAnError) {
   }
 }
 
-// --- what users' own ssh does with our stanza
-// ----------------------------------------------------------------------------
+// --- what users' own ssh does with our stanza ---
 
 TEST_P(BrokenConnection, StanzaIsTakenByRealSsh) {
   if (find_program("ssh").empty()) GTEST_SKIP() << "ssh is not installed";

@@ -11,6 +11,7 @@
 #include "guest/command_line.h"
 #include "guest/keys.h"
 #include "guest/known_hosts.h"
+#include "guest/packet_size.h"
 #include "guest/signals.h"
 
 namespace knaller::guest {
@@ -76,6 +77,17 @@ TEST(Signals, HaveNamesBothWays) {
   EXPECT_EQ(signal_number("KILL"), SIGKILL);
   EXPECT_EQ(signal_number("BUS@openssh.com"), SIGBUS);
   EXPECT_EQ(signal_number("nonsense"), std::nullopt);
+}
+
+TEST(PacketSize, IsReadAndChecked) {
+  EXPECT_EQ(packet_size_in("ssh_packet_channel_open_conf: Remote window : 0, maxpacket : 32768"), 32768u);
+  EXPECT_EQ(packet_size_in("f: Remote window : 0, maxpacket : 10"), 10u);
+  for (const char* message : {"", "maxpacket : ", "maxpacket : x", "maxpacket : 99999999999", "other"})
+    EXPECT_EQ(packet_size_in(message), std::nullopt) << message;
+  for (const uint32_t size : {0u, 1u, 9u, 10u, 11u, 511u})
+    EXPECT_EQ(code_thrown_by([&] { check_packet_size(size); }), Code::kIo) << size;
+  check_packet_size(32768);
+  check_packet_size(std::nullopt);
 }
 
 TEST(Keys, AreOpenSshsOwnForm) {

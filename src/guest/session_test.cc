@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/test_folder.h"
+#include "guest/channel.h"
+#include "guest/session_impl.h"
 #include "guest/test_server.h"
 
 namespace knaller::guest {
@@ -124,8 +126,15 @@ TEST_P(SessionTest, KeepsErrorOutputApart) {
   }
 }
 
-// --- exec
-// ----------------------------------------------------------------------------------------------------------------
+TEST_P(SessionTest, SeesHowLargeAPacketTheServerTakes) {
+  auto session = connect();
+  const Channel channel(session.impl().link, soon());
+  ASSERT_TRUE(channel.packet_size());
+  EXPECT_GT(*channel.packet_size(), 30'000u);
+  EXPECT_EQ(ssh_get_log_level(), 0);
+}
+
+// --- exec ---
 
 TEST_P(SessionTest, ExecJoinsTheCallersDescriptors) {
   auto session = connect();
@@ -266,8 +275,7 @@ TEST_P(SessionTest, EndsAtTheDeadline) {
   EXPECT_EQ(code_thrown_by([&] { other.run_command(options, "", Deadline::after(300ms)); }), Code::kTimeout);
 }
 
-// --- keys
-// ----------------------------------------------------------------------------------------------------------------
+// --- keys ---
 
 TEST_P(SessionTest, PinsTheHostKey) {
   const auto address = server_->address();
