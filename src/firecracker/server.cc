@@ -215,7 +215,7 @@ class Server {
     while (!stop.stop_requested()) {
       const std::vector<pollfd> ready = wait();
       if (stop.stop_requested() || !run_watches(ready) || !run_connections(ready)) return;
-      if (ready[1].revents != 0) accept_all();
+      if (ready[1].revents != 0) accept_one();
     }
   }
 
@@ -250,17 +250,12 @@ class Server {
     return true;
   }
 
-  void accept_all() {
-    while (true) {
-      UniqueFd fd(::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      if (fd) {
-        if (connections_.size() < kMostConnections) connections_.emplace_back(std::move(fd), handler_);
-      } else if (errno == EAGAIN) {
-        return;
-      } else if (errno != EINTR && errno != ECONNABORTED) {
-        fail_errno("accept an API connection");
-      }
-    }
+  // One each round: between two of them the server sees which clients have gone and made room.
+  void accept_one() {
+    UniqueFd fd(::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!fd && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+      fail_errno("accept an API connection");
+    if (fd && connections_.size() < kMostConnections) connections_.emplace_back(std::move(fd), handler_);
   }
 
   int listener_;

@@ -180,7 +180,11 @@ TEST(RealFirecracker, AnswersAsRecorded) {
     subject.version = firecracker::query_version(binary, patience()).text();
     subject.kernel = tiny_kernel();
     if (!exists(fmt::format("{}/{}.jsonl", data, subject.version))) continue;
-    for (const Difference& difference : replay(load_transcript(data, subject.version), subject))
+    // Firecracker would make a TAP here, in the network that this test runs in.
+    const auto makes_tap = [](const Exchange& each) {
+      return each.request.path.starts_with("/network-interfaces/") && each.status == 204;
+    };
+    for (const Difference& difference : replay(load_transcript(data, subject.version), subject, makes_tap))
       ADD_FAILURE() << name << " line " << difference.number << ": " << difference.what;
   }
 }
