@@ -32,9 +32,9 @@ void read_own_fields(const JsonReader& reader, const std::string& what, Snapshot
   r.has_base = reader.boolean_or("has_base", false);
   r.has_initrd = reader.boolean_or("has_initrd", false);
   r.image = reader.string_or("image", "");
-  r.image_uuid = reader.string_or("image_uuid", "");
   r.guest_protocol = static_cast<int>(reader.integer_or("guest_protocol", 0, 0, 1000));
   r.has_ssh = reader.boolean_or("has_ssh", false);
+  r.ssh_host_keys = reader.string_or("ssh_host_keys", "");
   r.network = network_from_text(reader.string_or("network", "rootless"), what);
   r.network_of = reader.string_or("network_of", "");
   r.on_reboot = reader.string_or("on_reboot", "restart") == "stop" ? OnReboot::kStop : OnReboot::kRestart;
@@ -63,9 +63,9 @@ std::string to_json_text(const SnapshotRecord& r) {
       {"has_base", r.has_base},
       {"has_initrd", r.has_initrd},
       {"image", r.image},
-      {"image_uuid", r.image_uuid},
       {"guest_protocol", r.guest_protocol},
       {"has_ssh", r.has_ssh},
+      {"ssh_host_keys", r.ssh_host_keys},
       {"network", to_text(r.network)},
       {"network_of", r.network_of},
       {"on_reboot", r.on_reboot == OnReboot::kStop ? "stop" : "restart"},

@@ -44,9 +44,9 @@ struct SnapshotRecord {
   bool has_base = false;
   bool has_initrd = false;
   std::string image;
-  std::string image_uuid;
   int guest_protocol = 0;
   bool has_ssh = false;
+  std::string ssh_host_keys;  // lines of known_hosts, required of every clone
   NetworkMode network = NetworkMode::kRootless;
   std::string network_of;
   OnReboot on_reboot = OnReboot::kRestart;

@@ -25,7 +25,6 @@ std::string to_json_text(const VmRecord& r) {
       {"has_base", r.has_base},
       {"has_initrd", r.has_initrd},
       {"image", r.image},
-      {"image_uuid", r.image_uuid},
       {"guest_protocol", r.guest_protocol},
       {"has_ssh", r.has_ssh},
       {"network", to_text(r.network)},
@@ -67,7 +66,6 @@ VmRecord parse_vm_record(std::string_view text, const std::string& expected_name
   r.has_base = reader.boolean_or("has_base", false);
   r.has_initrd = reader.boolean_or("has_initrd", false);
   r.image = reader.string_or("image", "");
-  r.image_uuid = reader.string_or("image_uuid", "");
   r.guest_protocol = static_cast<int>(reader.integer_or("guest_protocol", 0, 0, 1000));
   r.has_ssh = reader.boolean_or("has_ssh", false);
   r.network = network_from_text(reader.string_or("network", "rootless"), what);

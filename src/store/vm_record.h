@@ -23,7 +23,6 @@ struct VmRecord {
 
   // The guest
   std::string image;  // name, for people; "" for kernel and rootfs of the user's own
-  std::string image_uuid;
   int guest_protocol = 0;
   bool has_ssh = false;  // knaller's key is in the guest
 
