@@ -1,0 +1,92 @@
+#include "vm/boot.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "image/kernel_args.h"
+#include "vm/layout.h"
+
+namespace knaller::vm {
+namespace {
+
+constexpr uint16_t kSshPort = 22;
+
+std::string netmask_of(int prefix) {
+  const uint32_t mask = prefix == 0 ? 0 : ~uint32_t{0} << (32 - prefix);
+  return fmt::format("{}.{}.{}.{}", mask >> 24, (mask >> 16) & 255, (mask >> 8) & 255, mask & 255);
+}
+
+std::string own_image_args(const store::VmRecord& record, const GuestArgs& guest) {
+  image::KernelArgs args{.overlay = record.has_base,
+                         .hostname = record.name,
+                         .public_key = guest.ssh_key,
+                         .emulated = record.engine == "qemu",
+                         .extra = guest.extra_args};
+  if (const auto plan = network_plan(record))
+    args.network = {
+        .address = plan->guest_address, .prefix = plan->prefix, .gateway = plan->gateway, .dns = plan->dns};
+  return image::kernel_arguments(args);
+}
+
+// A guest of the user's own: the kernel's ip= is all that can be told to any of them. reboot=k: a guest ends
+// on Firecracker by resetting through the i8042, the one way that it has.
+std::string foreign_guest_args(const store::VmRecord& record, const GuestArgs& guest) {
+  std::string args = "console=ttyS0 reboot=k panic=-1";
+  if (const auto plan = network_plan(record))
+    args += fmt::format(" net.ifnames=0 ip={}::{}:{}::eth0:off:{}", plan->guest_address, plan->gateway,
+                        netmask_of(plan->prefix), plan->dns);
+  return guest.extra_args.empty() ? args : args + " " + guest.extra_args;
+}
+
+}  // namespace
+
+std::optional<net::Plan> network_plan(const store::VmRecord& record) {
+  if (record.network == NetworkMode::kNone) return std::nullopt;
+  std::vector<PortForward> ports{{.host = 0, .guest = kSshPort}};
+  ports.insert(ports.end(), record.ports.begin(), record.ports.end());
+  return record.network_of.empty() ? net::standard_plan(std::move(ports))
+                                   : net::go_plan(record.network_of, std::move(ports));
+}
+
+std::string boot_args(const store::VmRecord& record, const GuestArgs& guest) {
+  return record.guest_protocol > 0 ? own_image_args(record, guest) : foreign_guest_args(record, guest);
+}
+
+std::string with_hostname(const std::string& boot_args, const std::string& hostname) {
+  const std::string key = " knaller.hostname=";
+  const size_t begin = boot_args.find(key);
+  if (begin == std::string::npos) return boot_args;
+  const size_t end = std::min(boot_args.find(' ', begin + 1), boot_args.size());
+  return boot_args.substr(0, begin) + key + hostname + boot_args.substr(end);
+}
+
+std::vector<firecracker::Request> boot_requests(const store::VmRecord& record) {
+  std::vector<firecracker::Request> requests;
+  requests.push_back(
+      firecracker::put_machine_config({.vcpus = record.vcpus, .memory_mib = record.memory_mib}));
+  requests.push_back(firecracker::put_boot_source(
+      {.kernel_image_path = kKernel,
+       .initrd_path = record.has_initrd ? std::optional<std::string>(kInitrd) : std::nullopt,
+       .boot_args = record.boot_args}));
+  if (record.has_base) {
+    requests.push_back(
+        firecracker::put_drive({.id = "base", .path = kBase, .root = true, .read_only = true}));
+    requests.push_back(firecracker::put_drive({.id = "disk", .path = kDisk}));
+  } else {
+    requests.push_back(firecracker::put_drive({.id = "rootfs", .path = kRootfs, .root = true}));
+  }
+  if (const auto plan = network_plan(record))
+    requests.push_back(firecracker::put_network_interface(
+        {.id = "eth0", .host_device = plan->tap, .guest_mac = plan->guest_mac}));
+  requests.push_back(firecracker::start_instance());
+  return requests;
+}
+
+std::vector<firecracker::Request> load_requests(const firecracker::Version& version) {
+  return {firecracker::load_snapshot(
+      {.state_path = kParentState, .memory_path = kParentMemory, .resume = true, .clock_realtime = true},
+      version)};
+}
+
+}  // namespace knaller::vm

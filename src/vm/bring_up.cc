@@ -1,0 +1,87 @@
+#include "vm/bring_up.h"
+
+#include "base/error.h"
+#include "base/process.h"
+#include "monitor/launch.h"
+#include "vm/boot.h"
+#include "vm/layout.h"
+#include "vm/ready.h"
+
+namespace knaller::vm {
+namespace {
+
+// For everything that is not the guest's own boot: namespaces, engine, network and the handover.
+constexpr std::chrono::seconds kLaunchTime{30};
+
+std::string find_pasta(const Context& context) {
+  const std::string wanted = context.pasta.empty() ? "pasta" : context.pasta;
+  const std::string found = find_program(wanted);
+  if (found.empty())
+    throw Error(Code::kNotFound, fmt::format("there is no '{}', which gives VMs their network", wanted),
+                "sudo apt install passt   # or start the VM with --network none");
+  return found;
+}
+
+monitor::LaunchSpec make_spec(const Context& context, const BringUp& start, const store::VmRecord& record,
+                              const StartOptions& options) {
+  monitor::LaunchSpec spec;
+  spec.home = context.home.path();
+  spec.directory = "vms/" + start.entry;
+  spec.name = record.name;
+  spec.uuid = record.uuid;
+  spec.engine_kind = record.engine;
+  spec.engine_binary = record.engine_binary;
+  if (!record.boot_args.empty()) spec.boot = boot_requests(record);
+  spec.load = start.load;
+  spec.network = network_plan(record);
+  if (spec.network) spec.pasta_binary = find_pasta(context);
+  spec.binds = start.binds;
+  spec.immutable = jail_names(parts_of(record));
+  spec.restart_on_reboot = record.on_reboot == OnReboot::kRestart && !spec.boot.empty();
+  spec.remove_on_undo = start.is_new;
+  spec.tied = options.tie;
+  spec.remove_at_end = options.tie;
+  return spec;
+}
+
+// The ports that pasta really bound: SSH's first, then the user's in their order.
+void note_ports(store::VmRecord& record, const std::optional<net::Plan>& plan) {
+  record.bound.clear();
+  record.ssh_port = 0;
+  if (!plan || plan->ports.empty()) return;
+  record.ssh_port = plan->ports.front().host;
+  record.bound.assign(plan->ports.begin() + 1, plan->ports.end());
+}
+
+}  // namespace
+
+Tie bring_up(const Context& context, const BringUp& start, store::VmRecord& record,
+             const StartOptions& options) {
+  record.boot_id = store::host_boot_id();
+  record.started_at = std::chrono::system_clock::now();
+  const Deadline launch_limit = Deadline::after(kLaunchTime, options.stop);
+  monitor::Launch launch = monitor::Launch::begin(
+      context.program("knaller-monitor"), make_spec(context, start, record, options), launch_limit,
+      [&](std::string_view phase, auto duration) { context.timing(std::string(phase), duration); });
+  note_ports(record, launch.network());
+
+  if (options.wait.ready) {
+    const Deadline ready_limit = Deadline::after(options.wait.timeout, options.stop);
+    const std::string path = context.home.path() + "/vms/" + start.entry;
+    wait_until_ready(context, launch, record, ready_limit);
+    pin_host_key(context, record, start.directory, path, ready_limit);
+    if (!start.load.empty()) renew_clone(context, record, path, ready_limit);
+  } else if (!start.load.empty()) {
+    record.renewed = false;
+    record.renew_reason = "it was started with --no-wait";
+  }
+
+  store::write_vm_record(start.directory, record);
+  // The point of no return: from here on the VM needs nobody.
+  const PhaseTimer timer(context, "commit");
+  launch.commit(Deadline::after(kLaunchTime));
+  if (start.on_committed) start.on_committed();
+  return options.tie ? Tie(launch.take_tie().release()) : Tie();
+}
+
+}  // namespace knaller::vm

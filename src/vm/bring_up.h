@@ -1,0 +1,33 @@
+// From a prepared VM directory to a VM that runs, is ready and needs nobody: the part that a first start, a
+// later start and a restore share.
+#ifndef KNALLER_VM_BRING_UP_H_
+#define KNALLER_VM_BRING_UP_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "firecracker/request.h"
+#include "store/vm_record.h"
+#include "vm/context.h"
+
+namespace knaller::vm {
+
+struct BringUp {
+  int directory = -1;                      // the VM's; prepared: vm.json, alive, parts/, jail/ filled
+  std::string entry;                       // its present name below vms/: ".new-web" or "web"
+  bool is_new = false;                     // an undone start removes it
+  std::vector<firecracker::Request> load;  // not empty: instead of a cold boot
+  std::vector<std::pair<std::string, std::string>> binds;  // for states with absolute paths
+  // Called once the VM is committed: from there on nothing is undone.
+  std::function<void()> on_committed;
+};
+
+// Starts the VM, waits until it is ready, writes what was learnt (ports, host key, renewal) into its record
+// and commits. Whatever fails before the commit is undone by the time the error arrives.
+Tie bring_up(const Context& context, const BringUp& start, store::VmRecord& record,
+             const StartOptions& options);
+
+}  // namespace knaller::vm
+
+#endif  // KNALLER_VM_BRING_UP_H_

@@ -1,0 +1,206 @@
+#include "vm/doctor.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <pwd.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "vm/engine.h"
+
+namespace knaller::vm {
+namespace {
+
+using Result = CheckRow::Result;
+
+CheckRow ok(std::string name, std::string detail) {
+  return {Result::kOk, std::move(name), std::move(detail), ""};
+}
+CheckRow warning(std::string name, std::string detail, std::string remedy) {
+  return {Result::kWarning, std::move(name), std::move(detail), std::move(remedy)};
+}
+CheckRow failed(std::string name, std::string detail, std::string remedy) {
+  return {Result::kFailed, std::move(name), std::move(detail), std::move(remedy)};
+}
+
+Deadline soon() {
+  return Deadline::after(std::chrono::seconds(5));
+}
+
+std::string first_line(const std::string& text) {
+  return std::string(trim(split(text, '\n').front()));
+}
+
+CheckRow check_kvm() {
+  const KvmStatus kvm = probe_kvm();
+  if (kvm.usable) return ok("KVM", kvm.reason);
+  return warning("KVM", kvm.reason + "; VMs run on QEMU's emulation, slower", kvm.remedy);
+}
+
+CheckRow check_firecracker() {
+  const std::string binary = find_program("firecracker");
+  const std::string remedy = "install it from https://github.com/firecracker-microvm/firecracker/releases";
+  if (binary.empty()) return warning("Firecracker", "there is no 'firecracker' on PATH", remedy);
+  try {
+    return ok("Firecracker",
+              fmt::format("{} ({})", firecracker::query_version(binary, soon()).text(), binary));
+  } catch (const Error& error) {
+    return failed("Firecracker", error.what(), remedy);
+  }
+}
+
+CheckRow check_qemu(const Context& context) {
+  const std::string remedy = "sudo apt install qemu-system-x86";
+  if (find_program(context.program("knaller-qemu")).empty())
+    return failed("knaller-qemu", fmt::format("it is not in {}", context.libexec),
+                  "install knaller completely");
+  const std::string qemu = find_program("qemu-system-x86_64");
+  if (qemu.empty()) return failed("QEMU", "there is no 'qemu-system-x86_64' on PATH", remedy);
+  const ProgramOutput output = run_program({.argv = {qemu, "--version"}}, soon());
+  if (!output.status.success()) return failed("QEMU", output.status.describe(), remedy);
+  return ok("QEMU", first_line(output.out));
+}
+
+CheckRow check_choice(const Context& context) {
+  try {
+    const Engine engine = choose_engine({}, context.libexec, soon());
+    return ok("engine", fmt::format("{} would be used: {}", engine.kind, engine.reason));
+  } catch (const Error& error) {
+    return failed("engine", error.what(), error.hint());
+  }
+}
+
+CheckRow check_pasta(const Context& context) {
+  const std::string binary = find_program(context.pasta.empty() ? "pasta" : context.pasta);
+  if (binary.empty())
+    return failed("pasta", "it is not on PATH: VMs have no network without it", "sudo apt install passt");
+  const ProgramOutput output = run_program({.argv = {binary, "--version"}}, soon());
+  return ok("pasta", output.out.empty() ? binary : first_line(output.out));
+}
+
+CheckRow check_tun() {
+  const UniqueFd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+  if (tun) return ok("/dev/net/tun", "opens");
+  const int saved_errno = errno;
+  const std::string detail = errno_error(saved_errno, "open /dev/net/tun").message();
+  return failed("/dev/net/tun", detail,
+                saved_errno == ENOENT ? "sudo modprobe tun" : "sudo chmod 0666 /dev/net/tun");
+}
+
+// The real thing, in a program that ends at once: what the settings say is not always what happens.
+bool can_make_namespaces() {
+  SpawnOptions program{.argv = {"unshare", "--user", "--net", "--mount", "--pid", "--fork", "true"},
+                       .search_path = true};
+  return run_program(std::move(program), soon()).status.success();
+}
+
+std::string sysctl(const std::string& name) {
+  return std::string(trim(read_file_if_exists(AT_FDCWD, "/proc/sys/" + name).value_or("")));
+}
+
+CheckRow check_namespaces() {
+  if (can_make_namespaces()) return ok("user namespaces", "this user can make them");
+  if (sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1")
+    return failed("user namespaces", "AppArmor forbids them to programs without a profile",
+                  "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0");
+  if (sysctl("kernel/unprivileged_userns_clone") == "0")
+    return failed("user namespaces", "the kernel forbids them to ordinary users",
+                  "sudo sysctl kernel.unprivileged_userns_clone=1");
+  return failed(
+      "user namespaces",
+      fmt::format("they can't be made (user.max_user_namespaces is {})", sysctl("user/max_user_namespaces")),
+      "sudo sysctl user.max_user_namespaces=15000");
+}
+
+CheckRow check_cgroup() {
+  if (!exists("/sys/fs/cgroup/cgroup.controllers"))
+    return warning("cgroup", "there is no cgroup v2: limits on CPU and memory can't be enforced",
+                   "boot with systemd.unified_cgroup_hierarchy=1");
+  const std::string own = read_file("/proc/self/cgroup");
+  const size_t colons = own.find("::");
+  const std::string path = colons == std::string::npos ? "/" : first_line(own.substr(colons + 2));
+  if (::access(("/sys/fs/cgroup" + path + "/cgroup.procs").c_str(), W_OK) == 0)
+    return ok("cgroup", "v2, delegated to this user");
+  return warning("cgroup", "v2, not delegated to this user",
+                 "run knaller in a systemd user session (loginctl enable-linger)");
+}
+
+CheckRow check_home(const Context& context) {
+  return ok("home", fmt::format("{} (on a local file system)", context.home.path()));
+}
+
+CheckRow check_space(const Context& context) {
+  struct statvfs info {};
+  if (::fstatvfs(context.home.folder(store::Kind::kVm), &info) != 0)
+    return failed("free space", errno_error(errno, "ask for it").message(), "");
+  const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  constexpr uint64_t kComfortable = uint64_t{2} << 30;
+  if (free >= kComfortable) return ok("free space", format_bytes(free));
+  return warning("free space", fmt::format("only {} are left in knaller's home", format_bytes(free)),
+                 "free some, or set KNALLER_HOME to a folder with more");
+}
+
+CheckRow check_reflink(const Context& context) {
+  const int dir = context.home.folder(store::Kind::kVm);
+  const UniqueFd from(::openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  const UniqueFd to(::openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!from || !to) return warning("reflink", errno_error(errno, "try it").message(), "");
+  write_all(from.get(), "x", "a temporary file");
+  if (::ioctl(to.get(), FICLONE, from.get()) == 0) return ok("reflink", "disks are cloned without copying");
+  return warning("reflink", "not on this file system: private disks are copied, holes left out",
+                 "put KNALLER_HOME on XFS or Btrfs");
+}
+
+CheckRow check_linger() {
+  if (!exists("/run/systemd/system")) return ok("lingering", "no systemd: VMs live on after logout");
+  if (::getuid() == 0) return ok("lingering", "root's VMs live on after logout");
+  const passwd* user = ::getpwuid(::getuid());
+  const std::string name = user != nullptr ? user->pw_name : std::to_string(::getuid());
+  if (exists("/var/lib/systemd/linger/" + name)) return ok("lingering", "on: VMs live on after logout");
+  return warning("lingering", "off: systemd may end VMs when you log out", "loginctl enable-linger");
+}
+
+CheckRow check_image_tools() {
+  for (const auto& [program, package] : {std::pair("apt-get", "apt"), std::pair("mke2fs", "e2fsprogs")})
+    if (find_program(program).empty() && find_program(std::string("/sbin/") + program).empty())
+      return warning("image build", fmt::format("there is no '{}'", program),
+                     fmt::format("sudo apt install {}", package));
+  return ok("image build", "what it needs is there");
+}
+
+CheckRow run_check(const std::string& name, const std::function<CheckRow()>& check) {
+  try {
+    return check();
+  } catch (const Error& error) {
+    return failed(name, error.what(), error.hint());
+  }
+}
+
+}  // namespace
+
+std::vector<CheckRow> run_doctor(const Context& context) {
+  return {
+      run_check("KVM", check_kvm),
+      run_check("Firecracker", check_firecracker),
+      run_check("QEMU", [&] { return check_qemu(context); }),
+      run_check("engine", [&] { return check_choice(context); }),
+      run_check("pasta", [&] { return check_pasta(context); }),
+      run_check("/dev/net/tun", check_tun),
+      run_check("user namespaces", check_namespaces),
+      run_check("cgroup", check_cgroup),
+      run_check("home", [&] { return check_home(context); }),
+      run_check("free space", [&] { return check_space(context); }),
+      run_check("reflink", [&] { return check_reflink(context); }),
+      run_check("lingering", check_linger),
+      run_check("image build", check_image_tools),
+  };
+}
+
+}  // namespace knaller::vm

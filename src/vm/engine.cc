@@ -1,0 +1,113 @@
+#include "vm/engine.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/text.h"
+
+namespace knaller::vm {
+namespace {
+
+bool processor_can_virtualise() {
+  const std::string text = read_file("/proc/cpuinfo", 16 << 20);
+  for (const std::string_view line : split(text, '\n')) {
+    if (!line.starts_with("flags")) continue;
+    for (const std::string_view flag : split(line, ' '))
+      if (flag == "vmx" || flag == "svm") return true;
+    return false;
+  }
+  return false;
+}
+
+// knaller-qemu's --version says its name first, Firecracker's says "Firecracker".
+std::string kind_of_binary(const std::string& binary, const Deadline& deadline) {
+  const std::string out =
+      run_checked({.argv = {binary, "--version"}}, deadline.sooner(std::chrono::seconds(5)));
+  return out.starts_with("knaller-qemu") ? "qemu" : "firecracker";
+}
+
+Engine make_engine(std::string kind, std::string binary, std::string reason, const Deadline& deadline) {
+  Engine engine{std::move(kind), std::move(binary), {}, std::move(reason)};
+  engine.version = firecracker::query_version(engine.binary, deadline);
+  return engine;
+}
+
+std::string absolute(const std::string& path) {
+  char* resolved = ::realpath(path.c_str(), nullptr);
+  if (resolved == nullptr) fail_errno("find the engine '{}'", path);
+  std::string result(resolved);
+  ::free(resolved);
+  return result;
+}
+
+std::string find_firecracker(const EngineChoice& choice) {
+  const std::string found = find_program(choice.path.empty() ? "firecracker" : choice.path);
+  return found.empty() ? found : absolute(found);
+}
+
+Engine qemu_engine(const EngineChoice& choice, const std::string& libexec, std::string reason,
+                   const Deadline& deadline) {
+  const std::string wanted = choice.path.empty() ? libexec + "/knaller-qemu" : choice.path;
+  const std::string binary = find_program(wanted);
+  if (binary.empty())
+    throw Error(Code::kNotFound, fmt::format("there is no engine '{}'", wanted),
+                "install knaller completely");
+  return make_engine("qemu", absolute(binary), std::move(reason), deadline);
+}
+
+}  // namespace
+
+std::string_view kind_name(EngineKind kind) {
+  switch (kind) {
+    case EngineKind::kAuto:
+      return "auto";
+    case EngineKind::kFirecracker:
+      return "firecracker";
+    case EngineKind::kQemu:
+      return "qemu";
+  }
+  return "auto";
+}
+
+KvmStatus probe_kvm() {
+  const UniqueFd kvm(::open("/dev/kvm", O_RDWR | O_CLOEXEC));
+  const int saved_errno = errno;
+  if (!kvm && saved_errno == ENOENT)
+    return {false, "there is no /dev/kvm",
+            processor_can_virtualise() ? "sudo modprobe kvm_intel || sudo modprobe kvm_amd" : ""};
+  if (!kvm && saved_errno == EACCES)
+    return {false, "/dev/kvm may not be opened by this user",
+            "sudo usermod -aG kvm $USER   # then log in again"};
+  if (!kvm) return {false, errno_error(saved_errno, "open /dev/kvm").message(), ""};
+  if (!processor_can_virtualise())
+    return {false, "/dev/kvm opens, but the processor shows neither vmx nor svm: guests would hang", ""};
+  return {true, "/dev/kvm opens and the processor can run guests", ""};
+}
+
+Engine choose_engine(const EngineChoice& choice, const std::string& libexec, const Deadline& deadline) {
+  if (choice.kind == EngineKind::kQemu) return qemu_engine(choice, libexec, "asked for", deadline);
+
+  const bool named = choice.kind == EngineKind::kFirecracker || !choice.path.empty();
+  const std::string binary = find_firecracker(choice);
+  if (named && binary.empty())
+    throw Error(Code::kNotFound,
+                choice.path.empty() ? "there is no 'firecracker' on PATH"
+                                    : fmt::format("there is no engine '{}'", choice.path),
+                "install Firecracker (https://github.com/firecracker-microvm/firecracker/releases), or "
+                "choose --engine qemu");
+  if (choice.kind == EngineKind::kFirecracker)
+    return make_engine("firecracker", binary, "asked for", deadline);
+  if (named) return make_engine(kind_of_binary(binary, deadline), binary, "asked for", deadline);
+
+  if (binary.empty()) return qemu_engine({}, libexec, "there is no 'firecracker' on PATH", deadline);
+  const KvmStatus kvm = probe_kvm();
+  if (!kvm.usable) return qemu_engine({}, libexec, kvm.reason, deadline);
+  return make_engine("firecracker", binary, kvm.reason, deadline);
+}
+
+}  // namespace knaller::vm

@@ -1,0 +1,66 @@
+#include "vm/layout.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace knaller::vm {
+namespace {
+
+UniqueFd open_inside(int directory, const std::string& name) {
+  return open_at(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+void make_inside(int directory, const std::string& name) {
+  if (::mkdirat(directory, name.c_str(), 0700) != 0) fail_errno("make the folder '{}'", name);
+}
+
+}  // namespace
+
+std::string own_disk(const store::VmRecord& record) {
+  return record.has_base ? kDisk : kRootfs;
+}
+
+std::vector<Part> parts_of(const store::VmRecord& record) {
+  std::vector<Part> parts;
+  if (record.has_base) parts.push_back({kBase, kBase});
+  if (!record.boot_args.empty()) parts.push_back({kKernel, kKernel});
+  if (record.has_initrd) parts.push_back({kInitrd, kInitrd});
+  if (!record.from_snapshot.empty()) {
+    parts.push_back({kMemory, kParentMemory});
+    parts.push_back({kState, kParentState});
+  }
+  return parts;
+}
+
+std::vector<std::string> jail_names(const std::vector<Part>& parts) {
+  std::vector<std::string> names;
+  for (const Part& part : parts) names.push_back(part.jail_name);
+  return names;
+}
+
+void make_vm_directories(int directory) {
+  make_inside(directory, "parts");
+  make_inside(directory, "jail");
+  open_at(directory, "alive", O_WRONLY | O_CREAT | O_EXCL);
+}
+
+void add_part(int directory, int from_dir, const std::string& from, const std::string& part,
+              const Deadline& deadline) {
+  const UniqueFd parts = open_inside(directory, "parts");
+  link_or_copy(from_dir, from, parts.get(), part, deadline);
+}
+
+void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline& deadline) {
+  const UniqueFd from = open_inside(directory, "parts");
+  const UniqueFd jail = open_inside(directory, "jail");
+  for (const Part& part : parts) {
+    remove_tree(jail.get(), part.jail_name);
+    link_or_copy(from.get(), part.name, jail.get(), part.jail_name, deadline);
+  }
+  for (const char* socket : {"api.sock", "vsock.sock"}) remove_tree(jail.get(), socket);
+}
+
+}  // namespace knaller::vm

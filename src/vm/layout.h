@@ -1,0 +1,57 @@
+// The files of a VM's directory, and how they get into its jail.
+//
+//   vms/NAME/parts/   base.ext4 vmlinux initramfs memory state   immutable, mode 0400, hard links; the engine
+//   never sees this vms/NAME/jail/    base.ext4 vmlinux initramfs parent-memory parent-state   links to the
+//   same files
+//                     disk.ext4 | rootfs.ext4                                  the VM's own disk
+//
+// Snapshots take the immutable files from parts/, never from the jail, which an engine that a guest has taken
+// over may write.
+#ifndef KNALLER_VM_LAYOUT_H_
+#define KNALLER_VM_LAYOUT_H_
+
+#include <string>
+#include <vector>
+
+#include "base/deadline.h"
+#include "store/vm_record.h"
+
+namespace knaller::vm {
+
+inline constexpr char kBase[] = "base.ext4";
+inline constexpr char kDisk[] = "disk.ext4";
+inline constexpr char kRootfs[] = "rootfs.ext4";
+inline constexpr char kKernel[] = "vmlinux";
+inline constexpr char kInitrd[] = "initramfs";
+inline constexpr char kMemory[] = "memory";
+inline constexpr char kState[] = "state";
+inline constexpr char kParentMemory[] = "parent-memory";
+inline constexpr char kParentState[] = "parent-state";
+inline constexpr char kSshKey[] = "ssh_key";
+inline constexpr char kKnownHosts[] = "known_hosts";
+inline constexpr char kHostAlias[] = "knaller";
+
+// "disk.ext4" over a base, else "rootfs.ext4".
+std::string own_disk(const store::VmRecord& record);
+
+// An immutable file: its name in parts/ and its name in the jail.
+struct Part {
+  std::string name;
+  std::string jail_name;
+};
+// Those that a VM of this record has; `restored`: with the memory and state that it came from.
+std::vector<Part> parts_of(const store::VmRecord& record);
+std::vector<std::string> jail_names(const std::vector<Part>& parts);
+
+// Makes `alive`, parts/ and jail/ in a new VM's directory.
+void make_vm_directories(int directory);
+// Brings one immutable file from `from` in `from_dir` into parts/.
+void add_part(int directory, int from_dir, const std::string& from, const std::string& part,
+              const Deadline& deadline);
+// Links every part into the jail anew, whatever an earlier engine left there under its name, and removes old
+// sockets.
+void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline& deadline);
+
+}  // namespace knaller::vm
+
+#endif  // KNALLER_VM_LAYOUT_H_

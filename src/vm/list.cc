@@ -1,0 +1,216 @@
+#include "vm/list.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "monitor/alive.h"
+#include "monitor/client.h"
+#include "store/fields.h"
+#include "store/names.h"
+#include "vm/layout.h"
+
+namespace knaller::vm {
+namespace {
+
+using store::Kind;
+
+// A monitor answers from its memory within a millisecond; one that does not is stuck itself.
+constexpr std::chrono::seconds kStatusTimeout{2};
+
+VmState state_from_text(std::string_view text) {
+  if (text == "paused") return VmState::kPaused;
+  if (text == "stuck") return VmState::kStuck;
+  if (text == "starting") return VmState::kStarting;
+  return VmState::kRunning;  // also "stopping": it runs until it has ended
+}
+
+void ask_monitor(VmInfo& info, int directory) {
+  const Deadline deadline = Deadline::after(kStatusTimeout);
+  const monitor::Status status = monitor::MonitorClient::connect(directory, deadline).status(deadline);
+  info.state = state_from_text(status.state);
+  info.reason = status.state == "stopping" ? "it is being stopped" : status.reason;
+  info.network = status.network;
+  info.network_reason = status.network_reason;
+  info.started_at = status.since;
+  info.monitor_pid = status.monitor_pid;
+  info.engine_pid = status.engine_pid;
+}
+
+void describe_running(VmInfo& info, int directory) {
+  try {
+    ask_monitor(info, directory);
+  } catch (const Error& error) {
+    if (!monitor::is_alive(directory)) throw;  // it ended just now
+    info.state = VmState::kStuck;
+    info.reason = fmt::format("its monitor does not answer: {}", error.message());
+  }
+}
+
+// An ended VM's ports are free, and its times are of the past.
+void describe_ended(VmInfo& info, int directory, const store::VmRecord& record) {
+  info.ssh_port = 0;
+  info.ports = record.ports;
+  info.started_at.reset();
+  const auto exit = monitor::read_exit_record(directory);
+  if (exit) {
+    info.state = exit->state == "crashed" ? VmState::kCrashed : VmState::kStopped;
+    info.reason = exit->reason;
+  } else if (record.boot_id != store::host_boot_id()) {
+    info.state = VmState::kStopped;
+    info.reason = "the host was restarted";
+  } else {
+    info.state = VmState::kCrashed;
+    info.reason = "its monitor ended without a word (was it killed?)";
+  }
+}
+
+VmInfo broken(const std::string& name, const std::string& reason) {
+  VmInfo info;
+  info.name = name;
+  info.state = VmState::kBroken;
+  info.reason = reason;
+  return info;
+}
+
+VmInfo describe_entry(const Context& context, const std::string& name) {
+  try {
+    if (!store::Name::is_valid(name)) return broken(name, "its name is none of knaller's");
+    const UniqueFd directory = context.home.open_entry(Kind::kVm, name);
+    return describe_vm(context, name, directory.get());
+  } catch (const Error& error) {
+    return broken(name, error.what());
+  }
+}
+
+VmInfo describe_in_making(const Context& context, const std::string& name) {
+  VmInfo info;
+  info.name = name;
+  info.state = VmState::kStarting;
+  try {
+    const UniqueFd directory = context.home.open_entry(Kind::kVm, ".new-" + name);
+    fill_from_record(info, store::read_vm_record(directory.get(), name));
+  } catch (const Error&) {
+    // Its record is not written yet, or it came to be just now.
+  }
+  info.state = VmState::kStarting;
+  return info;
+}
+
+Json ports_json(const VmInfo& info) {
+  return store::ports_to_json(info.ports);
+}
+
+}  // namespace
+
+void fill_from_record(VmInfo& info, const store::VmRecord& record) {
+  info.name = record.name;
+  info.uuid = record.uuid;
+  info.network = store::to_text(record.network);
+  info.created_at = record.created_at;
+  info.started_at = record.started_at;
+  info.vcpus = record.vcpus;
+  info.memory_mib = record.memory_mib;
+  info.ports = record.bound;
+  info.ssh_port = record.ssh_port;
+  info.image = record.image;
+  info.engine = record.engine;
+  info.engine_version = record.engine_version;
+  info.from_snapshot = record.from_snapshot;
+  info.renewed = record.renewed;
+  info.renew_reason = record.renew_reason;
+}
+
+VmInfo describe_vm(const Context& context, const std::string& name, int directory) {
+  VmInfo info;
+  info.name = name;
+  info.directory = context.home.path_of(Kind::kVm, name);
+  if (!stat_if_exists(directory, "vm.json")) {
+    info.state = VmState::kForeign;
+    info.reason = "it is not of this knaller";
+    return info;
+  }
+  const store::VmRecord record = store::read_vm_record(directory, name);
+  fill_from_record(info, record);
+  if (monitor::is_alive(directory))
+    describe_running(info, directory);
+  else
+    describe_ended(info, directory, record);
+  return info;
+}
+
+std::vector<VmInfo> list_vms(const Context& context) {
+  std::vector<VmInfo> vms;
+  for (const std::string& name : context.home.entries(Kind::kVm)) {
+    VmInfo info = describe_entry(context, name);
+    // Removed between the listing and the look at it: it is no VM any more.
+    if (info.state == VmState::kBroken && !context.home.has(Kind::kVm, name)) continue;
+    vms.push_back(std::move(info));
+  }
+  for (const std::string& name : context.home.entries_in_making(Kind::kVm)) {
+    const bool published =
+        std::any_of(vms.begin(), vms.end(), [&](const VmInfo& vm) { return vm.name == name; });
+    if (!published) vms.push_back(describe_in_making(context, name));
+  }
+  std::sort(vms.begin(), vms.end(), [](const VmInfo& a, const VmInfo& b) { return a.name < b.name; });
+  return vms;
+}
+
+UniqueFd open_vm(const Context& context, const std::string& name) {
+  store::Name::parse(name);
+  if (!context.home.has(Kind::kVm, name)) {
+    const std::string near = nearest(name, context.home.entries(Kind::kVm));
+    throw Error(
+        Code::kNotFound, fmt::format("there is no VM '{}'", name),
+        near.empty() ? "see `knaller ls -a` for those there are" : fmt::format("did you mean '{}'?", near));
+  }
+  UniqueFd directory = context.home.open_entry(Kind::kVm, name);
+  if (!stat_if_exists(directory.get(), "vm.json"))
+    throw Error(Code::kUnsupported, fmt::format("VM '{}' is not of this knaller", name),
+                "use the program that made it; its snapshots can be started here");
+  return directory;
+}
+
+VmInfo inspect_vm(const Context& context, const std::string& name) {
+  const UniqueFd directory = open_vm(context, name);
+  return describe_vm(context, name, directory.get());
+}
+
+std::string inspect_vm_json(const Context& context, const std::string& name) {
+  const VmInfo info = inspect_vm(context, name);
+  Json json = {
+      {"name", info.name},
+      {"uuid", info.uuid},
+      {"state", to_string(info.state)},
+      {"reason", info.reason},
+      {"network", {{"mode", info.network}, {"reason", info.network_reason}}},
+      {"created_at", format_time(info.created_at)},
+      {"started_at", info.started_at ? Json(format_time(*info.started_at)) : Json()},
+      {"vcpus", info.vcpus},
+      {"mem_size_mib", info.memory_mib},
+      {"ports", ports_json(info)},
+      {"ssh_port", info.ssh_port},
+      {"image", info.image},
+      {"engine", {{"kind", info.engine}, {"version", info.engine_version}}},
+      {"from_snapshot", info.from_snapshot},
+      {"renewed", info.renewed},
+      {"renew_reason", info.renew_reason},
+      {"directory", info.directory},
+      {"monitor_pid", info.monitor_pid},
+      {"engine_pid", info.engine_pid},
+  };
+  const UniqueFd directory = open_vm(context, name);
+  const store::VmRecord record = store::read_vm_record(directory.get(), name);
+  json["boot_args"] = record.boot_args;
+  json["engine"]["binary"] = record.engine_binary;
+  json["on_reboot"] = record.on_reboot == OnReboot::kStop ? "stop" : "restart";
+  if (const auto exit = monitor::read_exit_record(directory.get()); exit && info.monitor_pid == 0)
+    json["exit"] = monitor::exit_record_to_json(*exit);
+  const auto disk = stat_if_exists(directory.get(), "jail/" + own_disk(record));
+  if (disk) json["disk"] = {{"size", disk->st_size}, {"allocated", disk->st_blocks * 512}};
+  return dump_json(json, 2);
+}
+
+}  // namespace knaller::vm

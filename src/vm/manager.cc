@@ -1,0 +1,218 @@
+// The public interface: each call is one verb of this folder.
+#include "knaller/manager.h"
+
+#include <unistd.h>
+
+#include <climits>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "monitor/launch.h"
+#include "store/names.h"
+#include "vm/context.h"
+#include "vm/doctor.h"
+#include "vm/enter.h"
+#include "vm/images.h"
+#include "vm/list.h"
+#include "vm/snapshot.h"
+#include "vm/start.h"
+#include "vm/stop.h"
+
+namespace knaller {
+inline namespace v0 {
+namespace {
+
+// Beside the running program (a build), behind it (an installation with any prefix), or where this library
+// was installed. Never on PATH, where anybody may have put a program of that name.
+std::string find_libexec(const std::string& given) {
+  if (!given.empty()) return given;
+  char program[PATH_MAX] = {};
+  if (::readlink("/proc/self/exe", program, sizeof program - 1) < 0)
+    fail_errno("find this program's own folder");
+  const std::string path(program);
+  const std::string folder = path.substr(0, path.rfind('/'));
+  for (const std::string& candidate :
+       {folder, folder + "/../libexec/knaller", std::string(KNALLER_LIBEXECDIR)})
+    if (exists(candidate + "/knaller-monitor")) return candidate;
+  throw Error(Code::kNotFound, fmt::format("there is no knaller-monitor in {}", KNALLER_LIBEXECDIR),
+              "install knaller completely, or name the folder in ManagerOptions::libexec");
+}
+
+vm::Context make_context(const ManagerOptions& options) {
+  const auto network = options.allow_network_home ? store::Home::NetworkFileSystem::kAllowed
+                                                  : store::Home::NetworkFileSystem::kRefused;
+  vm::Context context{store::Home::open(options.home.empty() ? default_home() : options.home, network),
+                      find_libexec(options.libexec), options.pasta, options.on_event};
+  context.home.sweep();
+  return context;
+}
+
+const char* environment(const char* name) {
+  const char* value = ::getenv(name);
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+}  // namespace
+
+struct Manager::Impl {
+  vm::Context context;
+};
+
+Manager::Manager(ManagerOptions options) : impl_(new Impl{make_context(options)}) {}
+Manager::~Manager() = default;
+
+const std::string& Manager::home() const {
+  return impl_->context.home.path();
+}
+
+Started Manager::start(const VmOptions& vm, const StartOptions& options) {
+  return vm::start_new(impl_->context, vm, options);
+}
+Started Manager::start_existing(const std::string& name, const StartOptions& options) {
+  return vm::start_existing(impl_->context, name, options);
+}
+Started Manager::restore(const RestoreOptions& restore, const StartOptions& options) {
+  return vm::restore(impl_->context, restore, options);
+}
+void Manager::stop(const std::string& name, const StopOptions& options) {
+  vm::stop_vm(impl_->context, name, options);
+}
+VmInfo Manager::restart(const std::string& name, const StopOptions& stop, const StartOptions& start) {
+  vm::stop_vm(impl_->context, name, stop);
+  return vm::start_existing(impl_->context, name, start).vm;
+}
+void Manager::remove(const std::string& name, const RemoveOptions& options) {
+  vm::remove_vm(impl_->context, name, options);
+}
+void Manager::pause(const std::string& name, std::stop_token stop) {
+  vm::pause_vm(impl_->context, name, std::move(stop));
+}
+void Manager::resume(const std::string& name, std::stop_token stop) {
+  vm::resume_vm(impl_->context, name, std::move(stop));
+}
+std::vector<VmInfo> Manager::list() {
+  return vm::list_vms(impl_->context);
+}
+VmInfo Manager::inspect(const std::string& name) {
+  return vm::inspect_vm(impl_->context, name);
+}
+std::string Manager::inspect_json(const std::string& name) {
+  return vm::inspect_vm_json(impl_->context, name);
+}
+VmInfo Manager::wait(const std::string& name, std::stop_token stop) {
+  return vm::wait_vm(impl_->context, name, std::move(stop));
+}
+void Manager::logs(const LogOptions& options, const std::function<void(std::string_view)>& write) {
+  vm::write_logs(impl_->context, options, write);
+}
+
+ExecResult Manager::exec(const std::string& name, const ExecOptions& options) {
+  return vm::exec_in_vm(impl_->context, name, options);
+}
+void Manager::copy(const CopyOptions& options) {
+  vm::copy_files(impl_->context, options);
+}
+SshTarget Manager::ssh_target(const std::string& name) {
+  return vm::ssh_target(impl_->context, name);
+}
+
+SnapshotInfo Manager::create_snapshot(const SnapshotOptions& options) {
+  return vm::create_snapshot(impl_->context, options);
+}
+std::vector<SnapshotInfo> Manager::list_snapshots() {
+  return vm::list_snapshots(impl_->context);
+}
+SnapshotInfo Manager::inspect_snapshot(const std::string& id) {
+  return vm::inspect_snapshot(impl_->context, id);
+}
+std::string Manager::inspect_snapshot_json(const std::string& id) {
+  return vm::inspect_snapshot_json(impl_->context, id);
+}
+void Manager::remove_snapshot(const std::string& id, const RemoveOptions& options) {
+  vm::remove_snapshot(impl_->context, id, options);
+}
+
+ImageInfo Manager::build_image(const ImageBuildOptions& options) {
+  return vm::build_image(impl_->context, options);
+}
+ImageInfo Manager::import_image(const ImageImportOptions& options) {
+  return vm::import_image(impl_->context, options);
+}
+std::vector<ImageInfo> Manager::list_images() {
+  return vm::list_images(impl_->context);
+}
+ImageInfo Manager::inspect_image(const std::string& name) {
+  return vm::inspect_image(impl_->context, name);
+}
+std::string Manager::inspect_image_json(const std::string& name) {
+  return vm::inspect_image_json(impl_->context, name);
+}
+void Manager::remove_image(const std::string& name, const RemoveOptions& options) {
+  vm::remove_image(impl_->context, name, options);
+}
+
+std::vector<CheckRow> Manager::doctor() {
+  return vm::run_doctor(impl_->context);
+}
+
+Tie::Tie() = default;
+Tie::Tie(int fd) : fd_(fd) {}
+Tie::Tie(Tie&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+Tie& Tie::operator=(Tie&& other) noexcept {
+  if (this != &other) {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+Tie::~Tie() {
+  if (fd_ >= 0) ::close(fd_);
+}
+void Tie::release() {
+  if (fd_ < 0) return;
+  const UniqueFd tie(std::exchange(fd_, -1));
+  monitor::release_tie(tie.get(), Deadline::after(std::chrono::seconds(10)));
+}
+
+std::string to_string(VmState state) {
+  switch (state) {
+    case VmState::kStarting:
+      return "starting";
+    case VmState::kRunning:
+      return "running";
+    case VmState::kPaused:
+      return "paused";
+    case VmState::kStuck:
+      return "stuck";
+    case VmState::kStopped:
+      return "stopped";
+    case VmState::kCrashed:
+      return "crashed";
+    case VmState::kBroken:
+      return "broken";
+    case VmState::kForeign:
+      return "foreign";
+  }
+  return "broken";
+}
+
+std::string default_home() {
+  if (const char* home = environment("KNALLER_HOME")) return home;
+  if (const char* data = environment("XDG_DATA_HOME")) return std::string(data) + "/knaller";
+  if (const char* home = environment("HOME")) return std::string(home) + "/.local/share/knaller";
+  throw Error(Code::kInvalidArgument, "there is no place for knaller's data: HOME is not set",
+              "set KNALLER_HOME");
+}
+
+std::string_view version() {
+  return KNALLER_VERSION;
+}
+
+void check_vm_name(std::string_view name) {
+  store::Name::parse(name);
+}
+
+}  // namespace v0
+}  // namespace knaller

@@ -1,0 +1,29 @@
+// Which host ports running VMs hold.
+#ifndef KNALLER_VM_PORTS_H_
+#define KNALLER_VM_PORTS_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vm/context.h"
+
+namespace knaller::vm {
+
+struct HeldPort {
+  PortForward port;
+  std::string vm;
+};
+// From the records of the VMs that are alive; SSH's ports included.
+std::vector<HeldPort> held_ports(const Context& context);
+bool is_same_listener(const PortForward& a, const PortForward& b);
+
+// For ports that the user asked for: kAlreadyExists, naming the VM that holds one. What other programs hold
+// pasta finds out.
+void require_free(const Context& context, const std::vector<PortForward>& ports);
+// For ports that nobody asked for by number: those that are held become 0, "any".
+void lease_held(const Context& context, std::vector<PortForward>& ports);
+
+}  // namespace knaller::vm
+
+#endif  // KNALLER_VM_PORTS_H_

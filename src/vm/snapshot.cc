@@ -1,0 +1,146 @@
+#include "vm/snapshot.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "store/fields.h"
+#include "vm/layout.h"
+#include "vm/stop.h"
+
+namespace knaller::vm {
+namespace {
+
+using store::Kind;
+using store::SnapshotId;
+
+uint64_t allocated_in(int directory) {
+  uint64_t bytes = 0;
+  for (const std::string& name : list_directory(directory))
+    if (const auto info = stat_if_exists(directory, name))
+      bytes += static_cast<uint64_t>(info->st_blocks) * 512;
+  return bytes;
+}
+
+SnapshotInfo broken(const Context& context, const std::string& id, const std::string& reason) {
+  SnapshotInfo info;
+  info.id = id;
+  info.broken = reason;
+  info.directory = context.home.path_of(Kind::kSnapshot, id);
+  return info;
+}
+
+void fill(SnapshotInfo& info, const store::SnapshotRecord& record) {
+  info.id = record.id;
+  info.uuid = record.uuid;
+  info.vm_name = record.vm_name;
+  info.created_at = record.created_at;
+  info.vcpus = record.vcpus;
+  info.memory_mib = record.memory_mib;
+  info.ports = record.ports;
+  info.engine = record.is_foreign() ? "firecracker" : record.engine;
+  info.engine_version = record.engine_version;
+  info.image = record.image;
+  info.parent = record.parent;
+  info.paused = record.paused;
+  info.foreign = record.is_foreign();
+}
+
+}  // namespace
+
+SnapshotInfo describe_snapshot(const Context& context, const SnapshotId& id) {
+  const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, id.str());
+  SnapshotInfo info;
+  fill(info, store::read_snapshot_record(directory.get(), id));
+  const store::SnapshotLabels labels = store::read_labels(directory.get());
+  info.name = labels.name;
+  info.labels = labels.labels;
+  info.allocated_bytes = allocated_in(directory.get());
+  info.directory = context.home.path_of(Kind::kSnapshot, id.str());
+  return info;
+}
+
+std::vector<SnapshotInfo> list_snapshots(const Context& context) {
+  std::vector<SnapshotInfo> snapshots;
+  for (const std::string& name : context.home.entries(Kind::kSnapshot)) {
+    if (!SnapshotId::is_valid(name)) continue;
+    try {
+      snapshots.push_back(describe_snapshot(context, SnapshotId::parse(name)));
+    } catch (const Error& error) {
+      if (context.home.has(Kind::kSnapshot, name)) snapshots.push_back(broken(context, name, error.what()));
+    }
+  }
+  std::sort(snapshots.begin(), snapshots.end(), [](const SnapshotInfo& a, const SnapshotInfo& b) {
+    return std::tie(a.created_at, a.id) < std::tie(b.created_at, b.id);
+  });
+  return snapshots;
+}
+
+SnapshotId find_snapshot(const Context& context, const std::string& reference) {
+  if (SnapshotId::is_valid(reference) && context.home.has(Kind::kSnapshot, reference))
+    return SnapshotId::parse(reference);
+  std::vector<std::string> known;
+  std::vector<std::string> matches;
+  for (const SnapshotInfo& info : list_snapshots(context)) {
+    known.push_back(info.id);
+    if (!info.name.empty()) known.push_back(info.name);
+    if (!info.name.empty() && info.name == reference) return SnapshotId::parse(info.id);
+    const std::string_view digits = std::string_view(info.id).substr(5);
+    if (!reference.empty() && (info.id.starts_with(reference) || digits.starts_with(reference)))
+      matches.push_back(info.id);
+  }
+  if (matches.size() == 1) return SnapshotId::parse(matches.front());
+  if (matches.size() > 1)
+    fail(Code::kInvalidArgument, "'{}' is the beginning of {} snapshot ids", printable(reference),
+         matches.size());
+  const std::string near = nearest(reference, known);
+  throw Error(Code::kNotFound, fmt::format("there is no snapshot '{}'", printable(reference)),
+              near.empty() ? "see `knaller snapshot ls` for those there are"
+                           : fmt::format("did you mean '{}'?", near));
+}
+
+SnapshotInfo inspect_snapshot(const Context& context, const std::string& reference) {
+  return describe_snapshot(context, find_snapshot(context, reference));
+}
+
+std::string inspect_snapshot_json(const Context& context, const std::string& reference) {
+  const SnapshotId id = find_snapshot(context, reference);
+  const SnapshotInfo info = describe_snapshot(context, id);
+  const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, id.str());
+  Json json = parse_json(read_file(directory.get(), "metadata.json"), "metadata.json");
+  json["name"] = info.name;
+  json["labels"] = info.labels;
+  json["engine"] = info.engine;
+  json["foreign"] = info.foreign;
+  json["allocated_bytes"] = info.allocated_bytes;
+  json["directory"] = info.directory;
+  Json files = Json::object();
+  for (const std::string& name : list_directory(directory.get()))
+    if (const auto stat = stat_if_exists(directory.get(), name))
+      files[name] = {{"size", stat->st_size}, {"allocated", stat->st_blocks * 512}};
+  json["files"] = std::move(files);
+  return dump_json(json, 2);
+}
+
+void remove_snapshot(const Context& context, const std::string& reference, const RemoveOptions& options) {
+  std::optional<SnapshotId> id;
+  try {
+    id = find_snapshot(context, reference);
+  } catch (const Error& error) {
+    if (options.force && error.code() == Code::kNotFound) return;
+    throw;
+  }
+  LockFile lock = context.home.lock(Kind::kSnapshot, id->str(), "snapshot rm",
+                                    Deadline::after(kLockPatience, options.stop),
+                                    waiting_note(context, fmt::format("snapshot {}", id->str())));
+  if (!context.home.has(Kind::kSnapshot, id->str())) {
+    lock.unlink_while_held();
+    if (options.force) return;
+    fail(Code::kNotFound, "snapshot {} was removed meanwhile", id->str());
+  }
+  context.home.retire(Kind::kSnapshot, id->str());
+  lock.unlink_while_held();
+}
+
+}  // namespace knaller::vm

@@ -1,0 +1,28 @@
+// Snapshots: memory, devices and disk of one instant.
+#ifndef KNALLER_VM_SNAPSHOT_H_
+#define KNALLER_VM_SNAPSHOT_H_
+
+#include <string>
+#include <vector>
+
+#include "store/names.h"
+#include "store/snapshot_record.h"
+#include "vm/context.h"
+
+namespace knaller::vm {
+
+SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& options);
+
+std::vector<SnapshotInfo> list_snapshots(const Context& context);
+SnapshotInfo inspect_snapshot(const Context& context, const std::string& reference);
+std::string inspect_snapshot_json(const Context& context, const std::string& reference);
+void remove_snapshot(const Context& context, const std::string& reference, const RemoveOptions& options);
+
+// An id, the unique beginning of one, or a user's name for it. kNotFound with the nearest, kInvalidArgument
+// when ambiguous.
+store::SnapshotId find_snapshot(const Context& context, const std::string& reference);
+SnapshotInfo describe_snapshot(const Context& context, const store::SnapshotId& id);
+
+}  // namespace knaller::vm
+
+#endif  // KNALLER_VM_SNAPSHOT_H_

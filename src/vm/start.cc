@@ -1,0 +1,197 @@
+#include "vm/start.h"
+
+#include <fcntl.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "disk/private_disk.h"
+#include "disk/root_disk.h"
+#include "guest/keys.h"
+#include "image/kernel.h"
+#include "monitor/alive.h"
+#include "store/names.h"
+#include "vm/boot.h"
+#include "vm/bring_up.h"
+#include "vm/engine.h"
+#include "vm/images.h"
+#include "vm/layout.h"
+#include "vm/list.h"
+#include "vm/ports.h"
+#include "vm/stop.h"
+
+namespace knaller::vm {
+namespace {
+
+using store::Kind;
+
+const char* const kDefaultImage = "tiny";
+
+std::string staged_path(const Context& context, const std::string& name) {
+  return context.home.path_of(Kind::kVm, ".new-" + name);
+}
+
+store::VmRecord new_record(const std::string& name, const VmOptions& vm, const Engine& engine) {
+  store::VmRecord record;
+  record.name = name;
+  record.uuid = make_uuid();
+  record.created_at = std::chrono::system_clock::now();
+  record.vcpus = vm.vcpus;
+  record.memory_mib = vm.memory_mib;
+  record.network = vm.network;
+  record.ports = vm.ports;
+  record.engine = engine.kind;
+  record.engine_binary = engine.binary;
+  record.engine_version = engine.version.text();
+  record.on_reboot = vm.on_reboot;
+  return record;
+}
+
+// An image of ours or an imported one: everything immutable is linked, the private disk is new (or, for an
+// image without a base, a copy of its root file system).
+void fill_from_image(const Context& context, const image::Image& image, const VmOptions& vm, int directory,
+                     store::VmRecord& record, const Deadline& deadline) {
+  record.image = image.info.name;
+  record.guest_protocol = image.info.guest_protocol;
+  record.has_base = !image.base.empty();
+  record.has_initrd = !image.initramfs.empty();
+  record.has_ssh = image.info.guest_protocol > 0;
+  add_part(directory, AT_FDCWD, image.kernel, kKernel, deadline);
+  if (record.has_initrd) add_part(directory, AT_FDCWD, image.initramfs, kInitrd, deadline);
+  const std::string jail = staged_path(context, record.name) + "/jail/";
+  if (record.has_base) {
+    add_part(directory, AT_FDCWD, image.base, kBase, deadline);
+    disk::make_private_disk(jail + kDisk, vm.disk_mib != 0 ? vm.disk_mib : image.default_disk_mib, deadline);
+  } else {
+    disk::copy_root_disk(image.rootfs, jail + kRootfs, vm.disk_mib, deadline);
+  }
+}
+
+// Files of the user's own: copied, for they may change while the VM runs.
+void copy_part(int directory, const std::string& from, const std::string& part, const Deadline& deadline) {
+  const UniqueFd source = open_at(AT_FDCWD, from, O_RDONLY | O_NONBLOCK);
+  const UniqueFd target = open_at(directory, "parts/" + part, O_RDWR | O_CREAT | O_EXCL, 0400);
+  copy_sparse(source.get(), target.get(), file_size(source.get()), deadline);
+}
+
+void fill_from_files(const Context& context, const VmOptions& vm, int directory, store::VmRecord& record,
+                     const Deadline& deadline) {
+  const UniqueFd kernel = open_at(AT_FDCWD, vm.kernel, O_RDONLY | O_NONBLOCK);
+  const UniqueFd vmlinux =
+      open_at(directory, std::string("parts/") + kKernel, O_RDWR | O_CREAT | O_EXCL, 0400);
+  image::copy_kernel(kernel.get(), vmlinux.get(), fmt::format("the kernel '{}'", vm.kernel));
+  record.has_initrd = !vm.initrd.empty();
+  if (record.has_initrd) copy_part(directory, vm.initrd, kInitrd, deadline);
+  disk::copy_root_disk(vm.rootfs, staged_path(context, record.name) + "/jail/" + kRootfs, vm.disk_mib,
+                       deadline);
+}
+
+std::string make_key(int directory, const std::string& name) {
+  const guest::KeyPair key = guest::make_ed25519_key("knaller " + name);
+  write_file_atomically(directory, kSshKey, key.private_key);
+  return key.public_line;
+}
+
+// What the user left open: the Go program's guest when it lies in the home, else "tiny".
+VmOptions choose_guest(const Context& context, VmOptions vm) {
+  if (!vm.image.empty() || !vm.kernel.empty()) return vm;
+  const std::string kernel = context.home.path() + "/vmlinux";
+  const std::string rootfs = context.home.path() + "/rootfs.ext4";
+  if (exists(kernel) && exists(rootfs)) {
+    context.note(
+        fmt::format("using the kernel and root file system in {}; --image tiny chooses knaller's own",
+                    context.home.path()));
+    vm.kernel = kernel;
+    vm.rootfs = rootfs;
+  } else {
+    vm.image = kDefaultImage;
+  }
+  return vm;
+}
+
+void fill_vm(const Context& context, const VmOptions& vm, int directory, store::VmRecord& record,
+             const StartOptions& options) {
+  const PhaseTimer timer(context, "prepare");
+  const Deadline deadline = Deadline::never(options.stop);
+  make_vm_directories(directory);
+  GuestArgs guest{.extra_args = vm.kernel_args};
+  if (vm.image.empty()) {
+    fill_from_files(context, vm, directory, record, deadline);
+  } else {
+    const LockFile lock =
+        context.home.lock(Kind::kImage, vm.image, "start", Deadline::after(kLockPatience, options.stop),
+                          waiting_note(context, fmt::format("image '{}'", vm.image)));
+    fill_from_image(context, require_image(context, vm.image, options.stop), vm, directory, record, deadline);
+  }
+  if (record.has_ssh) guest.ssh_key = make_key(directory, record.name);
+  record.boot_args = boot_args(record, guest);
+  refresh_jail(directory, parts_of(record), deadline);
+  store::write_vm_record(directory, record);
+}
+
+LockFile lock_for_start(const Context& context, const std::string& name, const StartOptions& options) {
+  return context.home.lock(Kind::kVm, name, "start", Deadline::after(kLockPatience, options.stop),
+                           waiting_note(context, fmt::format("VM '{}'", name)));
+}
+
+[[noreturn]] void fail_existing(const std::string& name) {
+  throw Error(
+      Code::kAlreadyExists, fmt::format("there is a VM '{}' already", name),
+      fmt::format("start it as it is (knaller start {0}), remove it (knaller rm {0}), or choose another name",
+                  name));
+}
+
+}  // namespace
+
+Started start_new(const Context& context, const VmOptions& asked, const StartOptions& options) {
+  check_options(asked);
+  const std::string name = asked.name.empty() ? store::make_up_name().str() : asked.name;
+  return in_context(
+      [&] { return fmt::format("start '{}'", name); },
+      [&] {
+        const VmOptions vm = choose_guest(context, asked);
+        const Engine engine =
+            choose_engine(vm.engine, context.libexec, Deadline::after(kLockPatience, options.stop));
+        if (context.home.has(Kind::kVm, name)) fail_existing(name);
+        if (!vm.image.empty()) require_image(context, vm.image, options.stop);
+        require_free(context, vm.ports);
+
+        const LockFile lock = lock_for_start(context, name, options);
+        if (context.home.has(Kind::kVm, name)) fail_existing(name);
+        store::StagedEntry staged(context.home, Kind::kVm, name);
+        store::VmRecord record = new_record(name, vm, engine);
+        fill_vm(context, vm, staged.directory(), record, options);
+        BringUp plan{.directory = staged.directory(), .entry = staged.staged_name(), .is_new = true};
+        plan.on_committed = [&staged] { staged.hand_over(); };
+        Started started;
+        started.tie = bring_up(context, plan, record, options);
+        started.vm = inspect_vm(context, name);
+        return started;
+      });
+}
+
+Started start_existing(const Context& context, const std::string& name, const StartOptions& options) {
+  open_vm(context, name);
+  return in_context([&] { return fmt::format("start '{}'", name); },
+                    [&] {
+                      const LockFile lock = lock_for_start(context, name, options);
+                      const UniqueFd directory = open_vm(context, name);
+                      if (monitor::is_alive(directory.get()))
+                        throw Error(Code::kWrongState, "it is running already",
+                                    fmt::format("enter it: knaller ssh {}", name));
+                      store::VmRecord record = store::read_vm_record(directory.get(), name);
+                      if (record.boot_args.empty())
+                        throw Error(Code::kUnsupported,
+                                    "it came from a snapshot that has no kernel of its own",
+                                    "start the snapshot again, under another name");
+                      require_free(context, record.ports);
+                      refresh_jail(directory.get(), parts_of(record), Deadline::never(options.stop));
+                      BringUp plan{.directory = directory.get(), .entry = name};
+                      Started started;
+                      started.tie = bring_up(context, plan, record, options);
+                      started.vm = inspect_vm(context, name);
+                      return started;
+                    });
+}
+
+}  // namespace knaller::vm

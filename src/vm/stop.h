@@ -1,0 +1,26 @@
+// The verbs that end, pause or remove what is there.
+#ifndef KNALLER_VM_STOP_H_
+#define KNALLER_VM_STOP_H_
+
+#include <string>
+
+#include "vm/context.h"
+
+namespace knaller::vm {
+
+// Returns when the VM has ended. One that has ended already is no error.
+void stop_vm(const Context& context, const std::string& name, const StopOptions& options);
+void remove_vm(const Context& context, const std::string& name, const RemoveOptions& options);
+void pause_vm(const Context& context, const std::string& name, std::stop_token stop);
+void resume_vm(const Context& context, const std::string& name, std::stop_token stop);
+// Blocks until the VM has ended.
+VmInfo wait_vm(const Context& context, const std::string& name, std::stop_token stop);
+
+// How long a command waits for another that works on the same VM or snapshot, before it says busy.
+inline constexpr std::chrono::seconds kLockPatience{15};
+// Tells the user, once, on whom the command waits.
+std::function<void(const std::string&)> waiting_note(const Context& context, const std::string& what);
+
+}  // namespace knaller::vm
+
+#endif  // KNALLER_VM_STOP_H_
