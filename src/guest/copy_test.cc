@@ -29,7 +29,7 @@ Deadline soon() {
 class CopyTest : public testing::TestWithParam<ServerKind> {
  protected:
   void SetUp() override {
-    if (const auto why = why_no_server(); !why.empty()) GTEST_SKIP() << why;
+    if (const auto why = why_no_server(GetParam()); !why.empty()) GTEST_SKIP() << why;
     server_.emplace(GetParam());
     make_directories(host());
     make_directories(guest());

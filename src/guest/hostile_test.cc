@@ -152,7 +152,7 @@ class BrokenRelay {
 class BrokenConnection : public testing::TestWithParam<ServerKind> {
  protected:
   void SetUp() override {
-    if (const auto why = why_no_server(); !why.empty()) GTEST_SKIP() << why;
+    if (const auto why = why_no_server(GetParam()); !why.empty()) GTEST_SKIP() << why;
     server_.emplace(GetParam());
   }
   // What became of one command through a relay that breaks after `bytes`.

@@ -28,7 +28,7 @@ Deadline soon(std::stop_token stop = {}) {
 class SessionTest : public testing::TestWithParam<ServerKind> {
  protected:
   void SetUp() override {
-    if (const auto why = why_no_server(); !why.empty()) GTEST_SKIP() << why;
+    if (const auto why = why_no_server(GetParam()); !why.empty()) GTEST_SKIP() << why;
     server_.emplace(GetParam());
   }
   void TearDown() override {

@@ -78,10 +78,14 @@ class Unpacker {
   void unpack(archive_entry* entry) {
     const std::string name = text_of(archive_entry_pathname(entry), archive_entry_pathname_utf8(entry));
     const PathParts target = target_of(name);
+    const long nanoseconds = archive_entry_mtime_nsec(entry);
     const Attributes attributes{
         .mode = archive_entry_perm(entry),
-        .modified = {.tv_sec = archive_entry_mtime(entry), .tv_nsec = archive_entry_mtime_nsec(entry)}};
-    if (const char* link = archive_entry_hardlink(entry); link != nullptr) {
+        .modified = {.tv_sec = archive_entry_mtime(entry),
+                     .tv_nsec = nanoseconds >= 0 && nanoseconds < 1'000'000'000 ? nanoseconds : 0}};
+    const char* link = archive_entry_hardlink(entry);
+    if (link == nullptr) link = archive_entry_hardlink_utf8(entry);
+    if (link != nullptr) {
       tree_.make_hard_link(target, target_of(link));
     } else if (archive_entry_filetype(entry) == AE_IFREG) {
       unpack_file(entry, target, attributes);

@@ -257,6 +257,10 @@ TEST_F(TarTest, KeepsNamesThatAreNoText) {
          file("x", "3") + kEnd);
   EXPECT_EQ(read_file(target(odd)), "1");
   EXPECT_EQ(read_file(target(utf8)), "2");
+  unpack(pax("path", utf8) + file("x", "4") + pax("linkpath", utf8) + hard_link("h", "x") +
+         pax("linkpath", utf8) + symlink("s", "x") + kEnd);
+  EXPECT_EQ(look("h").st_ino, look(utf8).st_ino);
+  EXPECT_EQ(read_file(target("s")), "4");
   EXPECT_EQ(read_file(target(std::string(200, 'n'))), "3");
 }
 

@@ -24,8 +24,8 @@ enum class ServerKind {
   kDropbear  // with busybox for a shell and tar
 };
 
-// Empty when servers can be run here, else why not.
-std::string why_no_server();
+// Empty when such a server can be run here, else why not.
+std::string why_no_server(ServerKind kind);
 
 // Accepts connections on a free port of 127.0.0.1 and gives each to `serve`, on a thread of its own.
 class Listener {

@@ -40,11 +40,12 @@ void run(const std::vector<std::string>& argv) {
 
 }  // namespace
 
-std::string why_no_server() {
-  if (::geteuid() != 0) return "SSH servers for tests need root";
-  for (const char* program :
-       {"/usr/sbin/sshd", "/usr/sbin/dropbear", "/usr/bin/dropbearkey", "/usr/bin/busybox"})
-    if (!exists(program)) return std::string(program) + " is not installed";
+std::string why_no_server(ServerKind kind) {
+  if (::geteuid() != 0) return "SSH servers for tests need root, for mount namespaces of their own";
+  const std::vector<std::string> openssh{"/usr/sbin/sshd"};
+  const std::vector<std::string> dropbear{"/usr/sbin/dropbear", "/usr/bin/dropbearkey", "/usr/bin/busybox"};
+  for (const auto& program : kind == ServerKind::kOpenSsh ? openssh : dropbear)
+    if (!exists(program)) return program + " is not installed";
   return {};
 }
 
@@ -92,7 +93,8 @@ void TestServer::prepare_keys() {
   write("key", key.private_key);
   write("authorized_keys", key.public_line + "\n");
   write("host_key", make_ed25519_key("host").private_key);
-  run({"/usr/bin/dropbearkey", "-t", "ed25519", "-f", folder_.path("dropbear_key")});
+  if (kind_ == ServerKind::kDropbear)
+    run({"/usr/bin/dropbearkey", "-t", "ed25519", "-f", folder_.path("dropbear_key")});
   std::string passwd = read_file("/etc/passwd");
   const size_t end = passwd.find('\n');
   write("passwd", "root:x:0:0:root:/root:/bin/sh" + passwd.substr(end));
