@@ -10,7 +10,6 @@
 #include "base/socket.h"
 #include "guest/keys.h"
 #include "guest/session.h"
-#include "guest/ssh_config.h"
 #include "guest/test_server.h"
 
 namespace knaller::guest {
@@ -194,48 +193,6 @@ TEST_P(BrokenConnection, ThatIsDamagedIsAnError) {
     // A damaged host key is another host key.
     EXPECT_TRUE(code == Code::kIo || code == Code::kTimeout || code == Code::kPermission)
         << "after " << bytes;
-  }
-}
-
-// --- what users' own ssh does with our stanza ---
-
-TEST_P(BrokenConnection, StanzaIsTakenByRealSsh) {
-  if (find_program("ssh").empty()) GTEST_SKIP() << "ssh is not installed";
-  Session::connect(server_->address(), Deadline::after(20s));
-  const auto address = server_->address();
-  // A path with what paths may hold.
-  const std::string odd = server_->folder().path("odd %h 'dir");
-  make_directories(odd);
-  for (const char* name : {"key", "known_hosts"})
-    write_file_atomically(AT_FDCWD, odd + "/" + name, read_file(server_->folder().path(name)));
-  const SshTarget target{.host = address.host,
-                         .port = address.port,
-                         .user = "root",
-                         .key_file = odd + "/key",
-                         .known_hosts_file = odd + "/known_hosts",
-                         .host_alias = address.host_alias};
-  write_file_atomically(AT_FDCWD, odd + "/config", ssh_config_stanza("web", target));
-  SpawnOptions options;
-  options.search_path = true;
-  options.argv = {"ssh", "-F", odd + "/config", "-o", "BatchMode=yes", "web", "echo hello"};
-  EXPECT_EQ(run_checked(options, Deadline::after(20s)), "hello\n");
-  options.argv = {"ssh"};
-  for (const auto& argument : ssh_arguments(target)) options.argv.push_back(argument);
-  options.argv.push_back("echo hello");
-  EXPECT_EQ(run_checked(options, Deadline::after(20s)), "hello\n");
-}
-
-TEST(SshConfig, RefusesPathsThatSshCannotHold) {
-  SshTarget target{.host = "127.0.0.1",
-                   .port = 22,
-                   .user = "root",
-                   .key_file = "/a",
-                   .known_hosts_file = "/b",
-                   .host_alias = "c"};
-  EXPECT_TRUE(ssh_config_stanza("web", target).starts_with("Host web\n  HostName 127.0.0.1\n  Port 22\n"));
-  for (const char* path : {"/a\"b", "/a\nProxyCommand x", "/${HOME}/x"}) {
-    target.key_file = path;
-    EXPECT_EQ(code_thrown_by([&] { ssh_config_stanza("web", target); }), Code::kUnsupported) << path;
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "base/test_folder.h"
 #include "guest/channel.h"
 #include "guest/session_impl.h"
@@ -298,6 +299,29 @@ TEST_P(SessionTest, PinsTheHostKey) {
     }
     EXPECT_EQ(read_file(address.known_hosts_file), "guest " + wrong + "\n");
   }
+}
+
+// Users enter with ssh itself, which must take the key and the pinned host key as we wrote them.
+TEST_P(SessionTest, PinsAsRealSshReadsIt) {
+  if (find_program("ssh").empty()) GTEST_SKIP() << "ssh is not installed";
+  connect();
+  const auto address = server_->address();
+  const auto ssh = [&](const std::string& alias) {
+    SpawnOptions options;
+    options.search_path = true;
+    options.argv = {"ssh", "-F", "none", "-p", std::to_string(address.port), "-i", address.key_file};
+    for (const std::string& setting :
+         {std::string("BatchMode=yes"), std::string("StrictHostKeyChecking=yes"),
+          std::string("IdentitiesOnly=yes"), "UserKnownHostsFile=" + address.known_hosts_file,
+          "HostKeyAlias=" + alias}) {
+      options.argv.push_back("-o");
+      options.argv.push_back(setting);
+    }
+    options.argv.insert(options.argv.end(), {"root@127.0.0.1", "echo hello"});
+    return run_program(options, soon());
+  };
+  EXPECT_EQ(ssh(address.host_alias).out, "hello\n");
+  EXPECT_FALSE(ssh("stranger").status.success());
 }
 
 TEST_P(SessionTest, SaysWhenItsKeyIsRefused) {
