@@ -23,7 +23,7 @@ constexpr size_t kDeathsPerMinute = 3;
 NetworkKeeper::NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan plan)
     : loop_(loop),
       binary_(std::move(pasta_binary)),
-      asked_(std::move(plan)),
+      asked_(net::lease_udp_ports(std::move(plan))),
       plan_(asked_),
       host_(net::inspect_host()) {}
 

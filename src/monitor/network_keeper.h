@@ -49,7 +49,7 @@ class NetworkKeeper {
 
   Loop& loop_;
   std::string binary_;
-  net::Plan asked_;  // with host port 0 where the choice is ours
+  net::Plan asked_;  // with host port 0 where the choice is ours (not for UDP, whose ports the rules name)
   net::Plan plan_;
   net::HostNetwork host_;
   pid_t engine_ = -1;
