@@ -16,4 +16,5 @@ pkg_check_modules(lzma REQUIRED IMPORTED_TARGET liblzma)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(ssh REQUIRED IMPORTED_TARGET libssh)
 pkg_check_modules(mnl REQUIRED IMPORTED_TARGET libmnl)
+# Its header only; src/net/packet_filter.cc opens the library itself.
 pkg_check_modules(nftables REQUIRED IMPORTED_TARGET libnftables)

@@ -1,13 +1,11 @@
 #include "net/namespace.h"
 
 #include <fcntl.h>
-#include <nftables/libnftables.h>
-
-#include <memory>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "net/device.h"
+#include "net/packet_filter.h"
 #include "net/rules.h"
 
 namespace knaller::net {
@@ -27,22 +25,6 @@ void set_sysctls(const Plan& plan) {
   if (!exists("/proc/sys/net/ipv6")) return;
   set_sysctl("ipv6/conf/all/disable_ipv6", "1");
   set_sysctl("ipv6/conf/default/disable_ipv6", "1");
-}
-
-void load_rules(const std::string& rules) {
-  struct Free {
-    void operator()(nft_ctx* context) const { nft_ctx_free(context); }
-  };
-  const std::unique_ptr<nft_ctx, Free> context(nft_ctx_new(NFT_CTX_DEFAULT));
-  if (!context || nft_ctx_buffer_error(context.get()) != 0 || nft_ctx_buffer_output(context.get()) != 0) {
-    fail(Code::kExhausted, "cannot prepare libnftables: out of memory");
-  }
-  if (nft_run_cmd_from_buffer(context.get(), rules.c_str()) == 0) return;
-  throw Error(
-      Code::kUnsupported,
-      fmt::format("the kernel refused the packet filter: {}", nft_ctx_get_error_buffer(context.get())),
-      "knaller needs a kernel with nf_tables, NAT and connection tracking "
-      "(modules nf_tables, nft_chain_nat, nft_masq, nft_reject_inet, nft_ct)");
 }
 
 }  // namespace
