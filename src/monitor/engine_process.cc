@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -39,12 +40,19 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// The signal is set before the byte is read: a monitor that died earlier shows as end of file, one that dies
-// later sends it.
-void await_go(int gate) {
+// From here on the monitor's death is ours. One that died before the prctl() sends no signal any more, but by
+// then its end of the gate was closed (the kernel closes files before it tells children), though a byte of
+// its may still be there to read.
+void tie_to_monitor(int gate) {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail_errno("tie the engine to the monitor");
+  pollfd polled = {gate, POLLRDHUP, 0};
+  if (::poll(&polled, 1, 0) != 0) ::_exit(127);
+}
+
+void await_go(int gate) {
   char go;
   if (read_up_to(gate, &go, 1, "the monitor's gate") != 1) ::_exit(127);
+  tie_to_monitor(gate);
 }
 
 // A process group spans pid namespaces: in the monitor's, kill(0, …) of an engine that a guest has taken over
@@ -119,8 +127,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
       in_context([] { return std::string("set up the jail"); }, [&] { return enter_jail(options.jail); });
   limit_resources();
   drop_privileges();
-  // Changing capabilities may have cleared it.
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail_errno("tie the engine to the monitor");
+  tie_to_monitor(kGateFd);  // again: a change of capabilities may clear it
   execute(path, options);
 }
 

@@ -16,7 +16,7 @@ using testing::IsEmpty;
 TEST(LaunchTest, StartsCommitsAndStops) {
   TestVm vm;
   Launch launch = vm.start();
-  EXPECT_THAT(vm.entries(), ElementsAre("web"));
+  EXPECT_THAT(vm.entries(), ElementsAre(vm.spec.name));
   EXPECT_TRUE(is_alive(vm.directory().get()));
   Status status = vm.client().status(soon());
   EXPECT_EQ(status.state, "running");

@@ -43,6 +43,8 @@ class Leases {
 
   bool paused() const { return paused_; }
   bool free() const { return !holder_; }
+  // The holder's connection has ended and the engine has not yet resumed.
+  bool abandoned() const { return holder_ && holder_->abandoned; }
   // "snapshot (pid 123)"; empty when nobody holds it.
   std::string holder() const;
   // Why the VM that should run again does not; empty otherwise.

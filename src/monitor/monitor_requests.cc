@@ -43,7 +43,7 @@ void Monitor::on_request(ConnectionId connection, const Json& request) {
     end_waiters_.push_back(connection);
     return stop(timeout, reader.boolean_or("force", false));
   }
-  if (stop_asked_) fail(Code::kWrongState, "the VM is being stopped");
+  if (stop_asked_ && (op == "lease" || op == "pause")) fail(Code::kWrongState, "the VM is being stopped");
   if (op == "lease") {
     if (!engine_ready_) throw Error(Code::kBusy, "the guest is just booting again");
     const std::string verb = printable(reader.string("verb").substr(0, kVerbLimit));
@@ -156,14 +156,15 @@ void Monitor::stop(milliseconds timeout, bool force) {
   });
   // A VM that somebody takes a snapshot of stays paused until he is done: to resume it would make the
   // snapshot a lie.
-  if (leases_->free()) ask_guest_to_stop();
+  if (leases_->free() || leases_->abandoned()) ask_guest_to_stop();
 }
 
 void Monitor::ask_guest_to_stop() {
   if (guest_asked_ || !engine_) return;
   guest_asked_ = true;
   engine_->worker().post(
-      [paused = leases_->paused()](const firecracker::Client& client, std::stop_token stop) {
+      [paused = leases_->paused() || leases_->abandoned()](const firecracker::Client& client,
+                                                           std::stop_token stop) {
         if (paused) apply_paused(client, false, Deadline::never(stop));
         client.apply(firecracker::send_ctrl_alt_del(), Deadline::never(stop));
       },

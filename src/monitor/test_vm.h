@@ -28,13 +28,13 @@ class TestVm {
  public:
   // `home_name`: of the home, below a fresh folder.
   explicit TestVm(const std::string& home_name = "home") : home_(folder_.path(home_name)) {
-    make_directories(home_ + "/vms/.new-web/jail");
+    spec.name = "web-" + hex(random_bytes(4));
+    make_directories(staged("jail"));
     write("jail/vmlinux", "\177ELF" + std::string(64, 'x'));
     write("jail/rootfs.ext4", "a root file system");
     write("alive", "");
     spec.home = home_;
-    spec.directory = "vms/.new-web";
-    spec.name = "web";
+    spec.directory = "vms/.new-" + spec.name;
     spec.uuid = make_uuid();
     spec.engine_kind = "firecracker";
     spec.engine_binary = kFakeEngine;
@@ -76,8 +76,10 @@ class TestVm {
 
   const std::string& home() const { return home_; }
   std::string folder(const std::string& name) const { return folder_.path(name); }
-  std::string staged(const std::string& file = {}) const { return home_ + "/vms/.new-web/" + file; }
-  std::string path(const std::string& file = {}) const { return home_ + "/vms/web/" + file; }
+  std::string staged(const std::string& file = {}) const {
+    return home_ + "/vms/.new-" + spec.name + "/" + file;
+  }
+  std::string path(const std::string& file = {}) const { return home_ + "/vms/" + spec.name + "/" + file; }
   UniqueFd directory() const { return open_directory(path()); }
   MonitorClient client() const { return MonitorClient::connect(directory().get(), soon()); }
   std::vector<std::string> entries() const { return list_directory(open_directory(home_ + "/vms").get()); }

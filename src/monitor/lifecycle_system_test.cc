@@ -1,0 +1,252 @@
+// How VMs end: by their guests, by their users, by SIGKILL; and what is left then.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
+
+#include "base/socket.h"
+#include "firecracker/client.h"
+#include "monitor/test_vm.h"
+
+namespace knaller::monitor {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr char kIgnores[] = R"({"guest": {"on_ctrl_alt_del": "ignore"}})";
+constexpr char kPowersOff[] = R"({"guest": {"on_ctrl_alt_del": "poweroff"}})";
+constexpr char kPanics[] = R"({"guest": {"on_ctrl_alt_del": "panic"}})";
+
+class LifecycleTest : public testing::Test {
+ protected:
+  // What makes the fake's guest end, as something inside of it would: not through the monitor.
+  void poke_guest() {
+    const UniqueFd jail = open_directory(vm_.path("jail"));
+    firecracker::Client(jail.get(), "api.sock").apply(firecracker::send_ctrl_alt_del(), soon());
+  }
+  ExitRecord end_of_vm() { return vm_.client().wait(soon()); }
+  ExitRecord record() {
+    const auto found = read_exit_record(vm_.directory().get());
+    return found ? *found : ExitRecord{.state = "no record", .reason = ""};
+  }
+  // Rebooted, and the new engine's guest is up.
+  bool has_rebooted(int times) {
+    return becomes_true(
+        [&] {
+          const Status status = vm_.client().status(soon());
+          return status.reboots == times && status.state == "running";
+        },
+        seconds(10));
+  }
+
+  TestVm vm_;
+};
+
+TEST_F(LifecycleTest, AGuestThatRebootsIsStartedAgainInPlace) {
+  Launch launch = vm_.start();
+  poke_guest();
+  ASSERT_TRUE(has_rebooted(1));
+  const Status status = vm_.client().status(soon());
+  EXPECT_NE(status.engine_pid, launch.engine_pid());
+  EXPECT_EQ(status.monitor_pid, launch.monitor_pid());
+  EXPECT_TRUE(is_gone(launch.engine_pid()));
+  EXPECT_EQ(vm_.client().stop(seconds(5), false, soon()).state, "stopped");
+}
+
+TEST_F(LifecycleTest, AGuestThatRebootsForEverIsCrashed) {
+  Launch launch = vm_.start();
+  for (int reboot = 1; reboot <= 3; ++reboot) {
+    poke_guest();
+    ASSERT_TRUE(has_rebooted(reboot));
+  }
+  std::jthread waiting([this] {
+    const ExitRecord end = end_of_vm();
+    EXPECT_EQ(end.state, "crashed");
+    EXPECT_THAT(end.reason, HasSubstr("4 times within a minute"));
+  });
+  poke_guest();
+  waiting.join();
+  EXPECT_EQ(record().state, "crashed");
+}
+
+TEST_F(LifecycleTest, WithRestartOffARebootStops) {
+  vm_.spec.restart_on_reboot = false;
+  Launch launch = vm_.start();
+  poke_guest();
+  ASSERT_TRUE(becomes_true([&] { return !is_alive(vm_.directory().get()); }, seconds(5)));
+  EXPECT_EQ(record().state, "stopped");
+  EXPECT_EQ(record().reason, "the guest rebooted");
+}
+
+TEST_F(LifecycleTest, AGuestThatPowersOffIsStoppedAndNotStartedAgain) {
+  vm_.script(kPowersOff);
+  Launch launch = vm_.start();
+  poke_guest();
+  ASSERT_TRUE(becomes_true([&] { return !is_alive(vm_.directory().get()); }, seconds(5)));
+  EXPECT_EQ(record().state, "stopped");
+  EXPECT_EQ(record().reason, "the guest powered off");
+}
+
+TEST_F(LifecycleTest, AKernelPanicIsACrashWithItsOwnWords) {
+  vm_.script(kPanics);
+  Launch launch = vm_.start();
+  poke_guest();
+  ASSERT_TRUE(becomes_true([&] { return !is_alive(vm_.directory().get()); }, seconds(5)));
+  EXPECT_EQ(record().state, "crashed");
+  EXPECT_THAT(record().reason, HasSubstr("kernel panic"));
+}
+
+TEST_F(LifecycleTest, AKilledEngineIsACrashThatIsRecorded) {
+  Launch launch = vm_.start();
+  ASSERT_EQ(::kill(launch.engine_pid(), SIGKILL), 0);
+  ASSERT_TRUE(becomes_true([&] { return !is_alive(vm_.directory().get()); }, seconds(1)));
+  EXPECT_EQ(record().state, "crashed");
+  EXPECT_EQ(record().signal, SIGKILL);
+  EXPECT_TRUE(becomes_true([&] { return is_gone(launch.monitor_pid()); }, seconds(1)));
+}
+
+TEST_F(LifecycleTest, AKilledMonitorTakesTheEngineWithItWithinASecond) {
+  Launch launch = vm_.start();
+  ASSERT_EQ(::kill(launch.monitor_pid(), SIGKILL), 0);
+  EXPECT_TRUE(becomes_true([&] { return is_gone(launch.engine_pid()); }, seconds(1)));
+  EXPECT_TRUE(wait_until_dead(vm_.directory().get(), Deadline::after(seconds(1))));
+  EXPECT_EQ(record().state, "no record");
+  EXPECT_EQ(code_thrown_by([&] { vm_.client(); }), Code::kEngineDied);
+}
+
+TEST_F(LifecycleTest, TheSameDirectoryStartsAgainAfterAnyEnd) {
+  for (const bool kill_monitor : {false, true}) {
+    Launch launch = vm_.start();
+    ASSERT_EQ(::kill(kill_monitor ? launch.monitor_pid() : launch.engine_pid(), SIGKILL), 0);
+    ASSERT_TRUE(wait_until_dead(vm_.directory().get(), soon()));
+    vm_.spec.directory = "vms/" + vm_.spec.name;
+    vm_.spec.remove_on_undo = false;
+  }
+  Launch launch = vm_.start();
+  EXPECT_EQ(record().state, "no record");
+  EXPECT_EQ(vm_.client().stop(seconds(5), false, soon()).state, "stopped");
+  EXPECT_TRUE(exists(vm_.path("console.log.1")));
+}
+
+TEST_F(LifecycleTest, AnUndoneStartOfAnExistingVmLeavesItAsItWas) {
+  {
+    Launch launch = vm_.start();
+    vm_.client().stop(seconds(5), false, soon());
+  }
+  const std::string before = read_file(vm_.path("exit.json"));
+  vm_.spec.directory = "vms/" + vm_.spec.name;
+  vm_.spec.remove_on_undo = false;
+  { Launch launch = vm_.begin(); }
+  EXPECT_THAT(vm_.entries(), ElementsAre(vm_.spec.name));
+  EXPECT_FALSE(is_alive(vm_.directory().get()));
+  EXPECT_EQ(read_file(vm_.path("exit.json")), before);
+  EXPECT_FALSE(exists(vm_.path("monitor.sock")));
+}
+
+TEST_F(LifecycleTest, ASecondMonitorOfOneDirectoryIsRefusedAndHarmsNothing) {
+  Launch launch = vm_.start();
+  LaunchSpec second = vm_.spec;
+  second.directory = "vms/" + vm_.spec.name;
+  EXPECT_EQ(code_thrown_by([&] { Launch::begin(kMonitorProgram, second, soon()); }), Code::kBusy);
+  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+}
+
+TEST_F(LifecycleTest, AGuestThatDoesNotListenIsEndedAfterTheTimeout) {
+  vm_.script(kIgnores);
+  Launch launch = vm_.start();
+  const ExitRecord end = vm_.client().stop(milliseconds(50), false, soon());
+  EXPECT_EQ(end.state, "stopped");
+  EXPECT_THAT(end.reason, HasSubstr("did not shut down"));
+  EXPECT_FALSE(is_alive(vm_.directory().get()));
+}
+
+TEST_F(LifecycleTest, AForcedStopOvertakesAPatientOne) {
+  vm_.script(kIgnores);
+  Launch launch = vm_.start();
+  std::jthread patient(
+      [this] { EXPECT_EQ(vm_.client().stop(seconds(600), false, soon()).state, "stopped"); });
+  ASSERT_TRUE(becomes_true([&] { return vm_.client().status(soon()).state == "stopping"; }, seconds(5)));
+  EXPECT_EQ(vm_.client().stop(seconds(0), true, soon()).state, "stopped");
+}
+
+TEST_F(LifecycleTest, SigtermToTheMonitorStopsTheGuestInAnOrderlyWay) {
+  Launch launch = vm_.start();
+  ASSERT_EQ(::kill(launch.monitor_pid(), SIGTERM), 0);
+  ASSERT_TRUE(wait_until_dead(vm_.directory().get(), soon()));
+  EXPECT_EQ(record().state, "stopped");
+  EXPECT_EQ(record().rc, 0);
+}
+
+TEST_F(LifecycleTest, ATiedVmEndsWithItsCommandAndLeavesNoDirectory) {
+  vm_.spec.tied = true;
+  vm_.spec.remove_at_end = true;
+  Launch launch = vm_.start();
+  EXPECT_TRUE(vm_.client().status(soon()).tied);
+  UniqueFd tie = launch.take_tie();
+  tie.reset();
+  EXPECT_TRUE(becomes_true([&] { return vm_.entries().empty(); }, seconds(5)));
+  EXPECT_TRUE(is_gone(launch.engine_pid()));
+  EXPECT_TRUE(becomes_true([&] { return is_gone(launch.monitor_pid()); }, seconds(1)));
+}
+
+TEST_F(LifecycleTest, AReleasedTieLetsTheVmLive) {
+  vm_.spec.tied = true;
+  vm_.spec.remove_at_end = true;
+  Launch launch = vm_.start();
+  {
+    const UniqueFd tie = launch.take_tie();
+    release_tie(tie.get(), soon());
+  }
+  const Status status = vm_.client().status(soon());
+  EXPECT_EQ(status.state, "running");
+  EXPECT_FALSE(status.tied);
+  vm_.client().stop(seconds(5), false, soon());
+  EXPECT_THAT(vm_.entries(), ElementsAre(vm_.spec.name));
+}
+
+TEST_F(LifecycleTest, AnEndBeforeCommitIsToldAndCanNotBeCommitted) {
+  vm_.script(kPowersOff);
+  {
+    Launch launch = vm_.begin();
+    TestVm::await(launch, LaunchEvent::Kind::kReady);
+    const UniqueFd jail = open_directory(vm_.staged("jail"));
+    firecracker::Client(jail.get(), "api.sock").apply(firecracker::send_ctrl_alt_del(), soon());
+    const LaunchEvent ended = TestVm::await(launch, LaunchEvent::Kind::kEnded);
+    EXPECT_EQ(ended.exit.state, "stopped");
+    EXPECT_THAT(ended.text, HasSubstr("knaller: ready"));
+    EXPECT_EQ(code_thrown_by([&] { launch.commit(soon()); }), Code::kEngineDied);
+  }
+  EXPECT_THAT(vm_.entries(), IsEmpty());
+}
+
+TEST_F(LifecycleTest, WhatTheMonitorDoesNotKnowIsAnsweredAsAnError) {
+  Launch launch = vm_.start();
+  const UniqueFd directory = vm_.directory();
+  for (const std::string request :
+       {R"({"v":9,"op":"levitate"})", R"({"v":1})", "[]", "nonsense", R"({"op":7})"}) {
+    const UniqueFd socket = connect_unix(directory.get(), "monitor.sock", soon());
+    send_all(socket.get(), request + "\n", soon(), "the monitor");
+    std::string buffer;
+    std::string line;
+    ASSERT_TRUE(read_line(socket.get(), buffer, line, 1 << 16, soon(), "the monitor")) << request;
+    const Json answer = parse_json(line, "answer");
+    EXPECT_EQ(answer["ok"], false) << request;
+    EXPECT_TRUE(answer["error"].contains("message")) << line;
+  }
+  // An endless line ends the connection, and nothing else.
+  const UniqueFd socket = connect_unix(directory.get(), "monitor.sock", soon());
+  const std::string piece(1 << 16, 'x');
+  EXPECT_TRUE(code_thrown_by([&] {
+    for (int i = 0; i < 64; ++i) send_all(socket.get(), piece, soon(), "the monitor");
+  }));
+  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+}
+
+}  // namespace
+}  // namespace knaller::monitor
