@@ -1,0 +1,245 @@
+// A guest's life on knaller-qemu, but for snapshots (snapshot_test.cc). Real guests, under emulation.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "live_test.h"
+
+namespace knaller::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class Live : public LiveTest {};
+
+bool ends(int pidfd) {
+  return poll_until(pidfd, POLLIN, guest_patience()) != 0;
+}
+
+UniqueFd open_pidfd(pid_t pid) {
+  UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!fd) fail_errno("open process {}", pid);
+  return fd;
+}
+
+TEST_F(Live, BootsWithItsDrivesInOrder) {
+  LiveVm vm;
+  vm.add_guest_files();
+  add_disk(vm.folder(), "data.ext4", 8 << 20, "DISK-C");
+  // Not in the order in which the guest has to see them: the root drive comes first.
+  vm.client().apply(firecracker::put_drive({"data", "data.ext4", false, true}), guest_patience());
+  vm.boot(2);
+  EXPECT_EQ(vm.wait_for_line("disk vda"), "disk vda bytes=16777216 ro=0 label=DISK-A----------");
+  EXPECT_EQ(vm.wait_for_line("disk vdb"), "disk vdb bytes=8388608 ro=1 label=DISK-C----------");
+  EXPECT_EQ(vm.wait_for_line("cpus"), "cpus 2");
+  EXPECT_EQ(vm.next_tick().number, 1);
+  EXPECT_EQ(vm.client().describe(guest_patience()).state, "Running");
+}
+
+TEST_F(Live, BootsAnElfKernel) {
+  LiveVm vm;
+  vm.boot(1, "vmlinux");
+  EXPECT_TRUE(vm.next_tick().has("mem=ok"));
+}
+
+TEST_F(Live, StandsStillWhilePaused) {
+  LiveVm vm;
+  vm.boot();
+  vm.next_tick();
+  vm.pause();
+  vm.pause();
+  EXPECT_EQ(vm.client().describe(guest_patience()).state, "Paused");
+  const std::string before = vm.console();
+  const std::string disk = digest_of(vm.folder(), "disk.ext4");
+  vm.save();  // takes its time
+  EXPECT_EQ(vm.console(), before);
+  EXPECT_EQ(digest_of(vm.folder(), "disk.ext4"), disk);
+  const int last = vm.last_tick().number;
+  vm.resume();
+  vm.resume();
+  EXPECT_EQ(vm.client().describe(guest_patience()).state, "Running");
+  while (vm.next_tick().number <= last) {
+  }
+}
+
+TEST_F(Live, CtrlAltDelEndsIt) {
+  LiveVm vm;
+  vm.boot();
+  vm.wait_for_line("guest up");
+  vm.client().apply(firecracker::send_ctrl_alt_del(), guest_patience());
+  const auto status = vm.child().wait(guest_patience());
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->describe(), "exit code 0");
+  EXPECT_THAT(vm.console(), HasSubstr("reboot: Restarting system"));
+  EXPECT_THAT(vm.folder().read("log"), HasSubstr("guest-reset"));
+}
+
+TEST_F(Live, QemuDiesWithKnallerQemu) {
+  LiveVm vm;
+  vm.boot();
+  vm.wait_for_line("guest up");
+  const UniqueFd qemu = open_pidfd(vm.qemu_pid());
+  vm.child().kill_and_reap();
+  EXPECT_TRUE(ends(qemu.get()));
+}
+
+TEST_F(Live, KnallerQemuEndsWithQemu) {
+  LiveVm vm;
+  vm.boot();
+  vm.wait_for_line("guest up");
+  const UniqueFd qemu = open_pidfd(vm.qemu_pid());
+  ASSERT_EQ(::syscall(SYS_pidfd_send_signal, qemu.get(), SIGKILL, nullptr, 0), 0);
+  const auto status = vm.child().wait(guest_patience());
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->describe(), "exit code 1");
+}
+
+// A lock that tells others that the VM lives is held by QEMU too.
+TEST_F(Live, QemuKeepsInheritedDescriptors) {
+  LiveVm vm({}, {"/bin/sh", "-c", "exec 7>alive; exec \"$@\"", "sh"});
+  vm.boot();
+  vm.wait_for_line("guest up");
+  const auto link = std::string("/proc/") + std::to_string(vm.qemu_pid()) + "/fd/7";
+  char target[4096] = {};
+  ASSERT_GT(::readlink(link.c_str(), target, sizeof target - 1), 0);
+  EXPECT_EQ(std::string(target), vm.folder().file("alive"));
+}
+
+TEST_F(Live, ChangesTheFileOfADriveWhileItRuns) {
+  LiveVm vm;
+  vm.boot();
+  EXPECT_TRUE(vm.next_tick().has("size=32768 label=DISK-A"));
+  vm.client().apply(firecracker::patch_drive({"rootfs", "other.ext4", {}}), guest_patience());
+  while (!vm.next_tick().has("size=49152 label=DISK-B")) {
+  }
+  const std::string disk = digest_of(vm.folder(), "disk.ext4");
+  const std::string other = digest_of(vm.folder(), "other.ext4");
+  vm.next_tick();
+  vm.next_tick();
+  EXPECT_EQ(digest_of(vm.folder(), "disk.ext4"), disk);
+  EXPECT_NE(digest_of(vm.folder(), "other.ext4"), other);
+  // What does not open changes nothing.
+  EXPECT_THAT(vm.answer_to(firecracker::patch_drive({"rootfs", "missing", {}})), StartsWith("400 "));
+  EXPECT_TRUE(vm.next_tick().has("label=DISK-B"));
+}
+
+// The sequence in which the Go program takes a snapshot.
+TEST_F(Live, ChangesTheFileOfADriveWhilePausedAndSaved) {
+  LiveVm vm;
+  vm.boot();
+  vm.next_tick();
+  vm.pause();
+  vm.client().apply(firecracker::patch_drive({"rootfs", "other.ext4", {}}), guest_patience());
+  vm.save();
+  vm.client().apply(firecracker::patch_drive({"rootfs", "disk.ext4", {}}), guest_patience());
+  vm.resume();
+  vm.next_tick();
+  while (!vm.next_tick().has("size=32768 label=DISK-A")) {
+  }
+}
+
+TEST_F(Live, ALimitedDriveIsSlow) {
+  LiveVm vm;
+  vm.add_guest_files();
+  // Each tick reads once and writes once, directly.
+  firecracker::Drive slow{"rootfs", "disk.ext4", true, false, firecracker::RateLimiter{{}, {{2, {}, 1000}}}};
+  vm.client().apply(
+      firecracker::put_boot_source({"bzImage", "initramfs", "console=ttyS0 quiet reboot=k panic=-1"}),
+      guest_patience());
+  vm.client().apply(firecracker::put_drive(slow), guest_patience());
+  vm.client().apply(firecracker::put_machine_config({1, 192}), guest_patience());
+  vm.client().apply(firecracker::start_instance(), guest_patience());
+  vm.wait_for_line("tick 2.");
+  const auto start = std::chrono::steady_clock::now();
+  vm.wait_for_line("tick 6.");
+  EXPECT_GT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(2500));
+  // Without a limit again: ten ticks take at least eight seconds with it.
+  vm.client().apply(firecracker::patch_drive({"rootfs", {}, firecracker::RateLimiter{{}, {{0, {}, 0}}}}),
+                    guest_patience());
+  EXPECT_THAT(vm.client().apply(firecracker::get_vm_config(), guest_patience()),
+              HasSubstr("\"rate_limiter\""));
+  vm.wait_for_line("tick 12.");
+}
+
+TEST_F(Live, RunsFromAConfigurationFile) {
+  TemporaryFolder folder;
+  for (const char* name : {"bzImage", "initramfs"}) {
+    folder.write(name, read_file(guest_files() + "/" + name, 64 << 20));
+  }
+  add_disk(folder, "disk.ext4", 16 << 20, "DISK-A");
+  folder.write("vm.json", R"({"boot-source": {"kernel_image_path": "bzImage", "initrd_path": "initramfs",
+    "boot_args": "console=ttyS0 quiet reboot=t panic=-1 rdinit=/bin/busybox"},
+    "drives": [{"drive_id": "rootfs", "path_on_host": "disk.ext4", "is_root_device": true, "is_read_only": false}],
+    "machine-config": {"vcpu_count": 1, "mem_size_mib": 128}, "serial": {"serial_out_path": "serial"}})");
+  SpawnOptions options;
+  options.argv = {KNALLER_QEMU, "--no-api", "--config-file", "vm.json",
+                  "--accel",    "tcg",      "--log-path",    "log"};
+  options.working_directory = folder.path();
+  // The first program ends at once: the kernel panics and resets.
+  const auto output = run_program(options, guest_patience());
+  EXPECT_TRUE(output.status.success()) << output.status.describe() << output.err << folder.read("log");
+  EXPECT_EQ(output.out, "");
+  EXPECT_THAT(folder.read("serial"), HasSubstr("Kernel panic - not syncing"));
+}
+
+TEST_F(Live, TalksToTheNetworkBehindItsTap) {
+  if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/net/tun does not open";
+  const std::string prepare =
+      "ip link set lo up && ip tuntap add tap0 mode tap && ip addr add 10.0.0.1/24 dev tap0 && ip link set "
+      "tap0 up && exec \"$@\"";
+  LiveVm vm({}, {"unshare", "--user", "--map-root-user", "--net", "--", "/bin/sh", "-c", prepare, "sh"});
+  vm.client().apply(firecracker::put_network_interface({"eth0", "tap0", "06:00:0a:ff:fe:02"}),
+                    guest_patience());
+  vm.boot();
+  EXPECT_EQ(vm.wait_for_line("mac"), "mac 06:00:0a:ff:fe:02");
+  while (!vm.next_tick().has("net=ok")) {
+  }
+  vm.pause();
+  vm.save();
+  vm.resume();
+  vm.next_tick();
+  while (!vm.next_tick().has("net=ok")) {
+  }
+  LiveVm clone({}, {"unshare", "--user", "--map-root-user", "--net", "--", "/bin/sh", "-c", prepare, "sh"});
+  clone.load_from(vm.folder());
+  clone.next_tick();
+  while (!clone.next_tick().has("net=ok")) {
+  }
+}
+
+TEST_F(Live, SaysWhichTapIsTaken) {
+  if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/net/tun does not open";
+  LiveVm vm({}, {"unshare", "--user", "--net", "--"});
+  vm.client().apply(firecracker::put_network_interface({"eth0", "tap0", "06:00:0a:ff:fe:02"}),
+                    guest_patience());
+  try {
+    vm.boot();
+    FAIL() << "a TAP device was made without the right to";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("Open tap device failed"));
+    EXPECT_THAT(error.what(), HasSubstr("tap0"));
+  }
+  EXPECT_EQ(vm.client().describe(guest_patience()).state, "Not started");
+}
+
+TEST_F(Live, QemusOwnWordsReachTheClient) {
+  LiveVm vm;
+  vm.add_guest_files();
+  // An ELF file that Firecracker would boot, but without the note by which QEMU enters it.
+  vm.folder().write("kernel", tiny_kernel());
+  vm.client().apply(firecracker::put_boot_source({"kernel", {}, "console=ttyS0"}), guest_patience());
+  EXPECT_THAT(vm.answer_to(firecracker::start_instance()), HasSubstr("PVH"));
+  EXPECT_EQ(vm.client().describe(guest_patience()).state, "Not started");
+  // The same engine still starts a good one.
+  vm.boot();
+  vm.wait_for_line("guest up");
+}
+
+}  // namespace
+}  // namespace knaller::test
