@@ -102,7 +102,7 @@ TEST_F(Live, KnallerQemuEndsWithQemu) {
 
 // A lock that tells others that the VM lives is held by QEMU too.
 TEST_F(Live, QemuKeepsInheritedDescriptors) {
-  LiveVm vm({}, {"/bin/sh", "-c", "exec 7>alive; exec \"$@\"", "sh"});
+  LiveVm vm({.wrapper = {"/bin/sh", "-c", "exec 7>alive; exec \"$@\"", "sh"}});
   vm.boot();
   vm.wait_for_line("guest up");
   const auto link = std::string("/proc/") + std::to_string(vm.qemu_pid()) + "/fd/7";
@@ -193,7 +193,9 @@ TEST_F(Live, TalksToTheNetworkBehindItsTap) {
   const std::string prepare =
       "ip link set lo up && ip tuntap add tap0 mode tap && ip addr add 10.0.0.1/24 dev tap0 && ip link set "
       "tap0 up && exec \"$@\"";
-  LiveVm vm({}, {"unshare", "--user", "--map-root-user", "--net", "--", "/bin/sh", "-c", prepare, "sh"});
+  const LiveOptions in_namespace{
+      .wrapper = {"unshare", "--user", "--map-root-user", "--net", "--", "/bin/sh", "-c", prepare, "sh"}};
+  LiveVm vm(in_namespace);
   vm.client().apply(firecracker::put_network_interface({"eth0", "tap0", "06:00:0a:ff:fe:02"}),
                     guest_patience());
   vm.boot();
@@ -206,7 +208,7 @@ TEST_F(Live, TalksToTheNetworkBehindItsTap) {
   vm.next_tick();
   while (!vm.next_tick().has("net=ok")) {
   }
-  LiveVm clone({}, {"unshare", "--user", "--map-root-user", "--net", "--", "/bin/sh", "-c", prepare, "sh"});
+  LiveVm clone(in_namespace);
   clone.load_from(vm.folder());
   clone.next_tick();
   while (!clone.next_tick().has("net=ok")) {
@@ -215,7 +217,7 @@ TEST_F(Live, TalksToTheNetworkBehindItsTap) {
 
 TEST_F(Live, SaysWhichTapIsTaken) {
   if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/net/tun does not open";
-  LiveVm vm({}, {"unshare", "--user", "--net", "--"});
+  LiveVm vm({.wrapper = {"unshare", "--user", "--net", "--"}});
   vm.client().apply(firecracker::put_network_interface({"eth0", "tap0", "06:00:0a:ff:fe:02"}),
                     guest_patience());
   try {

@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "image/kernel.h"
+#include "monitor/engine_process.h"
 
 namespace knaller::test {
 
@@ -46,20 +48,42 @@ std::string make_guest_files() {
   fail(Code::kUnsupported, "the test guest cannot be made: {}", reason);
 }
 
-Child start(const TemporaryFolder& folder, const std::vector<std::string>& arguments,
-            const std::vector<std::string>& wrapper) {
+std::vector<std::string> engine_arguments() {
+  return {"--api-sock", "api.sock", "--accel", "tcg", "--log-path", "log"};
+}
+
+Child start_in_jail(const TemporaryFolder& folder, const LiveOptions& options, int console) {
+  // The monitor's way: relative to its working directory.
+  const UniqueFd before = open_directory(".");
+  if (::fchdir(folder.fd()) != 0) fail_errno("enter '{}'", folder.path());
+  const UniqueFd alive = open_at(folder.fd(), "alive", O_RDWR | O_CREAT);
+  monitor::EngineOptions engine;
+  engine.lock_fd = alive.get();
+  engine.jail.engine_binary = KNALLER_QEMU;
+  engine.jail.directory = ".";
+  if (options.prepare) engine.jail.immutable = options.prepare(folder);
+  engine.arguments = engine_arguments();
+  engine.stdout_fd = console;
+  engine.stderr_fd = console;
+  auto process = monitor::EngineProcess::start(engine);
+  if (::fchdir(before.get()) != 0) fail_errno("go back");
+  wait_readable(process.gate_fd(), guest_patience(), "the jail");
+  process.finish_start();
+  return std::move(process.child());
+}
+
+Child start(const TemporaryFolder& folder, const LiveOptions& options) {
   const UniqueFd console = open_at(folder.fd(), "console", O_WRONLY | O_CREAT | O_APPEND);
-  SpawnOptions options;
-  options.argv = wrapper;
-  for (const char* word : {KNALLER_QEMU, "--api-sock", "api.sock", "--accel", "tcg", "--log-path", "log"}) {
-    options.argv.emplace_back(word);
-  }
-  options.argv.insert(options.argv.end(), arguments.begin(), arguments.end());
-  options.search_path = true;
-  options.working_directory = folder.path();
-  options.stdout_fd = console.get();
-  options.stderr_fd = console.get();
-  return spawn(options);
+  if (options.jailed) return start_in_jail(folder, options, console.get());
+  SpawnOptions spawned;
+  spawned.argv = options.wrapper;
+  spawned.argv.emplace_back(KNALLER_QEMU);
+  for (const std::string& argument : engine_arguments()) spawned.argv.push_back(argument);
+  spawned.search_path = true;
+  spawned.working_directory = folder.path();
+  spawned.stdout_fd = console.get();
+  spawned.stderr_fd = console.get();
+  return spawn(spawned);
 }
 
 // "tick 12. mem=ok …\r"; nothing for another line.
@@ -101,8 +125,8 @@ std::string digest_of(const TemporaryFolder& folder, const std::string& name) {
   return run_checked(options, guest_patience()).substr(0, 64);
 }
 
-LiveVm::LiveVm(const std::vector<std::string>& arguments, const std::vector<std::string>& wrapper)
-    : child_(start(folder_, arguments, wrapper)), client_(folder_.fd(), "api.sock") {
+LiveVm::LiveVm(const LiveOptions& options)
+    : child_(start(folder_, options)), client_(folder_.fd(), "api.sock") {
   client_.wait_until_listening(guest_patience(), child_.pidfd());
 }
 
@@ -147,13 +171,22 @@ void LiveVm::save() {
   client_.apply(firecracker::create_snapshot({"state", "memory"}, {1, 16, 1, {}}), guest_patience());
 }
 
-void LiveVm::load_from(const TemporaryFolder& snapshot, bool resume) {
-  for (const char* name : {"state", "memory", "disk.ext4"}) {
-    const std::string as = std::string(name) == "disk.ext4" ? name : fmt::format("parent-{}", name);
-    const UniqueFd from = open_at(snapshot.fd(), name, O_RDONLY);
-    const UniqueFd to = open_at(folder_.fd(), as, O_WRONLY | O_CREAT | O_EXCL, as == name ? 0600 : 0400);
-    copy_sparse(from.get(), to.get(), file_size(from.get()), guest_patience());
+void copy_snapshot(const TemporaryFolder& from, const TemporaryFolder& to) {
+  for (const auto& [name, as, mode] :
+       {std::tuple("state", "parent-state", 0400), std::tuple("memory", "parent-memory", 0400),
+        std::tuple("disk.ext4", "disk.ext4", 0600)}) {
+    const UniqueFd source = open_at(from.fd(), name, O_RDONLY);
+    const UniqueFd target = open_at(to.fd(), as, O_WRONLY | O_CREAT | O_EXCL, static_cast<mode_t>(mode));
+    copy_sparse(source.get(), target.get(), file_size(source.get()), guest_patience());
   }
+}
+
+void LiveVm::load_from(const TemporaryFolder& snapshot, bool resume) {
+  copy_snapshot(snapshot, folder_);
+  load(resume);
+}
+
+void LiveVm::load(bool resume) {
   client_.apply(firecracker::load_snapshot({"parent-state", "parent-memory", resume}, {1, 16, 1, {}}),
                 guest_patience());
 }

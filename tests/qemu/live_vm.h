@@ -2,8 +2,7 @@
 #ifndef KNALLER_TESTS_QEMU_LIVE_VM_H_
 #define KNALLER_TESTS_QEMU_LIVE_VM_H_
 
-#include <map>
-#include <memory>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,11 +25,17 @@ struct Tick {
   bool has(const std::string& text) const { return line.find(text) != std::string::npos; }
 };
 
+struct LiveOptions {
+  std::vector<std::string> wrapper;  // words in front of knaller-qemu's command line
+  bool jailed = false;               // in the monitor's jail: pid 1, no capability, the folder is /vm
+  // Jailed: puts files into the folder before the jail is built, and names those that are bound read-only.
+  std::function<std::vector<std::string>(const TemporaryFolder&)> prepare;
+};
+
 class LiveVm {
  public:
-  // An engine without a VM in a folder of its own. `wrapper`: words in front of knaller-qemu's command line.
-  explicit LiveVm(const std::vector<std::string>& arguments = {},
-                  const std::vector<std::string>& wrapper = {});
+  // An engine without a VM, in a folder of its own.
+  explicit LiveVm(const LiveOptions& options = {});
 
   const TemporaryFolder& folder() const { return folder_; }
   const firecracker::Client& client() const { return client_; }
@@ -47,6 +52,7 @@ class LiveVm {
   void save();
   // Takes another VM's `state`, `memory` (0400, as in a snapshot) and disk, and loads them.
   void load_from(const TemporaryFolder& snapshot, bool resume = true);
+  void load(bool resume = true);
 
   // Waits for a whole line with this text in it behind everything that was looked at before.
   std::string wait_for_line(const std::string& text);
@@ -65,6 +71,8 @@ class LiveVm {
   size_t looked_at_ = 0;
 };
 
+// `parent-state`, `parent-memory` and the disk, from a saved VM's folder.
+void copy_snapshot(const TemporaryFolder& from, const TemporaryFolder& to);
 void add_disk(const TemporaryFolder& folder, const std::string& name, uint64_t bytes,
               const std::string& label);
 std::string digest_of(const TemporaryFolder& folder, const std::string& name);

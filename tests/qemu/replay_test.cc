@@ -25,11 +25,16 @@ constexpr Known kKnown[] = {
     {"preboot PUT /vsock", "no vsock device",
      "QEMU's vsock needs the host's vhost-vsock, which a jail does not have"},
     {"running PUT /vsock", "no vsock device", "the same"},
-    {"preboot PUT /entropy", "", ""},
+    {"running GET /vm/config", "\"vsock\":null", "the same"},
+    {"load_ok GET /vm/config", "\"vsock\":null",
+     "the same: a snapshot of knaller-qemu holds no vsock device"},
+    {"load_resume GET /vm/config", "\"vsock\":null", "the same"},
+    {"load_vsock_override PUT /snapshot/load", "Unknown Vsock Device", "the same"},
+    {"load_vsock_override GET /", "", "a load that is refused ends the engine"},
+    {"load_vsock_override EXIT", "exit code 1", "the same"},
     {"preboot PUT /balloon", "no balloon device",
      "a balloon would punch holes into the memory that clones share"},
     {"preboot GET /balloon", "No balloon device found", "the same"},
-    {"load_vsock_override", "Unknown Vsock Device", "a snapshot of knaller-qemu has no vsock device"},
 };
 
 bool is_known(const Difference& difference) {

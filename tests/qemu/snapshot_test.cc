@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "live_test.h"
 #include "memory/guest_memory.h"
 
@@ -23,8 +24,8 @@ class Snapshots : public LiveTest {};
 
 constexpr uint64_t kMemory = 192 << 20;
 
-// Waits until a tick behind `number` said that memory is as it should be. None may say the contrary. The parent may have begun
-// the line of one more tick, whose rest is here.
+// Waits until a tick behind `number` said that memory is as it should be. None may say the contrary. The
+// parent may have begun the line of one more tick, whose rest is here.
 void expect_goes_on(LiveVm& vm, int number) {
   int previous = 0;
   for (bool checked = false; !checked;) {
@@ -191,7 +192,22 @@ TEST_F(Snapshots, NeverGoOntoTheMemoryThatTheVmRunsOn) {
   clone.wait_for_line("mem=ok");
 }
 
-// Two VMs on one memory file at once; the file is opened by nobody for writing.
+// The access modes with which QEMU holds the file `name` open.
+std::vector<int> access_modes(const LiveVm& vm, const std::string& name) {
+  const std::string process = fmt::format("/proc/{}", vm.qemu_pid());
+  std::vector<int> modes;
+  for (const std::string& fd : list_directory(open_directory(process + "/fd").get())) {
+    char target[4096] = {};
+    if (::readlink(fmt::format("{}/fd/{}", process, fd).c_str(), target, sizeof target - 1) < 0) continue;
+    if (target != vm.folder().file(name)) continue;
+    const std::string info = read_file(fmt::format("{}/fdinfo/{}", process, fd));
+    const size_t flags = info.find("flags:");
+    modes.push_back(std::stoi(info.substr(flags + 6), nullptr, 8) & O_ACCMODE);
+  }
+  return modes;
+}
+
+// Two VMs on one memory file at once; neither has it open for writing, even as root.
 TEST_F(Snapshots, ShareOneMemoryFile) {
   LiveVm original;
   original.boot();
@@ -214,7 +230,12 @@ TEST_F(Snapshots, ShareOneMemoryFile) {
     clone->client().apply(firecracker::load_snapshot({"state", "memory", true}, {1, 16, 1, {}}),
                           guest_patience());
   }
-  for (auto& clone : clones) expect_goes_on(*clone, at);
+  for (auto& clone : clones) {
+    expect_goes_on(*clone, at);
+    const auto modes = access_modes(*clone, "memory");
+    EXPECT_FALSE(modes.empty());
+    EXPECT_THAT(modes, ::testing::Each(O_RDONLY));
+  }
   EXPECT_EQ(digest_of(original.folder(), "memory"), memory);
 }
 
