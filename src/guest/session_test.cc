@@ -185,19 +185,21 @@ TEST_P(SessionTest, ExecEndsAsByPipeSignalWhenNobodyReads) {
 
 TEST_P(SessionTest, ExecPassesSignals) {
   auto session = connect();
-  auto signals = make_pipe();
-  auto out = make_pipe();
-  std::jthread killer([&] {
-    char ready = 0;
-    read_up_to(out.read_end.get(), &ready, 1, "the command's output");
-    const char number = SIGTERM;
-    write_all(signals.write_end.get(), {&number, 1}, "signals");
-  });
-  ExecOptions options;
-  options.argv = {"sh", "-c", "echo; exec sleep 100"};
-  options.stdout_fd = out.write_end.get();
-  options.signal_fd = signals.read_end.get();
-  EXPECT_EQ(session.exec(options).signal, SIGTERM);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
+    auto signals = make_pipe();
+    auto out = make_pipe();
+    std::jthread killer([&] {
+      char ready = 0;
+      read_up_to(out.read_end.get(), &ready, 1, "the command's output");
+      const char byte = static_cast<char>(number);
+      write_all(signals.write_end.get(), {&byte, 1}, "signals");
+    });
+    ExecOptions options;
+    options.argv = {"sh", "-c", "echo; exec sleep 100"};
+    options.stdout_fd = out.write_end.get();
+    options.signal_fd = signals.read_end.get();
+    EXPECT_EQ(session.exec(options).signal, number);
+  }
 }
 
 TEST_P(SessionTest, ExecGivesATerminalWithOurWindowSize) {
