@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/socket.h"
+#include "base/test_folder.h"
 
 namespace knaller::firecracker {
 namespace {
@@ -59,20 +59,16 @@ std::string http(const std::string& body, const std::string& status = "200 ") {
 class Peer {
  public:
   explicit Peer(std::function<void(int)> behave) : behave_(std::move(behave)) {
-    char name[] = "/tmp/knaller-client-XXXXXX";
-    directory_ = ::mkdtemp(name);
-    dir_ = open_directory(directory_);
-    listener_ = listen_unix(dir_.get(), "api.sock");
+    listener_ = listen_unix(folder_.fd(), "api.sock");
     thread_ = std::thread([this] { serve(); });
   }
   ~Peer() {
     ::shutdown(listener_.get(), SHUT_RDWR);
     thread_.join();
-    remove_tree(AT_FDCWD, directory_);
   }
 
-  Client client() const { return Client(dir_.get(), "api.sock"); }
-  int dir() const { return dir_.get(); }
+  Client client() const { return Client(folder_.fd(), "api.sock"); }
+  int dir() const { return folder_.fd(); }
 
  private:
   void serve() {
@@ -84,8 +80,7 @@ class Peer {
   }
 
   std::function<void(int)> behave_;
-  std::string directory_;
-  UniqueFd dir_;
+  TestFolder folder_;
   UniqueFd listener_;
   std::thread thread_;
 };
@@ -326,16 +321,9 @@ TEST(Client, SendsWhatItIsGiven) {
 
 class NoPeer : public ::testing::Test {
  protected:
-  NoPeer() {
-    char name[] = "/tmp/knaller-client-XXXXXX";
-    directory_ = ::mkdtemp(name);
-    dir_ = open_directory(directory_);
-  }
-  ~NoPeer() override { remove_tree(AT_FDCWD, directory_); }
-
   Code describe_code(milliseconds time = kLong) {
     try {
-      Client(dir_.get(), "api.sock").describe(Deadline::after(time));
+      Client(folder_.fd(), "api.sock").describe(Deadline::after(time));
     } catch (const Error& error) {
       return error.code();
     }
@@ -344,15 +332,14 @@ class NoPeer : public ::testing::Test {
 
   Code wait_code(milliseconds time, int pidfd = -1) {
     try {
-      Client(dir_.get(), "api.sock").wait_until_listening(Deadline::after(time), pidfd);
+      Client(folder_.fd(), "api.sock").wait_until_listening(Deadline::after(time), pidfd);
     } catch (const Error& error) {
       return error.code();
     }
     return Code::kInternal;
   }
 
-  std::string directory_;
-  UniqueFd dir_;
+  TestFolder folder_;
 };
 
 TEST_F(NoPeer, AnAbsentSocketIsADeadEngine) {
@@ -360,24 +347,24 @@ TEST_F(NoPeer, AnAbsentSocketIsADeadEngine) {
 }
 
 TEST_F(NoPeer, ASocketThatNobodyServesIsADeadEngine) {
-  listen_unix(dir_.get(), "api.sock");
+  listen_unix(folder_.fd(), "api.sock");
   EXPECT_EQ(describe_code(), Code::kEngineDied);
 }
 
 TEST_F(NoPeer, LinksAndFilesAreNoEngines) {
-  const UniqueFd elsewhere = listen_unix(dir_.get(), "real.sock");
-  ASSERT_EQ(::symlinkat("real.sock", dir_.get(), "api.sock"), 0);
+  const UniqueFd elsewhere = listen_unix(folder_.fd(), "real.sock");
+  ASSERT_EQ(::symlinkat("real.sock", folder_.fd(), "api.sock"), 0);
   EXPECT_NE(describe_code(), Code::kInternal);
-  ASSERT_EQ(::unlinkat(dir_.get(), "api.sock", 0), 0);
-  write_file_atomically(dir_.get(), "api.sock", "hello");
+  ASSERT_EQ(::unlinkat(folder_.fd(), "api.sock", 0), 0);
+  write_file_atomically(folder_.fd(), "api.sock", "hello");
   EXPECT_EQ(describe_code(), Code::kCorrupt);
 }
 
 TEST_F(NoPeer, WaitsUntilSomebodyListens) {
   EXPECT_EQ(wait_code(kShort), Code::kTimeout);
   UniqueFd listener;
-  std::thread late([&] { listener = listen_unix(dir_.get(), "api.sock"); });
-  Client(dir_.get(), "api.sock").wait_until_listening(Deadline::after(kLong));
+  std::thread late([&] { listener = listen_unix(folder_.fd(), "api.sock"); });
+  Client(folder_.fd(), "api.sock").wait_until_listening(Deadline::after(kLong));
   late.join();
 }
 

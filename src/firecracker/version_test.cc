@@ -2,11 +2,10 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_folder.h"
 
 namespace knaller::firecracker {
 namespace {
@@ -55,13 +54,6 @@ TEST(Version, KnowsWhichHaveARealTimeClock) {
 
 class QueryVersion : public ::testing::Test {
  protected:
-  QueryVersion() {
-    char name[] = "/tmp/knaller-version-XXXXXX";
-    directory_ = ::mkdtemp(name);
-    program_ = directory_ + "/engine";
-  }
-  ~QueryVersion() override { remove_tree(AT_FDCWD, directory_); }
-
   Code query(const std::string& script) {
     write_file_atomically(AT_FDCWD, program_, script, Durability::kNoSync, 0700);
     try {
@@ -72,8 +64,8 @@ class QueryVersion : public ::testing::Test {
     return Code::kInternal;
   }
 
-  std::string directory_;
-  std::string program_;
+  TestFolder folder_;
+  const std::string program_ = folder_.path("engine");
   Version found_;
 };
 

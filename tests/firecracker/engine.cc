@@ -2,7 +2,6 @@
 
 #include <elf.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -16,7 +15,7 @@ namespace {
 constexpr size_t kReadLimit = 64 << 20;
 constexpr uint64_t kKernelAddress = 16 << 20;
 
-Child spawn_engine(const std::string& binary, const TemporaryFolder& folder,
+Child spawn_engine(const std::string& binary, const EngineFolder& folder,
                    const std::vector<std::string>& arguments) {
   const UniqueFd console = open_at(folder.fd(), "console", O_WRONLY | O_CREAT | O_APPEND);
   SpawnOptions options;
@@ -30,28 +29,17 @@ Child spawn_engine(const std::string& binary, const TemporaryFolder& folder,
 
 }  // namespace
 
-TemporaryFolder::TemporaryFolder() {
-  char name[] = "/tmp/knaller-test-XXXXXX";
-  if (::mkdtemp(name) == nullptr) fail_errno("make a temporary folder");
-  path_ = name;
-  fd_ = open_directory(path_);
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  remove_tree(AT_FDCWD, path_);
-}
-
-void TemporaryFolder::write(const std::string& name, const std::string& content) const {
+void EngineFolder::write(const std::string& name, const std::string& content) const {
   const UniqueFd file = open_at(fd(), name, O_WRONLY | O_CREAT | O_TRUNC);
   write_all(file.get(), content, name);
 }
 
-void TemporaryFolder::make_sparse(const std::string& name, uint64_t bytes) const {
+void EngineFolder::make_sparse(const std::string& name, uint64_t bytes) const {
   const UniqueFd file = open_at(fd(), name, O_WRONLY | O_CREAT | O_TRUNC);
   if (::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) fail_errno("make '{}'", name);
 }
 
-std::string TemporaryFolder::read(const std::string& name) const {
+std::string EngineFolder::read(const std::string& name) const {
   return read_file(fd(), name, kReadLimit);
 }
 
@@ -59,7 +47,7 @@ Deadline patience() {
   return Deadline::after(std::chrono::seconds(30));
 }
 
-Engine::Engine(const std::string& binary, const TemporaryFolder& folder,
+Engine::Engine(const std::string& binary, const EngineFolder& folder,
                const std::vector<std::string>& arguments)
     : folder_(folder), child_(spawn_engine(binary, folder, arguments)), client_(folder.fd(), "api.sock") {
   client_.wait_until_listening(patience(), child_.pidfd());

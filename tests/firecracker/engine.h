@@ -7,28 +7,16 @@
 
 #include "base/fd.h"
 #include "base/process.h"
+#include "base/test_folder.h"
 #include "firecracker/client.h"
 
 namespace knaller::test {
 
-// A folder below /tmp that is removed with all that is in it.
-class TemporaryFolder {
+class EngineFolder : public TestFolder {
  public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::string& path() const { return path_; }
-  int fd() const { return fd_.get(); }
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
   void write(const std::string& name, const std::string& content) const;
   void make_sparse(const std::string& name, uint64_t bytes) const;
   std::string read(const std::string& name) const;
-
- private:
-  std::string path_;
-  UniqueFd fd_;
 };
 
 // The time that a test waits for what must happen at all.
@@ -38,7 +26,7 @@ Deadline patience();
 // object.
 class Engine {
  public:
-  Engine(const std::string& binary, const TemporaryFolder& folder,
+  Engine(const std::string& binary, const EngineFolder& folder,
          const std::vector<std::string>& arguments = {});
 
   const firecracker::Client& client() const { return client_; }
@@ -47,7 +35,7 @@ class Engine {
   std::string console() const { return folder_.read("console"); }
 
  private:
-  const TemporaryFolder& folder_;
+  const EngineFolder& folder_;
   Child child_;
   firecracker::Client client_;
 };

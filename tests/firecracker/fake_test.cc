@@ -33,7 +33,7 @@ uint64_t number_at(const std::string& bytes, size_t place) {
 }
 
 // The first 2 MiB of a memory file.
-std::string low_memory(const TemporaryFolder& folder, const std::string& name) {
+std::string low_memory(const EngineFolder& folder, const std::string& name) {
   const UniqueFd file = open_at(folder.fd(), name, O_RDONLY);
   std::string bytes(2 << 20, '\0');
   EXPECT_EQ(read_up_to(file.get(), bytes.data(), bytes.size(), name), bytes.size());
@@ -44,7 +44,7 @@ class FakeTest : public ::testing::Test {
  protected:
   FakeTest() { fill(folder_); }
 
-  static void fill(const TemporaryFolder& folder) {
+  static void fill(const EngineFolder& folder) {
     folder.write("vmlinux", tiny_kernel());
     folder.make_sparse("disk.ext4", 1 << 20);
   }
@@ -79,7 +79,7 @@ class FakeTest : public ::testing::Test {
     return Code::kInternal;
   }
 
-  TemporaryFolder folder_;
+  EngineFolder folder_;
 };
 
 constexpr std::chrono::milliseconds kSoon{200};
@@ -136,7 +136,7 @@ TEST_F(FakeTest, ItsSnapshotsHoldWhatItsGuestDid) {
   EXPECT_EQ(start.substr(1 << 20, 18), "knaller fake guest");
   EXPECT_EQ(number_at(start, kCounterInMemory), count);
 
-  const TemporaryFolder other;
+  const EngineFolder other;
   fill(other);
   for (const char* name : {"state", "memory"}) link_or_copy(folder_.fd(), name, other.fd(), name, patience());
   Engine restored(KNALLER_FAKE_FIRECRACKER, other, {"--script", script});
@@ -210,7 +210,7 @@ TEST_F(FakeTest, SpoilsItsAnswers) {
   };
   for (const auto& each : cases) {
     SCOPED_TRACE(each.rule);
-    const TemporaryFolder folder;
+    const EngineFolder folder;
     const std::string script =
         fmt::format(R"({{"rules":[{{"method":"GET","path":"/version",{}}}]}})", each.rule);
     Engine fake(KNALLER_FAKE_FIRECRACKER, folder, {"--script", script});
@@ -255,7 +255,7 @@ TEST_F(FakeTest, RefusesItsCommandLineAsFirecrackerDoes) {
     EXPECT_EQ(run_fake(arguments).value, 153) << arguments[0];
   folder_.write("api.sock", "");
   std::string error;
-  EXPECT_EQ(run_fake({"--api-sock", folder_.file("api.sock")}, &error).value, 1);
+  EXPECT_EQ(run_fake({"--api-sock", folder_.path("api.sock")}, &error).value, 1);
   EXPECT_THAT(error, HasSubstr("exists"));
 }
 

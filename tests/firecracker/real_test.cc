@@ -47,11 +47,11 @@ std::string reason_to_skip() {
   return {};
 }
 
-void fill(const TemporaryFolder& folder) {
+void fill(const EngineFolder& folder) {
   folder.write("vmlinux", tiny_kernel());
   folder.make_sparse("disk.ext4", 16 << 20);
   folder.make_sparse("other.ext4", 16 << 20);
-  make_directories(folder.file("adir"));
+  make_directories(folder.path("adir"));
 }
 
 void boot(const Client& client) {
@@ -83,7 +83,7 @@ void check_version(const std::string& name, const Version& version) {
 }
 
 // Both kinds of snapshot of a paused VM; the state-only one is a refusal that leaves a complete state.
-void take_snapshots(const Client& client, const TemporaryFolder& folder, const Version& version) {
+void take_snapshots(const Client& client, const EngineFolder& folder, const Version& version) {
   client.apply(firecracker::create_snapshot({"state", "memory"}, version), patience());
   EXPECT_EQ(stat_if_exists(folder.fd(), "memory")->st_size, 128 << 20);
   EXPECT_THAT(
@@ -95,9 +95,9 @@ void take_snapshots(const Client& client, const TemporaryFolder& folder, const V
   EXPECT_EQ(client.describe(patience()).state, "Paused");
 }
 
-void restore_elsewhere(const std::string& binary, const TemporaryFolder& from, const std::string& state,
+void restore_elsewhere(const std::string& binary, const EngineFolder& from, const std::string& state,
                        const Version& version) {
-  const TemporaryFolder folder;
+  const EngineFolder folder;
   fill(folder);
   link_or_copy(from.fd(), state, folder.fd(), "state", patience());
   link_or_copy(from.fd(), "memory", folder.fd(), "memory", patience());
@@ -113,7 +113,7 @@ void restore_elsewhere(const std::string& binary, const TemporaryFolder& from, c
 void drive(const std::string& name, const std::string& binary) {
   const Version version = firecracker::query_version(binary, patience());
   check_version(name, version);
-  const TemporaryFolder folder;
+  const EngineFolder folder;
   fill(folder);
   Engine engine(binary, folder, {"--id", "knaller-test"});
   const Client& client = engine.client();
@@ -154,7 +154,7 @@ TEST(RealFirecracker, EndsAfterAFailedLoad) {
   if (const std::string reason = reason_to_skip(); !reason.empty()) GTEST_SKIP() << reason;
   for (const auto& [name, binary] : firecrackers_on_path()) {
     SCOPED_TRACE(name);
-    const TemporaryFolder folder;
+    const EngineFolder folder;
     Engine engine(binary, folder);
     EXPECT_THAT(refusal(engine.client(), firecracker::load_snapshot({"missing", "missing"}, {1, 7, 0, {}})),
                 HasSubstr("Load snapshot error: Failed to restore from snapshot"));

@@ -109,20 +109,20 @@ class Replayer {
   void begin(const std::string& scenario) {
     engine_.reset();
     ended_.reset();
-    folder_ = std::make_unique<TemporaryFolder>();
+    folder_ = std::make_unique<EngineFolder>();
     fill(*folder_);
     if (scenario.starts_with("load_")) put_snapshot();
     if (scenario == "load_missing_drive") remove_tree(folder_->fd(), "rootfs.ext4");
     engine_ = std::make_unique<Engine>(subject_.binary, *folder_, subject_.arguments);
   }
 
-  void fill(const TemporaryFolder& folder) const {
+  void fill(const EngineFolder& folder) const {
     folder.write("vmlinuz", subject_.kernel);
     folder.write("vmlinux", subject_.kernel);
     folder.write("initrd", subject_.initrd);
     folder.write("notakernel", "hello\n");
     folder.write("empty", "");
-    make_directories(folder.file("adir"));
+    make_directories(folder.path("adir"));
     folder.make_sparse("rootfs.ext4", 16 << 20);
     folder.make_sparse("other.ext4", 16 << 20);
     folder.make_sparse("data.ext4", 8 << 20);
@@ -131,7 +131,7 @@ class Replayer {
   // Made once, by the same engine.
   void put_snapshot() {
     if (!snapshot_) {
-      snapshot_ = std::make_unique<TemporaryFolder>();
+      snapshot_ = std::make_unique<EngineFolder>();
       fill(*snapshot_);
       Engine engine(subject_.binary, *snapshot_, subject_.arguments);
       for (const Request& request : snapshot_requests()) engine.client().apply(request, patience());
@@ -185,8 +185,8 @@ class Replayer {
 
   const Subject& subject_;
   const std::function<bool(const Exchange&)>& skip_;
-  std::unique_ptr<TemporaryFolder> folder_;
-  std::unique_ptr<TemporaryFolder> snapshot_;
+  std::unique_ptr<EngineFolder> folder_;
+  std::unique_ptr<EngineFolder> snapshot_;
   std::unique_ptr<Engine> engine_;
   std::optional<ExitStatus> ended_;
   std::vector<Difference> differences_;
