@@ -65,7 +65,7 @@ inline void in_host(const std::function<void()>& body) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    ::alarm(60);  // a test that hangs ends, and everything with it
+    ::alarm(120);  // a test that hangs ends, and everything with it
     ::_exit(finish("host", [&] {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (::geteuid() != 0) enter_user_namespace(CLONE_NEWNET | CLONE_NEWNS);

@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 
 #include "base/test_folder.h"
+#include "base/text.h"
 #include "net/test_vm.h"
 
 namespace knaller::net {
@@ -32,6 +33,10 @@ PortForward tcp(uint16_t guest, std::string address = "127.0.0.1") {
 }
 PortForward udp(uint16_t guest) {
   return {.host = 0, .guest = guest, .protocol = Protocol::kUdp};
+}
+
+std::string own_name() {
+  return std::string(trim(read_file("/proc/self/comm")));
 }
 
 // A second machine behind the host's uplink: the internet, and the host's private name server.
@@ -274,8 +279,9 @@ TEST_F(NetworkTest, TakenPortIsNamedWithItsHolder) {
       ADD_FAILURE() << "pasta took a port that was taken";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Code::kBusy) << error.what();
-      EXPECT_THAT(error.what(), ::testing::HasSubstr(fmt::format(
-                                    "host port 127.0.0.1:{} is taken by net_test (pid ", holder.port())));
+      EXPECT_THAT(error.what(),
+                  ::testing::HasSubstr(
+                      fmt::format("host port 127.0.0.1:{} is taken by {} (pid ", holder.port(), own_name())));
       EXPECT_EQ(pasta.taken_port(), holder.port());
     }
     EXPECT_FALSE(pasta.child()) << "a pasta that failed is gone";
