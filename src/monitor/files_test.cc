@@ -1,0 +1,140 @@
+// What a monitor keeps on disk and sends over sockets: logs, exit records, launch requests, the alive locks.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "base/json.h"
+#include "base/test_folder.h"
+#include "monitor/alive.h"
+#include "monitor/capped_log.h"
+#include "monitor/exit_record.h"
+#include "monitor/spec.h"
+
+namespace knaller::monitor {
+namespace {
+
+uint64_t size_of(const TestFolder& folder, const std::string& name) {
+  const auto status = stat_if_exists(folder.fd(), name);
+  return status ? static_cast<uint64_t>(status->st_size) : 0;
+}
+
+TEST(CappedLogTest, NeverTakesMoreThanItsLimitAndKeepsTheEnd) {
+  TestFolder folder;
+  CappedLog log(folder.fd(), "log", CappedLog::Begin::kAnew, 1000);
+  std::string all;
+  for (int i = 0; i < 500; ++i) {
+    const std::string line = "line " + std::to_string(i) + "\n";
+    log.append(line);
+    all += line;
+    ASSERT_LE(size_of(folder, "log") + size_of(folder, "log.1"), 1000u);
+  }
+  const std::string kept = read_file(folder.fd(), "log.1") + read_file(folder.fd(), "log");
+  EXPECT_GE(kept.size(), 500u);
+  EXPECT_EQ(kept, all.substr(all.size() - kept.size()));
+  EXPECT_FALSE(log.failing());
+}
+
+TEST(CappedLogTest, OnePieceMayBeLargerThanTheLimit) {
+  TestFolder folder;
+  CappedLog log(folder.fd(), "log", CappedLog::Begin::kAnew, 1000);
+  log.append(std::string(10'000, 'x') + "end");
+  const std::string kept = read_file(folder.fd(), "log.1") + read_file(folder.fd(), "log");
+  EXPECT_LE(kept.size(), 1000u);
+  EXPECT_TRUE(kept.ends_with("xend"));
+}
+
+TEST(CappedLogTest, AStartBeginsANewOneAndAnAppenderGoesOn) {
+  TestFolder folder;
+  CappedLog(folder.fd(), "log").append("first\n");
+  CappedLog(folder.fd(), "log").append("second\n");
+  EXPECT_EQ(read_file(folder.fd(), "log"), "second\n");
+  EXPECT_EQ(read_file(folder.fd(), "log.1"), "first\n");
+  CappedLog(folder.fd(), "log", CappedLog::Begin::kAppend).append("third\n");
+  EXPECT_EQ(read_file(folder.fd(), "log"), "second\nthird\n");
+  struct stat status;
+  ASSERT_EQ(::stat(folder.path("log").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST(ExitRecordTest, IsReadAsItWasWritten) {
+  TestFolder folder;
+  EXPECT_FALSE(read_exit_record(folder.fd()));
+  ExitRecord record{.state = "crashed", .reason = "killed by signal 9", .signal = 9};
+  record.at = std::chrono::system_clock::now();
+  write_exit_record(folder.fd(), record);
+  const auto read = read_exit_record(folder.fd());
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->state, record.state);
+  EXPECT_EQ(read->reason, record.reason);
+  EXPECT_EQ(read->signal, 9);
+  EXPECT_FALSE(read->rc);
+  EXPECT_EQ(read->at, record.at);
+}
+
+TEST(ExitRecordTest, WhatIsNoneIsCorrupt) {
+  TestFolder folder;
+  for (const auto* text : {"", "[]", "{}", R"({"state":"flying","reason":"","at":"2026-11-23T09:26:15Z"})",
+                           R"({"state":"stopped","reason":7,"at":"2026-11-23T09:26:15Z"})",
+                           R"({"state":"stopped","reason":"","at":"yesterday"})",
+                           R"({"state":"stopped","reason":"","rc":1e99,"at":"2026-11-23T09:26:15Z"})"}) {
+    write_file_atomically(folder.fd(), "exit.json", text, Durability::kNoSync);
+    EXPECT_EQ(code_thrown_by([&] { read_exit_record(folder.fd()); }), Code::kCorrupt) << text;
+  }
+}
+
+TEST(LaunchSpecTest, CrossesTheSocketUnchanged) {
+  LaunchSpec spec;
+  spec.home = "/a home/with \"quotes\"";
+  spec.directory = "vms/.new-web";
+  spec.name = "web";
+  spec.uuid = "uuid";
+  spec.engine_kind = "qemu";
+  spec.engine_binary = "/usr/bin/engine";
+  spec.engine_args = {"--x", ""};
+  spec.engine_environment = {"A=b=c"};
+  spec.boot = {firecracker::start_instance()};
+  spec.load = {{.method = "PUT", .path = "/snapshot/load", .body = "{\"a\":1}"}};
+  spec.network =
+      net::go_plan("web", {{.host = 0, .guest = 22},
+                           {.address = "0.0.0.0", .host = 80, .guest = 81, .protocol = Protocol::kUdp}});
+  spec.pasta_binary = "/usr/bin/pasta";
+  spec.binds = {{"rootfs.ext4", "/home/u/rootfs.ext4"}};
+  spec.immutable = {"vmlinux"};
+  spec.restart_on_reboot = false;
+  spec.remove_on_undo = spec.tied = spec.remove_at_end = true;
+  const Json json = spec_to_json(spec);
+  const LaunchSpec read = spec_from_json(parse_json(dump_json(json), "spec"));
+  EXPECT_EQ(spec_to_json(read), json);
+  EXPECT_EQ(read.boot, spec.boot);
+  EXPECT_EQ(read.load, spec.load);
+  EXPECT_EQ(read.network, spec.network);
+  EXPECT_EQ(read.binds, spec.binds);
+  EXPECT_FALSE(read.restart_on_reboot);
+}
+
+TEST(LaunchSpecTest, OneThatIsNoneIsRefused) {
+  EXPECT_EQ(code_thrown_by([] { spec_from_json(Json::object()); }), Code::kInvalidArgument);
+  Json json = spec_to_json({});
+  json["immutable"] = {1, 2};
+  EXPECT_EQ(code_thrown_by([&] { spec_from_json(json); }), Code::kInvalidArgument);
+}
+
+TEST(AliveTest, EitherLockMeansAliveAndLookingTakesNothing) {
+  TestFolder folder;
+  EXPECT_FALSE(is_alive(folder.fd()));
+  UniqueFd monitor = lock_monitor_alive(folder.fd());
+  EXPECT_TRUE(is_alive(folder.fd()));
+  EXPECT_EQ(code_thrown_by([&] { lock_monitor_alive(folder.fd()); }), Code::kBusy);
+  UniqueFd engine = lock_engine_alive(folder.fd(), Deadline::after(std::chrono::seconds(1)));
+  monitor.reset();
+  EXPECT_TRUE(is_alive(folder.fd()));
+  EXPECT_FALSE(wait_until_dead(folder.fd(), Deadline::after(std::chrono::milliseconds(5))));
+  EXPECT_EQ(
+      code_thrown_by([&] { lock_engine_alive(folder.fd(), Deadline::after(std::chrono::milliseconds(5))); }),
+      Code::kBusy);
+  engine.reset();
+  EXPECT_FALSE(is_alive(folder.fd()));
+}
+
+}  // namespace
+}  // namespace knaller::monitor
