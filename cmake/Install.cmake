@@ -1,0 +1,57 @@
+# What is installed: the programs, the public headers, and one static library with a CMake package and a pkg-config file.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS knaller RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS knaller-cli knaller-monitor knaller-qemu RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/knaller)
+install(TARGETS knaller-guest RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/knaller/guest)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/knaller DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# --- Man pages and completions, which the program itself writes -----------------------------------------------------------
+set(completions ${CMAKE_BINARY_DIR}/completions)
+file(MAKE_DIRECTORY ${completions})
+foreach(shell bash zsh fish)
+  add_custom_command(OUTPUT ${completions}/${shell}
+    COMMAND knaller completion ${shell} > ${completions}/${shell} DEPENDS knaller VERBATIM)
+endforeach()
+add_custom_target(completions DEPENDS ${completions}/bash ${completions}/zsh ${completions}/fish)
+add_custom_target(installed_texts ALL)
+add_dependencies(installed_texts man completions)
+install(DIRECTORY ${CMAKE_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${completions}/bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME knaller)
+install(FILES ${completions}/zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _knaller)
+install(FILES ${completions}/fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d RENAME knaller.fish)
+
+# --- libknaller.a ---------------------------------------------------------------------------------------------------------
+# The folders' libraries become one object in which every hidden symbol is local, so that a program that links it sees the public
+# interface and clashes with nothing else. Groups are resolved first: a program's own copy of an inline function must not
+# discard the one that the library's local symbols refer to.
+set(archives "")
+foreach(folder monitor image guest memory net disk store firecracker base)
+  list(APPEND archives $<TARGET_FILE:knaller_${folder}>)
+endforeach()
+set(library ${CMAKE_BINARY_DIR}/lib/libknaller.a)
+add_custom_command(OUTPUT ${library}
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/lib
+  COMMAND ${CMAKE_COMMAND} -E rm -f ${library}
+  COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o ${CMAKE_BINARY_DIR}/lib/knaller.o
+    --whole-archive $<TARGET_FILE:knaller_vm> --no-whole-archive --start-group ${archives} --end-group
+  COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${CMAKE_BINARY_DIR}/lib/knaller.o
+  COMMAND ${CMAKE_AR} rcs ${library} ${CMAKE_BINARY_DIR}/lib/knaller.o
+  COMMAND ${CMAKE_COMMAND} -E rm -f ${CMAKE_BINARY_DIR}/lib/knaller.o
+  DEPENDS knaller_vm ${archives} COMMENT "Linking the installed library libknaller.a" VERBATIM)
+add_custom_target(libknaller ALL DEPENDS ${library})
+install(FILES ${library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+
+# The pkg-config names of what libknaller.a itself needs; both packages say the same.
+set(KNALLER_REQUIRES_LIST fmt libcrypto ext2fs com_err libarchive libzstd liblz4 liblzma zlib libssh libmnl libnftables)
+list(JOIN KNALLER_REQUIRES_LIST " " KNALLER_REQUIRES)
+file(RELATIVE_PATH KNALLER_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(${CMAKE_SOURCE_DIR}/cmake/knaller.pc.in ${CMAKE_BINARY_DIR}/package/knaller.pc @ONLY)
+configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/knallerConfig.cmake.in ${CMAKE_BINARY_DIR}/package/knallerConfig.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/knaller
+  PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR CMAKE_INSTALL_LIBEXECDIR)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/package/knallerConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/package/knaller.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${CMAKE_BINARY_DIR}/package/knallerConfig.cmake ${CMAKE_BINARY_DIR}/package/knallerConfigVersion.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/knaller)
