@@ -1,28 +1,12 @@
-# What is installed: the programs, the public headers, and one static library with a CMake package and a pkg-config file.
+# What is installed beside the command line: its helper programs, the public headers, and one static library with a CMake
+# package and a pkg-config file.
 include(CMakePackageConfigHelpers)
 
-install(TARGETS knaller RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS knaller-cli knaller-monitor knaller-qemu RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/knaller)
+install(TARGETS knaller-monitor knaller-qemu RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/knaller)
 install(TARGETS knaller-guest RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/knaller/guest)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/knaller DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-# --- Man pages and completions, which the program itself writes -----------------------------------------------------------
-set(completions ${CMAKE_BINARY_DIR}/completions)
-file(MAKE_DIRECTORY ${completions})
-foreach(shell bash zsh fish)
-  add_custom_command(OUTPUT ${completions}/${shell}
-    COMMAND knaller completion ${shell} > ${completions}/${shell} DEPENDS knaller VERBATIM)
-endforeach()
-add_custom_target(completions DEPENDS ${completions}/bash ${completions}/zsh ${completions}/fish)
-add_custom_target(installed_texts ALL)
-add_dependencies(installed_texts man completions)
-install(DIRECTORY ${CMAKE_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES ${completions}/bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME knaller)
-install(FILES ${completions}/zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _knaller)
-install(FILES ${completions}/fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d RENAME knaller.fish)
-
-# --- libknaller.a ---------------------------------------------------------------------------------------------------------
 # The folders' libraries become one object in which every hidden symbol is local, so that a program that links it sees the public
 # interface and clashes with nothing else. Groups are resolved first: a program's own copy of an inline function must not
 # discard the one that the library's local symbols refer to.
