@@ -47,15 +47,17 @@ std::vector<pid_t> children_of(pid_t pid) {
   return children;
 }
 
-bool read_process(pid_t pid, uint64_t address, void* buffer, size_t size) {
-  const iovec local = {buffer, size};
-  const iovec remote = {reinterpret_cast<void*>(address), size};
-  return ::process_vm_readv(pid, &local, 1, &remote, 1, 0) == static_cast<ssize_t>(size);
+// Does /proc number processes as we do? Otherwise its pids are not for system calls.
+bool is_own_proc() {
+  char self[32] = {};
+  const ssize_t size = ::readlink("/proc/self", self, sizeof self - 1);
+  return size > 0 && std::string_view(self) == std::to_string(::getpid());
 }
 
-bool holds_acpi_root(pid_t pid, uint64_t low_memory) {
+bool holds_acpi_root(int content, uint64_t low_memory) {
   char found[8] = {};
-  return read_process(pid, low_memory + kAcpiRoot, found, sizeof found) &&
+  const auto at = static_cast<off_t>(low_memory + kAcpiRoot);
+  return ::pread(content, found, sizeof found, at) == static_cast<ssize_t>(sizeof found) &&
          std::string_view(found, sizeof found) == kAcpiRootSignature;
 }
 
@@ -126,16 +128,28 @@ std::optional<GuestMemory> GuestMemory::find(pid_t pid, uint64_t size, int paren
 
 std::optional<GuestMemory> GuestMemory::find_in(pid_t pid, uint64_t size, int parent) {
   GuestMemory memory(pid, size);
+  memory.is_own_proc_ = is_own_proc();
   memory.process_ =
       UniqueFd(::open(fmt::format("/proc/{}", pid).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!memory.process_) return {};  // it has ended
   const auto maps = read_file_if_exists(memory.process_.get(), "maps", kMapsLimit);
   if (!maps) return {};
+  memory.content_ = UniqueFd(::openat(memory.process_.get(), "mem", O_RDONLY | O_CLOEXEC));
   const auto mappings = parse_mappings(*maps);
   const bool found = parent >= 0 ? memory.take_private(mappings, parent)
                                  : memory.take_shared(mappings) || memory.take_anonymous(mappings);
   if (!found) return {};
   return memory;
+}
+
+pid_t pid_in_proc(int pidfd) {
+  const std::string info = read_file(fmt::format("/proc/self/fdinfo/{}", pidfd));
+  for (const std::string_view line : split(info, '\n')) {
+    if (!line.starts_with("Pid:")) continue;
+    const auto pid = parse_integer(trim(line.substr(4)), 1, INT32_MAX);
+    if (pid) return static_cast<pid_t>(*pid);
+  }
+  fail(Code::kEngineDied, "the engine has ended, or /proc does not show it");
 }
 
 bool GuestMemory::take_private(const std::vector<Mapping>& mappings, int parent) {
@@ -167,7 +181,7 @@ bool GuestMemory::take_anonymous(const std::vector<Mapping>& mappings) {
     const uint64_t length = mapping.end - mapping.start;
     if (!mapping.writable || mapping.shared || mapping.inode != 0 || !mapping.path.empty()) continue;
     if (length < size_ || length - size_ > kMostMergedBehind) continue;
-    if (!holds_acpi_root(pid_, mapping.start + high)) continue;
+    if (!holds_acpi_root(content_.get(), mapping.start + high)) continue;
     stretches_ = {{mapping.start + high, {0, size_ - high}}};
     if (high > 0) stretches_.push_back({mapping.start, {size_ - high, high}});
     return true;
@@ -198,6 +212,15 @@ uint64_t GuestMemory::address_of(uint64_t offset) const {
       return stretch.address + (offset - stretch.range.offset);
   }
   fail(Code::kInternal, "offset {} is outside of the guest's memory", offset);
+}
+
+// process_vm_readv() is nearly twice as fast as reading /proc/PID/mem.
+void GuestMemory::read(uint64_t address, void* buffer, size_t size) const {
+  const iovec local = {buffer, size};
+  const iovec remote = {reinterpret_cast<void*>(address), size};
+  const ssize_t got = is_own_proc_ ? ::process_vm_readv(pid_, &local, 1, &remote, 1, 0)
+                                   : ::pread(content_.get(), buffer, size, static_cast<off_t>(address));
+  if (got != static_cast<ssize_t>(size)) fail_errno("read the memory of process {}", pid_);
 }
 
 std::vector<Range> GuestMemory::changed_ranges(const Deadline& deadline) const {
@@ -242,9 +265,7 @@ std::vector<Range> GuestMemory::copy_changed(int to, const Deadline& deadline) c
     for (uint64_t done = 0; done < range.size; done += kPiece) {
       deadline.check("reading guest memory");
       const size_t piece = std::min<uint64_t>(kPiece, range.size - done);
-      if (!read_process(pid_, address_of(range.offset + done), buffer.data(), piece)) {
-        fail_errno("read the memory of process {}", pid_);
-      }
+      read(address_of(range.offset + done), buffer.data(), piece);
       write_pages(to, buffer.data(), piece, range.offset + done);
     }
   }

@@ -54,9 +54,9 @@ enum class Backing {
 
 class GuestMemory {
  public:
-  // Looks at `pid` and at all its descendants for memory of `size` bytes. `parent` is the open memory file
-  // that the VM was restored from, -1 when it was booted. Nothing when no mapping is certain to be it: then
-  // ask the engine for a Full snapshot.
+  // Looks at `pid` (as /proc shows it) and at all its descendants for memory of `size` bytes. `parent` is the
+  // open memory file that the VM was restored from, -1 when it was booted. Nothing when no mapping is certain
+  // to be it: then ask the engine for a Full snapshot.
   static std::optional<GuestMemory> find(pid_t pid, uint64_t size, int parent);
 
   pid_t pid() const { return pid_; }
@@ -82,14 +82,21 @@ class GuestMemory {
   bool take_whole(const std::vector<Mapping>& mappings, const std::function<bool(const Mapping&)>& belongs);
   std::vector<Range> changed_ranges(const Deadline& deadline) const;
   uint64_t address_of(uint64_t offset) const;
+  void read(uint64_t address, void* buffer, size_t size) const;
 
   pid_t pid_;
   uint64_t size_;
   Backing backing_ = Backing::kAnonymous;
+  bool is_own_proc_ = true;
   UniqueFd process_;  // /proc/PID: tells whether the pid still means this process
+  UniqueFd content_;  // its address space, whatever the pid comes to mean
   UniqueFd shared_;   // kShared: the memfd
   std::vector<Stretch> stretches_;
 };
+
+// The pid under which /proc shows the process of a pidfd. It is another one than ours in a pid namespace
+// whose /proc is still that of the namespace around it (pasta starts programs so).
+pid_t pid_in_proc(int pidfd);
 
 // The rest of what copy_changed() began, when the guest may run again: copies the parent's data outside of
 // `done` into `to`.

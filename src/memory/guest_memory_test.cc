@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -107,6 +108,11 @@ TEST(GuestMemory, IsNotFoundWhenOnlyAPartIsMapped) {
   ASSERT_EQ(::ftruncate(parent.get(), kSize), 0);
   Map map(parent.get(), MAP_PRIVATE, kSize / 2);
   EXPECT_FALSE(GuestMemory::find(::getpid(), kSize, parent.get()));
+}
+
+TEST(GuestMemory, FindsAProcessByItsPidfd) {
+  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  EXPECT_EQ(pid_in_proc(pidfd.get()), ::getpid());
 }
 
 TEST(GuestMemory, CopiesASharedMemfdWhole) {

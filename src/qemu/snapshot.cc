@@ -198,7 +198,7 @@ void QemuHypervisor::write_memory(int to, SnapshotType type) {
     copy_sparse(memory_.get(), to, bytes, deadline);
     return;
   }
-  const auto guest = memory::GuestMemory::find(process_->pid(), bytes, memory_.get());
+  const auto guest = memory::GuestMemory::find(memory::pid_in_proc(process_->pidfd()), bytes, memory_.get());
   if (!guest) fail(Code::kInternal, "QEMU's guest memory was not found in process {}", process_->pid());
   if (!merge) {
     const auto changed = guest->copy_changed(to, deadline);
