@@ -16,8 +16,8 @@ class InJail : public LiveTest {};
 
 constexpr uint64_t kMemory = 192 << 20;
 
-LiveOptions in_jail_with(const TemporaryFolder& snapshot) {
-  return {.jailed = true, .prepare = [&snapshot](const TemporaryFolder& folder) {
+LiveOptions in_jail_with(const EngineFolder& snapshot) {
+  return {.jailed = true, .prepare = [&snapshot](const EngineFolder& folder) {
             copy_snapshot(snapshot, folder);
             return std::vector<std::string>{"parent-memory", "parent-state"};
           }};

@@ -108,7 +108,7 @@ TEST_F(Live, QemuKeepsInheritedDescriptors) {
   const auto link = std::string("/proc/") + std::to_string(vm.qemu_pid()) + "/fd/7";
   char target[4096] = {};
   ASSERT_GT(::readlink(link.c_str(), target, sizeof target - 1), 0);
-  EXPECT_EQ(std::string(target), vm.folder().file("alive"));
+  EXPECT_EQ(std::string(target), vm.folder().path("alive"));
 }
 
 TEST_F(Live, ChangesTheFileOfADriveWhileItRuns) {
@@ -168,7 +168,7 @@ TEST_F(Live, ALimitedDriveIsSlow) {
 }
 
 TEST_F(Live, RunsFromAConfigurationFile) {
-  TemporaryFolder folder;
+  EngineFolder folder;
   for (const char* name : {"bzImage", "initramfs"}) {
     folder.write(name, read_file(guest_files() + "/" + name, 64 << 20));
   }

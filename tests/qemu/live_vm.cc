@@ -52,7 +52,7 @@ std::vector<std::string> engine_arguments() {
   return {"--api-sock", "api.sock", "--accel", "tcg", "--log-path", "log"};
 }
 
-Child start_in_jail(const TemporaryFolder& folder, const LiveOptions& options, int console) {
+Child start_in_jail(const EngineFolder& folder, const LiveOptions& options, int console) {
   // The monitor's way: relative to its working directory.
   const UniqueFd before = open_directory(".");
   if (::fchdir(folder.fd()) != 0) fail_errno("enter '{}'", folder.path());
@@ -72,7 +72,7 @@ Child start_in_jail(const TemporaryFolder& folder, const LiveOptions& options, i
   return std::move(process.child());
 }
 
-Child start(const TemporaryFolder& folder, const LiveOptions& options) {
+Child start(const EngineFolder& folder, const LiveOptions& options) {
   const UniqueFd console = open_at(folder.fd(), "console", O_WRONLY | O_CREAT | O_APPEND);
   if (options.jailed) return start_in_jail(folder, options, console.get());
   SpawnOptions spawned;
@@ -111,16 +111,15 @@ Request request(const std::string& method, const std::string& path, const std::s
   return {method, path, body};
 }
 
-void add_disk(const TemporaryFolder& folder, const std::string& name, uint64_t bytes,
-              const std::string& label) {
+void add_disk(const EngineFolder& folder, const std::string& name, uint64_t bytes, const std::string& label) {
   folder.make_sparse(name, bytes);
   const UniqueFd file = open_at(folder.fd(), name, O_WRONLY);
   write_all(file.get(), fmt::format("{:-<16}", label), name);
 }
 
-std::string digest_of(const TemporaryFolder& folder, const std::string& name) {
+std::string digest_of(const EngineFolder& folder, const std::string& name) {
   SpawnOptions options;
-  options.argv = {"sha256sum", folder.file(name)};
+  options.argv = {"sha256sum", folder.path(name)};
   options.search_path = true;
   return run_checked(options, guest_patience()).substr(0, 64);
 }
@@ -171,7 +170,7 @@ void LiveVm::save() {
   client_.apply(firecracker::create_snapshot({"state", "memory"}, {1, 16, 1, {}}), guest_patience());
 }
 
-void copy_snapshot(const TemporaryFolder& from, const TemporaryFolder& to) {
+void copy_snapshot(const EngineFolder& from, const EngineFolder& to) {
   for (const auto& [name, as, mode] :
        {std::tuple("state", "parent-state", 0400), std::tuple("memory", "parent-memory", 0400),
         std::tuple("disk.ext4", "disk.ext4", 0600)}) {
@@ -181,7 +180,7 @@ void copy_snapshot(const TemporaryFolder& from, const TemporaryFolder& to) {
   }
 }
 
-void LiveVm::load_from(const TemporaryFolder& snapshot, bool resume) {
+void LiveVm::load_from(const EngineFolder& snapshot, bool resume) {
   copy_snapshot(snapshot, folder_);
   load(resume);
 }
@@ -193,7 +192,7 @@ void LiveVm::load(bool resume) {
 
 std::string LiveVm::wait_for_line(const std::string& text) {
   const UniqueFd watcher(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!watcher || ::inotify_add_watch(watcher.get(), folder_.file("console").c_str(), IN_MODIFY) < 0) {
+  if (!watcher || ::inotify_add_watch(watcher.get(), folder_.path("console").c_str(), IN_MODIFY) < 0) {
     fail_errno("watch the console");
   }
   const Deadline deadline = guest_patience();

@@ -29,7 +29,7 @@ struct LiveOptions {
   std::vector<std::string> wrapper;  // words in front of knaller-qemu's command line
   bool jailed = false;               // in the monitor's jail: pid 1, no capability, the folder is /vm
   // Jailed: puts files into the folder before the jail is built, and names those that are bound read-only.
-  std::function<std::vector<std::string>(const TemporaryFolder&)> prepare;
+  std::function<std::vector<std::string>(const EngineFolder&)> prepare;
 };
 
 class LiveVm {
@@ -37,7 +37,7 @@ class LiveVm {
   // An engine without a VM, in a folder of its own.
   explicit LiveVm(const LiveOptions& options = {});
 
-  const TemporaryFolder& folder() const { return folder_; }
+  const EngineFolder& folder() const { return folder_; }
   const firecracker::Client& client() const { return client_; }
   Child& child() { return child_; }
 
@@ -51,7 +51,7 @@ class LiveVm {
   // Of the paused VM, as `state` and `memory`.
   void save();
   // Takes another VM's `state`, `memory` (0400, as in a snapshot) and disk, and loads them.
-  void load_from(const TemporaryFolder& snapshot, bool resume = true);
+  void load_from(const EngineFolder& snapshot, bool resume = true);
   void load(bool resume = true);
 
   // Waits for a whole line with this text in it behind everything that was looked at before.
@@ -65,17 +65,16 @@ class LiveVm {
   pid_t qemu_pid() const;
 
  private:
-  TemporaryFolder folder_;
+  EngineFolder folder_;
   Child child_;
   firecracker::Client client_;
   size_t looked_at_ = 0;
 };
 
 // `parent-state`, `parent-memory` and the disk, from a saved VM's folder.
-void copy_snapshot(const TemporaryFolder& from, const TemporaryFolder& to);
-void add_disk(const TemporaryFolder& folder, const std::string& name, uint64_t bytes,
-              const std::string& label);
-std::string digest_of(const TemporaryFolder& folder, const std::string& name);
+void copy_snapshot(const EngineFolder& from, const EngineFolder& to);
+void add_disk(const EngineFolder& folder, const std::string& name, uint64_t bytes, const std::string& label);
+std::string digest_of(const EngineFolder& folder, const std::string& name);
 firecracker::Request request(const std::string& method, const std::string& path, const std::string& body);
 
 }  // namespace knaller::test

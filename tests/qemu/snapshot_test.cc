@@ -184,7 +184,7 @@ TEST_F(Snapshots, NeverGoOntoTheMemoryThatTheVmRunsOn) {
   clone.wait_for_line("mem=ok");
   clone.pause();
   const std::string memory = digest_of(clone.folder(), "parent-memory");
-  ASSERT_EQ(::chmod(clone.folder().file("parent-memory").c_str(), 0600), 0);
+  ASSERT_EQ(::chmod(clone.folder().path("parent-memory").c_str(), 0600), 0);
   EXPECT_THAT(clone.answer_to(firecracker::create_snapshot({"state", "parent-memory"}, {1, 16, 1, {}})),
               StartsWith("400 "));
   EXPECT_EQ(digest_of(clone.folder(), "parent-memory"), memory);
@@ -199,7 +199,7 @@ std::vector<int> access_modes(const LiveVm& vm, const std::string& name) {
   for (const std::string& fd : list_directory(open_directory(process + "/fd").get())) {
     char target[4096] = {};
     if (::readlink(fmt::format("{}/fd/{}", process, fd).c_str(), target, sizeof target - 1) < 0) continue;
-    if (target != vm.folder().file(name)) continue;
+    if (target != vm.folder().path(name)) continue;
     const std::string info = read_file(fmt::format("{}/fdinfo/{}", process, fd));
     const size_t flags = info.find("flags:");
     modes.push_back(std::stoi(info.substr(flags + 6), nullptr, 8) & O_ACCMODE);
@@ -218,13 +218,13 @@ TEST_F(Snapshots, ShareOneMemoryFile) {
   for (int i = 0; i < 2; ++i) {
     auto& clone = clones.emplace_back(std::make_unique<LiveVm>());
     for (const char* name : {"state", "memory"}) {
-      ASSERT_EQ(::link(original.folder().file(name).c_str(), clone->folder().file(name).c_str()), 0);
+      ASSERT_EQ(::link(original.folder().path(name).c_str(), clone->folder().path(name).c_str()), 0);
     }
     const UniqueFd from = open_at(original.folder().fd(), "disk.ext4", O_RDONLY);
     const UniqueFd to = open_at(clone->folder().fd(), "disk.ext4", O_WRONLY | O_CREAT);
     copy_sparse(from.get(), to.get(), file_size(from.get()), guest_patience());
   }
-  ASSERT_EQ(::chmod(original.folder().file("memory").c_str(), 0400), 0);
+  ASSERT_EQ(::chmod(original.folder().path("memory").c_str(), 0400), 0);
   const std::string memory = digest_of(original.folder(), "memory");
   for (auto& clone : clones) {
     clone->client().apply(firecracker::load_snapshot({"state", "memory", true}, {1, 16, 1, {}}),
