@@ -276,9 +276,10 @@ std::vector<PackageFile> Apt::download(const std::vector<std::string>& names, co
   }
   std::vector<std::string> arguments = {"download"};
   arguments.insert(arguments.end(), names.begin(), names.end());
-  run_with_progress(std::move(arguments), folder_ + "/debs",
-                    fmt::format("download {} packages ({})", files.size(), format_bytes(total)), total,
-                    deadline);
+  const std::string what = total == 0 ? "check the downloaded packages"
+                                      : fmt::format("download {} package{} ({})", files.size(),
+                                                    files.size() == 1 ? "" : "s", format_bytes(total));
+  run_with_progress(std::move(arguments), folder_ + "/debs", what, total, deadline);
   for (const PackageFile& file : files)
     if (!exists(file.path)) fail(Code::kIo, "apt-get did not download '{}'", file.path);
   return files;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "image/guest/boot.h"
+#include "image/guest/disks.h"
 #include "image/guest/network.h"
 #include "image/guest/renewal.h"
 #include "image/guest/supervise.h"
@@ -55,6 +56,13 @@ int announce_command() {
   return std::fflush(stdout) == 0 ? 0 : 1;
 }
 
+// The last program that systemd-shutdown runs, when everything else is gone (see guest/debian).
+int end_command(const char* verb) {
+  close_disks();
+  if (std::strcmp(verb, "poweroff") == 0 || std::strcmp(verb, "halt") == 0) power_off();
+  return 0;
+}
+
 }  // namespace
 }  // namespace knaller::guest_helper
 
@@ -64,6 +72,7 @@ int main(int argc, char** argv) {
   if (getpid() == 1) supervise();
   if (argc == 2 && std::strcmp(argv[1], "renew") == 0) return renew_command();
   if (argc == 2 && std::strcmp(argv[1], "announce") == 0) return announce_command();
-  std::fputs("usage: guest renew|announce\n", stderr);
+  if (argc == 3 && std::strcmp(argv[1], "end") == 0) return end_command(argv[2]);
+  std::fputs("usage: guest renew|announce|end VERB\n", stderr);
   return 2;
 }

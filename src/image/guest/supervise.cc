@@ -1,9 +1,7 @@
 #include "image/guest/supervise.h"
 
 #include <fcntl.h>
-#include <linux/reboot.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -12,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "image/guest/disks.h"
 #include "image/guest/network.h"
 
 namespace knaller::guest_helper {
@@ -153,14 +152,6 @@ void end_all_processes() {
   wait_for_all(kKillWaitMilliseconds);
 }
 
-// The private disk is left clean, so that it can be read without replaying its journal.
-void close_disks() {
-  sync();
-  mount(nullptr, "/", nullptr, MS_REMOUNT | MS_RDONLY, nullptr);
-  mount(nullptr, "/var/lib/knaller", nullptr, MS_REMOUNT | MS_RDONLY, nullptr);
-  sync();
-}
-
 }  // namespace
 
 void supervise() {
@@ -170,8 +161,7 @@ void supervise() {
   const End end = Supervisor().run();
   end_all_processes();
   close_disks();
-  if (end == End::kPowerOff) std::puts("\nknaller: poweroff");
-  std::fflush(stdout);
+  if (end == End::kPowerOff) power_off();
   reboot(RB_AUTOBOOT);
   for (;;) pause();
 }

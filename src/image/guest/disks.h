@@ -1,0 +1,17 @@
+// Leaving the disks as an orderly end should: written, and marked clean, so that the private disk can be read
+// without replaying its journal.
+#ifndef KNALLER_IMAGE_GUEST_DISKS_H_
+#define KNALLER_IMAGE_GUEST_DISKS_H_
+
+namespace knaller::guest_helper {
+
+// When nothing writes any more. What can't be done is left: the journal is there for that.
+void close_disks();
+
+// After close_disks(): the console line "knaller: poweroff", then a reboot, which is how a guest ends on
+// Firecracker.
+[[noreturn]] void power_off();
+
+}  // namespace knaller::guest_helper
+
+#endif  // KNALLER_IMAGE_GUEST_DISKS_H_
