@@ -21,15 +21,7 @@ int inspect(Context& context, const std::vector<std::string>& names,
     context.out().document(look(names[0]));
     return 0;
   }
-  Output& out = context.out();
-  if (out.json()) return for_each_name(context, names, look);
-  Json results = Json::array();
-  const int exit_code = for_each_name_quietly(context, names, [&](const std::string& name) {
-    results.push_back({{"name", name}, {"result", look(name)}});
-    return Json();
-  });
-  out.document({{"results", std::move(results)}});
-  return exit_code;
+  return document_of_each_name(context, names, look);
 }
 
 }  // namespace

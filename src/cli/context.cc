@@ -94,7 +94,10 @@ using NameVerb = std::function<Json(const std::string&)>;
 // Shows what became of each name, in order.
 class Outcomes {
  public:
-  Outcomes(Context& context, bool print_names) : context_(context), print_names_(print_names) {}
+  enum class Show { kNames, kNothing, kDocument };
+
+  Outcomes(Context& context, Show show)
+      : context_(context), show_(context.out().json() ? Show::kDocument : show) {}
 
   // False: the user wants no more of it.
   bool take(const std::string& name, const std::function<Json()>& get) {
@@ -102,7 +105,7 @@ class Outcomes {
     try {
       results_.push_back({{"name", name}, {"result", get()}});
       context_.progress().finish();
-      if (print_names_ && !out.json()) out.result(name);
+      if (show_ == Show::kNames) out.result(name);
     } catch (const std::exception& exception) {
       const Error error = error_from(exception);
       context_.progress().finish();
@@ -116,7 +119,7 @@ class Outcomes {
   }
 
   int finish() {
-    if (context_.out().json()) {
+    if (show_ == Show::kDocument) {
       Json document{{"results", std::move(results_)}};
       context_.add_timings(document);
       context_.out().document(std::move(document));
@@ -127,14 +130,14 @@ class Outcomes {
 
  private:
   Context& context_;
-  const bool print_names_;
+  const Show show_;
   Json results_ = Json::array();
   int exit_code_ = 0;
 };
 
-int one_after_the_other(Context& context, const std::vector<std::string>& names, bool print_names,
+int one_after_the_other(Context& context, const std::vector<std::string>& names, Outcomes::Show show,
                         const NameVerb& verb) {
-  Outcomes outcomes(context, print_names);
+  Outcomes outcomes(context, show);
   for (const std::string& name : names)
     if (!outcomes.take(name, [&] { return verb(name); })) break;
   return outcomes.finish();
@@ -143,11 +146,15 @@ int one_after_the_other(Context& context, const std::vector<std::string>& names,
 }  // namespace
 
 int for_each_name(Context& context, const std::vector<std::string>& names, const NameVerb& verb) {
-  return one_after_the_other(context, names, true, verb);
+  return one_after_the_other(context, names, Outcomes::Show::kNames, verb);
 }
 
 int for_each_name_quietly(Context& context, const std::vector<std::string>& names, const NameVerb& verb) {
-  return one_after_the_other(context, names, false, verb);
+  return one_after_the_other(context, names, Outcomes::Show::kNothing, verb);
+}
+
+int document_of_each_name(Context& context, const std::vector<std::string>& names, const NameVerb& verb) {
+  return one_after_the_other(context, names, Outcomes::Show::kDocument, verb);
 }
 
 int for_all_names_at_once(Context& context, const std::vector<std::string>& names, const NameVerb& verb) {
@@ -165,7 +172,7 @@ int for_all_names_at_once(Context& context, const std::vector<std::string>& name
     threads.emplace_back([&] {
       for (size_t at = next++; at < tasks.size(); at = next++) tasks[at]();
     });
-  Outcomes outcomes(context, true);
+  Outcomes outcomes(context, Outcomes::Show::kNames);
   for (size_t at = 0; at < names.size(); ++at) outcomes.take(names[at], [&] { return answers[at].get(); });
   return outcomes.finish();
 }

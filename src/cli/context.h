@@ -66,6 +66,9 @@ int for_each_name(Context& context, const std::vector<std::string>& names,
 int for_each_name_quietly(Context& context, const std::vector<std::string>& names,
                           const std::function<nlohmann::json(const std::string&)>& verb);
 
+// The same, and all results are printed as one document, with and without --json.
+int document_of_each_name(Context& context, const std::vector<std::string>& names,
+                          const std::function<nlohmann::json(const std::string&)>& verb);
 // As for_each_name, several at a time: for verbs that mostly wait. Results are printed in the order of the
 // names.
 int for_all_names_at_once(Context& context, const std::vector<std::string>& names,

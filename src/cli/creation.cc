@@ -78,47 +78,12 @@ std::string program_path(const std::string& text, const std::string& origin) {
   return path;
 }
 
-// The Go program's kernel and root file system, where its users have them.
-bool use_go_files(Context& context, VmOptions& vm) {
-  const std::string kernel = context.manager().home() + "/vmlinux";
-  const std::string rootfs = context.manager().home() + "/rootfs.ext4";
-  if (!exists(kernel) || !exists(rootfs)) return false;
-  vm.kernel = kernel;
-  vm.rootfs = rootfs;
-  context.progress().finish();
-  context.out().note(
-      fmt::format("booting vmlinux and rootfs.ext4 of '{}'", printable(context.manager().home())));
-  return true;
-}
-
-void build_tiny_if_absent(Context& context) {
-  Manager& manager = context.manager();
-  try {
-    manager.inspect_image("tiny");
-    return;
-  } catch (const Error& error) {
-    if (error.code() != Code::kNotFound) throw;
-  }
-  context.progress().finish();
-  context.out().note("there is no image yet: building 'tiny', once");
-  try {
-    manager.build_image({.kind = "tiny", .name = "tiny", .stop = context.stop()});
-  } catch (const Error& error) {
-    // Another command built it in the meantime.
-    if (error.code() != Code::kAlreadyExists) throw;
-  }
-}
-
-void choose_image(Context& context, VmOptions& vm) {
-  if (!vm.kernel.empty() || !vm.rootfs.empty()) {
-    // As in the Go program, the one that is not given is that of the home.
-    if (vm.kernel.empty()) vm.kernel = context.manager().home() + "/vmlinux";
-    if (vm.rootfs.empty()) vm.rootfs = context.manager().home() + "/rootfs.ext4";
-    return;
-  }
-  if (vm.image.empty() && use_go_files(context, vm)) return;
-  if (vm.image.empty()) vm.image = "tiny";
-  if (vm.image == "tiny") build_tiny_if_absent(context);
+// As in the Go program, the one that is not given is that of the home. What is booted without any of both is
+// the library's choice.
+void complete_files(Context& context, VmOptions& vm) {
+  if (vm.kernel.empty() && vm.rootfs.empty()) return;
+  if (vm.kernel.empty()) vm.kernel = context.manager().home() + "/vmlinux";
+  if (vm.rootfs.empty()) vm.rootfs = context.manager().home() + "/rootfs.ext4";
 }
 
 }  // namespace
@@ -210,7 +175,7 @@ Started start_new(Context& context, const std::string& name, bool tie) {
   }
   VmOptions vm = vm_options(context);
   vm.name = name;
-  choose_image(context, vm);
+  complete_files(context, vm);
   suggest_image(context, vm.image, [&] { started = context.manager().start(vm, options); });
   return started;
 }

@@ -18,8 +18,7 @@ RestoreOptions restore_options(const Context& context, const std::string& snapsh
 WaitOptions wait_options(const Context& context);
 EngineChoice engine_choice(const Context& context);
 
-// Starts a new VM of that name (empty: one is made up), from a snapshot, an image or files; builds 'tiny'
-// when it is needed and absent.
+// Starts a new VM of that name (empty: one is made up), from a snapshot, an image or files.
 Started start_new(Context& context, const std::string& name, bool tie);
 
 }  // namespace knaller::cli

@@ -48,3 +48,35 @@ json_error() {
   code=$(jq -r .error.code <<<"$stderr") || { echo "stderr: $stderr"; return 1; }
   [[ $code == "$1" && $(jq -s length <<<"$stderr") == 1 ]] || { echo "stderr: $stderr"; return 1; }
 }
+
+# Something that passes for a kernel: an ELF file for x86-64 with one segment. The fake engine does not run it.
+make_kernel() {
+  python3 - "$1" << 'PY'
+import struct, sys
+size = 128 << 10
+header = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x1000000, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+segment = struct.pack("<IIQQQQQQ", 1, 5, 0, 0x1000000, 0x1000000, size, size, 4096)
+open(sys.argv[1], "wb").write((header + segment).ljust(size, b"\0"))
+PY
+}
+
+# An image named `fake` for the fake engine.
+make_fake_image() {
+  local files=$BATS_TEST_TMPDIR/files
+  mkdir -p "$files"
+  make_kernel "$files/vmlinux"
+  truncate -s 8M "$files/rootfs.ext4"
+  PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -t ext4 "$files/rootfs.ext4"
+  knaller image import fake --kernel "$files/vmlinux" --rootfs "$files/rootfs.ext4"
+}
+
+# VMs on the fake engine, without network: they start in milliseconds and are ready at their console's line.
+use_fake_engine() {
+  export KNALLER_ENGINE=$KNALLER_BUILD/bin/fake_firecracker KNALLER_NETWORK=none KNALLER_IMAGE=fake
+  make_fake_image
+}
+
+remove_all() {
+  knaller rm -f --all || true
+}

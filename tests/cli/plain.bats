@@ -111,7 +111,7 @@ setup() { common_setup; }
     knaller completion "$shell" > "$BATS_TEST_TMPDIR/$shell"
     [[ -s $BATS_TEST_TMPDIR/$shell ]]
     command -v "$shell" > /dev/null || continue
-    "$shell" --no-execute "$BATS_TEST_TMPDIR/$shell"
+    "$shell" -n "$BATS_TEST_TMPDIR/$shell"
   done
   k_exits 2 completion tcsh
 }

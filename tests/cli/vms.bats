@@ -1,0 +1,298 @@
+# Verbs on VMs, with the fake engine: names, output, exit codes. What happens inside VMs is tested with real ones (tests/e2e).
+load common
+
+setup() {
+  common_setup
+  use_fake_engine
+}
+
+teardown() {
+  remove_all
+}
+
+@test "start -d prints the name, ls shows the VM, stop keeps it, start starts it again, rm removes it" {
+  k_exits 0 start -d web --mem 256
+  [[ $output == web ]]
+  contains "$stderr" "running"
+  k_exits 0 ls
+  contains "$output" "NAME"
+  [[ $output =~ web\ +running ]]
+  contains "$output" "256 MiB"
+  k_exits 0 stop web
+  [[ $output == web && -z $stderr ]]
+  k_exits 0 stop web
+  k_exits 0 ls
+  lacks "$output" "web"
+  k_exits 0 ls -a
+  [[ $output =~ web\ +stopped ]]
+  k_exits 0 start -d web
+  k_exits 0 ls -q
+  [[ $output == web ]]
+  k_exits 4 rm web
+  contains "$stderr" "hint:"
+  k_exits 0 rm -f web
+  [[ $output == web ]]
+  k_exits 0 ls -aq
+  [[ -z $output ]]
+}
+
+@test "creation options for a VM that exists are an error with exit code 5" {
+  k_exits 0 start -d web
+  k_exits 5 start -d web --mem 512
+  contains "$stderr" "web"
+  k_exits 4 start -d web
+  k_exits 0 stop web
+  k_exits 5 start -d web --mem 512
+  k_exits 125 run web -- true
+}
+
+@test "a name is made up, and start prints just that with -q" {
+  k_exits 0 start -dq
+  [[ $output =~ ^[a-z0-9][a-z0-9_.-]*$ && -z $stderr ]]
+  name=$output
+  k_exits 0 ls -q
+  [[ $output == "$name" ]]
+}
+
+@test "the Go program's command lines work" {
+  k_exits 0 start -name web -cpus 1 -mem 128 -detach -firecracker "$KNALLER_ENGINE" -disk-iops 0
+  k_exits 0 list
+  contains "$output" "web"
+  k_exits 0 pause -name web
+  k_exits 0 resume --name web
+  k_exits 0 snapshot --name web
+  id=$output
+  [[ $id =~ ^snap_[0-9a-f]{8}$ ]]
+  k_exits 0 snapshot ls
+  contains "$output" "$id"
+  k_exits 0 start --name web2 --from-snapshot "$id" --detach
+  k_exits 0 snapshot delete --id "$id"
+  k_exits 0 stop --name web
+  k_exits 0 rm --name web
+}
+
+@test "a verb on several names does each, and the exit code is that of the first failure" {
+  k_exits 0 start -d a b
+  k_exits 3 stop a nosuch b
+  [[ $output == $'a\nb' ]]
+  contains "$stderr" "nosuch"
+  k_exits 0 ls -q
+  [[ -z $output ]]
+  k_exits 3 rm nosuch --json a
+  [[ $(jq -r '.results | map(.name) | join(",")' <<< "$output") == nosuch,a ]]
+  [[ $(jq -r '.results[0].error.code' <<< "$output") == not_found ]]
+  [[ $(jq -r '.results[1].result.removed' <<< "$output") == true ]]
+  [[ $(jq -rs 'length, .[0].error.code' <<< "$stderr") == $'1\nnot_found' ]]
+}
+
+@test "--all takes those that the verb is for" {
+  k_exits 0 start -d a b c
+  k_exits 0 stop c
+  k_exits 0 pause --all
+  [[ $output == $'a\nb' ]]
+  k_exits 0 ls --format '{{.Name}} {{.Status}}'
+  [[ $output == $'a paused\nb paused' ]]
+  k_exits 0 resume a
+  k_exits 0 stop --all
+  [[ $output == $'a\nb' ]]
+  k_exits 0 rm --all
+  [[ $output == $'a\nb\nc' ]]
+  k_exits 0 stop --all
+  [[ -z $output ]]
+}
+
+@test "a mistyped name suggests the nearest" {
+  k_exits 0 start -d database
+  for verb in stop rm pause logs inspect ssh 'snapshot create'; do
+    read -ra words <<< "$verb"
+    k_exits 3 "${words[@]}" databse
+    contains "$stderr" "'database'"
+  done
+  k_exits 125 exec databse -- true
+  contains "$stderr" "'database'"
+}
+
+@test "--json is one document with schema 1" {
+  k_exits 0 start -d web --json --timings
+  [[ -z $stderr ]]
+  [[ $(jq -r '.schema, .vm.name, .vm.state' <<< "$output") == $'1\nweb\nrunning' ]]
+  [[ $(jq '.timings | length' <<< "$output") -gt 0 ]]
+  k_exits 0 ls --json
+  [[ $(jq -r '.schema, (.vms | length), .vms[0].memory_mib' <<< "$output") == $'1\n1\n1024' ]]
+  k_exits 0 inspect web
+  [[ $(jq -r '.schema, .name, .vcpus' <<< "$output") == $'1\nweb\n1' ]]
+  k_exits 0 stop web --json
+  [[ $(jq -r '.results[0].result.state' <<< "$output") == stopped ]]
+  k_exits 0 start -d b --json
+  k_exits 3 inspect web nosuch b
+  [[ $(jq -r '.results | map(.name) | join(",")' <<< "$output") == web,nosuch,b ]]
+}
+
+@test "inspect and ls have every member of the documented schema" {
+  k_exits 0 start -d web
+  k_exits 0 snapshot create web
+  documented() {
+    sed -n "/^## $1\$/,/^## /p" "$KNALLER_SOURCE/docs/json.md" | awk -F'|' '/^\| `/ {print $2}' | grep -o '`[a-z_]*`' | tr -d '`'
+  }
+  k_exits 0 ls --json
+  vms=$(jq '.vms[0]' <<< "$output")
+  members=$(documented VM)
+  [[ $(wc -w <<< "$members") -gt 15 ]]
+  for member in $members; do
+    [[ $(jq "has(\"$member\")" <<< "$vms") == true ]] || { echo "VM has no $member"; false; }
+  done
+  [[ $(jq length <<< "$vms") == $(wc -w <<< "$members") ]]
+  k_exits 0 snapshot ls --json
+  snapshot=$(jq '.snapshots[0]' <<< "$output")
+  members=$(documented SNAPSHOT)
+  for member in $members; do
+    [[ $(jq "has(\"$member\")" <<< "$snapshot") == true ]] || { echo "SNAPSHOT has no $member"; false; }
+  done
+  [[ $(jq length <<< "$snapshot") == $(wc -w <<< "$members") ]]
+}
+
+@test "--format prints what it is asked for" {
+  k_exits 0 start -d web
+  k_exits 0 ls --format '{{.Name}}\t{{.Status}}'
+  [[ $output == $'web\trunning' ]]
+  k_exits 0 ls --format 'table {{.Name}}\t{{.Image}}'
+  [[ ${lines[0]} =~ ^NAME\ +IMAGE$ && ${lines[1]} =~ ^web\ +fake$ ]]
+  k_exits 0 ls --format '{{json .}}'
+  [[ $(jq -r .name <<< "$output") == web ]]
+  k_exits 2 ls --format '{{.Nmae}}'
+  contains "$stderr" "{{.Name}}"
+}
+
+@test "logs shows the console of a VM that runs and of one that has ended, with how it ended" {
+  k_exits 0 start -d web
+  k_exits 0 logs web
+  contains "$output" "Linux version"
+  k_exits 0 logs web -n 1
+  [[ ${#lines[@]} -eq 1 ]]
+  k_exits 0 logs web --engine
+  contains "$output" "Firecracker"
+  knaller stop web
+  k_exits 0 logs web
+  contains "$output" "Linux version"
+  contains "$stderr" "stopped"
+}
+
+@test "logs -f ends with the VM" {
+  k_exits 0 start -d web
+  knaller logs -f web > "$BATS_TEST_TMPDIR/files/log" &
+  follower=$!
+  knaller stop web
+  wait "$follower"
+  grep -q "Linux version" "$BATS_TEST_TMPDIR/files/log"
+}
+
+@test "foreground: Ctrl-C stops the VM, which is kept; the console is passed through" {
+  python3 "$KNALLER_SOURCE/tests/cli/foreground.py" one-signal
+  k_exits 0 ls -a --format '{{.Name}} {{.Status}}'
+  [[ $output == "web stopped" ]]
+}
+
+@test "foreground: the second Ctrl-C ends a guest that does not listen" {
+  python3 "$KNALLER_SOURCE/tests/cli/foreground.py" stuck-guest
+  k_exits 0 ls -a --format '{{.Name}}'
+  [[ $output == "web" ]]
+}
+
+@test "foreground: --rm removes the VM with its end" {
+  python3 "$KNALLER_SOURCE/tests/cli/foreground.py" remove
+  k_exits 0 ls -aq
+  [[ -z $output ]]
+}
+
+@test "ssh, exec and cp need a network: exit code 6" {
+  k_exits 0 start -d web
+  k_exits 6 ssh web
+  k_exits 6 ssh-config web
+  k_exits 125 exec web -- true
+  k_exits 6 cp web:/etc/passwd "$BATS_TEST_TMPDIR/files"
+}
+
+@test "names and ids are completed, broken VMs included" {
+  k_exits 0 start -d web
+  k_exits 0 snapshot create web --name before
+  id=$output
+  mkdir "$KNALLER_HOME/vms/ruin"
+  echo '{' > "$KNALLER_HOME/vms/ruin/vm.json"
+  k_exits 0 __complete -- stop ''
+  contains "$output" "web"
+  contains "$output" "ruin"
+  k_exits 0 __complete -- snapshot rm ''
+  contains "$output" "$id"
+  contains "$output" "before"
+  k_exits 0 __complete -- start --image ''
+  contains "$output" "fake"
+  k_exits 0 ls
+  [[ $output =~ ruin\ +broken ]]
+  contains "$output" "vm.json"
+  k_exits 11 inspect ruin
+  k_exits 0 rm -f ruin
+}
+
+@test "snapshots: create, inspect, rm; a name twice is exit code 5" {
+  k_exits 0 start -d web
+  k_exits 0 snapshot create web --name before -l stage=test --json
+  [[ $(jq -r '.snapshot.name, .snapshot.labels.stage' <<< "$output") == $'before\ntest' ]]
+  id=$(jq -r .snapshot.id <<< "$output")
+  k_exits 5 snapshot create web --name before
+  k_exits 0 snapshot inspect before
+  [[ $(jq -r .id <<< "$output") == "$id" ]]
+  k_exits 0 snapshot inspect "${id:0:9}"
+  k_exits 0 start -d web2 --from-snapshot before
+  k_exits 0 snapshot rm before
+  k_exits 3 snapshot rm "$id"
+  contains "$stderr" "$id"
+}
+
+@test "a damaged snapshot, one with another id inside, and a damaged image are exit code 11" {
+  k_exits 0 start -d web
+  k_exits 0 snapshot create web
+  id=$output
+  snapshot=$KNALLER_HOME/snapshots/$id
+  chmod u+w "$snapshot/state"
+  printf 'X' | dd of="$snapshot/state" bs=1 conv=notrunc status=none
+  k_exits 11 start -d web2 --from-snapshot "$id"
+  k_exits 0 snapshot create web
+  id=$output
+  metadata=$KNALLER_HOME/snapshots/$id/metadata.json
+  chmod u+w "$metadata"
+  sed -i "s/$id/snap_00000000/" "$metadata"
+  k_exits 11 start -d web2 --from-snapshot "$id"
+  chmod u+w "$KNALLER_HOME/images/fake/image.json"
+  echo '{"format":' > "$KNALLER_HOME/images/fake/image.json"
+  k_exits 11 start -d web2 --image fake
+  k_exits 11 image inspect fake
+  k_exits 0 image ls
+  contains "$output" "broken"
+  k_exits 0 ls -aq
+  [[ $output == web ]]
+}
+
+@test "doctor prints one row a check, as JSON too, and exits 0 or 1" {
+  k doctor
+  [[ $status -eq 0 || $status -eq 1 ]]
+  contains "$output" "KVM"
+  contains "$output" "pasta"
+  marked=$(grep -c -E '^(✓|✗|!) ' <<< "$output")
+  ((marked >= 6))
+  before=$status
+  k doctor --json
+  [[ $status -eq $before ]]
+  [[ $(jq -r '.schema, (.checks | length)' <<< "$output") == $'1\n'"$marked" ]]
+  if [[ $status -eq 0 ]]; then
+    [[ $(jq -r .ok <<< "$output") == true ]]
+  else
+    [[ $(jq -r '[.checks[] | select(.result == "failed" and .remedy == null)] | length' <<< "$output") == 0 ]]
+  fi
+}
+
+@test "no escape sequences but on terminals, and none there with NO_COLOR" {
+  k_exits 0 start -d web
+  k doctor
+  lacks "$output$stderr" $'\x1b'
+  python3 "$KNALLER_SOURCE/tests/cli/foreground.py" no-color
+}
