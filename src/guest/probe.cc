@@ -136,7 +136,7 @@ class Prober {
     return false;
   }
 
-  std::deque<Attempt>::iterator drop(std::deque<Attempt>::iterator attempt) {
+  std::deque<Attempt>::iterator drop(const std::deque<Attempt>::iterator& attempt) {
     seen_ = attempt->seen();
     if (!attempt->heard().empty()) heard_ = attempt->heard();
     return attempts_.erase(attempt);

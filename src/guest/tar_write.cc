@@ -70,7 +70,7 @@ class Packer {
   void add_contents(int folder, const std::string& prefix) {
     for (const auto& child : list_directory(folder)) {
       if (!wanted_) return;
-      add(folder, child, prefix.empty() ? child : prefix + "/" + child);
+      add(folder, child, prefix.empty() ? child : fmt::format("{}/{}", prefix, child));
     }
   }
 
