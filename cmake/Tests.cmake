@@ -28,7 +28,7 @@ function(knaller_test label name)
   endif()
   add_test(NAME ${full_name} COMMAND ${arg_COMMAND})
   set_tests_properties(${full_name} PROPERTIES LABELS "${labels}" TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77
-    ENVIRONMENT "GTEST_OUTPUT=xml:${KNALLER_REPORTS}/${full_name}.xml;KNALLER_SOURCE=${CMAKE_SOURCE_DIR};KNALLER_BUILD=${CMAKE_BINARY_DIR}"
+    ENVIRONMENT "GTEST_OUTPUT=xml:${KNALLER_REPORTS}/${full_name}.xml;KNALLER_SOURCE=${CMAKE_SOURCE_DIR};KNALLER_BUILD=${CMAKE_BINARY_DIR};KNALLER_BIN=${CMAKE_BINARY_DIR}/bin"
     ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${CMAKE_BINARY_DIR}/bin")
   if(arg_SERIAL)
     set_tests_properties(${full_name} PROPERTIES RUN_SERIAL TRUE)

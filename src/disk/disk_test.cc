@@ -196,7 +196,7 @@ TEST_F(Check, SaysWhatARootFileSystemIsInstead) {
       {std::string("\x7f") + "ELF", "an ELF program"},
       {std::string("\1\2\3"), "something unknown"}};
   for (const auto& [content, expected] : cases)
-    EXPECT_THAT(message_of([&] { check_ext4(with(content).get(), "the root file system 'f'"); }),
+    EXPECT_THAT(message_of([&, &content = content] { check_ext4(with(content).get(), "the root file system 'f'"); }),
                 HasSubstr(expected));
 }
 
