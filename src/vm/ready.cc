@@ -113,6 +113,21 @@ guest::Address address_of(const store::VmRecord& record, const std::string& path
           .host_alias = kHostAlias};
 }
 
+// A server may turn a connection away while it still gets rid of the probe's (dropbear allows an address five
+// that have not logged in), so one that breaks is tried again.
+guest::Session open_session(const store::VmRecord& record, const std::string& path,
+                            const Deadline& deadline) {
+  constexpr std::chrono::milliseconds kBetween{50};
+  while (true) {
+    try {
+      return guest::Session::connect(address_of(record, path), deadline);
+    } catch (const Error& error) {
+      if (error.code() != Code::kIo || deadline.expired()) throw;
+    }
+    pause_for(kBetween, deadline);
+  }
+}
+
 }  // namespace
 
 void wait_until_ready(const Context& context, monitor::Launch& launch, const store::VmRecord& record,
@@ -128,7 +143,7 @@ void pin_host_key(const Context& context, const store::VmRecord& record, int dir
   if (!record.has_ssh || record.ssh_port == 0 || stat_if_exists(directory, kKnownHosts)) return;
   const PhaseTimer timer(context, "pin host key");
   // Connecting with an empty known_hosts learns the key and writes it there.
-  guest::Session::connect(address_of(record, path), deadline);
+  open_session(record, path, deadline);
 }
 
 void renew_clone(const Context& context, store::VmRecord& record, const std::string& path,
@@ -140,7 +155,7 @@ void renew_clone(const Context& context, store::VmRecord& record, const std::str
   else if (record.ssh_port == 0)
     record.renew_reason = "there is no network to reach the guest by";
   else {
-    guest::Session session = guest::Session::connect(address_of(record, path), deadline);
+    guest::Session session = open_session(record, path, deadline);
     const guest::Renewal renewal = guest::renew(session, {.hostname = record.name}, deadline);
     record.renewed = renewal.ok;
     record.renew_reason = renewal.reason;
