@@ -282,7 +282,7 @@ HttpResponse unknown_method_response() {
   return protocol_error("Invalid HTTP Method: Unsupported HTTP method.");
 }
 
-void serve(int listening_socket, const Handler& handler, std::stop_token stop,
+void serve(int listening_socket, const Handler& handler, const std::stop_token& stop,
            const std::vector<Watch>& watches) {
   Server(listening_socket, handler, watches).run(stop);
 }

@@ -53,7 +53,7 @@ using Handler = std::function<HttpResponse(const HttpRequest&)>;
 
 // `listening_socket` -1: only the watches. Serves until `stop` is requested (from any thread), a watch says
 // so, or a last answer was sent.
-void serve(int listening_socket, const Handler& handler, std::stop_token stop = {},
+void serve(int listening_socket, const Handler& handler, const std::stop_token& stop = {},
            const std::vector<Watch>& watches = {});
 
 }  // namespace knaller::firecracker

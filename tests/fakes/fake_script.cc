@@ -8,8 +8,8 @@
 namespace knaller::fake {
 namespace {
 
-constexpr int64_t kLongest = 3600 * 1000;
-constexpr int64_t kMostBytes = 1 << 30;
+constexpr int64_t kLongest = 3'600'000;
+constexpr int64_t kMostBytes = int64_t{1} << 30;
 
 std::chrono::milliseconds milliseconds(const JsonReader& reader, std::string_view key,
                                        std::chrono::milliseconds other) {
