@@ -118,7 +118,7 @@ std::vector<std::string> pasta_arguments(const PastaOptions& options, bool as_ro
                                         "--dns-forward",
                                         plan.dns,
                                         "--pid",
-                                        "/dev/stdout"};
+                                        "/proc/self/fd/1"};  // small systems have no /dev/stdout
   // As root it would become "nobody", whom the namespace does not know.
   if (as_root) arguments.insert(arguments.end(), {"--runas", "0"});
   add_ports(arguments, plan, Protocol::kTcp);

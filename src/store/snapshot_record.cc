@@ -23,21 +23,11 @@ CpuIdentity cpu_from_json(const Json& json, const std::string& what) {
 }
 
 void read_own_fields(const JsonReader& reader, const std::string& what, SnapshotRecord& r) {
+  read_machine(reader, what, r);
   r.uuid = reader.string("uuid");
   r.vm_uuid = reader.string_or("vm_uuid", "");
-  r.engine = reader.string("engine");
-  r.engine_version = reader.string_or("engine_version", "");
   r.cpu = cpu_from_json(reader.object("cpu"), what + ": cpu");
-  r.boot_args = reader.string_or("boot_args", "");
-  r.has_base = reader.boolean_or("has_base", false);
-  r.has_initrd = reader.boolean_or("has_initrd", false);
-  r.image = reader.string_or("image", "");
-  r.guest_protocol = static_cast<int>(reader.integer_or("guest_protocol", 0, 0, 1000));
-  r.has_ssh = reader.boolean_or("has_ssh", false);
   r.ssh_host_keys = reader.string_or("ssh_host_keys", "");
-  r.network = network_from_text(reader.string_or("network", "rootless"), what);
-  r.network_of = reader.string_or("network_of", "");
-  r.on_reboot = reader.string_or("on_reboot", "restart") == "stop" ? OnReboot::kStop : OnReboot::kRestart;
   r.parent = reader.string_or("parent", "");
   r.paused = std::chrono::microseconds(reader.integer_or("pause_us", 0, 0, int64_t{1} << 50));
   r.durable = reader.boolean_or("durable", true);
@@ -46,33 +36,20 @@ void read_own_fields(const JsonReader& reader, const std::string& what, Snapshot
 }  // namespace
 
 std::string to_json_text(const SnapshotRecord& r) {
-  const Json json = {
+  Json json = {
       {"id", r.id},
       {"vm_name", r.vm_name},
       {"created_at", format_time(r.created_at)},
-      {"vcpus", r.vcpus},
-      {"mem_size_mib", r.memory_mib},
-      {"ports", ports_to_json(r.ports)},
       {"format", r.format},
       {"uuid", r.uuid},
       {"vm_uuid", r.vm_uuid},
-      {"engine", r.engine},
-      {"engine_version", r.engine_version},
       {"cpu", cpu_to_json(r.cpu)},
-      {"boot_args", r.boot_args},
-      {"has_base", r.has_base},
-      {"has_initrd", r.has_initrd},
-      {"image", r.image},
-      {"guest_protocol", r.guest_protocol},
-      {"has_ssh", r.has_ssh},
       {"ssh_host_keys", r.ssh_host_keys},
-      {"network", to_text(r.network)},
-      {"network_of", r.network_of},
-      {"on_reboot", r.on_reboot == OnReboot::kStop ? "stop" : "restart"},
       {"parent", r.parent},
       {"pause_us", r.paused.count()},
       {"durable", r.durable},
   };
+  add_machine(json, r);
   return dump_json(json, 2) + "\n";
 }
 
@@ -91,13 +68,12 @@ SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& ex
     fail(Code::kCorrupt, "{} is of snapshot '{}', not '{}'", what, printable(r.id), expected.str());
   r.vm_name = reader.string("vm_name");
   r.created_at = time_field(reader, "created_at", what);
-  r.vcpus = static_cast<uint32_t>(reader.integer("vcpus", 0, kMostVcpus));
-  r.memory_mib = static_cast<uint64_t>(reader.integer("mem_size_mib", 0, kMostMemoryMib));
-  if (reader.has("ports")) r.ports = ports_from_json(reader.array("ports"), what);
-  if (r.is_foreign())
+  if (r.is_foreign()) {
+    read_basic_machine(reader, what, r);
     r.network_of = r.vm_name;
-  else
+  } else {
     read_own_fields(reader, what, r);
+  }
   return r;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "knaller/types.h"
+#include "store/machine.h"
 #include "store/names.h"
 
 namespace knaller::store {
@@ -24,32 +25,17 @@ struct CpuIdentity {
 };
 CpuIdentity host_cpu();
 
-struct SnapshotRecord {
-  // The Go program's
+// A record of the Go program has format 0, and of the machine only processors, memory and ports.
+struct SnapshotRecord : Machine {
   std::string id;
   std::string vm_name;
   SystemTime created_at{};
-  uint32_t vcpus = 0;
-  uint64_t memory_mib = 0;
-  std::vector<PortForward> ports;
 
-  // Ours; a record of the Go program has format 0 and none of these.
   int format = 1;
   std::string uuid;
   std::string vm_uuid;
-  std::string engine;
-  std::string engine_version;
   CpuIdentity cpu;
-  std::string boot_args;
-  bool has_base = false;
-  bool has_initrd = false;
-  std::string image;
-  int guest_protocol = 0;
-  bool has_ssh = false;
   std::string ssh_host_keys;  // lines of known_hosts, required of every clone
-  NetworkMode network = NetworkMode::kRootless;
-  std::string network_of;
-  OnReboot on_reboot = OnReboot::kRestart;
   std::string parent;
   std::chrono::microseconds paused{0};
   bool durable = true;

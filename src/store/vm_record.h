@@ -6,45 +6,24 @@
 
 #include "base/file.h"
 #include "knaller/types.h"
+#include "store/machine.h"
 
 namespace knaller::store {
 
-struct VmRecord {
+struct VmRecord : Machine {
   std::string name;
   std::string uuid;
   SystemTime created_at{};
-
-  // The machine
-  uint32_t vcpus = 1;
-  uint64_t memory_mib = 1024;
-  std::string boot_args;  // whole, as the engine gets it
-  bool has_base = false;  // base.ext4 + disk.ext4 instead of rootfs.ext4
-  bool has_initrd = false;
-
-  // The guest
-  std::string image;  // name, for people; "" for kernel and rootfs of the user's own
-  int guest_protocol = 0;
-  bool has_ssh = false;  // knaller's key is in the guest
-
-  // Network
-  NetworkMode network = NetworkMode::kRootless;
-  std::vector<PortForward> ports;  // as asked for: host 0 means leased anew at each start
-  std::vector<PortForward> bound;  // as they are bound while the VM runs, without SSH's
-  uint16_t ssh_port = 0;
-  std::string
-      network_of;  // the Go program's VM name from which TAP, MAC and addresses derive; "" for knaller's own
-
-  // The engine
-  std::string engine;  // "firecracker", "qemu"
   std::string engine_binary;
-  std::string engine_version;
-  OnReboot on_reboot = OnReboot::kRestart;
+
+  std::vector<PortForward> bound;  // the ports as they are bound while the VM runs, without SSH's
+  uint16_t ssh_port = 0;
 
   // Where it came from, and its last start
   std::string from_snapshot;
   bool renewed = true;
   std::string renew_reason;
-  std::string boot_id;  // of the host, at the last start
+  std::string boot_id;  // of the host
   SystemTime started_at{};
 };
 

@@ -1,6 +1,7 @@
 #include "vm/enter.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "guest/copy.h"
 #include "guest/session.h"
 #include "monitor/alive.h"
@@ -70,10 +71,12 @@ void copy_files(const Context& context, const CopyOptions& options) {
   const auto progress = [&](uint64_t done, uint64_t total) {
     context.tell({.kind = EventKind::kProgress, .text = "copying", .done = done, .total = total});
   };
-  if (options.direction == CopyOptions::Direction::kToGuest)
-    guest::copy_to_guest(session, options.host_path, options.guest_path, progress, deadline);
-  else
-    guest::copy_from_guest(session, options.guest_path, options.host_path, progress, deadline);
+  const guest::CopySummary copied =
+      options.direction == CopyOptions::Direction::kToGuest
+          ? guest::copy_to_guest(session, options.host_path, options.guest_path, progress, deadline)
+          : guest::copy_from_guest(session, options.guest_path, options.host_path, progress, deadline);
+  for (const std::string& name : copied.skipped)
+    context.note(fmt::format("left out '{}': it is a device, a pipe or a socket", printable(name)));
 }
 
 }  // namespace knaller::vm

@@ -91,24 +91,16 @@ void check_cpu(const store::SnapshotRecord& record, bool force) {
 store::VmRecord record_of_clone(const store::SnapshotRecord& snapshot, const RestoreOptions& options,
                                 const Engine& engine) {
   store::VmRecord vm;
+  static_cast<store::Machine&>(vm) = snapshot;
   vm.name = options.name;
   vm.uuid = make_uuid();
   vm.created_at = std::chrono::system_clock::now();
   vm.vcpus = std::max(snapshot.vcpus, 1u);
-  vm.memory_mib = snapshot.memory_mib;
   vm.boot_args = with_hostname(snapshot.boot_args, options.name);
-  vm.has_base = snapshot.has_base;
-  vm.has_initrd = snapshot.has_initrd;
-  vm.image = snapshot.image;
-  vm.guest_protocol = snapshot.guest_protocol;
-  vm.has_ssh = snapshot.has_ssh;
-  vm.network = snapshot.network;
-  vm.network_of = snapshot.network_of;
   vm.ports = options.ports.value_or(snapshot.ports);
   vm.engine = engine.kind;
   vm.engine_binary = engine.binary;
   vm.engine_version = engine.version.text();
-  vm.on_reboot = snapshot.on_reboot;
   vm.from_snapshot = snapshot.id;
   return vm;
 }

@@ -174,27 +174,15 @@ class Creation {
 
   void describe() {
     store::SnapshotRecord record;
+    static_cast<store::Machine&>(record) = vm_;
     record.id = id_.str();
     record.vm_name = vm_.name;
     record.created_at = created_at_;
-    record.vcpus = vm_.vcpus;
-    record.memory_mib = vm_.memory_mib;
     record.ports = vm_.bound;
     record.uuid = make_uuid();
     record.vm_uuid = vm_.uuid;
-    record.engine = vm_.engine;
-    record.engine_version = vm_.engine_version;
     record.cpu = store::host_cpu();
-    record.boot_args = vm_.boot_args;
-    record.has_base = vm_.has_base;
-    record.has_initrd = vm_.has_initrd;
-    record.image = vm_.image;
-    record.guest_protocol = vm_.guest_protocol;
-    record.has_ssh = vm_.has_ssh;
     record.ssh_host_keys = read_file_if_exists(directory_, kKnownHosts).value_or("");
-    record.network = vm_.network;
-    record.network_of = vm_.network_of;
-    record.on_reboot = vm_.on_reboot;
     record.parent = vm_.from_snapshot;
     record.paused = paused_;
     record.durable = options_.durable;

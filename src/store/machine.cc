@@ -1,0 +1,46 @@
+#include "store/machine.h"
+
+#include "base/json.h"
+#include "store/fields.h"
+
+namespace knaller::store {
+
+void add_machine(Json& object, const Machine& m) {
+  object["vcpus"] = m.vcpus;
+  object["mem_size_mib"] = m.memory_mib;
+  object["boot_args"] = m.boot_args;
+  object["has_base"] = m.has_base;
+  object["has_initrd"] = m.has_initrd;
+  object["on_reboot"] = m.on_reboot == OnReboot::kStop ? "stop" : "restart";
+  object["image"] = m.image;
+  object["guest_protocol"] = m.guest_protocol;
+  object["has_ssh"] = m.has_ssh;
+  object["network"] = to_text(m.network);
+  object["ports"] = ports_to_json(m.ports);
+  object["network_of"] = m.network_of;
+  object["engine"] = m.engine;
+  object["engine_version"] = m.engine_version;
+}
+
+void read_basic_machine(const JsonReader& reader, const std::string& what, Machine& m) {
+  m.vcpus = static_cast<uint32_t>(reader.integer("vcpus", 0, kMostVcpus));
+  m.memory_mib = static_cast<uint64_t>(reader.integer("mem_size_mib", 0, kMostMemoryMib));
+  if (reader.has("ports")) m.ports = ports_from_json(reader.array("ports"), what);
+}
+
+void read_machine(const JsonReader& reader, const std::string& what, Machine& m) {
+  read_basic_machine(reader, what, m);
+  m.boot_args = reader.string_or("boot_args", "");
+  m.has_base = reader.boolean_or("has_base", false);
+  m.has_initrd = reader.boolean_or("has_initrd", false);
+  m.on_reboot = reader.string_or("on_reboot", "restart") == "stop" ? OnReboot::kStop : OnReboot::kRestart;
+  m.image = reader.string_or("image", "");
+  m.guest_protocol = static_cast<int>(reader.integer_or("guest_protocol", 0, 0, 1000));
+  m.has_ssh = reader.boolean_or("has_ssh", false);
+  m.network = network_from_text(reader.string_or("network", "rootless"), what);
+  m.network_of = reader.string_or("network_of", "");
+  m.engine = reader.string("engine");
+  m.engine_version = reader.string_or("engine_version", "");
+}
+
+}  // namespace knaller::store

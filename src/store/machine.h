@@ -1,0 +1,49 @@
+// What a VM and a snapshot of it have in common: the machine, its guest, its network and its engine. Written
+// with the same members into vm.json and metadata.json.
+#ifndef KNALLER_STORE_MACHINE_H_
+#define KNALLER_STORE_MACHINE_H_
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "knaller/types.h"
+
+namespace knaller {
+class JsonReader;
+}
+
+namespace knaller::store {
+
+struct Machine {
+  uint32_t vcpus = 1;
+  uint64_t memory_mib = 1024;
+  std::string boot_args;  // whole, as the engine gets it; empty: it can't be booted cold
+  bool has_base = false;  // base.ext4 + disk.ext4 instead of rootfs.ext4
+  bool has_initrd = false;
+  OnReboot on_reboot = OnReboot::kRestart;
+
+  std::string image;  // name, for people; "" for kernel and rootfs of the user's own
+  int guest_protocol = 0;
+  bool has_ssh = false;  // knaller's key is in the guest
+
+  NetworkMode network = NetworkMode::kRootless;
+  std::vector<PortForward>
+      ports;  // of a VM as asked for (host 0: leased anew at each start), of a snapshot as bound
+  std::string
+      network_of;  // the Go program's VM name from which TAP, MAC and addresses derive; "" for knaller's own
+
+  std::string engine;  // "firecracker", "qemu"
+  std::string engine_version;
+};
+
+// Adds the machine's members to `object`.
+void add_machine(nlohmann::json& object, const Machine& machine);
+// Reads those that the Go program writes too: vcpus, mem_size_mib, ports.
+void read_basic_machine(const JsonReader& reader, const std::string& what, Machine& machine);
+// Reads all of them.
+void read_machine(const JsonReader& reader, const std::string& what, Machine& machine);
+
+}  // namespace knaller::store
+
+#endif  // KNALLER_STORE_MACHINE_H_
