@@ -44,9 +44,8 @@ void describe(Context& context, const VmInfo& vm) {
   Output& out = context.out();
   context.progress().finish();
   const std::string from = vm.from_snapshot.empty() ? vm.image : "from " + vm.from_snapshot;
-  out.note(fmt::format("VM '{}' is {} ({} CPU{}, {} MiB{}{}, {} {})", vm.name, to_string(vm.state), vm.vcpus,
-                       vm.vcpus == 1 ? "" : "s", vm.memory_mib, from.empty() ? "" : ", ", from, vm.engine,
-                       vm.engine_version));
+  out.note(fmt::format("VM '{}' is {} ({} CPU{}, {} MiB{}{}, {})", vm.name, to_string(vm.state), vm.vcpus,
+                       vm.vcpus == 1 ? "" : "s", vm.memory_mib, from.empty() ? "" : ", ", from, vm.engine));
   if (!vm.renewed) out.warning(fmt::format("the clone was not renewed: {}", printable(vm.renew_reason)));
   if (!vm.network_reason.empty()) out.note(fmt::format("  network  {}", printable(vm.network_reason)));
   if (!vm.ports.empty()) out.note(fmt::format("  ports    {}", ports_text(vm.ports)));

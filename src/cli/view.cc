@@ -141,8 +141,9 @@ std::string age(SystemTime since, SystemTime now) {
 
 std::string port_text(const PortForward& port) {
   const std::string address = port.address == "127.0.0.1" ? "" : port.address + ":";
-  return fmt::format("{}{}->{}{}", address, port.host, port.guest,
-                     port.protocol == Protocol::kUdp ? "/udp" : "");
+  // 0 is a free one, chosen at each start.
+  const std::string host = port.host == 0 ? "any" : fmt::format("{}", port.host);
+  return fmt::format("{}{}->{}{}", address, host, port.guest, port.protocol == Protocol::kUdp ? "/udp" : "");
 }
 
 std::string ports_text(const std::vector<PortForward>& ports) {

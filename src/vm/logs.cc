@@ -19,6 +19,7 @@ using Write = std::function<void(std::string_view)>;
 // The last `lines` lines of a text, all of it for a negative number.
 std::string_view last_lines(std::string_view text, int64_t lines) {
   if (lines < 0) return text;
+  if (lines == 0) return {};
   size_t begin = text.size();
   if (begin > 0 && text.back() == '\n') --begin;
   while (lines > 0 && begin > 0) {
@@ -27,7 +28,7 @@ std::string_view last_lines(std::string_view text, int64_t lines) {
     if (newline == std::string_view::npos) return text;
     begin = newline;
   }
-  return lines == 0 && begin == text.size() ? std::string_view() : text;
+  return text;
 }
 
 // Follows one log through its rotations, woken by inotify and, at its end, by the VM's own.

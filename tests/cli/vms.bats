@@ -169,6 +169,11 @@ teardown() {
   contains "$output" "Linux version"
   k_exits 0 logs web -n 1
   [[ ${#lines[@]} -eq 1 ]]
+  contains "$output" "ready"
+  k_exits 0 logs web -n 0
+  [[ -z $output ]]
+  k_exits 0 logs web -n 99
+  contains "$output" "Linux version"
   k_exits 0 logs web --engine
   contains "$output" "Firecracker"
   knaller stop web
