@@ -163,8 +163,14 @@ Cloned clone_into_namespaces() {
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) {
     const int saved_errno = errno;
+    // The kernel's word for a limit of user.max_*_namespaces.
+    if (saved_errno == ENOSPC || saved_errno == EUSERS) {
+      throw Error(Code::kExhausted,
+                  "cannot make the engine's namespaces: the host's limit of them is reached",
+                  "see 'sysctl user.max_user_namespaces user.max_net_namespaces', and run 'knaller doctor'");
+    }
     throw errno_error(saved_errno, "make the engine's namespaces")
-        .with_hint("user namespaces may be forbidden or limited on this host; run 'knaller doctor'");
+        .with_hint("user namespaces may be forbidden on this host; run 'knaller doctor'");
   }
   return {static_cast<pid_t>(pid), UniqueFd(pidfd)};
 }

@@ -8,6 +8,7 @@
 #include "base/process.h"
 #include "base/socket.h"
 #include "base/text.h"
+#include "monitor/console.h"
 
 namespace knaller::monitor {
 namespace {
@@ -51,7 +52,18 @@ Launch Launch::begin(const std::string& monitor_binary, const LaunchSpec& spec, 
     const auto took = std::chrono::steady_clock::now() - began;
     on_phase("monitor", std::chrono::duration_cast<std::chrono::microseconds>(took));
   }
-  launch.await_started(deadline, on_phase);
+  std::string last_step = "monitor";
+  const auto note_phase = [&](std::string_view phase, std::chrono::microseconds duration) {
+    last_step = phase;
+    if (on_phase) on_phase(phase, duration);
+  };
+  try {
+    launch.await_started(deadline, note_phase);
+  } catch (const Error& error) {
+    if (error.code() != Code::kTimeout || !deadline.expired()) throw;
+    throw Error(Code::kTimeout, fmt::format("the start did not get beyond its step '{}' in time", last_step),
+                launch.console_hint());
+  }
   return launch;
 }
 
@@ -116,6 +128,16 @@ void Launch::await_started(const Deadline& deadline, const PhaseSink& on_phase) 
     }
   }
   fail_gone();
+}
+
+// The console that nobody has asked for yet.
+std::string Launch::console_hint() const {
+  Tail tail;
+  for (const auto& event : events_) {
+    if (event.kind == LaunchEvent::Kind::kConsole) tail.feed(event.text);
+  }
+  const std::string lines = tail.lines(20);
+  return lines.empty() ? "the guest's console is empty" : "last lines of the guest's console:\n" + lines;
 }
 
 void Launch::queue_event(const Json& message) {

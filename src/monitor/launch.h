@@ -73,6 +73,7 @@ class Launch {
   explicit Launch(UniqueFd socket) : socket_(std::move(socket)) {}
   bool read_message(nlohmann::json& message, const Deadline& deadline);
   void await_started(const Deadline& deadline, const PhaseSink& on_phase);
+  std::string console_hint() const;
   void queue_event(const nlohmann::json& message);
   void undo() noexcept;
 

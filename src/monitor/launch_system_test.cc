@@ -64,6 +64,34 @@ TEST(LaunchTest, ARefusedRequestUndoesAllAndSaysWhy) {
   EXPECT_THAT(vm.entries(), IsEmpty());
 }
 
+TEST(LaunchTest, AnEngineThatNeverAnswersIsGivenUpAtTheDeadline) {
+  TestVm vm;
+  vm.script(R"({"rules": [{"path": "/boot-source", "hang": "before"}]})");
+  try {
+    Launch::begin(kMonitorProgram, vm.spec, Deadline::after(milliseconds(500)));
+    FAIL() << "it started";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kTimeout);
+    EXPECT_THAT(error.what(), HasSubstr("did not get beyond its step"));
+  }
+  EXPECT_THAT(vm.entries(), IsEmpty());
+}
+
+TEST(LaunchTest, ACallerThatStopsIsCancelledAtOnce) {
+  TestVm vm;
+  vm.script(R"({"rules": [{"path": "/boot-source", "hang": "before"}]})");
+  std::stop_source stop;
+  const auto stop_when_asked = [&](std::string_view phase, std::chrono::microseconds) {
+    if (phase == "engine") stop.request_stop();
+  };
+  EXPECT_EQ(code_thrown_by([&] {
+              Launch::begin(kMonitorProgram, vm.spec, Deadline::after(seconds(30), stop.get_token()),
+                            stop_when_asked);
+            }),
+            Code::kCancelled);
+  EXPECT_THAT(vm.entries(), IsEmpty());
+}
+
 TEST(LaunchTest, AnEngineThatEndsEarlyIsNamedWithItsExitCodeAndConsole) {
   TestVm vm;
   vm.script(R"({"rules": [{"path": "/actions", "die": "before", "exit_code": 7}]})");
