@@ -99,10 +99,6 @@ VmInfo describe_in_making(const Context& context, const std::string& name) {
   return info;
 }
 
-Json ports_json(const VmInfo& info) {
-  return store::ports_to_json(info.ports);
-}
-
 }  // namespace
 
 void fill_from_record(VmInfo& info, const store::VmRecord& record) {
@@ -179,33 +175,18 @@ VmInfo inspect_vm(const Context& context, const std::string& name) {
 }
 
 std::string inspect_vm_json(const Context& context, const std::string& name) {
-  const VmInfo info = inspect_vm(context, name);
-  Json json = {
-      {"name", info.name},
-      {"uuid", info.uuid},
-      {"state", to_string(info.state)},
-      {"reason", info.reason},
-      {"network", {{"mode", info.network}, {"reason", info.network_reason}}},
-      {"created_at", format_time(info.created_at)},
-      {"started_at", info.started_at ? Json(format_time(*info.started_at)) : Json()},
-      {"vcpus", info.vcpus},
-      {"mem_size_mib", info.memory_mib},
-      {"ports", ports_json(info)},
-      {"ssh_port", info.ssh_port},
-      {"image", info.image},
-      {"engine", {{"kind", info.engine}, {"version", info.engine_version}}},
-      {"from_snapshot", info.from_snapshot},
-      {"renewed", info.renewed},
-      {"renew_reason", info.renew_reason},
-      {"directory", info.directory},
-      {"monitor_pid", info.monitor_pid},
-      {"engine_pid", info.engine_pid},
-  };
   const UniqueFd directory = open_vm(context, name);
+  const VmInfo info = describe_vm(context, name, directory.get());
   const store::VmRecord record = store::read_vm_record(directory.get(), name);
-  json["boot_args"] = record.boot_args;
-  json["engine"]["binary"] = record.engine_binary;
-  json["on_reboot"] = record.on_reboot == OnReboot::kStop ? "stop" : "restart";
+  Json json = parse_json(store::to_json_text(record), "vm.json");
+  json["memory_mib"] = record.memory_mib;
+  json.erase("mem_size_mib");
+  json["state"] = to_string(info.state);
+  json["reason"] = info.reason;
+  json["network_reason"] = info.network_reason;
+  json["directory"] = info.directory;
+  json["monitor_pid"] = info.monitor_pid;
+  json["engine_pid"] = info.engine_pid;
   if (const auto exit = monitor::read_exit_record(directory.get()); exit && info.monitor_pid == 0)
     json["exit"] = monitor::exit_record_to_json(*exit);
   const auto disk = stat_if_exists(directory.get(), "jail/" + own_disk(record));
