@@ -177,7 +177,7 @@ TEST_F(NetworkTest, NothingGetsOutToForbiddenAddressesWhateverItsSource) {
     const UniqueFd uplink = make_uplink({kHostAddress});
     const TestVm vm(standard_plan({tcp(22)}));
     const Pasta pasta = vm.start_pasta();
-    for (const uint8_t protocol : {IPPROTO_UDP, IPPROTO_TCP, IPPROTO_ICMP}) {
+    for (const auto protocol : {uint8_t{IPPROTO_UDP}, uint8_t{IPPROTO_TCP}, uint8_t{IPPROTO_ICMP}}) {
       for (const char* destination : kForbidden) {
         send_frame(vm.tap(), frame_of({vm.plan.guest_address, destination, 1234, protocol}));
         for (const char* source : kForgedSources) {
