@@ -9,6 +9,7 @@
 
 #include "base/process.h"
 #include "base/socket.h"
+#include "firecracker/client.h"
 #include "monitor/test_vm.h"
 
 namespace knaller::monitor {
@@ -81,6 +82,32 @@ TEST_F(NetworkTest, PastaIsStartedAgainOnTheSamePorts) {
   EXPECT_TRUE(port_is_open(port));
   EXPECT_EQ(vm_.client().status(soon()).state, "running");
   vm_.client().stop(seconds(5), true, soon());
+}
+
+TEST_F(NetworkTest, AKilledMonitorTakesPastaWithItWithinASecondAndItsPortIsFree) {
+  Launch launch = vm_.start();
+  const pid_t pasta = find_pasta(launch.monitor_pid());
+  ASSERT_NE(pasta, 0);
+  ASSERT_EQ(::kill(launch.monitor_pid(), SIGKILL), 0);
+  EXPECT_TRUE(becomes_true([&] { return is_gone(pasta) && is_gone(launch.engine_pid()); }, seconds(1)));
+  EXPECT_FALSE(port_is_open(launch.network()->ports.at(0).host));
+}
+
+TEST_F(NetworkTest, AfterARebootOfTheGuestThePortsAreTheSame) {
+  Launch launch = vm_.start();
+  const uint16_t port = launch.network()->ports.at(0).host;
+  const pid_t pasta = find_pasta(launch.monitor_pid());
+  const UniqueFd jail = open_directory(vm_.path("jail"));
+  firecracker::Client(jail.get(), "api.sock").apply(firecracker::send_ctrl_alt_del(), soon());
+  ASSERT_TRUE(becomes_true(
+      [&] {
+        const Status status = vm_.client().status(soon());
+        return status.reboots == 1 && status.state == "running" && status.network == "rootless";
+      },
+      seconds(10)));
+  EXPECT_EQ(vm_.client().status(soon()).ports.at(0).host, port);
+  EXPECT_TRUE(port_is_open(port));
+  EXPECT_TRUE(is_gone(pasta));
 }
 
 TEST_F(NetworkTest, AfterFourDeathsInAMinuteTheVmLivesOnWithoutNetwork) {
