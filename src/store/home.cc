@@ -145,7 +145,16 @@ UniqueFd Home::open_entry(Kind kind, const std::string& name) const {
 
 LockFile Home::lock(Kind kind, const std::string& name, const std::string& verb, const Deadline& deadline,
                     const std::function<void(const std::string&)>& on_wait) const {
-  return LockFile::acquire(locks_.get(), lock_name(kind, name), verb, deadline, on_wait);
+  try {
+    return LockFile::acquire(locks_.get(), lock_name(kind, name), verb, deadline, on_wait);
+  } catch (Error& error) {
+    // A home that can't be written is met here first.
+    if (error.code() == Code::kPermission || error.code() == Code::kExhausted) {
+      error.in(fmt::format("lock it in '{}/locks'", path_));
+      if (error.hint().empty()) error.with_hint("make that folder writable, or set KNALLER_HOME to one that is");
+    }
+    throw;
+  }
 }
 
 void Home::sweep() const {

@@ -57,6 +57,10 @@ Engine qemu_engine(const EngineChoice& choice, const std::string& libexec, std::
   if (binary.empty())
     throw Error(Code::kNotFound, fmt::format("there is no engine '{}'", wanted),
                 "install knaller completely");
+  // It looks in the jail, which shows it the host's /usr, whatever PATH is here.
+  if (find_program("qemu-system-x86_64").empty() && find_program("/usr/bin/qemu-system-x86_64").empty())
+    throw Error(Code::kNotFound, "there is no 'qemu-system-x86_64' to run the VM on",
+                "sudo apt install qemu-system-x86   # or choose --engine firecracker");
   return make_engine("qemu", absolute(binary), std::move(reason), deadline);
 }
 
