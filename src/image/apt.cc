@@ -100,6 +100,15 @@ std::string field(const std::string& stanza, std::string_view name) {
   return {};
 }
 
+// apt writes PACKAGE_VERSION_ARCHITECTURE.deb, with the version's colon escaped.
+std::string deb_name(const std::string& stanza) {
+  std::string version;
+  for (const char c : field(stanza, "Version")) version += c == ':' ? std::string("%3a") : std::string(1, c);
+  return fmt::format("{}_{}_{}.deb", field(stanza, "Package"), version, field(stanza, "Architecture"));
+}
+
+}  // namespace
+
 bool is_package_name(std::string_view name) {
   return name.size() >= 2 && name.size() <= 128 &&
          std::ranges::all_of(name,
@@ -109,15 +118,6 @@ bool is_package_name(std::string_view name) {
                              }) &&
          name[0] != '-' && name[0] != '+' && name[0] != '.';
 }
-
-// apt writes PACKAGE_VERSION_ARCHITECTURE.deb, with the version's colon escaped.
-std::string deb_name(const std::string& stanza) {
-  std::string version;
-  for (const char c : field(stanza, "Version")) version += c == ':' ? std::string("%3a") : std::string(1, c);
-  return fmt::format("{}_{}_{}.deb", field(stanza, "Package"), version, field(stanza, "Architecture"));
-}
-
-}  // namespace
 
 double percent_of_status_line(std::string_view line) {
   const auto parts = split(line, ':');
@@ -242,10 +242,7 @@ std::string Apt::dependency(const std::string& name, const std::string& prefix, 
 
 std::vector<std::string> Apt::closure(const std::vector<std::string>& names, const Deadline& deadline) {
   std::vector<std::string> arguments = {"-qq", "--print-uris", "install"};
-  for (const std::string& name : names) {
-    if (!is_package_name(name)) fail(Code::kInvalidArgument, "'{}' is no package name", printable(name));
-    arguments.push_back(name);
-  }
+  arguments.insert(arguments.end(), names.begin(), names.end());
   std::vector<std::string> result;
   // 'http://…' NAME_VERSION_ARCHITECTURE.deb SIZE DIGEST
   for (const std::string_view line : split(output_of("apt-get", std::move(arguments), deadline), '\n')) {

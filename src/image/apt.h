@@ -32,7 +32,7 @@ class Apt {
   void update(const Deadline& deadline);
   // The package that `name` (a metapackage) depends on and whose name begins with `prefix`.
   std::string dependency(const std::string& name, const std::string& prefix, const Deadline& deadline);
-  // `names` and all that they depend on, without what is only recommended.
+  // `names`, which are package names, and all that they depend on, without what is only recommended.
   std::vector<std::string> closure(const std::vector<std::string>& names, const Deadline& deadline);
   // Exactly these; apt checks their digests. What lies there from before and is right is not fetched again.
   std::vector<PackageFile> download(const std::vector<std::string>& names, const Deadline& deadline);
@@ -56,6 +56,9 @@ class Apt {
   std::vector<std::string> environment_;
   EventSink sink_;
 };
+
+// As Debian's policy allows them; nothing that could be an option or hold a comma. Pure.
+bool is_package_name(std::string_view name);
 
 // "dlstatus:3:45.2000:Retrieving file 3 of 10" -> 45.2; negative when the line is no such one. Pure.
 double percent_of_status_line(std::string_view line);

@@ -134,6 +134,9 @@ Image build(const store::Home& home, const BuildOptions& given, const Deadline& 
                 fmt::format("there is no kind of image '{}'", printable(options.kind)),
                 "\"tiny\" and \"debian\" can be built; others come with knaller image import");
   }
+  for (const std::string& package : options.packages)
+    if (!is_package_name(package))
+      fail(Code::kInvalidArgument, "'{}' is no package name", printable(package));
   if (options.name.empty()) options.name = options.kind;
   store::Name::parse(options.name, "image name");
   return in_context(

@@ -135,6 +135,13 @@ TEST(SubIds, AreFoundByNameOrNumber) {
   for (const char* user : {"an", "bad", "", "#"}) EXPECT_EQ(most_sub_ids(text, user, "7"), 0U) << user;
 }
 
+TEST(Apt, PackageNames) {
+  for (const char* name : {"jq", "libstdc++6", "python3.11", "g++"})
+    EXPECT_TRUE(is_package_name(name)) << name;
+  for (const char* name : {"", "x", "-x", "--opt", "a,b", "a b", "A", "a/b", "a=1", ".a", "a\n"})
+    EXPECT_FALSE(is_package_name(name)) << name;
+}
+
 TEST(Apt, StatusLines) {
   EXPECT_DOUBLE_EQ(percent_of_status_line("dlstatus:3:45.2000:Retrieving file 3 of 10"), 45.2);
   for (const char* line : {"", "dlstatus", "dlstatus:1", "dlstatus:1:x:", "pmstatus:a:5:b",

@@ -1,0 +1,34 @@
+#include "shared_home.h"
+
+#include "base/process.h"
+#include "disk/ext4.h"
+
+namespace knaller::image {
+
+SharedHome& SharedHome::shared() {
+  static SharedHome home;
+  return home;
+}
+
+SharedHome::SharedHome() {
+  tiny_ = build(home_, options("tiny"), Deadline::after(std::chrono::minutes(10)));
+}
+
+BuildOptions SharedHome::options(const std::string& name) const {
+  return {.kind = "tiny",
+          .name = name,
+          .guest_helper = KNALLER_GUEST_HELPER,
+          .cache_folder = folder_.path("packages")};
+}
+
+std::vector<std::string> all_entries(const store::Home& home) {
+  return list_directory(home.folder(store::Kind::kImage));
+}
+
+std::string debugfs(const std::string& image, const std::string& request) {
+  SpawnOptions options;
+  options.argv = {disk::require_program("debugfs", "e2fsprogs"), "-R", request, image};
+  return run_checked(std::move(options), Deadline::never());
+}
+
+}  // namespace knaller::image
