@@ -100,7 +100,9 @@ void run(const ProgramOptions& options, QemuHypervisor& hypervisor, firecracker:
       fail(Code::kAlreadyExists, "Failed to open the API socket at: {}. Check that it is not already used.",
            path);
     }
-    socket = listen_unix(AT_FDCWD, path);
+    const size_t slash = path.rfind('/');
+    const UniqueFd folder = open_directory(slash == std::string::npos ? "." : path.substr(0, slash + 1));
+    socket = listen_unix(folder.get(), path.substr(slash + 1));
     api.log(fmt::format("Listening on API socket (\"{}\").", printable(path)));
   }
   if (options.config_file) api.apply_config_file(read_file(*options.config_file, kConfigLimit));
