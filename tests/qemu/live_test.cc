@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "live_test.h"
+#include "tiny_guest.h"
 
 namespace knaller::test {
 namespace {
@@ -228,6 +229,21 @@ TEST_F(Live, SaysWhichTapIsTaken) {
     EXPECT_THAT(error.what(), HasSubstr("tap0"));
   }
   EXPECT_EQ(vm.client().describe(guest_patience()).state, "Not started");
+}
+
+TEST_F(Live, WritesMetricsWhenAsked) {
+  LiveVm vm;
+  vm.client().apply(request("PUT", "/metrics", R"({"metrics_path":"metrics"})"), guest_patience());
+  vm.folder().write("vmlinux", counting_kernel());
+  vm.client().apply(firecracker::put_boot_source({"vmlinux", {}, ""}), guest_patience());
+  vm.answer_to(firecracker::put_drive({"missing", "missing", false, false}));
+  vm.client().apply(firecracker::start_instance(), guest_patience());
+  EXPECT_EQ(vm.folder().read("metrics"), "");
+  vm.client().apply(request("PUT", "/actions", R"({"action_type":"FlushMetrics"})"), guest_patience());
+  const std::string metrics = vm.folder().read("metrics");
+  EXPECT_THAT(metrics, HasSubstr(R"("actions_count":1)"));
+  EXPECT_THAT(metrics, HasSubstr(R"("drive_count":1,"drive_fails":1)"));
+  EXPECT_THAT(metrics, HasSubstr(R"("utc_timestamp_ms":)"));
 }
 
 TEST_F(Live, QemusOwnWordsReachTheClient) {
