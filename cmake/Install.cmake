@@ -7,9 +7,13 @@ install(TARGETS knaller-guest RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/kn
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/knaller DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-# The folders' libraries become one object in which every hidden symbol is local, so that a program that links it sees the public
-# interface and clashes with nothing else. Groups are resolved first: a program's own copy of an inline function must not
-# discard the one that the library's local symbols refer to.
+# The folders' libraries become one object in which every symbol but the public interface's is local, so that a program that
+# links it clashes with nothing of what is behind it. Groups are resolved first: a program's own copy of an inline function
+# must not discard the one that the library's local symbols refer to.
+set(public "")
+foreach(form _ZN _ZNK _ZTIN _ZTSN _ZTVN)
+  list(APPEND public --keep-global-symbol=${form}7knaller2v0*)
+endforeach()
 set(archives "")
 foreach(folder monitor image guest memory net disk store firecracker base)
   list(APPEND archives $<TARGET_FILE:knaller_${folder}>)
@@ -20,7 +24,7 @@ add_custom_command(OUTPUT ${library}
   COMMAND ${CMAKE_COMMAND} -E rm -f ${library}
   COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o ${CMAKE_BINARY_DIR}/lib/knaller.o
     --whole-archive $<TARGET_FILE:knaller_vm> --no-whole-archive --start-group ${archives} --end-group
-  COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${CMAKE_BINARY_DIR}/lib/knaller.o
+  COMMAND ${CMAKE_OBJCOPY} --strip-debug --wildcard ${public} ${CMAKE_BINARY_DIR}/lib/knaller.o
   COMMAND ${CMAKE_AR} rcs ${library} ${CMAKE_BINARY_DIR}/lib/knaller.o
   COMMAND ${CMAKE_COMMAND} -E rm -f ${CMAKE_BINARY_DIR}/lib/knaller.o
   DEPENDS knaller_vm ${archives} COMMENT "Linking the installed library libknaller.a" VERBATIM)
