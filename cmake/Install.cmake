@@ -7,13 +7,6 @@ install(TARGETS knaller-guest RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/kn
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/knaller DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-# The folders' libraries become one object in which every symbol but the public interface's is local, so that a program that
-# links it clashes with nothing of what is behind it. Groups are resolved first: a program's own copy of an inline function
-# must not discard the one that the library's local symbols refer to.
-set(public "")
-foreach(form _ZN _ZNK _ZTIN _ZTSN _ZTVN)
-  list(APPEND public --keep-global-symbol=${form}7knaller2v0*)
-endforeach()
 set(archives "")
 foreach(folder monitor image guest memory net disk store firecracker base)
   list(APPEND archives $<TARGET_FILE:knaller_${folder}>)
@@ -21,18 +14,13 @@ endforeach()
 set(library ${CMAKE_BINARY_DIR}/lib/libknaller.a)
 add_custom_command(OUTPUT ${library}
   COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/lib
-  COMMAND ${CMAKE_COMMAND} -E rm -f ${library}
-  COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o ${CMAKE_BINARY_DIR}/lib/knaller.o
-    --whole-archive $<TARGET_FILE:knaller_vm> --no-whole-archive --start-group ${archives} --end-group
-  COMMAND ${CMAKE_OBJCOPY} --strip-debug --wildcard ${public} ${CMAKE_BINARY_DIR}/lib/knaller.o
-  COMMAND ${CMAKE_AR} rcs ${library} ${CMAKE_BINARY_DIR}/lib/knaller.o
-  COMMAND ${CMAKE_COMMAND} -E rm -f ${CMAKE_BINARY_DIR}/lib/knaller.o
-  DEPENDS knaller_vm ${archives} COMMENT "Linking the installed library libknaller.a" VERBATIM)
+  COMMAND ${CMAKE_SOURCE_DIR}/cmake/merge-library ${library} $<TARGET_FILE:knaller_vm> ${archives}
+  DEPENDS knaller_vm ${archives} ${CMAKE_SOURCE_DIR}/cmake/merge-library COMMENT "Linking the installed library libknaller.a" VERBATIM)
 add_custom_target(libknaller ALL DEPENDS ${library})
 install(FILES ${library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
 # The pkg-config names of what libknaller.a itself needs; both packages say the same.
-set(KNALLER_REQUIRES_LIST fmt libcrypto ext2fs com_err libarchive libzstd liblz4 liblzma zlib libssh libmnl libnftables)
+set(KNALLER_REQUIRES_LIST fmt libcrypto ext2fs com_err libarchive libzstd liblz4 liblzma zlib libssh)
 list(JOIN KNALLER_REQUIRES_LIST " " KNALLER_REQUIRES)
 file(RELATIVE_PATH KNALLER_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${CMAKE_SOURCE_DIR}/cmake/knaller.pc.in ${CMAKE_BINARY_DIR}/package/knaller.pc @ONLY)
