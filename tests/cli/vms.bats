@@ -209,6 +209,16 @@ teardown() {
   [[ -z $output ]]
 }
 
+@test "a command that is killed leaves its VM running, and with --rm takes it along" {
+  python3 "$KNALLER_SOURCE/tests/cli/foreground.py" killed
+  k_exits 0 ls --format '{{.Name}} {{.Status}}'
+  [[ $output == "web running" ]]
+  k_exits 0 rm -f web
+  python3 "$KNALLER_SOURCE/tests/cli/foreground.py" killed-and-removed
+  k_exits 0 ls -aq
+  [[ -z $output ]]
+}
+
 @test "ssh, exec and cp need a network: exit code 6" {
   k_exits 0 start -d web
   k_exits 6 ssh web

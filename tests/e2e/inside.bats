@@ -1,0 +1,166 @@
+# Reaching into a real guest: exec, ssh, cp, run, ssh-config, and the terminal.
+# shellcheck disable=SC2154 # bats' run sets them
+# shellcheck disable=SC2016 # meant for another shell
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+  export KNALLER_HOME="$BATS_FILE_TMPDIR/home" XDG_CONFIG_HOME="$BATS_FILE_TMPDIR/config"
+  knaller image build tiny
+  knaller start in --detach --mem 256
+}
+
+teardown_file() {
+  knaller rm -f --all > /dev/null 2>&1 || true
+}
+
+setup() {
+  cd "$BATS_TEST_TMPDIR"
+}
+
+inside() {
+  run --separate-stderr knaller exec in -- "$@"
+}
+
+terminal() {
+  python3 "$BATS_TEST_DIRNAME/terminal.py" "$@"
+}
+
+@test "exec passes each argument literally" {
+  inside printf '<%s>' 'a b' '$HOME' '' "it's" '"' '\n' '*' $'two\nlines' '-n' '--' 'ü'
+  [ "$status" -eq 0 ]
+  [ "$output" = $'<a b><$HOME><><it\'s><"><\\n><*><two\nlines><-n><--><ü>' ]
+}
+
+@test "exec returns the command's own code, 255 too, 126, 127 and 128+N" {
+  for code in 0 1 2 3 125 126 127 255; do
+    inside sh -c "exit $code"
+    [ "$status" -eq "$code" ]
+  done
+  inside no-such-command
+  [ "$status" -eq 127 ]
+  inside /etc/passwd
+  [ "$status" -eq 126 ]
+  inside sh -c 'kill -TERM $$'
+  [ "$status" -eq 143 ]
+  inside sh -c 'kill -KILL $$'
+  [ "$status" -eq 137 ]
+}
+
+@test "exec keeps output and errors apart, and carries input of any bytes" {
+  inside sh -c 'echo out; echo err >&2'
+  [ "$output" = out ]
+  [ "$stderr" = err ]
+  head -c 3000000 /dev/urandom > bytes
+  knaller exec in -- cat < bytes > back
+  cmp bytes back
+  run knaller exec -n in -- cat
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
+}
+
+@test "exec sets variables, directory and nothing else" {
+  run knaller exec -e 'A=b c' -e "Q=it's" -w /etc in -- sh -c 'pwd; echo "$A|$Q"'
+  [ "$output" = $'/etc\nb c|it\'s' ]
+  run knaller exec -w /no/such/place in -- pwd
+  [ "$status" -ne 0 ]
+}
+
+@test "exec passes signals on" {
+  coproc GUEST { exec knaller exec in -- sh -c 'trap "echo caught; exit 9" INT; echo up; while :; do sleep 0.1; done'; }
+  read -r line <&"${GUEST[0]}"
+  [ "$line" = up ]
+  exec {out}<&"${GUEST[0]}"
+  pid=$GUEST_PID
+  kill -INT "$pid"
+  read -r line <&"$out"
+  [ "$line" = caught ]
+  code=0
+  wait "$pid" || code=$?
+  [ "$code" -eq 9 ]
+}
+
+@test "exec gives a terminal its size, follows its changes, and hands Ctrl-C to the guest" {
+  terminal window in
+}
+
+@test "125 when the connection fails" {
+  knaller pause in
+  run --separate-stderr knaller exec in -- true
+  knaller resume in
+  [ "$status" -eq 125 ]
+  [[ $stderr == *resume* ]]
+}
+
+@test "ssh gives the string to the guest's shell" {
+  run --separate-stderr knaller ssh in -- 'echo $HOME; exit 5'
+  [ "$status" -eq 5 ]
+  [ "$output" = /root ]
+  run knaller ssh in hostname
+  [ "$output" = in ]
+}
+
+@test "ssh, scp and sftp read what ssh-config prints" {
+  knaller ssh-config in > config
+  echo content > file
+  ssh -F config in true
+  scp -q -F config file in:/tmp/by-scp
+  echo 'put file /tmp/by-sftp' | sftp -q -b - -F config in
+  inside cat /tmp/by-scp /tmp/by-sftp
+  [ "$output" = $'content\ncontent' ]
+}
+
+@test "ssh refuses a guest with another host key" {
+  knaller ssh-config in > config
+  port=$(sed -n 's/ *Port //p' config)
+  knaller start other --detach --mem 256
+  other=$(knaller inspect other | jq .ssh_port)
+  sed -i "s/$port/$other/" config
+  run ssh -F config in true
+  [ "$status" -eq 255 ]
+  knaller rm -f other
+}
+
+@test "cp carries files and directories both ways, with modes, links and odd names" {
+  mkdir -p tree/sub
+  echo one > 'tree/a file'
+  echo two > tree/sub/exec
+  chmod 0755 tree/sub/exec
+  ln -s sub/exec tree/link
+  head -c 500000 /dev/urandom > tree/bytes
+  knaller cp tree in:/srv
+  inside sh -c 'cat "/srv/tree/a file" /srv/tree/link; test -x /srv/tree/sub/exec && readlink /srv/tree/link'
+  [ "$output" = $'one\ntwo\nsub/exec' ]
+  knaller cp in:/srv/tree back
+  diff -r tree back
+  [ "$(readlink back/link)" = sub/exec ]
+  [ -x back/sub/exec ]
+  knaller cp in:/etc/hostname name
+  [ "$(cat name)" = in ]
+  run knaller cp in:/no/such/file .
+  [ "$status" -eq 3 ]
+  run knaller cp no-such-file in:/tmp
+  [ "$status" -eq 3 ]
+}
+
+@test "run returns the command's code and leaves nothing" {
+  run --separate-stderr knaller run --mem 256 -- sh -c 'cat; exit 7' <<< input
+  [ "$status" -eq 7 ]
+  [ "$output" = input ]
+  [ "$(knaller ls -aq)" = in ]
+}
+
+@test "run --keep keeps the VM" {
+  knaller run --keep --mem 256 kept -- true
+  [ "$(knaller ls --format '{{.Name}} {{.Status}}')" = $'in running\nkept running' ]
+  knaller rm -f kept
+}
+
+@test "run that is killed leaves nothing, either" {
+  coproc GUEST { exec knaller run --mem 256 killed -- sh -c 'echo up; sleep 1000'; }
+  read -r line <&"${GUEST[0]}"
+  [ "$line" = up ]
+  monitor=$(knaller inspect killed | jq .monitor_pid)
+  kill -KILL "$GUEST_PID"
+  timeout 10 tail --pid "$monitor" -f /dev/null
+  [ "$(knaller ls -aq)" = in ]
+}
