@@ -232,7 +232,9 @@ struct EngineApi::Impl {
       refusing_as("Load snapshot error: Failed to restore from snapshot: ", [&] {
         if (body.contains("mem_backend") && body["mem_backend"].at("backend_type") == "Uffd")
           refuse("Failed to load guest memory: page fault handlers are not supported by this engine.");
-        setup = hypervisor.load(load_request_from(body));
+        LoadRequest request = load_request_from(body);
+        request.serial_out_path = setup.serial_out_path;
+        setup = hypervisor.load(request);
       });
     } catch (const Error& error) {
       load_failed = true;

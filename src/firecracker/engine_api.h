@@ -80,6 +80,7 @@ struct LoadRequest {
   bool clock_realtime = false;
   std::vector<NetworkOverride> network_overrides;
   std::optional<std::string> vsock_override = std::nullopt;
+  std::optional<std::string> serial_out_path = std::nullopt;  // from PUT /serial before
 };
 
 class Hypervisor {

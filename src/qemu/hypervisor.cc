@@ -109,12 +109,17 @@ void QemuHypervisor::launch(MachinePlan plan, UniqueFd memory) {
   memory_ = std::move(memory);
   file_generation_.assign(plan_->setup.drives.size(), 0);
   resize_on_resume_.assign(plan_->setup.drives.size(), false);
-  watch();
-  set_limits();
-  Json capabilities = Json::array();
-  for (const char* name : {"x-ignore-shared", "events"})
-    capabilities.push_back({{"capability", name}, {"state", true}});
-  command("migrate-set-capabilities", {{"capabilities", std::move(capabilities)}});
+  try {
+    watch();
+    set_limits();
+    Json capabilities = Json::array();
+    for (const char* name : {"x-ignore-shared", "events"})
+      capabilities.push_back({{"capability", name}, {"state", true}});
+    command("migrate-set-capabilities", {{"capabilities", std::move(capabilities)}});
+  } catch (const Error&) {
+    process_.reset();
+    throw;
+  }
 }
 
 std::vector<UniqueFd> QemuHypervisor::open_taps(const VmSetup& setup) {

@@ -67,7 +67,7 @@ VmSetup QemuHypervisor::load(const LoadRequest& request) {
   const State state = read_state(request.state_path);
   MachinePlan plan;
   plan.setup = firecracker::restored_setup(state.setup, request);
-  plan.setup.serial_out_path.reset();  // of another host's or folder's; the console is standard output
+  plan.setup.serial_out_path = request.serial_out_path;  // the one of the saved VM is not ours
   plan.incoming = true;
   check(plan.setup);
   check_host(state);

@@ -239,6 +239,26 @@ TEST_F(Snapshots, ShareOneMemoryFile) {
   EXPECT_EQ(digest_of(original.folder(), "memory"), memory);
 }
 
+TEST_F(Snapshots, RestoreWithTheConsoleInAFile) {
+  LiveVm original;
+  original.boot();
+  original.next_tick();
+  original.pause();
+  original.save();
+  LiveVm clone;
+  clone.client().apply(request("PUT", "/serial", R"({"serial_out_path":"serial"})"), guest_patience());
+  clone.load_from(original.folder());
+  LiveVm second;
+  second.load_from(original.folder());
+  second.wait_for_line("mem=ok");
+  EXPECT_EQ(clone.console(), "");
+  const Deadline deadline = guest_patience();
+  while (clone.folder().read("serial").find("mem=ok") == std::string::npos) {
+    deadline.check("the guest's words in its own file");
+    pause_for(std::chrono::milliseconds(5), deadline);
+  }
+}
+
 class BadSnapshots : public Snapshots {
  protected:
   // Loads, and returns the refusal. The engine must have ended with status 1.
