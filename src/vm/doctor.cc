@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -101,6 +102,18 @@ bool can_make_namespaces() {
   return run_program(std::move(program), soon()).status.success();
 }
 
+// mount_setattr(2), with which the jail's mounts are made read-only, is of Linux 5.12.
+CheckRow check_kernel() {
+  struct utsname name {};
+  if (::uname(&name) != 0) fail_errno("ask for the kernel's version");
+  const std::vector<std::string_view> parts = split(name.release, '.');
+  const int64_t major = parse_integer(parts[0], 0, 1000).value_or(0);
+  const int64_t minor = parts.size() < 2 ? 0 : parse_integer(parts[1], 0, 1000).value_or(0);
+  if (major > 5 || (major == 5 && minor >= 12)) return ok("kernel", name.release);
+  return failed("kernel", fmt::format("{} is too old: the jail needs Linux 5.12", name.release),
+                "install a newer kernel");
+}
+
 std::string sysctl(const std::string& name) {
   return std::string(trim(read_file_if_exists(AT_FDCWD, "/proc/sys/" + name).value_or("")));
 }
@@ -187,6 +200,7 @@ CheckRow run_check(const std::string& name, const std::function<CheckRow()>& che
 
 std::vector<CheckRow> run_doctor(const Context& context) {
   return {
+      run_check("kernel", check_kernel),
       run_check("KVM", check_kvm),
       run_check("Firecracker", check_firecracker),
       run_check("QEMU", [&] { return check_qemu(context); }),
