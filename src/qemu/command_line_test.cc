@@ -41,7 +41,7 @@ TEST(CommandLine, OfABoot) {
   const auto arguments = qemu_arguments(example());
   EXPECT_EQ(after(arguments, "-kernel"), "vmlinux");
   EXPECT_EQ(after(arguments, "-initrd"), "initramfs");
-  EXPECT_EQ(after(arguments, "-append"), "console=ttyS0 tsc_early_khz=2596137 root=/dev/vda rw");
+  EXPECT_EQ(after(arguments, "-append"), "console=ttyS0 tsc_early_khz=2596137 tsc=reliable root=/dev/vda rw");
   EXPECT_EQ(after(arguments, "-smp"), "2");
   EXPECT_EQ(after(arguments, "-m"), "256M");
   EXPECT_EQ(after(arguments, "-netdev"), "tap,id=tap0,fd=7,vhost=off");
