@@ -13,6 +13,7 @@ struct Engine {
   std::string name;  // "fake", "firecracker", "qemu"
   EngineChoice choice;
   std::string binary;
+  bool fake = false;
   int pairs = 15;
 };
 

@@ -72,7 +72,7 @@ void fork_workers(int workers) {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
     std::printf("%s after %d ms: ", worker.c_str(), static_cast<int>(took.count()));
     std::fflush(stdout);
-    shell(manager, worker, "echo \"$(cat /root/work), now of $(hostname)\" | tee /root/work");
+    shell(manager, worker, "work=$(cat /root/work); echo \"$work, now of $(hostname)\" | tee /root/work");
   }
   shell(manager, parent, "cat /root/work");
 }
