@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -20,12 +21,18 @@ SshTarget target_of(Context& context, const std::string& name) {
   return target;
 }
 
+bool is_pinned(const SshTarget& target) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(target.known_hosts_file, error);
+  return !error && size > 0;
+}
+
 std::vector<std::string> ssh_arguments(const Invocation& args, const std::string& name,
                                        const SshTarget& target) {
   std::vector<std::string> argv{"ssh"};
-  for (const auto& [keyword, value] : ssh_settings(target)) {
+  for (const auto& [keyword, value] : ssh_settings(target, is_pinned(target))) {
     argv.emplace_back("-o");
-    argv.push_back(keyword + "=" + value);
+    argv.push_back(fmt::format("{}={}", keyword, value));
   }
   if (args.has("tty")) argv.emplace_back("-t");
   for (const std::string& option : args.all("option")) {
@@ -75,7 +82,8 @@ int cmd_ssh_config(Context& context) {
                   {"host_alias", target.host_alias}};
     });
   return for_each_name_quietly(context, names, [&context](const std::string& name) {
-    context.out().raw(ssh_stanza(name, target_of(context, name)));
+    const SshTarget target = target_of(context, name);
+    context.out().raw(ssh_stanza(name, target, is_pinned(target)));
     return Json();
   });
 }

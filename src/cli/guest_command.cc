@@ -96,6 +96,8 @@ ExecOptions exec_options(const Context& context, std::vector<std::string> argv) 
   options.tty = wants_terminal(args);
   const char* term = std::getenv("TERM");
   if (options.tty && term != nullptr) options.environment.emplace_back("TERM", term);
+  // A guest that was started without waiting may still be booting.
+  options.connect_timeout = context.settings().duration("wait_timeout").value_or(std::chrono::seconds(30));
   options.stdin_fd = args.has("no-stdin") ? -1 : STDIN_FILENO;
   options.stdout_fd = STDOUT_FILENO;
   options.stderr_fd = STDERR_FILENO;

@@ -112,6 +112,15 @@ TEST(Ssh, QuotesPaths) {
   EXPECT_EQ(ssh_quoted("/home/a b/100%/x\"y\\z"), "\"/home/a b/100%%/x\\\"y\\\\z\"");
 }
 
+TEST(Ssh, AKeyThatIsKnownIsRequired) {
+  const SshTarget target{"127.0.0.1", 2222, "root", "/home/a b/key", "/home/a b/known", "knaller"};
+  const std::string pinned = ssh_stanza("web", target, true);
+  EXPECT_THAT(pinned, StartsWith("Host web\n  HostName 127.0.0.1\n  Port 2222\n  User root\n"));
+  EXPECT_THAT(pinned, HasSubstr("  IdentityFile \"/home/a b/key\"\n"));
+  EXPECT_THAT(pinned, HasSubstr("  StrictHostKeyChecking yes\n"));
+  EXPECT_THAT(ssh_stanza("web", target, false), HasSubstr("  StrictHostKeyChecking accept-new\n"));
+}
+
 TEST(ErrorText, HasMessageContextAndHint) {
   Error error(Code::kNotFound, "no VM named 'wbe'\x1b", "did you mean 'web'?");
   error.in("stop");

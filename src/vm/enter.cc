@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "guest/copy.h"
+#include "guest/probe.h"
 #include "guest/session.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
@@ -25,15 +26,28 @@ void require_running(const std::string& name, int directory) {
                 fmt::format("resume it: knaller resume {}", name));
 }
 
+// A guest that was started without waiting is waited for here.
 guest::Session open_session(const Context& context, const std::string& name, const Deadline& deadline) {
   const SshTarget target = ssh_target(context, name);
-  return guest::Session::connect({.host = target.host,
-                                  .port = target.port,
-                                  .user = target.user,
-                                  .key_file = target.key_file,
-                                  .known_hosts_file = target.known_hosts_file,
-                                  .host_alias = target.host_alias},
-                                 deadline);
+  const guest::Address address{.host = target.host,
+                               .port = target.port,
+                               .user = target.user,
+                               .key_file = target.key_file,
+                               .known_hosts_file = target.known_hosts_file,
+                               .host_alias = target.host_alias};
+  try {
+    return guest::Session::connect(address, deadline);
+  } catch (const Error& error) {
+    if (error.code() != Code::kIo) throw;
+  }
+  try {
+    const UniqueFd directory = open_vm(context, name);
+    guest::probe(target.host, target.port, deadline, [&] { require_running(name, directory.get()); });
+  } catch (Error& error) {
+    if (error.hint().empty()) error.with_hint(fmt::format("see how far it is: knaller logs {}", name));
+    throw;
+  }
+  return guest::Session::connect(address, deadline);
 }
 
 }  // namespace

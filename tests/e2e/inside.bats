@@ -83,6 +83,16 @@ terminal() {
   terminal window in
 }
 
+@test "exec waits for a guest that nobody waited for" {
+  knaller start soon --detach --mem 256 --no-wait
+  run knaller exec --wait-timeout 2m soon -- hostname
+  [ "$status" -eq 0 ]
+  [ "$output" = soon ]
+  run knaller ssh soon hostname
+  [ "$output" = soon ]
+  knaller rm -f soon
+}
+
 @test "125 when the connection fails" {
   knaller pause in
   run --separate-stderr knaller exec in -- true
