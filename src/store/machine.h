@@ -28,8 +28,7 @@ struct Machine {
   bool has_ssh = false;  // knaller's key is in the guest
 
   NetworkMode network = NetworkMode::kRootless;
-  std::vector<PortForward>
-      ports;  // of a VM as asked for (host 0: leased anew at each start), of a snapshot as bound
+  std::vector<PortForward> ports;  // of a VM as asked for (host 0: leased), of a snapshot as bound
   std::string
       network_of;  // the Go program's VM name from which TAP, MAC and addresses derive; "" for knaller's own
 

@@ -22,6 +22,15 @@ std::string find_pasta(const Context& context) {
   return found;
 }
 
+// In the order of network_plan(): SSH's, then the user's. Only leased ones, for the others have their
+// numbers.
+void ask_for_last_ports(net::Plan& plan, const store::VmRecord& record) {
+  plan.ports.front().host = record.ssh_port;
+  if (record.bound.size() + 1 != plan.ports.size()) return;
+  for (size_t i = 0; i < record.bound.size(); ++i)
+    if (plan.ports[i + 1].host == 0) plan.ports[i + 1].host = record.bound[i].host;
+}
+
 monitor::LaunchSpec make_spec(const Context& context, const BringUp& start, const store::VmRecord& record,
                               const StartOptions& options) {
   monitor::LaunchSpec spec;
@@ -35,6 +44,7 @@ monitor::LaunchSpec make_spec(const Context& context, const BringUp& start, cons
   spec.load = start.load;
   spec.network = network_plan(record);
   if (spec.network) spec.pasta_binary = find_pasta(context);
+  if (spec.network && start.keep_ports) ask_for_last_ports(*spec.network, record);
   spec.binds = start.binds;
   spec.immutable = jail_names(parts_of(record));
   spec.restart_on_reboot = record.on_reboot == OnReboot::kRestart && !spec.boot.empty();

@@ -16,6 +16,7 @@ namespace knaller::vm {
 struct BringUp {
   int directory = -1;                      // the VM's; prepared: vm.json, alive, parts/, jail/ filled
   std::string entry;                       // its present name below vms/: ".new-web" or "web"
+  bool keep_ports = false;                 // leased host ports are to be the ones of the last start
   bool is_new = false;                     // an undone start removes it
   std::vector<firecracker::Request> load;  // not empty: instead of a cold boot
   std::vector<std::pair<std::string, std::string>> binds;  // for states with absolute paths

@@ -47,7 +47,7 @@ void require_free(const Context& context, const std::vector<PortForward>& ports)
   const std::vector<HeldPort> held = held_ports(context);
   for (const PortForward& port : ports)
     if (const HeldPort* holder = holder_of(port, held))
-      throw Error(Code::kAlreadyExists, fmt::format("host port {} is held by VM '{}'", port.host, holder->vm),
+      throw Error(Code::kBusy, fmt::format("host port {} is held by VM '{}'", port.host, holder->vm),
                   fmt::format("choose another port, or let knaller choose one: --port 0:{}", port.guest));
 }
 

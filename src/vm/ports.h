@@ -18,7 +18,7 @@ struct HeldPort {
 std::vector<HeldPort> held_ports(const Context& context);
 bool is_same_listener(const PortForward& a, const PortForward& b);
 
-// For ports that the user asked for: kAlreadyExists, naming the VM that holds one. What other programs hold
+// For ports that the user asked for: kBusy, naming the VM that holds one. What other programs hold
 // pasta finds out.
 void require_free(const Context& context, const std::vector<PortForward>& ports);
 // For ports that nobody asked for by number: those that are held become 0, "any".

@@ -218,7 +218,7 @@ Started restore(const Context& context, const RestoreOptions& asked, const Start
                         return restore_once(restore, HostPorts::kOfSnapshot);
                       } catch (const Error& error) {
                         // A port that nobody asked for is taken by another program.
-                        if (error.code() != Code::kAlreadyExists || asked.ports) throw;
+                        if (error.code() != Code::kBusy || asked.ports) throw;
                         return restore_once(restore, HostPorts::kFresh);
                       }
                     });

@@ -170,6 +170,23 @@ Started start_new(const Context& context, const VmOptions& asked, const StartOpt
       });
 }
 
+namespace {
+
+// With the host ports of the last start where they were leased, unless somebody else has one by now.
+Tie start_again(const Context& context, const std::string& name, int directory, store::VmRecord& record,
+                const StartOptions& options) {
+  BringUp plan{.directory = directory, .entry = name, .keep_ports = true};
+  try {
+    return bring_up(context, plan, record, options);
+  } catch (const Error& error) {
+    if (error.code() != Code::kBusy) throw;  // not a port that is taken
+  }
+  plan.keep_ports = false;
+  return bring_up(context, plan, record, options);
+}
+
+}  // namespace
+
 Started start_existing(const Context& context, const std::string& name, const StartOptions& options) {
   open_vm(context, name);
   return in_context([&] { return fmt::format("start '{}'", name); },
@@ -186,9 +203,8 @@ Started start_existing(const Context& context, const std::string& name, const St
                                     "start the snapshot again, under another name");
                       require_free(context, record.ports);
                       refresh_jail(directory.get(), parts_of(record), Deadline::never(options.stop));
-                      BringUp plan{.directory = directory.get(), .entry = name};
                       Started started;
-                      started.tie = bring_up(context, plan, record, options);
+                      started.tie = start_again(context, name, directory.get(), record, options);
                       started.vm = inspect_vm(context, name);
                       return started;
                     });
