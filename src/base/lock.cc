@@ -49,14 +49,13 @@ bool still_named(int dir, const std::string& name, int fd) {
   return named && named->st_dev == opened.st_dev && named->st_ino == opened.st_ino;
 }
 
-// "<time> <pid> <verb>\n"
-void write_holder(int fd, const std::string& name, const std::string& verb) {
+// "<time> <pid> <verb>\n", for messages only: on a full disk it is missing, and the lock is held all the
+// same, so that `rm` can make room.
+void write_holder(int fd, const std::string& verb) {
   const std::string text =
       fmt::format("{} {} {}\n", format_time(system_clock::now()), ::getpid(), printable(verb));
-  if (::ftruncate(fd, 0) != 0 ||
-      ::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
-    fail_errno("write the lock '{}'", name);
-  }
+  [[maybe_unused]] const bool written =
+      ::ftruncate(fd, 0) == 0 && ::pwrite(fd, text.data(), text.size(), 0) > 0;
 }
 
 // "stop (pid 123, for 2 s)". The file is only half to be believed: its holder may just be writing it.
@@ -86,7 +85,7 @@ std::optional<LockFile> LockFile::try_acquire(int dir, const std::string& name, 
     UniqueFd fd = open_at(folder.get(), name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK);
     if (!try_lock(fd.get(), write_lock(0, 0))) return std::nullopt;
     if (!still_named(folder.get(), name, fd.get())) continue;
-    write_holder(fd.get(), name, verb);
+    write_holder(fd.get(), verb);
     return LockFile(std::move(folder), name, std::move(fd));
   }
 }

@@ -157,6 +157,10 @@ LockFile Home::lock(Kind kind, const std::string& name, const std::string& verb,
   }
 }
 
+std::optional<LockFile> Home::try_lock(Kind kind, const std::string& name, const std::string& verb) const {
+  return LockFile::try_acquire(locks_.get(), lock_name(kind, name), verb);
+}
+
 void Home::sweep() const {
   for (const Kind kind : {Kind::kVm, Kind::kSnapshot, Kind::kImage}) sweep_folder(kind);
 }
@@ -166,7 +170,7 @@ void Home::sweep_folder(Kind kind) const {
     const std::string_view prefix = entry.starts_with(kNew) ? kNew : entry.starts_with(kGone) ? kGone : "";
     if (prefix.empty()) continue;
     const std::string name = entry.substr(prefix.size());
-    auto lock = LockFile::try_acquire(locks_.get(), lock_name(kind, name), "sweep");
+    auto lock = try_lock(kind, name, "sweep");
     if (!lock) continue;
     // A VM that is being made is also held by its monitor, which undoes it when its launcher is gone.
     const auto alive = stat_if_exists(folder(kind), entry + "/alive");

@@ -8,6 +8,7 @@
 #ifndef KNALLER_STORE_HOME_H_
 #define KNALLER_STORE_HOME_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,9 @@ class Home {
   // Serialises the commands that change one entry. kBusy, naming the holder, when the deadline passes.
   LockFile lock(Kind kind, const std::string& name, const std::string& verb, const Deadline& deadline,
                 const std::function<void(const std::string& holder)>& on_wait = {}) const;
+
+  // The same without waiting; nothing when somebody holds it.
+  std::optional<LockFile> try_lock(Kind kind, const std::string& name, const std::string& verb) const;
 
   // Removes what interrupted commands left behind. Cheap when there is nothing.
   void sweep() const;

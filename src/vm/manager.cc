@@ -46,6 +46,7 @@ vm::Context make_context(const ManagerOptions& options) {
   vm::Context context{store::Home::open(options.home.empty() ? default_home() : options.home, network),
                       find_libexec(options.libexec), options.pasta, options.on_event};
   context.home.sweep();
+  vm::sweep_captured(context);
   return context;
 }
 

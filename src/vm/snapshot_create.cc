@@ -41,15 +41,39 @@ void check_label_name(const Context& context, const std::string& name) {
     if (other.name == name) fail(Code::kAlreadyExists, "snapshot {} is named '{}' already", other.id, name);
 }
 
+// What the engine should have left in its jail. That it is not there is the engine's fault, not the caller's.
+UniqueFd open_of_engine(int jail, const std::string& name) {
+  if (!stat_if_exists(jail, name)) fail(Code::kCorrupt, "the engine left no '{}'", name);
+  return open_untrusted(jail, name);
+}
+
 // A file that the engine wrote, copied out of its jail: a regular file of exactly `size` bytes, and not a
 // byte more, for the engine may keep its descriptor and go on writing.
 void copy_out(int jail, const std::string& from, int to_dir, const std::string& to, uint64_t size,
               const Deadline& deadline) {
-  const UniqueFd source = open_untrusted(jail, from);
+  const UniqueFd source = open_of_engine(jail, from);
   if (file_size(source.get()) != size)
     fail(Code::kCorrupt, "the engine's '{}' has {} bytes instead of {}", from, file_size(source.get()), size);
   const UniqueFd target = open_at(to_dir, to, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
   copy_sparse(source.get(), target.get(), size, deadline);
+}
+
+void remove_captured(int jail) {
+  remove_tree(jail, kNewState);
+  remove_tree(jail, kNewMemory);
+}
+
+bool has_captured(int jail) {
+  return stat_if_exists(jail, kNewState) || stat_if_exists(jail, kNewMemory);
+}
+
+void sweep_captured_of(const Context& context, const std::string& name) {
+  const UniqueFd directory = context.home.open_entry(Kind::kVm, name);
+  if (!stat_if_exists(directory.get(), "vm.json")) return;
+  const UniqueFd jail = open_at(directory.get(), "jail", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!has_captured(jail.get())) return;
+  const auto lock = context.home.try_lock(Kind::kVm, name, "sweep");
+  if (lock) remove_captured(jail.get());
 }
 
 void make_read_only(int dir, const std::string& name) {
@@ -103,7 +127,7 @@ class Creation {
                             durability());
       files_.push_back(kSshKey);
     }
-    const UniqueFd disk = open_untrusted(jail_.get(), own_disk(vm_));
+    const UniqueFd disk = open_of_engine(jail_.get(), own_disk(vm_));
     if (options_.durable) fsync_fd(disk.get(), own_disk(vm_));
   }
 
@@ -140,7 +164,7 @@ class Creation {
 
   void copy_disk(const Deadline& limit) {
     const std::string disk = own_disk(vm_);
-    const UniqueFd source = open_untrusted(jail_.get(), disk);
+    const UniqueFd source = open_of_engine(jail_.get(), disk);
     const UniqueFd target = open_at(staged_.directory(), disk, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
     copy_sparse(source.get(), target.get(), file_size(source.get()), limit);
     files_.push_back(disk);
@@ -161,7 +185,7 @@ class Creation {
   // may write to.
   void collect() {
     const PhaseTimer timer(context_, "collect");
-    const UniqueFd state = open_untrusted(jail_.get(), kNewState);
+    const UniqueFd state = open_of_engine(jail_.get(), kNewState);
     const uint64_t state_size = file_size(state.get());
     if (state_size == 0 || state_size > kLargestState)
       fail(Code::kCorrupt, "the engine wrote a state of {} bytes", state_size);
@@ -203,10 +227,7 @@ class Creation {
     staged_.publish(durability());
   }
 
-  void remove_engine_files() {
-    remove_tree(jail_.get(), kNewState);
-    remove_tree(jail_.get(), kNewMemory);
-  }
+  void remove_engine_files() { remove_captured(jail_.get()); }
 
   Durability durability() const { return options_.durable ? Durability::kFsync : Durability::kNoSync; }
 
@@ -226,6 +247,16 @@ class Creation {
 };
 
 }  // namespace
+
+void sweep_captured(const Context& context) {
+  for (const std::string& name : context.home.entries(Kind::kVm)) {
+    try {
+      sweep_captured_of(context, name);
+    } catch (const Error&) {
+      // A VM that is broken, or was removed just now; `ls` shows what is wrong with it.
+    }
+  }
+}
 
 SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& options) {
   return in_context([&] { return fmt::format("snapshot of '{}'", options.vm); },

@@ -2,6 +2,7 @@
 // scripted faults. See fake_script.h for the script.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -24,6 +25,20 @@ using firecracker::HttpResponse;
 
 [[noreturn]] void hang() {
   while (true) ::pause();
+}
+
+// What an engine may do to the files in its own directory that others are about to read.
+void swap_file(const std::string& name, const std::string& other) {
+  if (other == "short") {
+    if (::truncate(name.c_str(), 4096) != 0) fail_errno("shorten '{}'", name);
+    return;
+  }
+  remove_tree(AT_FDCWD, name);
+  int result = 0;
+  if (other == "fifo") result = ::mkfifo(name.c_str(), 0600);
+  if (other == "link") result = ::symlink("/etc/passwd", name.c_str());
+  if (other == "directory") result = ::mkdir(name.c_str(), 0700);
+  if (result != 0) fail_errno("put a {} in the place of '{}'", other, name);
 }
 
 class Fake {
@@ -55,6 +70,7 @@ class Fake {
     if (rule->hang == "before") hang();
     HttpResponse response = rule->status ? HttpResponse{*rule->status, rule->body} : api_.handle(request);
     if (rule->die == "unanswered") ::_exit(rule->exit_code);
+    if (!rule->swap.empty()) swap_file(rule->swap, rule->swap_for);
     if (rule->hang == "after") hang();
     return spoil(std::move(response), *rule);
   }

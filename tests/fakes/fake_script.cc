@@ -1,5 +1,9 @@
 #include "fake_script.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/file.h"
@@ -10,6 +14,7 @@ namespace {
 
 constexpr int64_t kLongest = 3'600'000;
 constexpr int64_t kMostBytes = int64_t{1} << 30;
+constexpr size_t kMostCarried = 16384;
 
 std::chrono::milliseconds milliseconds(const JsonReader& reader, std::string_view key,
                                        std::chrono::milliseconds other) {
@@ -31,7 +36,7 @@ void check_keys(const Json& object, const std::vector<std::string>& known) {
 Rule parse_rule(const Json& json) {
   const JsonReader reader(json, "the fake's script", Code::kInvalidArgument);
   check_keys(json, {"method", "path", "nth", "delay_ms", "status", "body", "die", "exit_code", "hang",
-                    "truncate", "write_short", "garbage"});
+                    "truncate", "write_short", "garbage", "swap", "swap_for"});
   Rule rule;
   rule.method = reader.string_or("method", "");
   rule.path = reader.string_or("path", "");
@@ -45,6 +50,8 @@ Rule parse_rule(const Json& json) {
   rule.truncate = bytes(reader, "truncate");
   rule.write_short = bytes(reader, "write_short");
   rule.garbage = reader.string_or("garbage", "");
+  rule.swap = reader.string_or("swap", "");
+  rule.swap_for = reader.string_or("swap_for", "");
   return rule;
 }
 
@@ -58,6 +65,21 @@ Guest parse_guest(const Json& json) {
   guest.on_ctrl_alt_del = reader.string_or("on_ctrl_alt_del", guest.on_ctrl_alt_del);
   guest.tick = milliseconds(reader, "tick_ms", guest.tick);
   return guest;
+}
+
+// What a test has appended to a copy of this program.
+std::string carried_script() {
+  // In two parts, so that the program does not carry the whole mark itself.
+  const std::string mark = std::string("\n--fake-") + "script--\n";
+  const UniqueFd program = open_at(AT_FDCWD, "/proc/self/exe", O_RDONLY);
+  std::string end(kMostCarried, '\0');
+  const uint64_t size = file_size(program.get());
+  const uint64_t from = size > end.size() ? size - end.size() : 0;
+  const ssize_t count = ::pread(program.get(), end.data(), end.size(), static_cast<off_t>(from));
+  if (count < 0) fail_errno("read this program's own file");
+  end.resize(static_cast<size_t>(count));
+  const size_t at = end.rfind(mark);
+  return at == std::string::npos ? std::string() : end.substr(at + mark.size());
 }
 
 }  // namespace
@@ -86,7 +108,9 @@ Script parse_script(const std::string& text) {
 
 Script load_script(const std::string& option) {
   const char* environment = std::getenv("FAKE_FIRECRACKER_SCRIPT");
-  const std::string source = !option.empty() ? option : environment != nullptr ? environment : "";
+  const std::string source = !option.empty()          ? option
+                             : environment != nullptr ? environment
+                                                      : carried_script();
   if (source.empty()) return {};
   return parse_script(source.starts_with('{') ? source : read_file(source));
 }

@@ -1,6 +1,7 @@
 // What a test wants the fake engine to do wrong, and how its guest behaves: a JSON document, given by the
 // option --script or by the environment variable FAKE_FIRECRACKER_SCRIPT, as a file's path or (when it starts
-// with a brace) as it stands.
+// with a brace) as it stands. A jail passes on neither, so a copy of the program may also carry its script:
+// appended to the file, after "\n--fake-script--\n".
 //
 //   {"version": "1.16.1",
 //    "guest": {"ready_ms": 5, "ready": "knaller: ready\n", "boot": "text at the start", "on_ctrl_alt_del":
@@ -9,14 +10,16 @@
 //    "rules": [{"method": "PUT", "path": "/snapshot/create", "nth": 2, "delay_ms": 50, "status": 400, "body":
 //    "…",
 //               "die": "before|unanswered|after", "exit_code": 1, "hang": "before|after", "truncate": 20,
-//               "write_short": 20, "garbage": "SSH-2.0"}]}
+//               "write_short": 20, "garbage": "SSH-2.0",
+//               "swap": "new-memory", "swap_for": "fifo|link|directory|short|absent"}]}
 //
 // on_ctrl_alt_del: "reboot" and "poweroff" print what a guest of knaller's images prints and end the engine
 // (status 0), "panic" prints a kernel panic, "ignore" does nothing. tick_ms: the running guest counts in its
 // memory and on its disk. A rule without path, method or nth fits every one; the first that fits is used.
 // `nth` counts from 1, per rule. "delay_ms" waits before the request is carried out. "status"/"body" answer
 // without carrying it out. "truncate" sends so many bytes of the answer and closes, "write_short" sends them
-// and stays silent, "garbage" is sent instead of the answer.
+// and stays silent, "garbage" is sent instead of the answer. "swap" names a file that is exchanged, before
+// the answer, for a fifo, a link to /etc/passwd, a directory, its own first page, or nothing.
 #ifndef KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
 #define KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
 
@@ -42,6 +45,8 @@ struct Rule {
   std::optional<size_t> truncate = std::nullopt;
   std::optional<size_t> write_short = std::nullopt;
   std::string garbage;
+  std::string swap;
+  std::string swap_for;
 
   int seen = 0;
 };
@@ -65,7 +70,7 @@ struct Script {
 
 // Throws kInvalidArgument.
 Script parse_script(const std::string& text);
-// From the option's value, else from the environment, else the empty script.
+// From the option's value, else from the environment, else what this program carries, else the empty script.
 Script load_script(const std::string& option);
 
 }  // namespace knaller::fake

@@ -1,0 +1,114 @@
+# Loaded by every test of this folder: the fake engine with faults in it, and ways to see what is left of a VM.
+# shellcheck disable=SC2034,SC2154 # variables are for and from the tests
+load ../cli/common
+
+# Copies of the fake engine carry a script each; without its symbols a copy takes milliseconds.
+setup_file() {
+  strip -o "$BATS_FILE_TMPDIR/fake" "$KNALLER_BUILD/bin/fake_firecracker" 2> /dev/null ||
+    cp "$KNALLER_BUILD/bin/fake_firecracker" "$BATS_FILE_TMPDIR/fake"
+}
+
+system_setup() {
+  common_setup
+  use_fake_engine > /dev/null 2>&1
+  children=()
+}
+
+system_teardown() {
+  local pid
+  for pid in "${children[@]}"; do kill -KILL "$pid" 2> /dev/null || true; done
+  remove_all > /dev/null 2>&1
+  chmod -R u+rwx "$BATS_TEST_TMPDIR"
+}
+
+# The path of an engine that behaves as this script says (tests/fakes/fake_script.h).
+engine_with() {
+  local path
+  path=$(mktemp "$BATS_TEST_TMPDIR/engine.XXXXXX")
+  cp "$BATS_FILE_TMPDIR/fake" "$path"
+  printf '\n--fake-script--\n%s' "$1" >> "$path"
+  chmod 755 "$path"
+  echo "$path"
+}
+
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# Waits until the command succeeds, for so many milliseconds at most.
+within() {
+  local limit=$(($(now_ms) + $1))
+  shift
+  until "$@"; do
+    if (($(now_ms) > limit)); then
+      echo "still not so: $*"
+      return 1
+    fi
+    sleep 0.005
+  done
+}
+
+# A zombie has ended too: whoever is pid 1 here may be slow to reap it.
+gone() {
+  local pid
+  for pid in "$@"; do
+    ! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$pid/status" 2> /dev/null || return 1
+  done
+}
+
+descendants() {
+  local pid
+  for pid in $(pgrep --parent "$1"); do
+    echo "$pid"
+    descendants "$pid"
+  done
+}
+
+# Sets monitor, engine and processes (all of them, pasta and QEMU too) of a running VM.
+look_at() {
+  local seen
+  seen=$(knaller inspect "$1" --json)
+  monitor=$(jq .monitor_pid <<< "$seen")
+  engine=$(jq .engine_pid <<< "$seen")
+  mapfile -t processes < <(echo "$monitor"; descendants "$monitor")
+}
+
+# Monitors whose directory lies in this home, also one that is still being made or was just removed.
+monitors_here() {
+  local pid where
+  for pid in $(pgrep --uid "$EUID" --exact knaller-monitor); do
+    where=$(readlink "/proc/$pid/cwd" 2> /dev/null) || continue
+    [[ $where != "$(realpath "$KNALLER_HOME")"/* ]] || echo "$pid"
+  done
+}
+
+state_of() { knaller ls -a --format '{{.Name}} {{.Status}}' | sed -n "s/^$1 //p"; }
+is() { [[ $(state_of "$1") == "$2" ]]; }
+
+no_monitor_here() { [[ -z $(monitors_here) ]]; }
+
+# Nothing of any VM or unfinished snapshot: no process, no file. Lock files may lie there; none is held.
+nothing_left() {
+  within 2000 no_monitor_here
+  knaller ls -a > /dev/null
+  local left
+  left=$(find "$KNALLER_HOME/vms" "$KNALLER_HOME/snapshots" -mindepth 1 -maxdepth 1)
+  [[ -z $left ]] || { echo "left: $left"; return 1; }
+  no_lock_held
+}
+
+no_lock_held() {
+  python3 - "$KNALLER_HOME/locks" << 'PY'
+import fcntl, os, struct, sys
+for name in os.listdir(sys.argv[1]):
+    with open(os.path.join(sys.argv[1], name), "r+b") as file:
+        asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        if struct.unpack("hhqqi4x", fcntl.fcntl(file, 36, asked))[0] != fcntl.F_UNLCK:  # F_OFD_GETLK
+            sys.exit(f"held: {name}: {file.read()}")
+PY
+}
+
+# VMs of this test get pasta's network; such a guest is never "ready", since nobody answers there.
+with_network() {
+  command -v pasta > /dev/null || skip "there is no pasta"
+  [[ -r /dev/net/tun && -w /dev/net/tun ]] || skip "/dev/net/tun can't be opened"
+  unset KNALLER_NETWORK
+}

@@ -1,0 +1,208 @@
+# SIGKILL for everybody, at every time: what is left ends within a second, ls tells the truth, rm cleans, the name is free again.
+# shellcheck disable=SC2154 # bats' run and common.bash set them
+load common
+
+setup() { system_setup; }
+teardown() { system_teardown; }
+
+# After the end of all processes of `web`: what ls says, and that the VM can be used again in every way.
+ended_as() {
+  [[ $(state_of web) == "$1" ]] || { knaller ls -a; return 1; }
+  k_exits 0 stop web
+  k_exits 4 pause web
+  k_exits 4 snapshot create web
+  no_lock_held
+  k_exits 0 start -d web "${again[@]}"
+  is web running
+  k_exits 0 rm -f web
+  nothing_left
+}
+
+again=()
+
+@test "a running VM whose monitor is killed is gone within a second, and crashed" {
+  k_exits 0 start -d web
+  look_at web
+  kill -KILL "$monitor"
+  within 1000 gone "${processes[@]}"
+  k_exits 0 ls -a
+  contains "$output" "killed"
+  ended_as crashed
+}
+
+@test "a running VM with a network whose monitor is killed takes pasta with it" {
+  with_network
+  k_exits 0 start -d web --no-wait --port 0:80
+  look_at web
+  [[ ${#processes[@]} -eq 3 ]]
+  kill -KILL "$monitor"
+  within 1000 gone "${processes[@]}"
+  again=(--no-wait)
+  ended_as crashed
+}
+
+@test "a running VM whose engine is killed is gone within a second, and crashed" {
+  with_network
+  k_exits 0 start -d web --no-wait
+  look_at web
+  kill -KILL "$engine"
+  within 1000 gone "${processes[@]}"
+  k_exits 0 logs web
+  contains "$stderr" "killed by signal 9"
+  again=(--no-wait)
+  ended_as crashed
+}
+
+@test "a paused VM whose monitor or engine is killed is gone within a second" {
+  for victim in monitor engine; do
+    k_exits 0 start -d web
+    k_exits 0 pause web
+    look_at web
+    kill -KILL "${!victim}"
+    within 1000 gone "${processes[@]}"
+    ended_as crashed
+  done
+}
+
+@test "a VM whose monitor or engine is killed while it starts leaves nothing, and the command says so" {
+  slow=$(engine_with '{"rules": [{"path": "/actions", "hang": "before"}]}')
+  for victim in monitor engine; do
+    knaller start -d web --engine "$slow" 2> "$BATS_TEST_TMPDIR/files/errors" 3>&- &
+    command=$!
+    children+=("$command")
+    within 5000 is web starting
+    within 5000 eval '[[ -n $(monitors_here) ]]'
+    monitor=$(monitors_here)
+    within 5000 eval 'engine=$(pgrep --parent $monitor)'
+    kill -KILL "${!victim}"
+    status=0
+    wait "$command" || status=$?
+    cat "$BATS_TEST_TMPDIR/files/errors"
+    [[ $status -eq 12 ]]
+    within 1000 gone "$monitor" "$engine"
+    nothing_left
+  done
+  k_exits 0 start -d web
+}
+
+@test "a VM that was stopped, and whose monitor or engine is killed while it starts again, is kept" {
+  changing=$(engine_with '{}')
+  k_exits 0 start -d web --engine "$changing"
+  k_exits 0 stop web
+  cp "$(engine_with '{"rules": [{"path": "/actions", "hang": "before"}]}')" "$changing"
+  for victim in monitor engine; do
+    knaller start -d web 2> "$BATS_TEST_TMPDIR/files/errors" 3>&- &
+    command=$!
+    children+=("$command")
+    within 5000 eval '[[ -n $(monitors_here) ]]'
+    monitor=$(monitors_here)
+    within 5000 eval 'engine=$(pgrep --parent $monitor)'
+    kill -KILL "${!victim}"
+    status=0
+    wait "$command" || status=$?
+    cat "$BATS_TEST_TMPDIR/files/errors"
+    [[ $status -eq 12 ]]
+    within 1000 gone "$monitor" "$engine"
+    [[ $(state_of web) == stopped || $(state_of web) == crashed ]]
+    no_lock_held
+  done
+  cp "$(engine_with '{}')" "$changing"
+  k_exits 0 start -d web
+  is web running
+}
+
+@test "a VM whose monitor or engine is killed while it is being stopped has stopped for the command, too" {
+  deaf=$(engine_with '{"guest": {"on_ctrl_alt_del": "ignore"}}')
+  for victim in monitor engine; do
+    k_exits 0 start -d web --engine "$deaf"
+    look_at web
+    knaller stop web --timeout 1h 3>&- &
+    command=$!
+    children+=("$command")
+    stopping() { knaller ls | grep -q 'being stopped'; }
+    within 5000 stopping
+    kill -KILL "${!victim}"
+    status=0
+    wait "$command" || status=$?
+    [[ $status -eq 0 ]]
+    within 1000 gone "${processes[@]}"
+    [[ $(state_of web) == stopped || $(state_of web) == crashed ]]
+    k_exits 0 rm web
+    nothing_left
+  done
+}
+
+@test "a start that is killed at any moment is undone or leaves a whole VM, without a stale lock" {
+  RANDOM=20261123
+  local undone=0 whole=0
+  for _ in {1..40}; do
+    knaller start -d web > /dev/null 2>&1 3>&- &
+    command=$!
+    sleep "0.$(printf %03d $((RANDOM % 150)))"
+    kill -KILL "$command" 2> /dev/null || true
+    wait "$command" 2> /dev/null || true
+    settled() { is web running || { no_monitor_here && [[ -z $(state_of web) ]]; }; }
+    within 2000 settled
+    no_lock_held
+    if is web running; then
+      whole=$((whole + 1))
+      # It is the command's no more, and goes on.
+      k_exits 0 pause web
+      k_exits 0 resume web
+      k_exits 0 rm -f web
+    else
+      undone=$((undone + 1))
+    fi
+    nothing_left
+  done
+  echo "undone: $undone, whole: $whole"
+  ((undone > 0 && whole > 0))
+}
+
+@test "a command in the foreground that is killed leaves its VM running; with --rm the VM goes with it" {
+  knaller start web > /dev/null 2>&1 3>&- &
+  command=$!
+  within 5000 is web running
+  kill -KILL "$command"
+  wait "$command" || true
+  is web running
+  k_exits 0 rm -f web
+  knaller start --rm web > /dev/null 2>&1 3>&- &
+  command=$!
+  within 5000 is web running
+  look_at web
+  kill -KILL "$command"
+  wait "$command" || true
+  within 1000 gone "${processes[@]}"
+  nothing_left
+}
+
+@test "a killed pasta is started again, on the same ports" {
+  with_network
+  k_exits 0 start -d web --no-wait --port 0:80
+  look_at web
+  before=$(knaller inspect web --json | jq -c '[.ports, .ssh_port]')
+  pasta=$(pgrep --parent "$monitor" "pas[ts][at]")
+  kill -KILL "$pasta"
+  back() {
+    local new
+    new=$(pgrep --parent "$monitor" "pas[ts][at]") && [[ $new != "$pasta" ]] &&
+      [[ -n $(ss -Hltn "sport = :$(jq '.[1]' <<< "$before")") ]]
+  }
+  within 3000 back
+  [[ $(knaller inspect web --json | jq -c '[.ports, .ssh_port]') == "$before" ]]
+  is web running
+  k_exits 0 rm -f web
+  nothing_left
+}
+
+@test "a VM whose monitor stands still is stuck for ls, and runs when it goes on" {
+  k_exits 0 start -d web
+  look_at web
+  kill -STOP "$monitor"
+  k_exits 0 ls
+  [[ $output =~ web\ +stuck ]]
+  contains "$output" "does not answer"
+  kill -CONT "$monitor"
+  is web running
+}

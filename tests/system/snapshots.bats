@@ -1,0 +1,216 @@
+# Snapshots that go wrong: an error with its reason, the VM runs on, nothing is left, and the next snapshot works.
+# shellcheck disable=SC2154 # bats' run and common.bash set them
+load common
+
+setup() { system_setup; }
+teardown() { system_teardown; }
+
+# No snapshot but these, nothing half-made, nothing of the engine's in the VM's directory, and no lock.
+only_snapshots() {
+  knaller ls > /dev/null
+  local wanted
+  wanted=$(printf '%s\n' "$@" | sort)
+  [[ $(ls -A "$KNALLER_HOME/snapshots") == "$wanted" ]] || { ls -lA "$KNALLER_HOME/snapshots"; return 1; }
+  [[ -z $(find "$KNALLER_HOME"/vms/*/jail -name 'new-*') ]] || { ls -l "$KNALLER_HOME"/vms/*/jail; return 1; }
+  no_lock_held
+}
+
+# `web` runs on an engine that does this at the first snapshot, and nothing at others.
+start_with_rule() {
+  k_exits 0 start -d web --mem 128 --engine "$(engine_with "{\"rules\": [{\"path\": \"/snapshot/create\", \"nth\": 1, $1}]}")"
+}
+
+next_snapshot_works() {
+  is web running
+  k_exits 0 snapshot create web
+  only_snapshots "$output"
+  k_exits 0 start -d web2 --from-snapshot "$output"
+}
+
+@test "an engine that refuses the snapshot: its own words, exit code 12" {
+  start_with_rule '"status": 400, "body": "{\"fault_message\":\"no space for it\"}"'
+  k_exits 12 snapshot create web
+  contains "$stderr" "no space for it"
+  only_snapshots
+  next_snapshot_works
+}
+
+@test "an engine that dies during the snapshot: exit code 12, and the VM has crashed" {
+  for when in before unanswered; do
+    start_with_rule "\"die\": \"$when\""
+    look_at web
+    k_exits 12 snapshot create web
+    within 1000 gone "${processes[@]}"
+    is web crashed
+    only_snapshots
+    k_exits 0 start -d web
+    is web running
+    k_exits 0 rm -f web
+  done
+  nothing_left
+}
+
+@test "an engine that answers late: exit code 7 at --max-pause, and the VM runs within a second of the answer" {
+  start_with_rule '"delay_ms": 1000'
+  began=$(now_ms)
+  k_exits 7 snapshot create web --max-pause 200ms
+  contains "$stderr" "--max-pause"
+  within $((began + 2200 - $(now_ms))) is web running
+  only_snapshots
+  next_snapshot_works
+}
+
+@test "an engine that answers nonsense, half, or nothing: an error, and the VM runs" {
+  for fault in '"garbage": "SSH-2.0-nonsense\r\n"' '"truncate": 10'; do
+    start_with_rule "$fault"
+    k snapshot create web
+    [[ $status -eq 12 || $status -eq 1 ]]
+    [[ -n $stderr && -z $output ]]
+    only_snapshots
+    next_snapshot_works
+    k_exits 0 rm -f web web2
+    k_exits 0 snapshot rm "$(knaller snapshot ls -q)"
+  done
+  start_with_rule '"write_short": 10'
+  k_exits 7 snapshot create web --max-pause 300ms
+  only_snapshots
+  next_snapshot_works
+}
+
+@test "an engine that swaps what it wrote for links, fifos, folders, less or nothing: refused, nothing read" {
+  for file in new-state new-memory; do
+    for other in fifo link directory short absent; do
+      # A state of one page is a state.
+      [[ $file$other != new-stateshort ]] || continue
+      start_with_rule "\"swap\": \"$file\", \"swap_for\": \"$other\""
+      k snapshot create web --max-pause 10s
+      echo "$file $other: $status $stderr"
+      [[ $status -eq 11 || $status -eq 12 || $status -eq 1 ]]
+      lacks "$stderr" "root:"
+      only_snapshots
+      is web running
+      k_exits 0 rm -f web
+    done
+  done
+}
+
+@test "an engine that swaps its disk for a link or a fifo: the snapshot is refused, nothing hangs" {
+  for other in fifo link directory absent; do
+    start_with_rule "\"swap\": \"rootfs.ext4\", \"swap_for\": \"$other\""
+    k snapshot create web --max-pause 10s
+    echo "$other: $status $stderr"
+    [[ $status -eq 11 || $status -eq 12 || $status -eq 1 ]]
+    only_snapshots
+    is web running
+    k_exits 0 rm -f web
+  done
+  [[ $(stat -c %s /etc/passwd) -gt 0 ]]
+}
+
+@test "a creator that is killed leaves the VM running within a second of the answer, and nothing else" {
+  start_with_rule '"delay_ms": 300'
+  knaller snapshot create web > /dev/null 2>&1 3>&- &
+  command=$!
+  within 3000 is web paused
+  kill -KILL "$command"
+  wait "$command" || true
+  within 1300 is web running
+  only_snapshots
+  next_snapshot_works
+}
+
+@test "a creator that is killed at any moment leaves all or nothing" {
+  k_exits 0 start -d web --mem 128
+  RANDOM=4
+  for _ in {1..25}; do
+    knaller snapshot create web > /dev/null 2>&1 3>&- &
+    command=$!
+    sleep "0.$(printf %03d $((RANDOM % 120)))"
+    kill -KILL "$command" 2> /dev/null || true
+    wait "$command" 2> /dev/null || true
+    within 1000 is web running
+    mapfile -t left < <(knaller snapshot ls -q)
+    only_snapshots "${left[@]}"
+    for id in "${left[@]}"; do
+      k_exits 0 start -d web2 --from-snapshot "$id"
+      k_exits 0 rm -f web2
+      k_exits 0 snapshot rm "$id"
+    done
+  done
+}
+
+@test "a paused VM is paused after its snapshot, after one that failed, and after one whose creator was killed" {
+  k_exits 0 start -d web --mem 128 --engine "$(engine_with '{"rules": [
+    {"path": "/snapshot/create", "nth": 2, "status": 400, "body": "{\"fault_message\":\"no\"}"},
+    {"path": "/snapshot/create", "nth": 2, "delay_ms": 300}]}')"
+  k_exits 0 pause web
+  k_exits 0 snapshot create web
+  first=$output
+  is web paused
+  k_exits 12 snapshot create web
+  is web paused
+  knaller snapshot create web > /dev/null 2>&1 3>&- &
+  command=$!
+  staged() { [[ -n $(find "$KNALLER_HOME/snapshots" -name '.new-*') ]]; }
+  within 3000 staged
+  kill -KILL "$command"
+  wait "$command" || true
+  is web paused
+  k_exits 0 resume web
+  is web running
+}
+
+# damage FILE COMMAND...: changes one file of the snapshot $id, and expects it to be refused as corrupt by start.
+damaged() {
+  local file=$KNALLER_HOME/snapshots/$id/$1 copy
+  shift
+  copy=$BATS_TEST_TMPDIR/files/whole
+  rm -f "$copy"
+  cp --sparse=always "$file" "$copy"
+  chmod u+w "$file"
+  "$@" "$file"
+  k start -d web2 --from-snapshot "$id"
+  [[ $status -eq 11 ]] || { echo "$file after $*: $status $stderr"; return 1; }
+  contains "$stderr" "error:"
+  [[ -z $(state_of web2) ]]
+  k snapshot ls
+  [[ $status -eq 0 ]]
+  contains "$output" "$id"
+  rm -rf "$file"
+  cp --sparse=always "$copy" "$file"
+}
+
+flip_bit() {
+  python3 -c 'import sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(0, 2); at = f.tell() // 2; f.seek(at); byte = f.read(1)[0]; f.seek(at); f.write(bytes([byte ^ 1]))' "$1"
+}
+become_fifo() { rm -f "$1"; mkfifo "$1"; }
+become_link() { rm -f "$1"; ln -s /etc/passwd "$1"; }
+become_empty() { : > "$1"; }
+other_id() { sed -i "s/$id/snap_00000000/" "$1"; }
+not_json() { echo '{"id":' > "$1"; }
+array() { echo '[]' > "$1"; }
+huge_memory() { sed -i 's/"mem_size_mib": *[0-9]*/"mem_size_mib": 99999999999/' "$1"; }
+binary() { head -c 300 /dev/urandom > "$1"; }
+up_and_away() { sed -i "s/\"image\": *\"[^\"]*\"/\"image\": 7/" "$1"; }
+
+@test "damaged snapshots are exit code 11, whatever the damage, and change nothing" {
+  k_exits 0 start -d web --mem 128
+  k_exits 0 snapshot create web
+  id=$output
+  for file in state metadata.json manifest memory rootfs.ext4 vmlinux; do
+    for how in 'truncate -s -1' 'rm -f' become_fifo become_link become_empty; do
+      read -ra words <<< "$how"
+      damaged "$file" "${words[@]}"
+    done
+  done
+  damaged state flip_bit
+  damaged metadata.json flip_bit
+  damaged manifest flip_bit
+  for how in other_id not_json array huge_memory binary up_and_away; do damaged metadata.json "$how"; done
+  for how in not_json binary; do damaged manifest "$how"; done
+  damaged memory truncate -s +4096
+  k_exits 0 start -d web2 --from-snapshot "$id"
+  is web running
+}
