@@ -1,5 +1,7 @@
 #include "store/fields.h"
 
+#include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 
 namespace knaller::store {
@@ -39,6 +41,11 @@ std::vector<PortForward> ports_from_json(const Json& array, const std::string& w
   std::vector<PortForward> ports;
   for (const Json& entry : array) ports.push_back(port_from_json(entry, what + ": ports"));
   return ports;
+}
+
+std::string read_entry_file(int directory, const std::string& name, size_t limit) {
+  if (!stat_if_exists(directory, name)) fail(Code::kCorrupt, "there is no '{}'", name);
+  return read_to_end(open_untrusted(directory, name).get(), limit, fmt::format("'{}'", name));
 }
 
 SystemTime time_field(const JsonReader& reader, std::string_view key, const std::string& what) {

@@ -17,6 +17,10 @@ constexpr int64_t kMostMemoryMib = int64_t{16} << 20;
 Json ports_to_json(const std::vector<PortForward>& ports);
 std::vector<PortForward> ports_from_json(const Json& array, const std::string& what);
 
+// A file that every entry of its kind has, whatever somebody has put in its place: kCorrupt when it is
+// missing, a fifo, a link or anything else but a regular file.
+std::string read_entry_file(int directory, const std::string& name, size_t limit = 1 << 20);
+
 SystemTime time_field(const JsonReader& reader, std::string_view key, const std::string& what);
 
 std::string_view to_text(NetworkMode mode);

@@ -78,7 +78,7 @@ SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& ex
 }
 
 SnapshotRecord read_snapshot_record(int directory, const SnapshotId& id) {
-  return parse_snapshot_record(read_file(directory, kMetadata), id);
+  return parse_snapshot_record(read_entry_file(directory, kMetadata), id);
 }
 
 void write_labels(int directory, const SnapshotLabels& labels, Durability durability) {
@@ -87,9 +87,8 @@ void write_labels(int directory, const SnapshotLabels& labels, Durability durabi
 }
 
 SnapshotLabels read_labels(int directory) {
-  const auto text = read_file_if_exists(directory, kLabels);
-  if (!text) return {};
-  const Json json = parse_json(*text, kLabels);
+  if (!stat_if_exists(directory, kLabels)) return {};
+  const Json json = parse_json(read_entry_file(directory, kLabels), kLabels);
   const JsonReader reader(json, kLabels);
   SnapshotLabels labels;
   labels.name = reader.string_or("name", "");

@@ -65,7 +65,7 @@ void write_vm_record(int directory, const VmRecord& record, Durability durabilit
 }
 
 VmRecord read_vm_record(int directory, const std::string& expected_name) {
-  return parse_vm_record(read_file(directory, kFile), expected_name);
+  return parse_vm_record(read_entry_file(directory, kFile), expected_name);
 }
 
 std::string host_boot_id() {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "store/fields.h"
 #include "store/manifest.h"
 #include "store/names.h"
 #include "vm/boot.h"
@@ -31,7 +32,8 @@ void require_regular(int directory, const std::string& name, uint64_t size) {
 // Cheap checks that find what a restore would stumble over: every file there, regular, of its size; the state
 // and the metadata unchanged to the bit. Reading all of memory and disk is `snapshot verify`'s.
 void check_own_snapshot(int directory, const store::SnapshotRecord& record, const Deadline& deadline) {
-  const store::Manifest manifest = store::parse_manifest(read_file(directory, "manifest", 256 << 20));
+  const store::Manifest manifest =
+      store::parse_manifest(store::read_entry_file(directory, "manifest", 256 << 20));
   for (const store::ManifestFile& file : manifest.files) require_regular(directory, file.name, file.size);
   for (const char* name : {"metadata.json", kState}) {
     const store::ManifestFile* file = manifest.find(name);
@@ -139,7 +141,8 @@ void fill_clone(int directory, int snapshot_dir, const store::SnapshotRecord& sn
   for (const Part& part : parts_of(vm)) add_part(directory, snapshot_dir, part.name, part.name, deadline);
   refresh_jail(directory, parts_of(vm), deadline);
   copy_private_file(snapshot_dir, own_disk(vm), directory, "jail/" + own_disk(vm), deadline);
-  if (vm.has_ssh) write_file_atomically(directory, kSshKey, read_file(snapshot_dir, kSshKey, 16384));
+  if (vm.has_ssh)
+    write_file_atomically(directory, kSshKey, store::read_entry_file(snapshot_dir, kSshKey, 16384));
   if (!snapshot.ssh_host_keys.empty()) write_file_atomically(directory, kKnownHosts, snapshot.ssh_host_keys);
   store::write_vm_record(directory, vm);
 }
@@ -148,7 +151,7 @@ void fill_clone(int directory, int snapshot_dir, const store::SnapshotRecord& sn
 std::vector<std::pair<std::string, std::string>> foreign_binds(int snapshot_dir,
                                                                const store::SnapshotRecord& record) {
   if (!record.is_foreign()) return {};
-  const std::string state = read_file(snapshot_dir, kState, 16 << 20);
+  const std::string state = store::read_entry_file(snapshot_dir, kState, 16 << 20);
   const std::string ending = fmt::format("/snapshots/{}/{}", record.id, kRootfs);
   const size_t found = state.find(ending);
   if (found == std::string::npos)

@@ -108,7 +108,7 @@ std::string inspect_snapshot_json(const Context& context, const std::string& ref
   const SnapshotId id = find_snapshot(context, reference);
   const SnapshotInfo info = describe_snapshot(context, id);
   const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, id.str());
-  Json json = parse_json(read_file(directory.get(), "metadata.json"), "metadata.json");
+  Json json = parse_json(store::read_entry_file(directory.get(), "metadata.json"), "metadata.json");
   json["memory_mib"] = info.memory_mib;
   json.erase("mem_size_mib");
   json["name"] = info.name;

@@ -1,0 +1,119 @@
+# Faults on a real guest: whoever is killed, the rest goes within a second, ls tells the truth, and the VM starts again with its disk.
+# shellcheck disable=SC2154 # bats' run sets them
+# shellcheck disable=SC2016 # meant for another shell
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+  export KNALLER_HOME="$BATS_FILE_TMPDIR/home"
+  knaller image build tiny
+  knaller start web --detach --memory 256 --port 0:80
+}
+
+teardown_file() {
+  knaller rm -f web job clone > /dev/null 2>&1 || true
+}
+
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+
+within() {
+  local limit=$(($(now_ms) + $1))
+  shift
+  until "$@"; do
+    (($(now_ms) <= limit)) || { echo "still not so: $*"; return 1; }
+    sleep 0.01
+  done
+}
+
+gone() {
+  local pid
+  for pid in "$@"; do
+    ! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$pid/status" 2> /dev/null || return 1
+  done
+}
+
+descendants() {
+  local pid
+  for pid in $(pgrep --parent "$1"); do
+    echo "$pid"
+    descendants "$pid"
+  done
+}
+
+look_at() {
+  monitor=$(knaller inspect "$1" --json | jq .monitor_pid)
+  mapfile -t processes < <(echo "$monitor"; descendants "$monitor")
+  # The monitor, pasta, knaller-qemu and QEMU.
+  [[ ${#processes[@]} -eq 4 ]] || { ps -o pid,ppid,args -p "${processes[*]}"; return 1; }
+}
+
+status_is() { [[ $(knaller ls -a --format '{{.Name}} {{.Status}}' | sed -n "s/^$1 //p") == "$2" ]]; }
+has_paused() { status_is web paused; }
+
+@test "a snapshot whose command is killed leaves the guest running within a second, and no snapshot" {
+  knaller exec web -- sh -c 'echo kept > /root/note; sync'
+  knaller snapshot create web > /dev/null 2>&1 3>&- &
+  command=$!
+  within 20000 has_paused
+  kill -KILL "$command"
+  wait "$command" || true
+  within 1500 status_is web running
+  [ -z "$(ls -A "$KNALLER_HOME/snapshots")" ]
+  [ -z "$(find "$KNALLER_HOME/vms/web/jail" -name 'new-*')" ]
+  [ "$(knaller exec web -- cat /root/note)" = kept ]
+}
+
+@test "a killed pasta comes back on the same ports, and the guest is entered again" {
+  look_at web
+  before=$(knaller inspect web --json | jq -c '[.ports, .ssh_port]')
+  pasta=$(pgrep --parent "$monitor" 'pas[ts][at]')
+  kill -KILL "$pasta"
+  within 2000 gone "$pasta"
+  entered() { [[ $(knaller exec web -- cat /root/note 2> /dev/null) == kept ]]; }
+  within 20000 entered
+  [ "$(knaller inspect web --json | jq -c '[.ports, .ssh_port]')" = "$before" ]
+}
+
+@test "a killed QEMU is a crash; the VM starts again with its disk" {
+  look_at web
+  qemu=$(pgrep --full 'qemu-system-x86_64' | while read -r pid; do
+    for mine in "${processes[@]}"; do [[ $pid != "$mine" ]] || echo "$pid"; done; done)
+  [ -n "$qemu" ]
+  kill -KILL "$qemu"
+  within 1000 gone "${processes[@]}"
+  status_is web crashed
+  knaller start web --detach
+  [ "$(knaller exec web -- cat /root/note)" = kept ]
+}
+
+@test "a guest that panics has crashed, and ls and logs say with which words" {
+  knaller exec web -- sh -c 'echo 1 > /proc/sys/kernel/sysrq; (sleep 0.2; echo c > /proc/sysrq-trigger) > /dev/null 2>&1 < /dev/null &'
+  within 20000 status_is web crashed
+  run --separate-stderr knaller ls -a
+  [[ $output == *panic* ]]
+  run --separate-stderr knaller logs web
+  [[ $output == *"Kernel panic"* && $stderr == *crashed* ]]
+}
+
+@test "a command of run that is killed takes its VM with it" {
+  knaller run job --memory 256 -- sh -c 'echo inside; sleep 1000' > "$BATS_TEST_TMPDIR/out" 2> "$BATS_TEST_TMPDIR/err" 3>&- &
+  command=$!
+  inside() { grep -q inside "$BATS_TEST_TMPDIR/out"; }
+  within 60000 inside || { cat "$BATS_TEST_TMPDIR/err"; false; }
+  look_at job
+  kill -KILL "$command"
+  wait "$command" || true
+  within 1000 gone "${processes[@]}"
+  removed() { [[ -z $(ls -A "$KNALLER_HOME/vms" | grep job) ]]; }
+  within 1000 removed
+}
+
+@test "a killed monitor takes pasta, the engine and QEMU with it, and rm cleans" {
+  knaller start web --detach
+  look_at web
+  kill -KILL "$monitor"
+  within 1000 gone "${processes[@]}"
+  status_is web crashed
+  knaller rm web
+  [ -z "$(ls -A "$KNALLER_HOME/vms")" ]
+}
