@@ -1,10 +1,12 @@
 // The program that users start. It loads in a millisecond, because it links next to nothing: the commands
 // that need no more are done here, every other one by knaller-cli, with all the libraries behind it, into
 // which this process turns itself.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -25,9 +27,17 @@ std::vector<std::string> candidates() {
   return {folder + "/knaller-cli", folder + "/../libexec/knaller/knaller-cli"};
 }
 
+// Else the first lock, socket or record that is opened gets the number of a closed standard stream, and is
+// written to.
+void fill_standard_streams() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) std::abort();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  fill_standard_streams();
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   if (const auto exit_code = knaller::cli::run_plain(arguments)) return *exit_code;
   std::string tried;

@@ -27,8 +27,8 @@ teardown() { system_teardown; }
   k_exits 0 start -d web --mem 128 --no-wait --verbose --timings
   said=$output$stderr
   look_at web
-  # A line from the middle of the key, which is nothing but the key.
-  secret=$(sed -n '4p' "$KNALLER_HOME/vms/web/ssh_key")
+  # A line of its base64, which is nothing but the key.
+  secret=$(grep -v -- -- "$KNALLER_HOME/vms/web/ssh_key" | tail -n 2 | head -n 1)
   [[ ${#secret} -gt 30 ]]
   lacks "$said" "$secret"
   for pid in "${processes[@]}"; do

@@ -6,7 +6,7 @@ setup() { system_setup; }
 teardown() { system_teardown; }
 
 @test "a command without standard input, output and error starts a whole VM" {
-  knaller start -d web <&- >&- 2>&- 3>&- || true
+  knaller start -d web <&- >&- 2>&- 3>&-
   is web running
   k_exits 0 snapshot create web
   knaller stop web <&- >&- 2>&- 3>&-
