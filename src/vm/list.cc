@@ -39,14 +39,16 @@ void ask_monitor(VmInfo& info, int directory) {
   info.engine_pid = status.engine_pid;
 }
 
-void describe_running(VmInfo& info, int directory) {
+// False when it ended just now.
+bool describe_running(VmInfo& info, int directory) {
   try {
     ask_monitor(info, directory);
   } catch (const Error& error) {
-    if (!monitor::is_alive(directory)) throw;  // it ended just now
+    if (!monitor::is_alive(directory)) return false;
     info.state = VmState::kStuck;
     info.reason = fmt::format("its monitor does not answer: {}", error.message());
   }
+  return true;
 }
 
 // An ended VM's ports are free, and its times are of the past.
@@ -130,9 +132,7 @@ VmInfo describe_vm(const Context& context, const std::string& name, int director
   }
   const store::VmRecord record = store::read_vm_record(directory, name);
   fill_from_record(info, record);
-  if (monitor::is_alive(directory))
-    describe_running(info, directory);
-  else
+  if (!monitor::is_alive(directory) || !describe_running(info, directory))
     describe_ended(info, directory, record);
   return info;
 }

@@ -22,9 +22,11 @@ LockFile lock_vm(const Context& context, const std::string& name, const std::str
                            waiting_note(context, fmt::format("VM '{}'", name)));
 }
 
-// A monitor that ended between our look and our call has done what we wanted.
+// A monitor that ended between our look and our call has done what we wanted. kIo: it left our words unread,
+// so its end reset the connection.
 bool ended_meanwhile(const Error& error, int directory) {
-  const bool gone = error.code() == Code::kEngineDied || error.code() == Code::kNotFound;
+  const bool gone =
+      error.code() == Code::kEngineDied || error.code() == Code::kNotFound || error.code() == Code::kIo;
   return gone && monitor::wait_until_dead(directory, Deadline::after(std::chrono::seconds(2)));
 }
 

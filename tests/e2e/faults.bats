@@ -50,14 +50,16 @@ look_at() {
 status_is() { [[ $(knaller ls -a --format '{{.Name}} {{.Status}}' | sed -n "s/^$1 //p") == "$2" ]]; }
 has_paused() { status_is web paused; }
 
-@test "a snapshot whose command is killed leaves the guest running within a second, and no snapshot" {
+@test "a snapshot whose command is killed leaves the guest running, and no snapshot" {
   knaller exec web -- sh -c 'echo kept > /root/note; sync'
   knaller snapshot create web > /dev/null 2>&1 3>&- &
   command=$!
   within 20000 has_paused
   kill -KILL "$command"
   wait "$command" || true
-  within 1500 status_is web running
+  # A second after the engine's answer, which may take its time here; the figure is tested with an engine whose answer is
+  # known (tests/system/snapshots.bats).
+  within 10000 status_is web running
   [ -z "$(ls -A "$KNALLER_HOME/snapshots")" ]
   [ -z "$(find "$KNALLER_HOME/vms/web/jail" -name 'new-*')" ]
   [ "$(knaller exec web -- cat /root/note)" = kept ]
