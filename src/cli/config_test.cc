@@ -3,6 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
+
+#include "cli/config_keys.h"
+#include "cli/spec.h"
+
 namespace knaller::cli {
 namespace {
 
@@ -106,6 +112,16 @@ TEST(Settings, AGivenFileMustExist) {
   EXPECT_EQ(error_of([&] { Settings::load(invocation, variables({})); }).code(), Code::kNotFound);
   const Invocation plain = parse({"ls"}).invocation;
   EXPECT_EQ(Settings::load(plain, variables({{"HOME", "/nonexistent"}})).text("image"), "");
+}
+
+TEST(Settings, EveryKeyHasItsVariableInTheManual) {
+  for (const ConfigKey& key : config_keys()) {
+    std::string variable = "KNALLER_";
+    for (const char c : key.name) variable += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    const auto& rows = environment_rows();
+    EXPECT_TRUE(std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return row.name == variable; }))
+        << variable;
+  }
 }
 
 TEST(Settings, TildesAreExpanded) {
