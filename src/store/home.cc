@@ -151,7 +151,8 @@ LockFile Home::lock(Kind kind, const std::string& name, const std::string& verb,
     // A home that can't be written is met here first.
     if (error.code() == Code::kPermission || error.code() == Code::kExhausted) {
       error.in(fmt::format("lock it in '{}/locks'", path_));
-      if (error.hint().empty()) error.with_hint("make that folder writable, or set KNALLER_HOME to one that is");
+      if (error.hint().empty())
+        error.with_hint("make that folder writable, or set KNALLER_HOME to one that is");
     }
     throw;
   }
@@ -162,7 +163,29 @@ std::optional<LockFile> Home::try_lock(Kind kind, const std::string& name, const
 }
 
 void Home::sweep() const {
-  for (const Kind kind : {Kind::kVm, Kind::kSnapshot, Kind::kImage}) sweep_folder(kind);
+  for (const Kind kind : {Kind::kVm, Kind::kSnapshot, Kind::kImage}) {
+    sweep_folder(kind);
+    sweep_locks(kind);
+  }
+}
+
+// Locks of what never came to be, or went away without a command: a start that failed, a VM tied to one.
+void Home::sweep_locks(Kind kind) const {
+  const std::string prefix = lock_name(kind, "");
+  const auto is_used = [&](const std::string& name) {
+    return has(kind, name) || has(kind, std::string(kNew) + name) || has(kind, std::string(kGone) + name);
+  };
+  for (const std::string& file : list_directory(locks_.get())) {
+    if (!file.starts_with(prefix)) continue;
+    const std::string name = file.substr(prefix.size());
+    if (is_used(name)) continue;
+    try {
+      auto lock = LockFile::try_acquire(locks_.get(), file, "sweep");
+      if (lock && !is_used(name)) lock->unlink_while_held();
+    } catch (const Error&) {
+      // An empty file hurts nobody; a home that can't be written can still be listed.
+    }
+  }
 }
 
 void Home::sweep_folder(Kind kind) const {

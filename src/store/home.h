@@ -60,6 +60,7 @@ class Home {
  private:
   Home() = default;
   void sweep_folder(Kind kind) const;
+  void sweep_locks(Kind kind) const;
 
   std::string path_;
   UniqueFd root_;

@@ -88,6 +88,12 @@ works() {
   [[ $status -eq 9 ]] || { echo "$status $stderr"; false; }
   contains "$stderr" "$KNALLER_HOME"
   contains "$stderr" "hint:"
+  # What is there can still be looked at.
+  touch "$KNALLER_HOME/locks/vm-left-over"
+  run --separate-stderr in_own_mounts bash -c '
+    mount --bind "$KNALLER_HOME" "$KNALLER_HOME" && mount -o remount,bind,ro "$KNALLER_HOME"
+    exec setpriv --inh-caps=-all --ambient-caps=-all knaller image ls -q'
+  [[ $status -eq 0 && $output == fake ]] || { echo "$status $stderr"; false; }
 }
 
 @test "without pasta or an engine the error names the package" {

@@ -11,6 +11,10 @@ nothing_made() {
   local made
   made=$(find "$KNALLER_HOME"/{vms,snapshots,images} -mindepth 1 2> /dev/null | head -5)
   [[ -z $made ]] || { echo "made: $made"; return 1; }
+  # The locks of what did not come to be are swept by the next command.
+  knaller ls > /dev/null
+  made=$(find "$KNALLER_HOME/locks" -name 'vm-*' -o -name 'snap-*')
+  [[ -z $made ]] || { echo "locks: $made"; return 1; }
   made=$(find "$BATS_TEST_TMPDIR" -mindepth 1 -maxdepth 1 ! -name home ! -name files ! -name 'separate-stderr*' ! -name 'bats*' ! -name config)
   [[ -z $made ]] || { echo "made beside the home: $made"; return 1; }
 }
