@@ -16,7 +16,6 @@ namespace knaller::disk {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 SpawnOptions e2fs_program(const std::string& name, std::vector<std::string> arguments) {
   SpawnOptions options;
@@ -196,8 +195,9 @@ TEST_F(Check, SaysWhatARootFileSystemIsInstead) {
       {std::string("\x7f") + "ELF", "an ELF program"},
       {std::string("\1\2\3"), "something unknown"}};
   for (const auto& [content, expected] : cases)
-    EXPECT_THAT(message_of([&, &content = content] { check_ext4(with(content).get(), "the root file system 'f'"); }),
-                HasSubstr(expected));
+    EXPECT_THAT(
+        message_of([&, &content = content] { check_ext4(with(content).get(), "the root file system 'f'"); }),
+        HasSubstr(expected));
 }
 
 TEST_F(Check, FindsACutFileSystem) {

@@ -41,12 +41,12 @@ std::vector<SourcesFile> read_host_sources() {
     }
   };
   add("/etc/apt/sources.list", false);
-  const std::string parts = "/etc/apt/sources.list.d";
-  if (!exists(parts)) return files;
-  const UniqueFd folder = open_directory(parts);
+  static constexpr char kParts[] = "/etc/apt/sources.list.d";
+  if (!exists(kParts)) return files;
+  const UniqueFd folder = open_directory(kParts);
   for (const std::string& name : list_directory(folder.get())) {
-    if (name.ends_with(".list")) add(parts + "/" + name, false);
-    if (name.ends_with(".sources")) add(parts + "/" + name, true);
+    if (name.ends_with(".list")) add(fmt::format("{}/{}", kParts, name), false);
+    if (name.ends_with(".sources")) add(fmt::format("{}/{}", kParts, name), true);
   }
   return files;
 }

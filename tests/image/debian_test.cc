@@ -1,7 +1,12 @@
 // The image debian: built with mmdebstrap in a user namespace, and booted with its systemd.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <iostream>
 
 #include "base/error.h"
@@ -40,6 +45,56 @@ TEST(Debian, IsAUsableSystem) {
   ASSERT_TRUE(guest.wait_for_end());
   EXPECT_THAT(guest.console(), HasSubstr("\nknaller: poweroff"));
   EXPECT_THAT(debugfs(folder.path("disk.ext4"), "features"), Not(HasSubstr("needs_recovery")));
+}
+
+// mmdebstrap's chroot belongs to subordinate ids: what it leaves there its user can't even remove.
+class StoppedDebian : public ::testing::Test {
+ protected:
+  StoppedDebian() {
+    EXPECT_EQ(::chmod(temporary_.path().c_str(), 0755), 0);
+    ::setenv("TMPDIR", temporary_.path().c_str(), 1);
+  }
+  ~StoppedDebian() override { ::setenv("TMPDIR", before_.c_str(), 1); }
+
+  // Calls `action` in the middle of the installation.
+  BuildOptions options(const std::function<void()>& action) const {
+    return {.kind = "debian", .guest_helper = KNALLER_GUEST_HELPER, .sink = [action](const Event& event) {
+              if (event.text.find("installing essential packages") != std::string::npos) action();
+            }};
+  }
+
+  const std::string before_ = std::getenv("TMPDIR") == nullptr ? "/tmp" : std::getenv("TMPDIR");
+  const TestFolder folder_;
+  const TestFolder temporary_;
+  const store::Home home_ = store::Home::open(folder_.path("home"));
+};
+
+TEST_F(StoppedDebian, LeavesNoChrootBehind) {
+  std::stop_source stop;
+  EXPECT_EQ(code_thrown_by([&] {
+              build(home_, options([&] { stop.request_stop(); }), Deadline::never(stop.get_token()));
+            }),
+            Code::kCancelled);
+  EXPECT_THAT(list_directory(temporary_.fd()), ::testing::IsEmpty());
+  EXPECT_THAT(all_entries(home_), ::testing::IsEmpty());
+}
+
+TEST_F(StoppedDebian, KilledLeavesNoChrootBehindEither) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    code_thrown_by([&] { build(home_, options([] { ::raise(SIGKILL); }), Deadline::never()); });
+    ::_exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  // It cleans up on its own time: nobody is left who could wait for it.
+  const Deadline deadline = Deadline::after(std::chrono::minutes(1));
+  while (!list_directory(temporary_.fd()).empty() && !deadline.expired())
+    pause_for(std::chrono::milliseconds(20), deadline);
+  EXPECT_THAT(list_directory(temporary_.fd()), ::testing::IsEmpty());
+  home_.sweep();
+  EXPECT_THAT(all_entries(home_), ::testing::IsEmpty());
 }
 
 }  // namespace
