@@ -122,7 +122,7 @@ TEST(Kernel, RefusesWhatIsNone) {
 
 TEST(Kernel, DoesNotBelieveItsHeader) {
   const std::string good = bzimage_with(gzipped(make_vmlinux(10'000)));
-  for (const size_t field : {0x248, 0x24c}) {
+  for (const size_t field : {size_t{0x248}, size_t{0x24c}}) {
     for (const uint32_t value : {0U, 1U, 7U, 0x7fffffffU, 0xffffffffU, static_cast<uint32_t>(good.size())}) {
       std::string bad = good;
       bad.replace(field, 4, little_endian(value));

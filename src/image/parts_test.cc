@@ -49,7 +49,7 @@ std::string make_module(const std::string& modinfo) {
 
 TEST(Modules, TellWhatTheyNeed) {
   const std::string module =
-      make_module(std::string("license=GPL\0depends=virtio,virtio-ring\0name=x\0", 47));
+      make_module(std::string("license=GPL\0depends=virtio,virtio-ring\0name=x\0", 46));
   EXPECT_THAT(dependencies_of_module(module, "m"), ElementsAre("virtio", "virtio_ring"));
   EXPECT_THAT(dependencies_of_module(make_module(std::string("depends=\0", 9)), "m"), ElementsAre());
   for (size_t size = 0; size < module.size(); ++size)

@@ -284,7 +284,7 @@ TEST_F(Import, TakesTheVmlinuxOutOfDebiansOwnKernel) {
   for (const std::string& name : list_directory(folder.get()))
     if (name.starts_with("linux-image-"))
       unpack_package(
-          packages + "/" + name, tree,
+          fmt::format("{}/{}", packages, name), tree,
           [](const std::string& path) { return path.starts_with("boot") ? path : ""; }, Deadline::never());
   for (const auto& [path, entry] : tree.entries())
     if (path.starts_with("boot/vmlinuz"))

@@ -103,8 +103,7 @@ bool has_listener(const char* table, unsigned port) {
     // "  sl  local_address rem_address   st": the first colon ends sl, the second is the local port's; 0A is
     // LISTEN.
     const size_t local = line.find(wanted, line.find(':') + 1);
-    if (local != std::string::npos && local < 45 && line.find(" 0A ", local) != std::string::npos)
-      return true;
+    if (local < 45 && line.find(" 0A ", local) != std::string::npos) return true;
   }
   return false;
 }
