@@ -45,7 +45,7 @@ std::string text_of(const toml::node& node, const ConfigKey& key, const std::str
 
 const std::vector<ConfigKey>& config_keys() {
   using Type = ConfigKey::Type;
-  static const std::vector<ConfigKey> kKeys{
+  static const std::vector<ConfigKey> keys{
       {.name = "home", .path = true},
       {.name = "image"},
       {.name = "cpus", .type = Type::kTextOrNumber},
@@ -60,7 +60,7 @@ const std::vector<ConfigKey>& config_keys() {
       {.name = "libexec", .path = true},
       {.name = "allow_network_home", .type = Type::kBoolean},
   };
-  return kKeys;
+  return keys;
 }
 
 std::map<std::string, Setting, std::less<>> parse_config(std::string_view text, const std::string& path) {

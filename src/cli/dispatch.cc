@@ -14,7 +14,7 @@ namespace {
 using ContextCommand = int (*)(Context&);
 
 const std::map<std::string_view, ContextCommand>& context_commands() {
-  static const std::map<std::string_view, ContextCommand> kCommands{
+  static const std::map<std::string_view, ContextCommand> table{
       {"start", cmd_start},
       {"run", cmd_run},
       {"stop", cmd_stop},
@@ -42,7 +42,7 @@ const std::map<std::string_view, ContextCommand>& context_commands() {
       {"doctor", cmd_doctor},
       {"__complete", cmd_complete},
   };
-  return kCommands;
+  return table;
 }
 
 int run_command(const Invocation& args, Output& out) {

@@ -26,10 +26,10 @@ int show_help(const Invocation& args, Output& out) {
 using PlainCommand = int (*)(const Invocation&, Output&);
 
 PlainCommand plain_command(std::string_view path) {
-  static const std::map<std::string_view, PlainCommand> kCommands{
+  static const std::map<std::string_view, PlainCommand> table{
       {"version", cmd_version}, {"help", cmd_help}, {"completion", cmd_completion}, {"__man", cmd_man}};
-  const auto found = kCommands.find(path);
-  return found == kCommands.end() ? nullptr : found->second;
+  const auto found = table.find(path);
+  return found == table.end() ? nullptr : found->second;
 }
 
 // Commands, flags and files; names of VMs and the like need the library.

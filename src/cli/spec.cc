@@ -26,12 +26,12 @@ const Flag* find_flag_if(const Command* command, Matches matches) {
 }  // namespace
 
 const std::vector<Command>& commands() {
-  static const std::vector<Command> kAll = all_commands();
-  return kAll;
+  static const std::vector<Command> all = all_commands();
+  return all;
 }
 
 const std::vector<Flag>& global_flags() {
-  static const std::vector<Flag> kFlags{
+  static const std::vector<Flag> flags{
       {.name = "help", .letter = 'h', .help = "Show the help of a command"},
       {.name = "json", .help = "Print one JSON document on standard output, and errors as JSON"},
       {.name = "quiet", .letter = 'q', .help = "Print names and ids only"},
@@ -45,11 +45,11 @@ const std::vector<Flag>& global_flags() {
       {.name = "allow-network-home", .help = "Use a home on NFS or FUSE, where locks may not hold"},
       {.name = "version", .help = "Print the version"},
   };
-  return kFlags;
+  return flags;
 }
 
 const std::vector<ExitCodeRow>& exit_code_rows() {
-  static const std::vector<ExitCodeRow> kRows{
+  static const std::vector<ExitCodeRow> rows{
       {0, "done"},
       {1, "failed, or reading or writing failed"},
       {2, "wrong usage: an unknown command or flag, a value that can't be"},
@@ -69,11 +69,11 @@ const std::vector<ExitCodeRow>& exit_code_rows() {
       {127, "exec and run: no such command in the guest"},
       {130, "stopped by Ctrl-C (128 + the signal's number; exec and run: a signal ended the command)"},
   };
-  return kRows;
+  return rows;
 }
 
 const std::vector<VariableRow>& environment_rows() {
-  static const std::vector<VariableRow> kRows{
+  static const std::vector<VariableRow> rows{
       {"KNALLER_HOME", "as --home; the default is $XDG_DATA_HOME/knaller, which is ~/.local/share/knaller"},
       {"KNALLER_CONFIG", "as --config; the default is ~/.config/knaller/config.toml"},
       {"KNALLER_IMAGE", "the image of new VMs, as --image"},
@@ -91,7 +91,7 @@ const std::vector<VariableRow>& environment_rows() {
       {"NO_COLOR", "not empty: no colours and no escape sequences"},
       {"CI", "not empty: progress as plain lines, never as a bar"},
   };
-  return kRows;
+  return rows;
 }
 
 const Command* find_command(std::string_view path) {
