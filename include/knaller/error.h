@@ -1,7 +1,7 @@
 // The one exception type that knaller's library throws.
 //
-// An error has a small code to decide by, a message that says what failed and on what, a hint that says what to do next,
-// and the contexts that callers added on its way up (outermost first).
+// An error has a small code to decide by, a message that says what failed and on what, a hint that says what
+// to do next, and the contexts that callers added on its way up (outermost first).
 #ifndef KNALLER_ERROR_H_
 #define KNALLER_ERROR_H_
 

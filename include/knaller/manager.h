@@ -4,12 +4,13 @@
 //   auto vm = manager.start({.name = "web", .image = "tiny"});
 //   auto snapshot = manager.create_snapshot({.vm = "web"});
 //
-// A Manager holds no state of its own: what is true of a VM is in its directory and its processes, so any number of Managers,
-// in any number of processes, may work on one home. One Manager may be used from several threads at once.
+// A Manager holds no state of its own: what is true of a VM is in its directory and its processes, so any
+// number of Managers, in any number of processes, may work on one home. One Manager may be used from several
+// threads at once.
 //
-// Every call blocks until it is done, until its timeout (Code::kTimeout) or until the stop token asks it to stop
-// (Code::kCancelled); what it had begun is then undone. Failures are knaller::Error; nothing is printed, no signal handler,
-// working directory or environment is touched, and children are waited for by pidfd only.
+// Every call blocks until it is done, until its timeout (Code::kTimeout) or until the stop token asks it to
+// stop (Code::kCancelled); what it had begun is then undone. Failures are knaller::Error; nothing is printed,
+// no signal handler, working directory or environment is touched, and children are waited for by pidfd only.
 #ifndef KNALLER_MANAGER_H_
 #define KNALLER_MANAGER_H_
 
@@ -35,7 +36,8 @@ inline namespace v0 {
 
 struct ManagerOptions {
   std::string home;     // empty: the default of default_home()
-  std::string libexec;  // where knaller-monitor and knaller-qemu lie; empty: beside or behind this library's installation
+  std::string libexec;  // where knaller-monitor and knaller-qemu lie; empty: beside or behind this library's
+                        // installation
   std::string pasta;    // empty: found on PATH
   EventSink on_event;
   bool allow_network_home = false;  // a home on NFS or FUSE is refused unless this is set
@@ -43,18 +45,20 @@ struct ManagerOptions {
 
 struct StartOptions {
   WaitOptions wait;
-  // The VM ends and is removed when this Manager's process ends or the returned Tie is destroyed (`knaller run`).
+  // The VM ends and is removed when this Manager's process ends or the returned Tie is destroyed (`knaller
+  // run`).
   bool tie = false;
   std::stop_token stop;
 };
 
 struct RestoreOptions {
-  std::string name;      // empty: one is made up
-  std::string snapshot;  // id, unique beginning of an id, or name
+  std::string name;                               // empty: one is made up
+  std::string snapshot;                           // id, unique beginning of an id, or name
   std::optional<std::vector<PortForward>> ports;  // absent: the snapshot's guest ports on free host ports
   std::optional<NetworkMode> network;
   EngineChoice engine;
-  bool force = false;  // passes over the checks that are judgement (CPU model, engine version), never over damage
+  bool force =
+      false;  // passes over the checks that are judgement (CPU model, engine version), never over damage
 };
 
 // Keeps a tied VM alive; its destruction lets the monitor end and remove it.
@@ -77,8 +81,9 @@ struct Started {
 };
 
 struct StopOptions {
-  std::chrono::milliseconds timeout = std::chrono::seconds(10);  // the guest's time to shut down before it is ended
-  bool force = false;                                            // end it at once
+  std::chrono::milliseconds timeout =
+      std::chrono::seconds(10);  // the guest's time to shut down before it is ended
+  bool force = false;            // end it at once
   std::stop_token stop;
 };
 
@@ -91,15 +96,16 @@ struct SnapshotOptions {
   std::string vm;
   std::string name;  // optional, unique
   std::map<std::string, std::string> labels;
-  bool durable = true;                                             // false: not fsync'd
-  std::chrono::milliseconds max_pause = std::chrono::seconds(30);  // past it the snapshot fails and the VM runs
+  bool durable = true;  // false: not fsync'd
+  std::chrono::milliseconds max_pause =
+      std::chrono::seconds(30);  // past it the snapshot fails and the VM runs
   std::stop_token stop;
 };
 
 // How a process in a guest, or the VM itself, ended.
 struct ExecResult {
-  int exit_code = 0;   // the command's own
-  int signal = 0;      // the signal's number when one ended it, else 0
+  int exit_code = 0;  // the command's own
+  int signal = 0;     // the signal's number when one ended it, else 0
 };
 
 struct ExecOptions {
@@ -108,12 +114,14 @@ struct ExecOptions {
   std::string user = "root";
   std::vector<std::pair<std::string, std::string>> environment;
   std::string working_directory;
-  bool tty = false;        // ask for a terminal in the guest
-  // The caller's descriptors; -1: nothing to read, output is dropped. With `tty`, the caller sets its terminal to raw mode.
+  bool tty = false;  // ask for a terminal in the guest
+  // The caller's descriptors; -1: nothing to read, output is dropped. With `tty`, the caller sets its
+  // terminal to raw mode.
   int stdin_fd = -1;
   int stdout_fd = -1;
   int stderr_fd = -1;
-  // Readable when a byte that is a signal number to pass on, or 0 for "the window changed", is there. -1: none.
+  // Readable when a byte that is a signal number to pass on, or 0 for "the window changed", is there. -1:
+  // none.
   int signal_fd = -1;
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(10);
   std::stop_token stop;
@@ -172,8 +180,9 @@ class KNALLER_API Manager {
   const std::string& home() const;
 
   // VMs
-  Started start(const VmOptions& vm, const StartOptions& options = {});             // a new VM
-  Started start_existing(const std::string& name, const StartOptions& options = {});  // a stopped one, as configured
+  Started start(const VmOptions& vm, const StartOptions& options = {});  // a new VM
+  Started start_existing(const std::string& name,
+                         const StartOptions& options = {});  // a stopped one, as configured
   Started restore(const RestoreOptions& restore, const StartOptions& options = {});
   void stop(const std::string& name, const StopOptions& options = {});
   VmInfo restart(const std::string& name, const StopOptions& stop = {}, const StartOptions& start = {});
@@ -215,8 +224,8 @@ class KNALLER_API Manager {
   std::unique_ptr<Impl> impl_;
 };
 
-// $KNALLER_HOME, else $XDG_DATA_HOME/knaller, else ~/.local/share/knaller. For programs; the library itself never reads the
-// environment.
+// $KNALLER_HOME, else $XDG_DATA_HOME/knaller, else ~/.local/share/knaller. For programs; the library itself
+// never reads the environment.
 KNALLER_API std::string default_home();
 // "0.1.0"
 KNALLER_API std::string_view version();

@@ -16,7 +16,8 @@ inline namespace v0 {
 
 using SystemTime = std::chrono::system_clock::time_point;
 
-// --- What the library tells while it works ------------------------------------------------------------------------------
+// --- What the library tells while it works
+// ------------------------------------------------------------------------------
 
 enum class EventKind {
   kStep,      // something began: "building image 'tiny'"
@@ -37,7 +38,8 @@ struct Event {
 // Called on the thread that called the library, never concurrently. May be empty.
 using EventSink = std::function<void(const Event&)>;
 
-// --- Options ------------------------------------------------------------------------------------------------------------
+// --- Options
+// ------------------------------------------------------------------------------------------------------------
 
 enum class EngineKind { kAuto, kFirecracker, kQemu };
 
@@ -85,7 +87,8 @@ struct WaitOptions {
   std::chrono::milliseconds timeout = std::chrono::minutes(2);
 };
 
-// --- What there is ------------------------------------------------------------------------------------------------------
+// --- What there is
+// ------------------------------------------------------------------------------------------------------
 
 enum class VmState {
   kStarting,
@@ -136,8 +139,8 @@ struct SnapshotInfo {
   std::string engine;
   std::string engine_version;
   std::string image;
-  std::string parent;                         // the snapshot that the VM came from, may be empty
-  std::chrono::microseconds paused{0};        // how long the guest stood still
+  std::string parent;                   // the snapshot that the VM came from, may be empty
+  std::chrono::microseconds paused{0};  // how long the guest stood still
   uint64_t allocated_bytes = 0;
   bool foreign = false;  // of the Go program
   std::string broken;    // why it can't be used; empty when it can
@@ -148,10 +151,10 @@ struct ImageInfo {
   std::string name;
   SystemTime created_at{};
   std::string kernel_version;
-  std::string source;         // "tiny", "debian", "imported"
+  std::string source;  // "tiny", "debian", "imported"
   uint64_t allocated_bytes = 0;
-  bool has_base = false;      // boots a shared base with a private disk over it
-  int guest_protocol = 0;     // of the helper in the guest; 0: none
+  bool has_base = false;   // boots a shared base with a private disk over it
+  int guest_protocol = 0;  // of the helper in the guest; 0: none
   std::string broken;
   std::string directory;
 };

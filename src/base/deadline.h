@@ -37,8 +37,8 @@ class Deadline {
   std::stop_token stop_;
 };
 
-// Waits until one of `events` (POLLIN, …) is there. Returns what poll(2) reported, 0 when the deadline passed.
-// Throws kCancelled when the deadline's stop token is asked to stop.
+// Waits until one of `events` (POLLIN, …) is there. Returns what poll(2) reported, 0 when the deadline
+// passed. Throws kCancelled when the deadline's stop token is asked to stop.
 short poll_until(int fd, short events, const Deadline& deadline);
 
 // The same, and a passed deadline is kTimeout: "timed out waiting for <what>".

@@ -18,7 +18,8 @@ template <typename... Args>
   throw Error(code, fmt::format(format, std::forward<Args>(args)...));
 }
 
-// "cannot <what>: No space left on device", with the code that fits the errno (ENOSPC: kExhausted, EACCES: kPermission, …).
+// "cannot <what>: No space left on device", with the code that fits the errno (ENOSPC: kExhausted, EACCES:
+// kPermission, …).
 Error errno_error(int saved_errno, std::string what);
 
 // fail_errno("open '{}'", path): reads errno first.

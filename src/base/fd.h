@@ -43,7 +43,8 @@ Pipe make_pipe();
 // A connected pair of unix stream sockets.
 std::pair<UniqueFd, UniqueFd> make_socket_pair();
 
-// Writes all of it (EINTR and short writes are gone on with; SIGPIPE is never raised on sockets). Throws kIo and the like.
+// Writes all of it (EINTR and short writes are gone on with; SIGPIPE is never raised on sockets). Throws kIo
+// and the like.
 void write_all(int fd, std::string_view data, std::string_view what);
 // Reads up to `size` bytes, fewer only at end of file.
 size_t read_up_to(int fd, void* buffer, size_t size, std::string_view what);

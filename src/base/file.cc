@@ -102,7 +102,11 @@ UniqueFd open_untrusted(int dir, const std::string& path) {
 }
 
 std::string read_file(int dir, const std::string& path, size_t limit) {
-  const UniqueFd fd = open_at(dir, path, O_RDONLY);
+  // O_NONBLOCK: a fifo that somebody put in a file's place must not hold us up.
+  const UniqueFd fd = open_at(dir, path, O_RDONLY | O_NONBLOCK);
+  struct stat info;
+  if (::fstat(fd.get(), &info) != 0) fail_errno("look at '{}'", path);
+  if (!S_ISREG(info.st_mode)) fail(Code::kCorrupt, "'{}' is not a regular file", path);
   return read_to_end(fd.get(), limit, fmt::format("'{}'", path));
 }
 

@@ -29,6 +29,7 @@ UniqueFd open_beneath(int dir, const std::string& path, int flags);
 // everything an engine may have put there. kCorrupt when it is something else, kNotFound when absent.
 UniqueFd open_untrusted(int dir, const std::string& path);
 
+// The whole of a regular file; kCorrupt when it is something else.
 std::string read_file(int dir, const std::string& path, size_t limit = 1 << 20);
 std::string read_file(const std::string& path, size_t limit = 1 << 20);
 std::optional<std::string> read_file_if_exists(int dir, const std::string& path, size_t limit = 1 << 20);

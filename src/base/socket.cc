@@ -72,6 +72,9 @@ bool receive_some(int fd, std::string& buffer, const Deadline& deadline, std::st
     ssize_t got = ::recv(fd, chunk, sizeof chunk, MSG_DONTWAIT);
     if (got < 0 && errno == ENOTSOCK) got = ::read(fd, chunk, sizeof chunk);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    // The peer ended without having read all that we sent: an end like any other, once what it sent has been
+    // read.
+    if (got < 0 && errno == ECONNRESET) return false;
     if (got < 0) fail_errno("read from {}", what);
     buffer.append(chunk, static_cast<size_t>(got));
     return got > 0;

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/socket.h"
 #include "base/text.h"
+#include "monitor/alive.h"
 #include "store/fields.h"
 
 namespace knaller::monitor {
@@ -14,6 +15,7 @@ namespace {
 constexpr char kSocket[] = "monitor.sock";
 constexpr char kPeer[] = "the VM's monitor";
 constexpr size_t kLineLimit = 1 << 20;
+constexpr std::chrono::seconds kEndingTime{2};
 
 void send_request(int socket, Json request, const Deadline& deadline) {
   request["v"] = 1;
@@ -88,14 +90,26 @@ Lease MonitorClient::lease(const std::string& verb, const Deadline& deadline,
   }
 }
 
+// A monitor that was ending already may not have read the question; what it left tells the same.
+ExitRecord MonitorClient::ask_for_end(const Json& question, const Deadline& deadline) {
+  try {
+    send_request(socket_.get(), question, deadline);
+    return await_end(socket_.get(), buffer_, deadline);
+  } catch (const Error& error) {
+    if (error.code() != Code::kEngineDied && error.code() != Code::kIo) throw;
+    if (!wait_until_dead(directory_.get(), deadline.sooner(kEndingTime))) throw;
+    const auto record = read_exit_record(directory_.get());
+    if (!record) throw;
+    return *record;
+  }
+}
+
 ExitRecord MonitorClient::stop(std::chrono::milliseconds timeout, bool force, const Deadline& deadline) {
-  send_request(socket_.get(), {{"op", "stop"}, {"timeout_ms", timeout.count()}, {"force", force}}, deadline);
-  return await_end(socket_.get(), buffer_, deadline);
+  return ask_for_end({{"op", "stop"}, {"timeout_ms", timeout.count()}, {"force", force}}, deadline);
 }
 
 ExitRecord MonitorClient::wait(const Deadline& deadline) {
-  send_request(socket_.get(), {{"op", "wait"}}, deadline);
-  return await_end(socket_.get(), buffer_, deadline);
+  return ask_for_end({{"op", "wait"}}, deadline);
 }
 
 Json Lease::call(std::string_view op, const Deadline& deadline) {

@@ -84,6 +84,8 @@ class MonitorClient {
   MonitorClient(UniqueFd directory, UniqueFd socket)
       : directory_(std::move(directory)), socket_(std::move(socket)) {}
 
+  ExitRecord ask_for_end(const nlohmann::json& question, const Deadline& deadline);
+
   UniqueFd directory_;
   UniqueFd socket_;
   std::string buffer_;
