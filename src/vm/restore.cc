@@ -144,7 +144,8 @@ void fill_clone(int directory, int snapshot_dir, const store::SnapshotRecord& sn
   if (vm.has_ssh)
     write_file_atomically(directory, kSshKey, store::read_entry_file(snapshot_dir, kSshKey, 16384));
   if (!snapshot.ssh_host_keys.empty()) write_file_atomically(directory, kKnownHosts, snapshot.ssh_host_keys);
-  store::write_vm_record(directory, vm);
+  // Written again, and then durably, before the commit.
+  store::write_vm_record(directory, vm, Durability::kNoSync);
 }
 
 // The absolute path under which a state of the Go program names its disk: .../snapshots/ID/rootfs.ext4.

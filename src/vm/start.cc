@@ -126,7 +126,8 @@ void fill_vm(const Context& context, const VmOptions& vm, int directory, store::
   if (record.has_ssh) guest.ssh_key = make_key(directory, record.name);
   record.boot_args = boot_args(record, guest);
   refresh_jail(directory, parts_of(record), deadline);
-  store::write_vm_record(directory, record);
+  // Written again, and then durably, before the commit.
+  store::write_vm_record(directory, record, Durability::kNoSync);
 }
 
 LockFile lock_for_start(const Context& context, const std::string& name, const StartOptions& options) {

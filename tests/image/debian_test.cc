@@ -88,8 +88,9 @@ TEST_F(StoppedDebian, KilledLeavesNoChrootBehindEither) {
   int status = 0;
   ASSERT_EQ(::waitpid(pid, &status, 0), pid);
   ASSERT_TRUE(WIFSIGNALED(status));
-  // It cleans up on its own time: nobody is left who could wait for it.
-  const Deadline deadline = Deadline::after(std::chrono::minutes(1));
+  // It cleans up on its own time, once the package that it is at is through: nobody is left who could wait
+  // for it.
+  const Deadline deadline = Deadline::after(std::chrono::minutes(5));
   while (!list_directory(temporary_.fd()).empty() && !deadline.expired())
     pause_for(std::chrono::milliseconds(20), deadline);
   EXPECT_THAT(list_directory(temporary_.fd()), ::testing::IsEmpty());
