@@ -54,7 +54,7 @@ TEST(HostilePeer, SaysSomethingElse) {
         std::string("SSH-1.5-old\r\n"), "SSH-2.0-x\r\n" + std::string(100, '\xff'),
         "SSH-2.0-x\r\n" + std::string(100'000, '\0'), std::string(70'000, 'x'),
         "SSH-2.0-" + std::string(10'000, 'y') + "\r\n",
-        std::string("SSH-2.0-x\r\n\0\0\0\x0c\x0a\x14garbage", 26)}) {
+        std::string("SSH-2.0-x\r\n\0\0\0\x0c\x0a\x14garbage", 24)}) {
     Listener liar([&](const UniqueFd& connection) { say(connection, text); });
     const TestFolder folder;
     EXPECT_EQ(
