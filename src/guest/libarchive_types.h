@@ -16,12 +16,7 @@ struct ArchiveReadFree {
   void operator()(archive* object) const { archive_read_free(object); }
 };
 struct ArchiveWriteFree {
-  void operator()(archive* object) const {
-    // Else freeing would write the rest of an archive that was given up. Harmless after
-    // archive_write_close().
-    archive_write_fail(object);
-    archive_write_free(object);
-  }
+  void operator()(archive* object) const { archive_write_free(object); }
 };
 struct ArchiveEntryFree {
   void operator()(archive_entry* object) const { archive_entry_free(object); }

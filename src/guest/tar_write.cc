@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -51,6 +52,11 @@ class Packer {
     check(archive_write_open(archive_.get(), this, nullptr, take, nullptr));
   }
 
+  Packer(const Packer&) = delete;
+  Packer& operator=(const Packer&) = delete;
+  // Freeing an archive that was given up writes the rest of it, to nobody.
+  ~Packer() { wanted_ = false; }
+
   // False: the sink wants no more.
   bool wanted() const { return wanted_; }
 
@@ -79,21 +85,22 @@ class Packer {
   }
 
  private:
-  static la_ssize_t take(archive* self_archive, void* context, const void* data, size_t size) {
+  // Never an error: libarchive 3.6 leaks its block when a callback gives one. What nobody wants is dropped
+  // instead, and what the sink threw is thrown again by check().
+  static la_ssize_t take(archive*, void* context, const void* data, size_t size) {
     auto& self = *static_cast<Packer*>(context);
     return self.carried_.guard(
-        [&]() -> la_ssize_t {
-          self.wanted_ = self.wanted_ && self.sink_({static_cast<const char*>(data), size});
-          if (self.wanted_) return static_cast<la_ssize_t>(size);
-          archive_set_error(self_archive, EPIPE, "nobody reads");
-          return -1;
+        [&] {
+          const bool wanted = std::exchange(self.wanted_, false);
+          self.wanted_ = wanted && self.sink_({static_cast<const char*>(data), size});
+          return static_cast<la_ssize_t>(size);
         },
-        la_ssize_t{-1});
+        static_cast<la_ssize_t>(size));
   }
 
   void check(int rc) {
-    if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN || !wanted_) return;
     carried_.rethrow();
+    if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN || !wanted_) return;
     const char* text = archive_error_string(archive_.get());
     fail(Code::kIo, "cannot write the archive: {}", printable(text == nullptr ? "unknown error" : text));
   }
