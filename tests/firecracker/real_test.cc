@@ -180,11 +180,13 @@ TEST(RealFirecracker, AnswersAsRecorded) {
     subject.version = firecracker::query_version(binary, patience()).text();
     subject.kernel = tiny_kernel();
     if (!exists(fmt::format("{}/{}.jsonl", data, subject.version))) continue;
-    // Firecracker would make a TAP here, in the network that this test runs in.
-    const auto makes_tap = [](const Exchange& each) {
-      return each.request.path.starts_with("/network-interfaces/") && each.status == 204;
+    // Firecracker would make a TAP here, in the network that this test runs in. And clock_realtime needs a
+    // state that was saved while the host's clock source was the TSC, which comes and goes on a virtual host.
+    const auto left_out = [](const Exchange& each) {
+      const bool makes_tap = each.request.path.starts_with("/network-interfaces/") && each.status == 204;
+      return makes_tap || each.scenario == "load_clock";
     };
-    for (const Difference& difference : replay(load_transcript(data, subject.version), subject, makes_tap))
+    for (const Difference& difference : replay(load_transcript(data, subject.version), subject, left_out))
       ADD_FAILURE() << name << " line " << difference.number << ": " << difference.what;
   }
 }
