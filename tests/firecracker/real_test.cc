@@ -103,7 +103,6 @@ void restore_elsewhere(const std::string& binary, const EngineFolder& from, cons
   link_or_copy(from.fd(), "memory", folder.fd(), "memory", patience());
   Engine engine(binary, folder);
   firecracker::SnapshotLoad load{"state", "memory", true};
-  load.clock_realtime = true;
   engine.client().apply(firecracker::load_snapshot(load, version), patience());
   EXPECT_EQ(engine.client().describe(patience()).state, "Running");
   set_state(engine.client(), firecracker::VmState::kPaused);
