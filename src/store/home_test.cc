@@ -4,25 +4,17 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
-
-#include "base/error.h"
+#include "base/test_folder.h"
 
 namespace knaller::store {
 namespace {
 
 class HomeTest : public testing::Test {
  protected:
-  HomeTest() {
-    std::string pattern = testing::TempDir() + "knaller-home-XXXXXX";
-    root_ = ::mkdtemp(pattern.data());
-  }
-  ~HomeTest() override { remove_tree(AT_FDCWD, root_); }
-
-  std::string path() const { return root_ + "/home with spaces"; }
+  std::string path() const { return folder_.path("home with spaces"); }
   static Deadline soon() { return Deadline::after(std::chrono::milliseconds(50)); }
 
-  std::string root_;
+  TestFolder folder_;
 };
 
 TEST_F(HomeTest, MakesPrivateDirectories) {
@@ -41,7 +33,7 @@ TEST_F(HomeTest, LeavesTheModesOfAHomeThatIsThere) {
 }
 
 TEST_F(HomeTest, RefusesARelativePath) {
-  EXPECT_THROW(Home::open("relative"), Error);
+  EXPECT_EQ(code_thrown_by([] { Home::open("relative"); }), Code::kInvalidArgument);
 }
 
 TEST_F(HomeTest, AnEntryIsThereOnlyOncePublished) {
@@ -66,7 +58,7 @@ TEST_F(HomeTest, NeverReplacesAPublishedEntry) {
   const Home home = Home::open(path());
   StagedEntry first(home, Kind::kVm, "web");
   first.publish();
-  EXPECT_THROW(StagedEntry(home, Kind::kVm, "web"), Error);
+  EXPECT_EQ(code_thrown_by([&] { StagedEntry(home, Kind::kVm, "web"); }), Code::kAlreadyExists);
 }
 
 TEST_F(HomeTest, SweepRemovesWhatNobodyHolds) {

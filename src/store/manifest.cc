@@ -1,55 +1,17 @@
 #include "store/manifest.h"
 
-#include <openssl/evp.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
+#include <atomic>
+#include <memory>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 
 namespace knaller::store {
 namespace {
 
+constexpr size_t kMostFiles = 256;
 constexpr std::string_view kFirstLine = "knaller-manifest 1";
-
-std::string sha256(std::string_view data) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned int size = 0;
-  // Fetched once: an implicit fetch at every call costs more than hashing a small file.
-  static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  if (algorithm == nullptr ||
-      EVP_Digest(data.data(), data.size(), digest.data(), &size, algorithm, nullptr) != 1)
-    fail(Code::kInternal, "OpenSSL can't compute a SHA-256");
-  return hex({reinterpret_cast<const char*>(digest.data()), size});
-}
-
-size_t read_chunk(int fd, uint64_t offset, std::vector<char>& buffer, std::string_view name) {
-  size_t filled = 0;
-  while (filled < buffer.size()) {
-    const ssize_t got =
-        ::pread(fd, buffer.data() + filled, buffer.size() - filled, static_cast<off_t>(offset + filled));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail_errno("read '{}' at offset {}", name, offset + filled);
-    if (got == 0) break;
-    filled += static_cast<size_t>(got);
-  }
-  return filled;
-}
-
-// Where the next data begins, at or after `offset`; `size` when only a hole is left.
-uint64_t next_data(int fd, uint64_t offset, uint64_t size) {
-  const off_t found = ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
-  if (found >= 0) return std::min(size, static_cast<uint64_t>(found));
-  return errno == ENXIO ? size : offset;  // a file system without SEEK_DATA: everything is data
-}
-
-bool all_zero(const char* data, size_t size) {
-  return std::all_of(data, data + size, [](char c) { return c == 0; });
-}
 
 bool is_digest(std::string_view text) {
   return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -70,6 +32,11 @@ std::pair<uint64_t, std::string_view> split_number(std::string_view line) {
   return {static_cast<uint64_t>(*number), line.substr(space + 1)};
 }
 
+bool may_follow(const ManifestFile& file, uint64_t offset) {
+  return offset % kChunkBytes == 0 && offset < file.size &&
+         (file.chunks.empty() || file.chunks.back().offset < offset);
+}
+
 ManifestFile parse_file_line(std::string_view line) {
   const size_t space = line.rfind(' ');
   if (space == std::string_view::npos) damaged("a line is incomplete");
@@ -80,6 +47,96 @@ ManifestFile parse_file_line(std::string_view line) {
   return {std::string(name), static_cast<uint64_t>(*size), {}};
 }
 
+ChunkTask chunk_task(int fd, const ManifestFile& file, size_t number, uint64_t offset) {
+  return {fd, file.name, number, offset, std::min(kChunkBytes, file.size - offset)};
+}
+
+std::optional<Damage> damaged_as_a_whole(const ManifestFile& file, const UniqueFd& fd) {
+  const uint64_t size = file_size(fd.get());
+  if (size == file.size) return std::nullopt;
+  return Damage{file.name, std::nullopt,
+                fmt::format("'{}' has {} bytes, {} were stored", printable(file.name), size, file.size)};
+}
+
+Damage damaged_at(const ManifestFile& file, uint64_t offset) {
+  return {file.name, offset,
+          fmt::format("'{}' is damaged in the {} bytes from offset {}", printable(file.name),
+                      std::min(kChunkBytes, file.size - offset), offset)};
+}
+
+// The chunks of each file that must be looked at, and where the first one lies that is not as stored.
+class Verification {
+ public:
+  explicit Verification(const Manifest& manifest)
+      : manifest_(manifest),
+        open_files_(manifest.files.size()),
+        damages_(manifest.files.size()),
+        first_bad_(std::make_unique<std::atomic<uint64_t>[]>(manifest.files.size())) {}
+
+  // Chunks with data, here or when it was stored; those that are holes now and were not need no reading.
+  void open(int directory, size_t number) {
+    const ManifestFile& file = manifest_.files[number];
+    first_bad_[number] = UINT64_MAX;
+    try {
+      const UniqueFd& fd = open_files_[number] = open_untrusted(directory, file.name);
+      damages_[number] = damaged_as_a_whole(file, fd);
+      if (!damages_[number]) add_tasks(number, chunks_with_data(fd.get(), file.size));
+    } catch (const Error& error) {
+      if (error.code() != Code::kCorrupt && error.code() != Code::kNotFound) throw;
+      damages_[number] = Damage{file.name, std::nullopt, error.message()};
+    }
+  }
+
+  void read(const Deadline& deadline, const ByteProgress& progress) {
+    digest_chunks(tasks_,
+                  {.wanted = [this](const ChunkTask& task) { return task.offset < first_bad_[task.file]; },
+                   .take =
+                       [this](size_t task, const std::string& digest) {
+                         if (digest != expected_[task]) bad_at(tasks_[task].file, tasks_[task].offset);
+                       },
+                   .progress = progress},
+                  deadline);
+  }
+
+  std::vector<Damage> damages() const {
+    std::vector<Damage> found;
+    for (size_t number = 0; number < damages_.size(); ++number) {
+      if (damages_[number]) found.push_back(*damages_[number]);
+      if (first_bad_[number] != UINT64_MAX)
+        found.push_back(damaged_at(manifest_.files[number], first_bad_[number]));
+    }
+    return found;
+  }
+
+ private:
+  void add_tasks(size_t number, const std::vector<uint64_t>& with_data) {
+    const ManifestFile& file = manifest_.files[number];
+    auto stored = file.chunks.begin();
+    const auto lost_before = [&](uint64_t offset) {
+      for (; stored != file.chunks.end() && stored->offset < offset; ++stored) bad_at(number, stored->offset);
+    };
+    for (const uint64_t offset : with_data) {
+      lost_before(offset);
+      const bool known = stored != file.chunks.end() && stored->offset == offset;
+      expected_.push_back(known ? (stored++)->sha256 : std::string());
+      tasks_.push_back(chunk_task(open_files_[number].get(), file, number, offset));
+    }
+    lost_before(UINT64_MAX);
+  }
+
+  void bad_at(size_t number, uint64_t offset) {
+    uint64_t before = first_bad_[number];
+    while (offset < before && !first_bad_[number].compare_exchange_weak(before, offset)) continue;
+  }
+
+  const Manifest& manifest_;
+  std::vector<UniqueFd> open_files_;
+  std::vector<std::optional<Damage>> damages_;
+  std::unique_ptr<std::atomic<uint64_t>[]> first_bad_;
+  std::vector<ChunkTask> tasks_;
+  std::vector<std::string> expected_;  // of each task; empty: all zero
+};
+
 }  // namespace
 
 const ManifestFile* Manifest::find(std::string_view name) const {
@@ -89,22 +146,29 @@ const ManifestFile* Manifest::find(std::string_view name) const {
 }
 
 ManifestFile digest_file(int directory, const std::string& name, const Deadline& deadline) {
-  const UniqueFd fd = open_untrusted(directory, name);
-  ManifestFile file{name, file_size(fd.get()), {}};
-  std::vector<char> buffer(std::min<uint64_t>(kChunkBytes, std::max<uint64_t>(file.size, 1)));
-  for (uint64_t offset = 0; offset < file.size; offset += kChunkBytes) {
-    deadline.check("the digests of " + name);
-    offset = next_data(fd.get(), offset, file.size) / kChunkBytes * kChunkBytes;
-    if (next_data(fd.get(), offset, file.size) >= file.size) break;
-    const size_t size = read_chunk(fd.get(), offset, buffer, name);
-    if (!all_zero(buffer.data(), size)) file.chunks.push_back({offset, sha256({buffer.data(), size})});
-  }
-  return file;
+  return make_manifest(directory, {name}, deadline).files.front();
 }
 
-Manifest make_manifest(int directory, const std::vector<std::string>& names, const Deadline& deadline) {
+Manifest make_manifest(int directory, const std::vector<std::string>& names, const Deadline& deadline,
+                       const ByteProgress& progress) {
   Manifest manifest;
-  for (const std::string& name : names) manifest.files.push_back(digest_file(directory, name, deadline));
+  std::vector<UniqueFd> open_files;
+  std::vector<ChunkTask> tasks;
+  manifest.files.reserve(names.size());  // the tasks refer to the names in it
+  for (const std::string& name : names) {
+    const UniqueFd& fd = open_files.emplace_back(open_untrusted(directory, name));
+    const ManifestFile& file = manifest.files.emplace_back(ManifestFile{name, file_size(fd.get()), {}});
+    for (const uint64_t offset : chunks_with_data(fd.get(), file.size))
+      tasks.push_back(chunk_task(fd.get(), file, open_files.size() - 1, offset));
+  }
+  std::vector<std::string> digests(tasks.size());
+  digest_chunks(tasks,
+                {.take = [&](size_t task, std::string digest) { digests[task] = std::move(digest); },
+                 .progress = progress},
+                deadline);
+  for (size_t at = 0; at < tasks.size(); ++at)
+    if (!digests[at].empty())
+      manifest.files[tasks[at].file].chunks.push_back({tasks[at].offset, std::move(digests[at])});
   return manifest;
 }
 
@@ -115,14 +179,14 @@ std::string to_text(const Manifest& manifest) {
     text += fmt::format("file {} {}\n", file.name, file.size);
     for (const ManifestChunk& chunk : file.chunks) text += fmt::format("{} {}\n", chunk.offset, chunk.sha256);
   }
-  return text + fmt::format("end {}\n", sha256(text));
+  return text + fmt::format("end {}\n", sha256_hex(text));
 }
 
 Manifest parse_manifest(std::string_view text) {
   const size_t end = text.rfind("end ");
   if (end == std::string_view::npos || end == 0 || text[end - 1] != '\n') damaged("its last line is missing");
   const std::string_view body = text.substr(0, end);
-  if (text.substr(end) != fmt::format("end {}\n", sha256(body))) damaged("its own digest does not match");
+  if (text.substr(end) != fmt::format("end {}\n", sha256_hex(body))) damaged("its own digest does not match");
 
   Manifest manifest;
   bool first = true;
@@ -132,10 +196,13 @@ Manifest parse_manifest(std::string_view text) {
         throw Error(Code::kUnsupported, "the manifest is of another version",
                     "use the newer knaller that made it");
     } else if (line.starts_with("file ")) {
-      manifest.files.push_back(parse_file_line(line.substr(5)));
+      if (manifest.files.size() == kMostFiles) damaged("it names too many files");
+      ManifestFile file = parse_file_line(line.substr(5));
+      if (manifest.find(file.name) != nullptr) damaged("it names a file twice");
+      manifest.files.push_back(std::move(file));
     } else {
       const auto [offset, digest] = split_number(line);
-      if (manifest.files.empty() || offset % kChunkBytes != 0 || !is_digest(digest))
+      if (manifest.files.empty() || !may_follow(manifest.files.back(), offset) || !is_digest(digest))
         damaged("a chunk's line is wrong");
       manifest.files.back().chunks.push_back({offset, std::string(digest)});
     }
@@ -143,17 +210,17 @@ Manifest parse_manifest(std::string_view text) {
   return manifest;
 }
 
+std::vector<Damage> verify_files(int directory, const Manifest& manifest, const Deadline& deadline,
+                                 const ByteProgress& progress) {
+  Verification verification(manifest);
+  for (size_t number = 0; number < manifest.files.size(); ++number) verification.open(directory, number);
+  verification.read(deadline, progress);
+  return verification.damages();
+}
+
 void verify_file(int directory, const ManifestFile& expected, const Deadline& deadline) {
-  const ManifestFile found = digest_file(directory, expected.name, deadline);
-  if (found.size != expected.size)
-    fail(Code::kCorrupt, "'{}' has {} bytes, {} were stored", expected.name, found.size, expected.size);
-  const auto [there, wanted] =
-      std::mismatch(found.chunks.begin(), found.chunks.end(), expected.chunks.begin(), expected.chunks.end());
-  if (there == found.chunks.end() && wanted == expected.chunks.end()) return;
-  uint64_t offset = UINT64_MAX;
-  if (there != found.chunks.end()) offset = std::min(offset, there->offset);
-  if (wanted != expected.chunks.end()) offset = std::min(offset, wanted->offset);
-  fail(Code::kCorrupt, "'{}' is damaged in the {} bytes from offset {}", expected.name, kChunkBytes, offset);
+  const std::vector<Damage> found = verify_files(directory, {{expected}}, deadline);
+  if (!found.empty()) throw Error(Code::kCorrupt, found.front().reason);
 }
 
 }  // namespace knaller::store

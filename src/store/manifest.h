@@ -11,14 +11,15 @@
 #define KNALLER_STORE_MANIFEST_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/deadline.h"
+#include "base/file.h"
+#include "store/digest.h"
 
 namespace knaller::store {
-
-constexpr uint64_t kChunkBytes = 4 << 20;
 
 struct ManifestChunk {
   uint64_t offset = 0;
@@ -37,14 +38,24 @@ struct Manifest {
   const ManifestFile* find(std::string_view name) const;
 };
 
-// Reads the named regular files below `directory`.
-Manifest make_manifest(int directory, const std::vector<std::string>& names, const Deadline& deadline);
+// Reads the named regular files below `directory`, on all cores; `progress` is called on this thread.
+Manifest make_manifest(int directory, const std::vector<std::string>& names, const Deadline& deadline,
+                       const ByteProgress& progress = {});
 ManifestFile digest_file(int directory, const std::string& name, const Deadline& deadline);
 
 std::string to_text(const Manifest& manifest);
 // kCorrupt for anything that is not a whole manifest with the right digest of its own.
 Manifest parse_manifest(std::string_view text);
 
+// What is wrong with a file; the first of it.
+struct Damage {
+  std::string file;
+  std::optional<uint64_t> offset;  // of the chunk that differs; absent when it is not its content
+  std::string reason;              // a sentence that names the file
+};
+// Reads every file that the manifest names, on all cores. At most one damage a file, in the manifest's order.
+std::vector<Damage> verify_files(int directory, const Manifest& manifest, const Deadline& deadline,
+                                 const ByteProgress& progress = {});
 // Throws kCorrupt, naming the file and the offset of the first damage.
 void verify_file(int directory, const ManifestFile& expected, const Deadline& deadline);
 

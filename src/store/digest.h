@@ -1,0 +1,47 @@
+// SHA-256 of the chunks of files, made on all cores.
+//
+// The caller's thread works beside the others and is the only one that calls `progress`. Holes are found, not
+// read; memory is a small buffer a thread. What one thread throws ends the others and is thrown to the
+// caller.
+#ifndef KNALLER_STORE_DIGEST_H_
+#define KNALLER_STORE_DIGEST_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/deadline.h"
+#include "base/file.h"
+
+namespace knaller::store {
+
+constexpr uint64_t kChunkBytes = 4 << 20;
+
+std::string sha256_hex(std::string_view data);
+
+// Offsets of the chunks of an open file that are not all hole.
+std::vector<uint64_t> chunks_with_data(int fd, uint64_t size);
+
+struct ChunkTask {
+  int fd = -1;
+  std::string_view name;  // of the file, for errors
+  size_t file = 0;        // the caller's number for it
+  uint64_t offset = 0;
+  uint64_t size = 0;  // bytes of the file from there, at most kChunkBytes
+};
+
+struct ChunkWork {
+  // Asked before each chunk, on any thread; absent: all are wanted.
+  std::function<bool(const ChunkTask&)> wanted;
+  // Given each task's digest, on any thread; empty when all of its bytes are zero.
+  std::function<void(size_t task, std::string digest)> take;
+  ByteProgress progress;
+};
+
+void digest_chunks(const std::vector<ChunkTask>& tasks, const ChunkWork& work, const Deadline& deadline);
+
+}  // namespace knaller::store
+
+#endif  // KNALLER_STORE_DIGEST_H_
