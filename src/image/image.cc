@@ -57,6 +57,9 @@ Image read_image(const store::Home& home, const std::string& name) {
   image.kernel = require_file(directory.get(), folder, "vmlinux", false);
   (record.overlay ? image.base : image.rootfs) =
       require_file(directory.get(), folder, record.overlay ? "base.ext4" : "rootfs.ext4", true);
+  // Images of an earlier version have none.
+  if (record.overlay && stat_if_exists(directory.get(), kEmptyDisk))
+    image.empty_disk = require_file(directory.get(), folder, kEmptyDisk, true);
   if (record.overlay || stat_if_exists(directory.get(), "initramfs"))
     image.initramfs = require_file(directory.get(), folder, "initramfs", false);
   image.default_disk_mib = record.overlay ? record.disk_mib : 0;

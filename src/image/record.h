@@ -15,6 +15,7 @@
 namespace knaller::image {
 
 inline constexpr char kRecordName[] = "image.json";
+inline constexpr char kEmptyDisk[] = "disk.ext4";
 
 struct Record {
   std::string name = {};

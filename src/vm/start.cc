@@ -47,6 +47,15 @@ store::VmRecord new_record(const std::string& name, const VmOptions& vm, const E
   return record;
 }
 
+void make_own_disk(const image::Image& image, uint64_t mib, const std::string& path,
+                   const Deadline& deadline) {
+  if (mib == 0) mib = image.default_disk_mib;
+  if (mib == image.default_disk_mib && !image.empty_disk.empty())
+    disk::copy_root_disk(image.empty_disk, path, mib, deadline);
+  else
+    disk::make_private_disk(path, mib, deadline);
+}
+
 // An image of ours or an imported one: everything immutable is linked, the private disk is new (or, for an
 // image without a base, a copy of its root file system).
 void fill_from_image(const Context& context, const image::Image& image, const VmOptions& vm, int directory,
@@ -61,7 +70,7 @@ void fill_from_image(const Context& context, const image::Image& image, const Vm
   const std::string jail = staged_path(context, record.name) + "/jail/";
   if (record.has_base) {
     add_part(directory, AT_FDCWD, image.base, kBase, deadline);
-    disk::make_private_disk(jail + kDisk, vm.disk_mib != 0 ? vm.disk_mib : image.default_disk_mib, deadline);
+    make_own_disk(image, vm.disk_mib, jail + kDisk, deadline);
   } else {
     disk::copy_root_disk(image.rootfs, jail + kRootfs, vm.disk_mib, deadline);
   }
