@@ -34,9 +34,31 @@ Json read_answer(int socket, std::string& buffer, const Deadline& deadline) {
   return answer;
 }
 
-ExitRecord await_end(int socket, std::string& buffer, const Deadline& deadline) {
-  const Json answer = read_answer(socket, buffer, deadline);
+ExitRecord ask_for_end(int vm_directory, const Json& question, const Deadline& deadline) {
+  const UniqueFd socket = connect_unix(vm_directory, kSocket, deadline);
+  send_request(socket.get(), question, deadline);
+  std::string buffer;
+  const Json answer = read_answer(socket.get(), buffer, deadline);
   return exit_record_from_json(JsonReader(answer, "the monitor's answer", Code::kInternal).object("exit"));
+}
+
+// What ended VMs leave tells the same as their monitors would have.
+ExitRecord left_behind(int vm_directory) {
+  if (auto record = read_exit_record(vm_directory)) return std::move(*record);
+  return {.state = "crashed", .reason = kKilledReason};
+}
+
+// A monitor that was ending already has closed its socket or left the question unread (kIo: its end reset the
+// connection).
+ExitRecord await_end(int vm_directory, const Json& question, const Deadline& deadline) {
+  try {
+    return ask_for_end(vm_directory, question, deadline);
+  } catch (const Error& error) {
+    const bool gone =
+        error.code() == Code::kEngineDied || error.code() == Code::kNotFound || error.code() == Code::kIo;
+    if (!gone || !wait_until_dead(vm_directory, deadline.sooner(kEndingTime))) throw;
+    return left_behind(vm_directory);
+  }
 }
 
 }  // namespace
@@ -90,26 +112,14 @@ Lease MonitorClient::lease(const std::string& verb, const Deadline& deadline,
   }
 }
 
-// A monitor that was ending already may not have read the question; what it left tells the same.
-ExitRecord MonitorClient::ask_for_end(const Json& question, const Deadline& deadline) {
-  try {
-    send_request(socket_.get(), question, deadline);
-    return await_end(socket_.get(), buffer_, deadline);
-  } catch (const Error& error) {
-    if (error.code() != Code::kEngineDied && error.code() != Code::kIo) throw;
-    if (!wait_until_dead(directory_.get(), deadline.sooner(kEndingTime))) throw;
-    const auto record = read_exit_record(directory_.get());
-    if (!record) throw;
-    return *record;
-  }
+ExitRecord MonitorClient::stop(int vm_directory, std::chrono::milliseconds timeout, bool force,
+                               const Deadline& deadline) {
+  return await_end(vm_directory, {{"op", "stop"}, {"timeout_ms", timeout.count()}, {"force", force}},
+                   deadline);
 }
 
-ExitRecord MonitorClient::stop(std::chrono::milliseconds timeout, bool force, const Deadline& deadline) {
-  return ask_for_end({{"op", "stop"}, {"timeout_ms", timeout.count()}, {"force", force}}, deadline);
-}
-
-ExitRecord MonitorClient::wait(const Deadline& deadline) {
-  return ask_for_end({{"op", "wait"}}, deadline);
+ExitRecord MonitorClient::wait(int vm_directory, const Deadline& deadline) {
+  return await_end(vm_directory, {{"op", "wait"}}, deadline);
 }
 
 Json Lease::call(std::string_view op, const Deadline& deadline) {

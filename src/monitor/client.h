@@ -74,17 +74,18 @@ class MonitorClient {
   // naming the holder, when the deadline passes first.
   Lease lease(const std::string& verb, const Deadline& deadline,
               const std::function<void(const std::string& holder)>& on_wait = {});
+
   // Asks the guest to shut down, waits for `timeout`, then ends the engine; `force` ends it at once. Returns
-  // when the VM has ended, its exit is recorded and its directory is free for the next start.
-  ExitRecord stop(std::chrono::milliseconds timeout, bool force, const Deadline& deadline);
+  // when the VM has ended, its exit is recorded and its directory is free for the next start. A VM that ends
+  // by itself meanwhile, and one whose monitor is killed, has ended.
+  static ExitRecord stop(int vm_directory, std::chrono::milliseconds timeout, bool force,
+                         const Deadline& deadline);
   // Returns when the VM has ended, in the same sense.
-  ExitRecord wait(const Deadline& deadline);
+  static ExitRecord wait(int vm_directory, const Deadline& deadline);
 
  private:
   MonitorClient(UniqueFd directory, UniqueFd socket)
       : directory_(std::move(directory)), socket_(std::move(socket)) {}
-
-  ExitRecord ask_for_end(const nlohmann::json& question, const Deadline& deadline);
 
   UniqueFd directory_;
   UniqueFd socket_;

@@ -81,7 +81,7 @@ TEST_F(FirecrackerTest, RunsInTheJailIsPausedByALeaseAndSnapshotted) {
   lease.release(soon());
   EXPECT_EQ(vm_.client().status(soon()).state, "running");
   EXPECT_THAT(read_file(vm_.path("engine.log")), HasSubstr("Running Firecracker"));
-  EXPECT_EQ(vm_.client().stop(milliseconds(10), false, soon()).state, "stopped");
+  EXPECT_EQ(vm_.stop(milliseconds(10), false).state, "stopped");
 }
 
 TEST_F(FirecrackerTest, TakesTheTapOfItsNamespaceWithoutAnyCapability) {
@@ -96,7 +96,7 @@ TEST_F(FirecrackerTest, TakesTheTapOfItsNamespaceWithoutAnyCapability) {
   Launch launch = vm_.begin();
   launch.commit(soon());
   EXPECT_EQ(vm_.client().status(soon()).network, "rootless");
-  vm_.client().stop(seconds(0), true, soon());
+  vm_.stop(seconds(0), true);
 }
 
 TEST_F(FirecrackerTest, ItsOwnWordsExplainWhatItRefuses) {

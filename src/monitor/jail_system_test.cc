@@ -65,7 +65,7 @@ class JailTest : public testing::Test {
   TestVm vm_;
   std::optional<Launch> launch_;
   ~JailTest() override {
-    if (launch_) vm_.client().stop(seconds(1), true, soon());
+    if (launch_) vm_.stop(seconds(1), true);
   }
 };
 
@@ -150,7 +150,7 @@ TEST(JailPathsTest, LongHomesWithSpacesWork) {
   TestVm vm(std::string(100, 'h') + "/with some spaces/" + std::string(100, 'o'));
   Launch launch = vm.start();
   EXPECT_EQ(vm.client().status(soon()).state, "running");
-  vm.client().stop(seconds(5), false, soon());
+  vm.stop(seconds(5), false);
 }
 
 TEST(JailPathsTest, AForeignAbsolutePathShowsTheVmsOwnFile) {
@@ -160,7 +160,7 @@ TEST(JailPathsTest, AForeignAbsolutePathShowsTheVmsOwnFile) {
   const std::string seen = in_root(launch.engine_pid(), "/home/someone/go-vm/rootfs.ext4");
   EXPECT_EQ(read_file(seen), "a root file system");
   EXPECT_THAT(list(in_root(launch.engine_pid(), "/home/someone")), ElementsAre("go-vm"));
-  vm.client().stop(seconds(5), false, soon());
+  vm.stop(seconds(5), false);
 }
 
 TEST(JailPathsTest, AForeignPathInTheJailsOwnPlacesIsRefused) {

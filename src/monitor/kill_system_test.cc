@@ -85,7 +85,7 @@ TEST(KillTest, ALauncherThatIsKilledAtAnyMomentLeavesAllOrNothing) {
     if (exists(vm.path())) {
       ++whole;
       EXPECT_EQ(vm.client().status(soon()).state, "running") << "round " << round;
-      vm.client().stop(seconds(0), true, soon());
+      vm.stop(seconds(0), true);
       EXPECT_TRUE(becomes_true([&] { return processes_of(vm).empty(); }, seconds(2)));
       continue;
     }
@@ -114,7 +114,7 @@ TEST(KillTest, AMonitorThatIsKilledAtAnyMomentOfTheStartTakesEverythingWithIt) {
     ASSERT_EQ(::waitpid(launcher, nullptr, 0), launcher);
     if (exists(vm.path()) && is_alive(vm.directory().get())) {
       try {
-        vm.client().stop(seconds(0), true, soon());
+        vm.stop(seconds(0), true);
       } catch (const Error&) {  // its monitor was killed just after the commit
       }
     }
@@ -153,7 +153,7 @@ TEST_F(HostileEngineTest, ASwappedSocketLeadsNowhere) {
   swap_for_link("api.sock", vm_.folder("other.sock"));
   EXPECT_EQ(vm_.client().status(soon()).state, "stuck");
   EXPECT_TRUE(code_thrown_by([&] { vm_.client().lease("snapshot", soon()).pause(soon()); }));
-  EXPECT_EQ(vm_.client().stop(seconds(5), false, soon()).state, "stopped");
+  EXPECT_EQ(vm_.stop(seconds(5), false).state, "stopped");
   EXPECT_FALSE(exists(vm_.path("jail/api.sock")));
   expect_untouched();
 }
@@ -186,7 +186,7 @@ TEST_F(HostileEngineTest, FifosAndFoldersInPlaceOfFilesHangNothing) {
   remove_tree(AT_FDCWD, vm_.path("jail/log"));
   make_directories(vm_.path("jail/log/deep"));
   EXPECT_EQ(vm_.client().status(soon()).state, "stuck");
-  EXPECT_EQ(vm_.client().stop(seconds(5), true, soon()).state, "stopped");
+  EXPECT_EQ(vm_.stop(seconds(5), true).state, "stopped");
   EXPECT_FALSE(exists(vm_.path("jail/api.sock")));
   expect_untouched();
 }
@@ -194,7 +194,7 @@ TEST_F(HostileEngineTest, FifosAndFoldersInPlaceOfFilesHangNothing) {
 TEST_F(HostileEngineTest, AnImmutableFileThatWasSwappedIsRefusedAtTheNextStart) {
   {
     Launch launch = vm_.start();
-    vm_.client().stop(seconds(5), true, soon());
+    vm_.stop(seconds(5), true);
   }
   swap_for_link("vmlinux", secret());
   vm_.spec.directory = "vms/" + vm_.spec.name;
@@ -211,7 +211,7 @@ TEST_F(HostileEngineTest, AConsoleThatNeverStopsFillsNoDisk) {
   const std::string piece(1 << 16, 'x');
   for (int i = 0; i < 400; ++i) write_all(console.get(), piece, "the console");
   EXPECT_EQ(vm_.client().status(soon()).state, "running");
-  vm_.client().stop(seconds(5), true, soon());
+  vm_.stop(seconds(5), true);
   struct stat now;
   struct stat before;
   ASSERT_EQ(::stat(vm_.path("console.log").c_str(), &now), 0);

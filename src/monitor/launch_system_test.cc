@@ -22,7 +22,7 @@ TEST(LaunchTest, StartsCommitsAndStops) {
   EXPECT_EQ(status.state, "running");
   EXPECT_EQ(status.network, "none");
   EXPECT_EQ(status.engine_pid, launch.engine_pid());
-  const ExitRecord exit = vm.client().stop(seconds(5), false, soon());
+  const ExitRecord exit = vm.stop(seconds(5), false);
   EXPECT_EQ(exit.state, "stopped");
   EXPECT_FALSE(is_alive(vm.directory().get()));
   EXPECT_TRUE(is_gone(status.engine_pid));

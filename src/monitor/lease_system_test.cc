@@ -182,7 +182,7 @@ TEST_F(LeaseTest, AnEngineThatDoesNotAnswerIsStuckAndNotKilled) {
   EXPECT_FALSE(is_gone(launch.engine_pid()));
   // Everything else goes on: nobody waits for that engine.
   const auto before = std::chrono::steady_clock::now();
-  EXPECT_EQ(vm_.client().stop(seconds(5), true, soon()).state, "stopped");
+  EXPECT_EQ(vm_.stop(seconds(5), true).state, "stopped");
   EXPECT_LT(std::chrono::steady_clock::now() - before, seconds(1));
 }
 
@@ -191,7 +191,7 @@ TEST_F(LeaseTest, APausedVmIsResumedToBeStopped) {
   Lease lease = vm_.client().lease("pause", soon());
   lease.pause(soon());
   lease.leave_paused(soon());
-  const ExitRecord end = vm_.client().stop(seconds(5), false, soon());
+  const ExitRecord end = vm_.stop(seconds(5), false);
   EXPECT_EQ(end.state, "stopped");
   EXPECT_EQ(end.rc, 0);
 }
@@ -200,7 +200,7 @@ TEST_F(LeaseTest, AStopWaitsForTheHolderOfTheLease) {
   Launch launch = vm_.start();
   std::optional<Lease> lease = vm_.client().lease("snapshot", soon());
   lease->pause(soon());
-  std::jthread stop([this] { EXPECT_EQ(vm_.client().stop(seconds(30), false, soon()).rc, 0); });
+  std::jthread stop([this] { EXPECT_EQ(vm_.stop(seconds(30), false).rc, 0); });
   ASSERT_TRUE(becomes_true([&] { return vm_.client().status(soon()).state == "stopping"; }, seconds(5)));
   EXPECT_EQ(engine_state(), "Paused");
   lease->release(soon());

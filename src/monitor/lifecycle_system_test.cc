@@ -30,7 +30,7 @@ class LifecycleTest : public testing::Test {
     const UniqueFd jail = open_directory(vm_.path("jail"));
     firecracker::Client(jail.get(), "api.sock").apply(firecracker::send_ctrl_alt_del(), soon());
   }
-  ExitRecord end_of_vm() { return vm_.client().wait(soon()); }
+  ExitRecord end_of_vm() { return vm_.wait(); }
   ExitRecord record() {
     const auto found = read_exit_record(vm_.directory().get());
     return found ? *found : ExitRecord{.state = "no record", .reason = ""};
@@ -56,7 +56,7 @@ TEST_F(LifecycleTest, AGuestThatRebootsIsStartedAgainInPlace) {
   EXPECT_NE(status.engine_pid, launch.engine_pid());
   EXPECT_EQ(status.monitor_pid, launch.monitor_pid());
   EXPECT_TRUE(is_gone(launch.engine_pid()));
-  EXPECT_EQ(vm_.client().stop(seconds(5), false, soon()).state, "stopped");
+  EXPECT_EQ(vm_.stop(seconds(5), false).state, "stopped");
 }
 
 TEST_F(LifecycleTest, AGuestThatRebootsForEverIsCrashed) {
@@ -130,14 +130,14 @@ TEST_F(LifecycleTest, TheSameDirectoryStartsAgainAfterAnyEnd) {
   }
   Launch launch = vm_.start();
   EXPECT_EQ(record().state, "no record");
-  EXPECT_EQ(vm_.client().stop(seconds(5), false, soon()).state, "stopped");
+  EXPECT_EQ(vm_.stop(seconds(5), false).state, "stopped");
   EXPECT_TRUE(exists(vm_.path("console.log.1")));
 }
 
 TEST_F(LifecycleTest, AnUndoneStartOfAnExistingVmLeavesItAsItWas) {
   {
     Launch launch = vm_.start();
-    vm_.client().stop(seconds(5), false, soon());
+    vm_.stop(seconds(5), false);
   }
   const std::string before = read_file(vm_.path("exit.json"));
   vm_.spec.directory = "vms/" + vm_.spec.name;
@@ -160,7 +160,7 @@ TEST_F(LifecycleTest, ASecondMonitorOfOneDirectoryIsRefusedAndHarmsNothing) {
 TEST_F(LifecycleTest, AGuestThatDoesNotListenIsEndedAfterTheTimeout) {
   vm_.script(kIgnores);
   Launch launch = vm_.start();
-  const ExitRecord end = vm_.client().stop(milliseconds(50), false, soon());
+  const ExitRecord end = vm_.stop(milliseconds(50), false);
   EXPECT_EQ(end.state, "stopped");
   EXPECT_THAT(end.reason, HasSubstr("did not shut down"));
   EXPECT_FALSE(is_alive(vm_.directory().get()));
@@ -169,10 +169,9 @@ TEST_F(LifecycleTest, AGuestThatDoesNotListenIsEndedAfterTheTimeout) {
 TEST_F(LifecycleTest, AForcedStopOvertakesAPatientOne) {
   vm_.script(kIgnores);
   Launch launch = vm_.start();
-  std::jthread patient(
-      [this] { EXPECT_EQ(vm_.client().stop(seconds(600), false, soon()).state, "stopped"); });
+  std::jthread patient([this] { EXPECT_EQ(vm_.stop(seconds(600), false).state, "stopped"); });
   ASSERT_TRUE(becomes_true([&] { return vm_.client().status(soon()).state == "stopping"; }, seconds(5)));
-  EXPECT_EQ(vm_.client().stop(seconds(0), true, soon()).state, "stopped");
+  EXPECT_EQ(vm_.stop(seconds(0), true).state, "stopped");
 }
 
 TEST_F(LifecycleTest, SigtermToTheMonitorStopsTheGuestInAnOrderlyWay) {
@@ -206,7 +205,7 @@ TEST_F(LifecycleTest, AReleasedTieLetsTheVmLive) {
   const Status status = vm_.client().status(soon());
   EXPECT_EQ(status.state, "running");
   EXPECT_FALSE(status.tied);
-  vm_.client().stop(seconds(5), false, soon());
+  vm_.stop(seconds(5), false);
   EXPECT_THAT(vm_.entries(), ElementsAre(vm_.spec.name));
 }
 

@@ -62,7 +62,7 @@ TEST_F(NetworkTest, LeasesAPortAndFreesItAtTheEnd) {
   EXPECT_EQ(status.ports.at(0).host, port);
   const pid_t pasta = find_pasta(launch.monitor_pid());
   ASSERT_NE(pasta, 0);
-  vm_.client().stop(seconds(5), false, soon());
+  vm_.stop(seconds(5), false);
   EXPECT_TRUE(is_gone(pasta));
   EXPECT_FALSE(port_is_open(port));
 }
@@ -81,7 +81,7 @@ TEST_F(NetworkTest, PastaIsStartedAgainOnTheSamePorts) {
       seconds(5)));
   EXPECT_TRUE(port_is_open(port));
   EXPECT_EQ(vm_.client().status(soon()).state, "running");
-  vm_.client().stop(seconds(5), true, soon());
+  vm_.stop(seconds(5), true);
 }
 
 TEST_F(NetworkTest, AKilledMonitorTakesPastaWithItWithinASecondAndItsPortIsFree) {
@@ -128,7 +128,7 @@ TEST_F(NetworkTest, AfterFourDeathsInAMinuteTheVmLivesOnWithoutNetwork) {
   EXPECT_THAT(status.network_reason, HasSubstr("4 times within a minute"));
   EXPECT_EQ(status.state, "running");
   EXPECT_EQ(find_pasta(launch.monitor_pid()), 0);
-  vm_.client().stop(seconds(5), true, soon());
+  vm_.stop(seconds(5), true);
 }
 
 TEST_F(NetworkTest, ATakenPortUndoesTheStartAndNamesIt) {

@@ -49,7 +49,7 @@ class TestVm {
   // A failed test leaves no VM behind.
   ~TestVm() {
     try {
-      if (exists(path()) && is_alive(directory().get())) client().stop(std::chrono::seconds(1), true, soon());
+      if (exists(path()) && is_alive(directory().get())) stop(std::chrono::seconds(1), true);
     } catch (const Error&) {  // it ended meanwhile
     }
   }
@@ -82,6 +82,10 @@ class TestVm {
   std::string path(const std::string& file = {}) const { return home_ + "/vms/" + spec.name + "/" + file; }
   UniqueFd directory() const { return open_directory(path()); }
   MonitorClient client() const { return MonitorClient::connect(directory().get(), soon()); }
+  ExitRecord stop(std::chrono::milliseconds timeout, bool force) const {
+    return MonitorClient::stop(directory().get(), timeout, force, soon());
+  }
+  ExitRecord wait() const { return MonitorClient::wait(directory().get(), soon()); }
   std::vector<std::string> entries() const { return list_directory(open_directory(home_ + "/vms").get()); }
   void write(const std::string& file, const std::string& content) const {
     write_file_atomically(AT_FDCWD, staged(file), content, Durability::kNoSync);

@@ -27,11 +27,16 @@ VmState state_from_text(std::string_view text) {
   return VmState::kRunning;  // also "stopping": it runs until it has ended
 }
 
+std::string remedy(const std::string& name) {
+  return fmt::format("to end it: knaller stop --force {}", name);
+}
+
 void ask_monitor(VmInfo& info, int directory) {
   const Deadline deadline = Deadline::after(kStatusTimeout);
   const monitor::Status status = monitor::MonitorClient::connect(directory, deadline).status(deadline);
   info.state = state_from_text(status.state);
   info.reason = status.state == "stopping" ? "it is being stopped" : status.reason;
+  if (info.state == VmState::kStuck) info.reason += "; " + remedy(info.name);
   info.network = status.network;
   info.network_reason = status.network_reason;
   info.started_at = status.since;
@@ -46,7 +51,7 @@ bool describe_running(VmInfo& info, int directory) {
   } catch (const Error& error) {
     if (!monitor::is_alive(directory)) return false;
     info.state = VmState::kStuck;
-    info.reason = fmt::format("its monitor does not answer: {}", error.message());
+    info.reason = fmt::format("its monitor does not answer: {}; {}", error.message(), remedy(info.name));
   }
   return true;
 }
@@ -65,7 +70,7 @@ void describe_ended(VmInfo& info, int directory, const store::VmRecord& record) 
     info.reason = "the host was restarted";
   } else {
     info.state = VmState::kCrashed;
-    info.reason = "its monitor ended without a word (was it killed?)";
+    info.reason = monitor::kKilledReason;
   }
 }
 

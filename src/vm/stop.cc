@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
+#include "monitor/force.h"
 #include "store/names.h"
 #include "vm/list.h"
 
@@ -14,6 +15,9 @@ using store::Kind;
 // Above the guest's own time: the kill, the end of the pid namespace and the exit record. They take
 // milliseconds.
 constexpr std::chrono::seconds kEndingTime{20};
+// A monitor answers within milliseconds, and ends an engine as fast; an engine of its own that hangs it
+// reports after one second.
+constexpr std::chrono::seconds kMonitorPatience{3};
 constexpr std::chrono::seconds kApiTime{30};
 
 LockFile lock_vm(const Context& context, const std::string& name, const std::string& verb,
@@ -22,20 +26,48 @@ LockFile lock_vm(const Context& context, const std::string& name, const std::str
                            waiting_note(context, fmt::format("VM '{}'", name)));
 }
 
-// A monitor that ended between our look and our call has done what we wanted. kIo: it left our words unread,
-// so its end reset the connection.
-bool ended_meanwhile(const Error& error, int directory) {
-  const bool gone =
-      error.code() == Code::kEngineDied || error.code() == Code::kNotFound || error.code() == Code::kIo;
-  return gone && monitor::wait_until_dead(directory, Deadline::after(std::chrono::seconds(2)));
+[[noreturn]] void fail_without_answer(const std::string& name) {
+  throw Error(Code::kTimeout, fmt::format("the monitor of VM '{}' does not answer", name),
+              fmt::format("end the VM by force: knaller stop --force {}", name));
 }
 
-void end_vm(int directory, const StopOptions& options) {
-  const Deadline deadline = Deadline::after(options.timeout + kEndingTime, options.stop);
+// First of all, so that nobody waits for a guest's time to shut down in vain.
+void require_answer(int directory, const Deadline& patience) {
   try {
-    monitor::MonitorClient::connect(directory, deadline).stop(options.timeout, options.force, deadline);
+    monitor::MonitorClient::connect(directory, patience).status(patience);
   } catch (const Error& error) {
-    if (!ended_meanwhile(error, directory)) throw;
+    if (error.code() == Code::kTimeout) throw;  // else it is ending just now
+  }
+}
+
+void end_gently(const std::string& name, int directory, const StopOptions& options) {
+  try {
+    require_answer(directory, Deadline::after(kMonitorPatience, options.stop));
+    monitor::MonitorClient::stop(directory, options.timeout, false,
+                                 Deadline::after(options.timeout + kEndingTime, options.stop));
+  } catch (const Error& error) {
+    if (error.code() != Code::kTimeout) throw;
+    fail_without_answer(name);
+  }
+}
+
+// How a VM ended that was ended without its monitor must not keep it from being ended.
+void record_force(const Context& context, int directory) {
+  try {
+    monitor::record_force(directory);
+  } catch (const Error& error) {
+    context.note(fmt::format("how the VM ended could not be recorded: {}", error.what()));
+  }
+}
+
+void end_by_force(const Context& context, int directory, const std::stop_token& stop) {
+  try {
+    monitor::MonitorClient::stop(directory, {}, true, Deadline::after(kMonitorPatience, stop));
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled || error.code() == Code::kBusy) throw;
+    if (!monitor::is_alive(directory)) return;
+    record_force(context, directory);
+    monitor::end_by_force(directory, Deadline::after(kEndingTime, stop));
   }
 }
 
@@ -55,6 +87,16 @@ bool is_absent(const Context& context, const std::string& name) {
   return !context.home.has(Kind::kVm, name);
 }
 
+[[noreturn]] void refuse_to_remove(const Context& context, const std::string& name, int directory) {
+  const VmInfo vm = describe_vm(context, name, directory);
+  if (vm.state == VmState::kStuck)
+    throw Error(Code::kWrongState, fmt::format("VM '{}' is stuck: {}", name, vm.reason),
+                fmt::format("end it by force and remove it: knaller rm -f {}", name));
+  throw Error(
+      Code::kWrongState, fmt::format("VM '{}' is running", name),
+      fmt::format("stop it first (knaller stop {0}), or end it and remove it: knaller rm -f {0}", name));
+}
+
 }  // namespace
 
 std::function<void(const std::string&)> waiting_note(const Context& context, const std::string& what) {
@@ -67,7 +109,8 @@ void stop_vm(const Context& context, const std::string& name, const StopOptions&
   const UniqueFd directory = open_vm(context, name);
   if (!monitor::is_alive(directory.get())) return;
   // No lock: a stop must get through to a VM that a long snapshot works on; the monitor serialises.
-  end_vm(directory.get(), options);
+  if (options.force) return end_by_force(context, directory.get(), options.stop);
+  end_gently(name, directory.get(), options);
 }
 
 void remove_vm(const Context& context, const std::string& name, const RemoveOptions& options) {
@@ -82,11 +125,8 @@ void remove_vm(const Context& context, const std::string& name, const RemoveOpti
   }
   const UniqueFd directory = open_vm(context, name);
   if (monitor::is_alive(directory.get())) {
-    if (!options.force)
-      throw Error(
-          Code::kWrongState, fmt::format("VM '{}' is running", name),
-          fmt::format("stop it first (knaller stop {0}), or end it and remove it: knaller rm -f {0}", name));
-    end_vm(directory.get(), {.force = true, .stop = options.stop});
+    if (!options.force) refuse_to_remove(context, name, directory.get());
+    end_by_force(context, directory.get(), options.stop);
   }
   if (is_absent(context, name)) {  // a tied VM's monitor removed it itself
     lock.unlink_while_held();
@@ -116,14 +156,8 @@ void resume_vm(const Context& context, const std::string& name, std::stop_token 
 
 VmInfo wait_vm(const Context& context, const std::string& name, std::stop_token stop) {
   const UniqueFd directory = open_vm(context, name);
-  if (monitor::is_alive(directory.get())) {
-    const Deadline deadline = Deadline::never(std::move(stop));
-    try {
-      monitor::MonitorClient::connect(directory.get(), deadline).wait(deadline);
-    } catch (const Error& error) {
-      if (!ended_meanwhile(error, directory.get())) throw;
-    }
-  }
+  if (monitor::is_alive(directory.get()))
+    monitor::MonitorClient::wait(directory.get(), Deadline::never(std::move(stop)));
   return describe_vm(context, name, directory.get());
 }
 

@@ -203,6 +203,47 @@ again=()
   k_exits 0 ls
   [[ $output =~ web\ +stuck ]]
   contains "$output" "does not answer"
+  contains "$output" "knaller stop --force web"
   kill -CONT "$monitor"
   is web running
+}
+
+@test "a VM whose monitor stands still is left alone by stop and rm, which say how to end it" {
+  k_exits 0 start -d web
+  look_at web
+  kill -STOP "$monitor"
+  k_exits 7 stop web --timeout 1h
+  contains "$stderr" "knaller stop --force web"
+  k_exits 4 rm web
+  contains "$stderr" "does not answer"
+  contains "$stderr" "knaller rm -f web"
+  kill -CONT "$monitor"
+  is web running
+}
+
+@test "a VM whose monitor stands still is ended by stop --force, and starts again" {
+  with_network
+  k_exits 0 start -d web --no-wait
+  look_at web
+  kill -STOP "$monitor"
+  k_exits 0 stop --force web
+  within 1000 gone "${processes[@]}"
+  [[ ! -e $KNALLER_HOME/vms/web/monitor.sock ]]
+  k_exits 0 ls -a
+  contains "$output" "its monitor did not answer"
+  again=(--no-wait)
+  ended_as stopped
+}
+
+@test "rm -f removes VMs whose monitor or engine stands still, and those beside them" {
+  with_network
+  for victims in monitor engine "monitor engine"; do
+    k_exits 0 start -d web --no-wait
+    k_exits 0 start -d other --no-wait
+    look_at web
+    for victim in $victims; do kill -STOP "${!victim}"; done
+    k_exits 0 rm -f web other
+    within 1000 gone "${processes[@]}"
+    nothing_left
+  done
 }

@@ -1,0 +1,128 @@
+#include "monitor/force.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "monitor/alive.h"
+#include "monitor/exit_record.h"
+#include "monitor/server.h"
+
+namespace knaller::monitor {
+namespace {
+
+constexpr std::chrono::milliseconds kLookAgain{10};
+
+// Processes end while they are looked at, and some may not be looked at; neither is who we look for.
+std::vector<std::string> list_or_nothing(int dir, const std::string& path) {
+  try {
+    return list_directory(open_at(dir, path, O_RDONLY | O_DIRECTORY).get());
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+// By the descriptor's name first: to stat(2) whatever somebody has open could hang on a dead file server.
+bool is_file(int process, const std::string& descriptor, const struct stat& file) {
+  char name[4096];
+  const std::string path = "fd/" + descriptor;
+  const ssize_t length = ::readlinkat(process, path.c_str(), name, sizeof name);
+  if (length < 0) return false;
+  std::string_view target(name, static_cast<size_t>(length));
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (target.ends_with(kDeleted)) target.remove_suffix(kDeleted.size());
+  if (!target.ends_with(fmt::format("/{}", kAliveFile))) return false;
+  struct stat opened;
+  return ::fstatat(process, path.c_str(), &opened, 0) == 0 && opened.st_dev == file.st_dev &&
+         opened.st_ino == file.st_ino;
+}
+
+// "lock:	1: OFDLCK ADVISORY  WRITE -1 fe:00:9977920 0 0" in its fdinfo. Others open the file too, to
+// look.
+bool holds_lock(int process, const std::string& descriptor) {
+  std::string info;
+  try {
+    const UniqueFd file = open_at(process, "fdinfo/" + descriptor, O_RDONLY);
+    info = read_to_end(file.get(), 64 << 10, "a descriptor's information");
+  } catch (const Error&) {
+    return false;
+  }
+  for (const std::string_view line : split(info, '\n')) {
+    if (line.starts_with("lock:") && line.find(" OFDLCK ") != std::string_view::npos &&
+        line.find(" WRITE ") != std::string_view::npos)
+      return true;
+  }
+  return false;
+}
+
+bool is_holder(int process, const struct stat& file) {
+  for (const std::string& descriptor : list_or_nothing(process, "fd")) {
+    if (is_file(process, descriptor, file) && holds_lock(process, descriptor)) return true;
+  }
+  return false;
+}
+
+void kill_all(const std::vector<Holder>& holders) {
+  for (const Holder& holder : holders) {
+    if (::syscall(SYS_pidfd_send_signal, holder.pidfd.get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH)
+      fail_errno("end process {}", holder.pid);
+  }
+}
+
+}  // namespace
+
+std::vector<Holder> alive_holders(int vm_directory) {
+  const auto file = stat_if_exists(vm_directory, kAliveFile);
+  if (!file) return {};
+  std::vector<Holder> holders;
+  const UniqueFd proc = open_directory("/proc");
+  for (const std::string& entry : list_directory(proc.get())) {
+    const auto number = parse_integer(entry, 1, INT32_MAX);
+    if (!number) continue;
+    const auto pid = static_cast<pid_t>(*number);
+    UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    const UniqueFd process(::openat(proc.get(), entry.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    // The directory is of the process that had the pid when it was opened, and shows nothing when that has
+    // ended. If the pidfd's process lives now, it had the pid all the time: they are one.
+    if (!pidfd || !process || !is_holder(process.get(), *file)) continue;
+    if (poll_until(pidfd.get(), POLLIN, Deadline::after({})) != 0) continue;
+    holders.push_back({pid, std::move(pidfd)});
+  }
+  return holders;
+}
+
+void record_force(int vm_directory) {
+  remove_tree(vm_directory, kMonitorSocket);
+  write_exit_record(vm_directory, {.state = "stopped",
+                                   .reason = "it was ended by force: its monitor did not answer",
+                                   .at = std::chrono::system_clock::now()});
+}
+
+void end_by_force(int vm_directory, const Deadline& deadline) {
+  // Again and again: a monitor may just be making an engine.
+  while (is_alive(vm_directory)) {
+    const std::vector<Holder> holders = alive_holders(vm_directory);
+    if (holders.empty() && deadline.expired())
+      throw Error(Code::kPermission, "the VM's processes are not to be seen by this user",
+                  "end the VM as the user who started it, or as root");
+    kill_all(holders);
+    for (const Holder& holder : holders) {
+      if (poll_until(holder.pidfd.get(), POLLIN, deadline) == 0)
+        throw Error(Code::kTimeout, fmt::format("process {} was killed, and does not end", holder.pid),
+                    "the kernel holds it, often for a disk or file server that does not answer; it ends as "
+                    "soon as that does");
+    }
+    if (!deadline.expired()) deadline.check("the VM's end");
+    wait_until_dead(vm_directory, deadline.sooner(kLookAgain));
+  }
+}
+
+}  // namespace knaller::monitor
