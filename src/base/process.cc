@@ -16,6 +16,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/signals.h"
 #include "base/text.h"
 
 namespace knaller {
@@ -48,16 +49,6 @@ struct ChildPlan {
   // The parent tells a failure by a whole report; if it cannot be written, the exit code is all that is left.
   const ssize_t written = ::write(report_fd, &failure, sizeof failure);
   ::_exit(written == static_cast<ssize_t>(sizeof failure) ? 127 : 126);
-}
-
-// The handlers were the parent's, and what it ignores a new program would go on ignoring.
-void reset_signals() {
-  struct sigaction by_default = {};
-  by_default.sa_handler = SIG_DFL;
-  for (int number = 1; number < NSIG; ++number) ::sigaction(number, &by_default, nullptr);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 // Gives the child exactly the planned descriptors. All sources first move above all targets, so that no

@@ -50,6 +50,17 @@ std::optional<Code> code_thrown_by(Body&& body) {
   return std::nullopt;
 }
 
+// "MESSAGE | HINT" of the Error that `body` throws; empty when it throws none.
+template <typename Body>
+std::string message_thrown_by(Body&& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return std::string(error.what()) + " | " + error.hint();
+  }
+  return {};
+}
+
 }  // namespace knaller
 
 #endif  // KNALLER_BASE_TEST_FOLDER_H_

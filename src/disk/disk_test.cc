@@ -41,15 +41,6 @@ Ext4Writer::Read reader_of(const std::string& content) {
   };
 }
 
-std::string message_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return std::string(error.what()) + " | " + error.hint();
-  }
-  return {};
-}
-
 TEST(PrivateDisk, IsAnEmptySparseFileSystem) {
   const TestFolder folder;
   make_private_disk(folder.path("disk.ext4"), 8192);
@@ -195,26 +186,27 @@ TEST_F(Check, SaysWhatARootFileSystemIsInstead) {
       {std::string("\x7f") + "ELF", "an ELF program"},
       {std::string("\1\2\3"), "something unknown"}};
   for (const auto& [content, expected] : cases)
-    EXPECT_THAT(
-        message_of([&, &content = content] { check_ext4(with(content).get(), "the root file system 'f'"); }),
-        HasSubstr(expected));
+    EXPECT_THAT(message_thrown_by(
+                    [&, &content = content] { check_ext4(with(content).get(), "the root file system 'f'"); }),
+                HasSubstr(expected));
 }
 
 TEST_F(Check, FindsACutFileSystem) {
   make_ext4(folder_.path("fs"), {.bytes = 32 << 20}, Deadline::never());
   check_ext4(open_at(folder_.fd(), "fs", O_RDONLY).get(), "fs");
   ASSERT_EQ(::truncate(folder_.path("fs").c_str(), (32 << 20) - 4096), 0);
-  EXPECT_THAT(message_of([&] { check_ext4(open_at(folder_.fd(), "fs", O_RDONLY).get(), "fs"); }),
+  EXPECT_THAT(message_thrown_by([&] { check_ext4(open_at(folder_.fd(), "fs", O_RDONLY).get(), "fs"); }),
               HasSubstr("cut short"));
 }
 
 TEST_F(Check, RefusesWhatIsNoKernel) {
   std::string bzimage(4096, '\0');
   bzimage.replace(0x202, 4, "HdrS");
-  EXPECT_THAT(message_of([&] { check_kernel(with(bzimage).get(), "k"); }), HasSubstr("bzImage"));
-  EXPECT_THAT(message_of([&] { check_kernel(with("hello\n").get(), "k"); }), HasSubstr("a text file"));
-  EXPECT_THAT(message_of([&] { check_kernel(with("").get(), "k"); }), HasSubstr("empty"));
-  EXPECT_NE(message_of([&] { check_kernel(open_at(AT_FDCWD, "/proc/self/exe", O_RDONLY).get(), "k"); }), "");
+  EXPECT_THAT(message_thrown_by([&] { check_kernel(with(bzimage).get(), "k"); }), HasSubstr("bzImage"));
+  EXPECT_THAT(message_thrown_by([&] { check_kernel(with("hello\n").get(), "k"); }), HasSubstr("a text file"));
+  EXPECT_THAT(message_thrown_by([&] { check_kernel(with("").get(), "k"); }), HasSubstr("empty"));
+  EXPECT_NE(
+      message_thrown_by([&] { check_kernel(open_at(AT_FDCWD, "/proc/self/exe", O_RDONLY).get(), "k"); }), "");
   EXPECT_EQ(code_thrown_by([&] { check_kernel(open_directory("/").get(), "k"); }), Code::kInvalidArgument);
 }
 

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/signals.h"
 #include "net/namespace.h"
 
 namespace knaller::monitor {
@@ -30,15 +31,6 @@ constexpr size_t kErrorLimit = 64 << 10;
 
 // --- In the child
 // -------------------------------------------------------------------------------------------------------
-
-void reset_signals() {
-  struct sigaction by_default = {};
-  by_default.sa_handler = SIG_DFL;
-  for (int number = 1; number < NSIG; ++number) ::sigaction(number, &by_default, nullptr);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
 
 // From here on the monitor's death is ours. One that died before the prctl() sends no signal any more, but by
 // then its end of the gate was closed (the kernel closes files before it tells children), though a byte of

@@ -23,15 +23,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string message_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return std::string(error.what()) + " | " + error.hint();
-  }
-  return {};
-}
-
 TEST(Tiny, IsWholeAndReadOnly) {
   const Image& tiny = SharedHome::shared().tiny();
   EXPECT_EQ(tiny.info.source, "tiny");
@@ -181,7 +172,7 @@ TEST(Build, RefusesNonsenseBeforeAnything) {
   EXPECT_EQ(code_thrown_by([&] { build(shared.home(), options, Deadline::never()); }),
             Code::kInvalidArgument);
   options.packages = {"no-such-package-anywhere"};
-  EXPECT_THAT(message_of([&] { build(shared.home(), options, Deadline::never()); }),
+  EXPECT_THAT(message_thrown_by([&] { build(shared.home(), options, Deadline::never()); }),
               HasSubstr("no-such-package-anywhere"));
   EXPECT_THAT(all_entries(shared.home()), ElementsAre("tiny"));
 }
@@ -217,7 +208,8 @@ TEST(Build, SaysThatTheDiskIsFull) {
     int result = 1;
     if (enter_small_file_system(folder.path())) {
       const store::Home home = store::Home::open(folder.path());
-      const std::string message = message_of([&] { build(home, shared.options("full"), Deadline::never()); });
+      const std::string message =
+          message_thrown_by([&] { build(home, shared.options("full"), Deadline::never()); });
       const bool said = message.find("No space left on device") != std::string::npos;
       if (!said) std::fprintf(stderr, "%s\n", message.c_str());
       result = said && all_entries(home).empty() ? 0 : 2;
@@ -306,7 +298,7 @@ TEST_F(Import, DamageIsFoundWhenItIsLoaded) {
   ASSERT_EQ(::unlink((directory + "/image.json").c_str()), 0);
   EXPECT_EQ(code_thrown_by([&] { load(home_, "mine"); }), Code::kCorrupt);
   remove(home_, "mine", Deadline::never());
-  EXPECT_THAT(message_of([&] { load(home_, "debian"); }), HasSubstr("knaller image build debian"));
+  EXPECT_THAT(message_thrown_by([&] { load(home_, "debian"); }), HasSubstr("knaller image build debian"));
 }
 
 }  // namespace
