@@ -3,6 +3,7 @@
 # shellcheck disable=SC2016 # meant for another shell
 
 bats_require_minimum_version 1.5.0
+load ../lib/processes
 
 setup_file() {
   export KNALLER_HOME="$BATS_FILE_TMPDIR/home"
@@ -14,59 +15,29 @@ teardown_file() {
   knaller rm -f web job clone > /dev/null 2>&1 || true
 }
 
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-
-within() {
-  local limit=$(($(now_ms) + $1))
-  shift
-  until "$@"; do
-    (($(now_ms) <= limit)) || { echo "still not so: $*"; return 1; }
-    sleep 0.01
-  done
-}
-
-gone() {
-  local pid
-  for pid in "$@"; do
-    ! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$pid/status" 2> /dev/null || return 1
-  done
-}
-
-descendants() {
-  local pid
-  for pid in $(pgrep --parent "$1"); do
-    echo "$pid"
-    descendants "$pid"
-  done
-}
-
-look_at() {
-  monitor=$(knaller inspect "$1" --json | jq .monitor_pid)
-  mapfile -t processes < <(echo "$monitor"; descendants "$monitor")
-  # The monitor, pasta, knaller-qemu and QEMU.
+# The monitor, pasta, knaller-qemu and QEMU.
+look_at_four() {
+  look_at "$1"
   [[ ${#processes[@]} -eq 4 ]] || { ps -o pid,ppid,args -p "${processes[*]}"; return 1; }
 }
-
-status_is() { [[ $(knaller ls -a --format '{{.Name}} {{.Status}}' | sed -n "s/^$1 //p") == "$2" ]]; }
-has_paused() { status_is web paused; }
 
 @test "a snapshot whose command is killed leaves the guest running, and no snapshot" {
   knaller exec web -- sh -c 'echo kept > /root/note; sync'
   knaller snapshot create web > /dev/null 2>&1 3>&- &
   command=$!
-  within 20000 has_paused
+  within 20000 is web paused
   kill -KILL "$command"
   wait "$command" || true
   # A second after the engine's answer, which may take its time here; the figure is tested with an engine whose answer is
   # known (tests/system/snapshots.bats).
-  within 10000 status_is web running
+  within 10000 is web running
   [ -z "$(ls -A "$KNALLER_HOME/snapshots")" ]
   [ -z "$(find "$KNALLER_HOME/vms/web/jail" -name 'new-*')" ]
   [ "$(knaller exec web -- cat /root/note)" = kept ]
 }
 
 @test "a killed pasta comes back on the same ports, and the guest is entered again" {
-  look_at web
+  look_at_four web
   before=$(knaller inspect web --json | jq -c '[.ports, .ssh_port]')
   pasta=$(pgrep --parent "$monitor" 'pas[ts][at]')
   kill -KILL "$pasta"
@@ -77,20 +48,20 @@ has_paused() { status_is web paused; }
 }
 
 @test "a killed QEMU is a crash; the VM starts again with its disk" {
-  look_at web
+  look_at_four web
   qemu=$(pgrep --full 'qemu-system-x86_64' | while read -r pid; do
     for mine in "${processes[@]}"; do [[ $pid != "$mine" ]] || echo "$pid"; done; done)
   [ -n "$qemu" ]
   kill -KILL "$qemu"
   within 1000 gone "${processes[@]}"
-  status_is web crashed
+  is web crashed
   knaller start web --detach
   [ "$(knaller exec web -- cat /root/note)" = kept ]
 }
 
 @test "a guest that panics has crashed, and ls and logs say with which words" {
   knaller exec web -- sh -c 'echo 1 > /proc/sys/kernel/sysrq; (sleep 0.2; echo c > /proc/sysrq-trigger) > /dev/null 2>&1 < /dev/null &'
-  within 20000 status_is web crashed
+  within 20000 is web crashed
   run --separate-stderr knaller ls -a
   [[ $output == *panic* ]]
   run --separate-stderr knaller logs web
@@ -102,7 +73,7 @@ has_paused() { status_is web paused; }
   command=$!
   inside() { grep -q inside "$BATS_TEST_TMPDIR/out"; }
   within 60000 inside || { cat "$BATS_TEST_TMPDIR/err"; false; }
-  look_at job
+  look_at_four job
   kill -KILL "$command"
   wait "$command" || true
   within 1000 gone "${processes[@]}"
@@ -112,10 +83,10 @@ has_paused() { status_is web paused; }
 
 @test "a killed monitor takes pasta, the engine and QEMU with it, and rm cleans" {
   knaller start web --detach
-  look_at web
+  look_at_four web
   kill -KILL "$monitor"
   within 1000 gone "${processes[@]}"
-  status_is web crashed
+  is web crashed
   knaller rm web
   [ -z "$(ls -A "$KNALLER_HOME/vms")" ]
 }

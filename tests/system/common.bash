@@ -1,6 +1,7 @@
 # Loaded by every test of this folder: the fake engine with faults in it, and ways to see what is left of a VM.
 # shellcheck disable=SC2034,SC2154 # variables are for and from the tests
 load ../cli/common
+load ../lib/processes
 
 # Copies of the fake engine carry a script each; without its symbols a copy takes milliseconds.
 setup_file() {
@@ -31,46 +32,6 @@ engine_with() {
   echo "$path"
 }
 
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-
-# Waits until the command succeeds, for so many milliseconds at most.
-within() {
-  local limit=$(($(now_ms) + $1))
-  shift
-  until "$@"; do
-    if (($(now_ms) > limit)); then
-      echo "still not so: $*"
-      return 1
-    fi
-    sleep 0.005
-  done
-}
-
-# A zombie has ended too: whoever is pid 1 here may be slow to reap it.
-gone() {
-  local pid
-  for pid in "$@"; do
-    ! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$pid/status" 2> /dev/null || return 1
-  done
-}
-
-descendants() {
-  local pid
-  for pid in $(pgrep --parent "$1"); do
-    echo "$pid"
-    descendants "$pid"
-  done
-}
-
-# Sets monitor, engine and processes (all of them, pasta and QEMU too) of a running VM.
-look_at() {
-  local seen
-  seen=$(knaller inspect "$1" --json)
-  monitor=$(jq .monitor_pid <<< "$seen")
-  engine=$(jq .engine_pid <<< "$seen")
-  mapfile -t processes < <(echo "$monitor"; descendants "$monitor")
-}
-
 # Monitors whose directory lies in this home, also one that is still being made or was just removed.
 monitors_here() {
   local pid where
@@ -79,9 +40,6 @@ monitors_here() {
     [[ $where != "$(realpath "$KNALLER_HOME")"/* ]] || echo "$pid"
   done
 }
-
-state_of() { knaller ls -a --format '{{.Name}} {{.Status}}' | sed -n "s/^$1 //p"; }
-is() { [[ $(state_of "$1") == "$2" ]]; }
 
 no_monitor_here() { [[ -z $(monitors_here) ]]; }
 

@@ -20,6 +20,24 @@ ended_as() {
 
 again=()
 
+# Starts `web` on an engine that hangs, kills its monitor or engine ($1) when both are there, and sees the command fail.
+kill_while_starting() {
+  local victim=$1 status=0
+  shift
+  knaller start -d web "$@" 2> "$BATS_TEST_TMPDIR/files/errors" 3>&- &
+  command=$!
+  children+=("$command")
+  within 5000 is web starting
+  within 5000 eval '[[ -n $(monitors_here) ]]'
+  monitor=$(monitors_here)
+  within 5000 eval 'engine=$(pgrep --parent $monitor)'
+  kill -KILL "${!victim}"
+  wait "$command" || status=$?
+  cat "$BATS_TEST_TMPDIR/files/errors"
+  [[ $status -eq 12 ]]
+  within 1000 gone "$monitor" "$engine"
+}
+
 @test "a running VM whose monitor is killed is gone within a second, and crashed" {
   k_exits 0 start -d web
   look_at web
@@ -67,19 +85,7 @@ again=()
 @test "a VM whose monitor or engine is killed while it starts leaves nothing, and the command says so" {
   slow=$(engine_with '{"rules": [{"path": "/actions", "hang": "before"}]}')
   for victim in monitor engine; do
-    knaller start -d web --engine "$slow" 2> "$BATS_TEST_TMPDIR/files/errors" 3>&- &
-    command=$!
-    children+=("$command")
-    within 5000 is web starting
-    within 5000 eval '[[ -n $(monitors_here) ]]'
-    monitor=$(monitors_here)
-    within 5000 eval 'engine=$(pgrep --parent $monitor)'
-    kill -KILL "${!victim}"
-    status=0
-    wait "$command" || status=$?
-    cat "$BATS_TEST_TMPDIR/files/errors"
-    [[ $status -eq 12 ]]
-    within 1000 gone "$monitor" "$engine"
+    kill_while_starting "$victim" --engine "$slow"
     nothing_left
   done
   k_exits 0 start -d web
@@ -91,18 +97,7 @@ again=()
   k_exits 0 stop web
   cp "$(engine_with '{"rules": [{"path": "/actions", "hang": "before"}]}')" "$changing"
   for victim in monitor engine; do
-    knaller start -d web 2> "$BATS_TEST_TMPDIR/files/errors" 3>&- &
-    command=$!
-    children+=("$command")
-    within 5000 eval '[[ -n $(monitors_here) ]]'
-    monitor=$(monitors_here)
-    within 5000 eval 'engine=$(pgrep --parent $monitor)'
-    kill -KILL "${!victim}"
-    status=0
-    wait "$command" || status=$?
-    cat "$BATS_TEST_TMPDIR/files/errors"
-    [[ $status -eq 12 ]]
-    within 1000 gone "$monitor" "$engine"
+    kill_while_starting "$victim"
     [[ $(state_of web) == stopped || $(state_of web) == crashed ]]
     no_lock_held
   done
