@@ -27,7 +27,7 @@ namespace knaller::image {
 namespace {
 
 constexpr char kPackages[] =
-    "systemd,systemd-sysv,dbus,kmod,openssh-server,openssh-sftp-server,rsync,python3-minimal,iproute2,"
+    "systemd,systemd-sysv,dbus,kmod,openssh-server,openssh-sftp-server,rsync,python3,iproute2,"
     "iputils-ping,procps,"
     "ca-certificates,curl,netbase";
 constexpr std::array<const char*, 3> kLeftOut = {
