@@ -102,6 +102,10 @@ struct SnapshotOptions {
   std::stop_token stop;
 };
 
+struct VerifyOptions {
+  std::stop_token stop;
+};
+
 // How a process in a guest, or the VM itself, ended.
 struct ExecResult {
   int exit_code = 0;  // the command's own
@@ -206,7 +210,11 @@ class KNALLER_API Manager {
   std::vector<SnapshotInfo> list_snapshots();
   SnapshotInfo inspect_snapshot(const std::string& id);
   std::string inspect_snapshot_json(const std::string& id);
+  // kWrongState for one that is protected, with and without `force`.
   void remove_snapshot(const std::string& id, const RemoveOptions& options = {});
+  // Reads all of it and compares it with the digests that were made with it. Damage is a result, not an
+  // error.
+  VerifyResult verify_snapshot(const std::string& id, const VerifyOptions& options = {});
 
   // Images
   ImageInfo build_image(const ImageBuildOptions& options);

@@ -142,9 +142,31 @@ struct SnapshotInfo {
   std::string parent;                   // the snapshot that the VM came from, may be empty
   std::chrono::microseconds paused{0};  // how long the guest stood still
   uint64_t allocated_bytes = 0;
-  bool foreign = false;  // of the Go program
-  std::string broken;    // why it can't be used; empty when it can
+  bool is_protected = false;  // it can't be removed until it is unprotected
+  bool durable = true;        // false: taken without waiting until it was on the disk
+  bool foreign = false;       // of the Go program
+  std::string broken;         // why it can't be used; empty when it can
   std::string directory;
+};
+
+// What is wrong with a file of a snapshot; the first of it.
+struct SnapshotDamage {
+  std::string file;
+  std::optional<uint64_t> offset;  // where the damaged 4 MiB begin; absent: the file as a whole
+  std::string reason;
+};
+
+struct VerifyResult {
+  enum class Status {
+    kOk,
+    kDamaged,
+    kUnverifiable,  // of the Go program, which stores no digests
+  };
+  std::string id;
+  Status status = Status::kOk;
+  std::string reason;                   // why it is not ok
+  std::vector<SnapshotDamage> damages;  // at most one a file
+  uint64_t checked_bytes = 0;           // that have a digest; holes do not count
 };
 
 struct ImageInfo {

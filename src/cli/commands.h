@@ -32,6 +32,7 @@ int cmd_snapshot_create(Context& context);
 int cmd_snapshot_ls(Context& context);
 int cmd_snapshot_inspect(Context& context);
 int cmd_snapshot_rm(Context& context);
+int cmd_snapshot_verify(Context& context);
 int cmd_image_build(Context& context);
 int cmd_image_import(Context& context);
 int cmd_image_ls(Context& context);

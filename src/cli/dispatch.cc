@@ -34,6 +34,7 @@ const std::map<std::string_view, ContextCommand>& context_commands() {
       {"snapshot ls", cmd_snapshot_ls},
       {"snapshot inspect", cmd_snapshot_inspect},
       {"snapshot rm", cmd_snapshot_rm},
+      {"snapshot verify", cmd_snapshot_verify},
       {"image build", cmd_image_build},
       {"image import", cmd_image_import},
       {"image ls", cmd_image_ls},

@@ -44,7 +44,8 @@ std::vector<Command> snapshot_commands() {
        .description =
            "FORMAT is as in `knaller ls --format`, with these fields: {{.ID}} {{.Name}} {{.VM}} {{.Age}} "
            "{{.CPUs}} {{.Memory}} {{.Size}} {{.Ports}} {{.Engine}} {{.EngineVersion}} {{.Image}} "
-           "{{.Parent}} {{.Paused}} {{.Status}} {{.Created}} {{.UUID}} {{.Directory}}.",
+           "{{.Parent}} {{.Paused}} {{.Labels}} {{.Remarks}} {{.Status}} {{.Reason}} {{.Created}} {{.UUID}} "
+           "{{.Directory}}.",
        .flags = {{.name = "format", .value = "FORMAT", .help = "Print this for each snapshot"}}},
       {.path = "snapshot inspect",
        .summary = "Print everything known about snapshots, as JSON",
@@ -57,9 +58,30 @@ std::vector<Command> snapshot_commands() {
        .aliases = {"snapshot delete", "snapshot remove", "snapshots rm"},
        .summary = "Remove snapshots",
        .arguments = "ID…",
-       .description = "VMs that were started from it go on.",
-       .flags = {{.name = "force", .letter = 'f', .help = "One that does not exist is no error"},
+       .description =
+           "VMs that were started from it go on. One that is protected is refused, with --force, too.",
+       .flags = {{.name = "force",
+                  .letter = 'f',
+                  .help = "One that does not exist is no error, nor are labels that can't be read"},
                  {.name = "id", .value = "ID", .names = Names::kSnapshot}},
+       .names = Names::kSnapshot,
+       .most = -1},
+  };
+}
+
+std::vector<Command> snapshot_care_commands() {
+  return {
+      {.path = "snapshot verify",
+       .summary = "Check snapshots, to the bit",
+       .arguments = "ID…",
+       .description =
+           "Reads all of each snapshot, on all cores, and compares it with the digests that were made with "
+           "it. "
+           "The file and the offset of the first damage are printed, and the exit code is 11. Snapshots of "
+           "the "
+           "Go program have no digests: they are 'unverifiable'. With --quiet, the ids of damaged ones.",
+       .flags = {{.name = "all", .letter = 'a', .help = "Every snapshot"}},
+       .examples = {{"knaller snapshot verify before-upgrade", ""}, {"knaller snapshot verify --all", ""}},
        .names = Names::kSnapshot,
        .most = -1},
   };
@@ -120,6 +142,7 @@ std::vector<Command> image_commands() {
 
 std::vector<Command> store_commands() {
   std::vector<Command> all = snapshot_commands();
+  for (Command& command : snapshot_care_commands()) all.push_back(std::move(command));
   for (Command& command : image_commands()) all.push_back(std::move(command));
   return all;
 }

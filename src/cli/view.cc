@@ -45,6 +45,19 @@ std::string status_of(const SnapshotInfo& snapshot) {
   return snapshot.foreign ? "foreign" : "ok";
 }
 
+// What is unusual about it, for a column that is mostly empty.
+std::string remarks_of(const SnapshotInfo& snapshot) {
+  std::string remarks = snapshot.is_protected ? "protected" : "";
+  if (!snapshot.durable) remarks += remarks.empty() ? "not synced" : ", not synced";
+  return remarks;
+}
+
+std::string labels_text(const std::map<std::string, std::string>& labels) {
+  std::string out;
+  for (const auto& [key, value] : labels) out += (out.empty() ? "" : ",") + key + "=" + value;
+  return out;
+}
+
 std::vector<std::string> cells(const Fields& fields, const std::vector<std::string_view>& names) {
   std::vector<std::string> row;
   for (const std::string_view name : names) row.push_back(*fields.find(name));
@@ -105,6 +118,8 @@ Json to_json(const SnapshotInfo& snapshot) {
           {"parent", or_null(snapshot.parent)},
           {"pause_us", snapshot.paused.count()},
           {"allocated_bytes", snapshot.allocated_bytes},
+          {"protected", snapshot.is_protected},
+          {"durable", snapshot.durable},
           {"foreign", snapshot.foreign},
           {"broken", or_null(snapshot.broken)},
           {"directory", or_null(snapshot.directory)}};
@@ -127,6 +142,31 @@ Json to_json(const CheckRow& check) {
           {"result", result_name(check.result)},
           {"detail", or_null(check.detail)},
           {"remedy", or_null(check.remedy)}};
+}
+
+std::string_view status_name(VerifyResult::Status status) {
+  switch (status) {
+    case VerifyResult::Status::kOk:
+      return "ok";
+    case VerifyResult::Status::kUnverifiable:
+      return "unverifiable";
+    case VerifyResult::Status::kDamaged:
+      break;
+  }
+  return "damaged";
+}
+
+Json to_json(const VerifyResult& result) {
+  Json damages = Json::array();
+  for (const SnapshotDamage& damage : result.damages)
+    damages.push_back({{"file", damage.file},
+                       {"offset", damage.offset ? Json(*damage.offset) : Json(nullptr)},
+                       {"reason", damage.reason}});
+  return {{"id", result.id},
+          {"status", status_name(result.status)},
+          {"reason", or_null(result.reason)},
+          {"damages", std::move(damages)},
+          {"checked_bytes", result.checked_bytes}};
 }
 
 std::string age(SystemTime since, SystemTime now) {
@@ -189,6 +229,8 @@ Fields fields_of(const SnapshotInfo& snapshot, SystemTime now) {
            {"Image", snapshot.image},
            {"Parent", snapshot.parent},
            {"Paused", snapshot.paused.count() == 0 ? "" : format_duration(snapshot.paused)},
+           {"Labels", labels_text(snapshot.labels)},
+           {"Remarks", remarks_of(snapshot)},
            {"Status", status_of(snapshot)},
            {"Reason", snapshot.broken},
            {"Created", time_text(snapshot.created_at)},
@@ -219,10 +261,23 @@ std::string vm_table(const std::vector<VmInfo>& vms, SystemTime now) {
 }
 
 std::string snapshot_table(const std::vector<SnapshotInfo>& snapshots, SystemTime now) {
-  Table table({"ID", "NAME", "VM", "AGE", "CPUS", "MEMORY", "SIZE", "ENGINE", "STATUS", "REASON"});
+  Table table({"ID", "NAME", "VM", "AGE", "CPUS", "MEMORY", "SIZE", "ENGINE", "STATUS", "REMARKS", "REASON"});
   for (const SnapshotInfo& snapshot : snapshots)
-    table.add(cells(fields_of(snapshot, now),
-                    {"ID", "Name", "VM", "Age", "CPUs", "Memory", "Size", "Engine", "Status", "Reason"}));
+    table.add(cells(fields_of(snapshot, now), {"ID", "Name", "VM", "Age", "CPUs", "Memory", "Size", "Engine",
+                                               "Status", "Remarks", "Reason"}));
+  return table.render();
+}
+
+std::string verify_table(const std::vector<VerifyResult>& results) {
+  Table table({"ID", "STATUS", "CHECKED", "FILE", "OFFSET", "REASON"});
+  for (const VerifyResult& result : results) {
+    const std::string status(status_name(result.status));
+    if (result.damages.empty())
+      table.add({result.id, status, format_bytes(result.checked_bytes), "", "", result.reason});
+    for (const SnapshotDamage& damage : result.damages)
+      table.add({result.id, status, format_bytes(result.checked_bytes), damage.file,
+                 damage.offset ? fmt::format("{}", *damage.offset) : "", damage.reason});
+  }
   return table.render();
 }
 

@@ -16,6 +16,7 @@ nlohmann::json to_json(const VmInfo& vm);
 nlohmann::json to_json(const SnapshotInfo& snapshot);
 nlohmann::json to_json(const ImageInfo& image);
 nlohmann::json to_json(const CheckRow& check);
+nlohmann::json to_json(const VerifyResult& result);
 
 Fields fields_of(const VmInfo& vm, SystemTime now);
 Fields fields_of(const SnapshotInfo& snapshot, SystemTime now);
@@ -23,6 +24,9 @@ Fields fields_of(const ImageInfo& image, SystemTime now);
 
 std::string vm_table(const std::vector<VmInfo>& vms, SystemTime now);
 std::string snapshot_table(const std::vector<SnapshotInfo>& snapshots, SystemTime now);
+// "ok", "damaged", "unverifiable"
+std::string_view status_name(VerifyResult::Status status);
+std::string verify_table(const std::vector<VerifyResult>& results);
 std::string image_table(const std::vector<ImageInfo>& images, SystemTime now);
 
 // "5s", "3m", "2h", "5d"; empty for a time that is not known.

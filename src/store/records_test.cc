@@ -1,4 +1,4 @@
-// vm.json, metadata.json and labels.json.
+// vm.json and metadata.json.
 #include <gtest/gtest.h>
 
 #include "base/test_folder.h"
@@ -90,13 +90,6 @@ TEST_F(RecordsTest, SnapshotRecordKeepsTheGoProgramsForm) {
   const SnapshotRecord back = parse_snapshot_record(text, SnapshotId::parse("snap_00000001"));
   EXPECT_EQ(to_json_text(back), text);
   EXPECT_EQ(back.paused, microseconds(1234));
-}
-
-TEST_F(RecordsTest, LabelsAreEmptyUntilWritten) {
-  EXPECT_TRUE(read_labels(directory()).labels.empty());
-  write_labels(directory(), {"clean", {{"stage", "ci"}}});
-  EXPECT_EQ(read_labels(directory()).name, "clean");
-  EXPECT_EQ(read_labels(directory()).labels.at("stage"), "ci");
 }
 
 }  // namespace

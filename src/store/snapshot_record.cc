@@ -10,7 +10,6 @@ namespace {
 
 constexpr int kFormat = 1;
 const char* const kMetadata = "metadata.json";
-const char* const kLabels = "labels.json";
 
 Json cpu_to_json(const CpuIdentity& cpu) {
   return {{"vendor", cpu.vendor}, {"family", cpu.family}, {"model", cpu.model}, {"name", cpu.name}};
@@ -79,27 +78,6 @@ SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& ex
 
 SnapshotRecord read_snapshot_record(int directory, const SnapshotId& id) {
   return parse_snapshot_record(read_entry_file(directory, kMetadata), id);
-}
-
-void write_labels(int directory, const SnapshotLabels& labels, Durability durability) {
-  const Json json = {{"name", labels.name}, {"labels", labels.labels}};
-  write_file_atomically(directory, kLabels, dump_json(json, 2) + "\n", durability);
-}
-
-SnapshotLabels read_labels(int directory) {
-  if (!stat_if_exists(directory, kLabels)) return {};
-  const Json json = parse_json(read_entry_file(directory, kLabels), kLabels);
-  const JsonReader reader(json, kLabels);
-  SnapshotLabels labels;
-  labels.name = reader.string_or("name", "");
-  const Json* map = reader.find("labels");
-  if (map == nullptr) return labels;
-  if (!map->is_object()) fail(Code::kCorrupt, "{}: 'labels' must be an object", kLabels);
-  for (const auto& [key, value] : map->items()) {
-    if (!value.is_string()) fail(Code::kCorrupt, "{}: label '{}' must be a string", kLabels, printable(key));
-    labels.labels[key] = value.get<std::string>();
-  }
-  return labels;
 }
 
 CpuIdentity host_cpu() {

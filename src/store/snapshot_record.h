@@ -1,10 +1,9 @@
-// metadata.json and labels.json of a snapshot. metadata.json is written once and never again; it keeps the Go
+// metadata.json of a snapshot. It is written once and never again; it keeps the Go
 // program's fields with the same names and forms, so both programs read each other's. Described in
 // docs/formats/snapshot.md.
 #ifndef KNALLER_STORE_SNAPSHOT_RECORD_H_
 #define KNALLER_STORE_SNAPSHOT_RECORD_H_
 
-#include <map>
 #include <optional>
 #include <string>
 
@@ -48,14 +47,6 @@ std::string to_json_text(const SnapshotRecord& record);
 // newer format.
 SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& expected);
 SnapshotRecord read_snapshot_record(int directory, const SnapshotId& id);
-
-// What may be changed later.
-struct SnapshotLabels {
-  std::string name;
-  std::map<std::string, std::string> labels;
-};
-void write_labels(int directory, const SnapshotLabels& labels, Durability durability = Durability::kFsync);
-SnapshotLabels read_labels(int directory);  // empty when there are none
 
 }  // namespace knaller::store
 

@@ -19,6 +19,7 @@
 #include "vm/snapshot.h"
 #include "vm/start.h"
 #include "vm/stop.h"
+#include "vm/verify.h"
 
 namespace knaller {
 inline namespace v0 {
@@ -133,6 +134,9 @@ std::string Manager::inspect_snapshot_json(const std::string& id) {
 }
 void Manager::remove_snapshot(const std::string& id, const RemoveOptions& options) {
   vm::remove_snapshot(impl_->context, id, options);
+}
+VerifyResult Manager::verify_snapshot(const std::string& id, const VerifyOptions& options) {
+  return vm::verify_snapshot(impl_->context, id, options);
 }
 
 ImageInfo Manager::build_image(const ImageBuildOptions& options) {

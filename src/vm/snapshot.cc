@@ -44,7 +44,25 @@ void fill(SnapshotInfo& info, const store::SnapshotRecord& record) {
   info.image = record.image;
   info.parent = record.parent;
   info.paused = record.paused;
+  info.durable = record.durable;
   info.foreign = record.is_foreign();
+}
+
+// Labels that can't be read may have said so: then it takes --force.
+void require_unprotected(const Context& context, const SnapshotId& id, bool force) {
+  const auto entry = stat_if_exists(context.home.folder(Kind::kSnapshot), id.str());
+  if (!entry || !S_ISDIR(entry->st_mode)) return;
+  const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, id.str());
+  try {
+    if (!store::read_labels(directory.get()).is_protected) return;
+  } catch (Error& error) {
+    if (force && error.code() == Code::kCorrupt) return;
+    error.in(fmt::format("find out whether snapshot {} is protected", id.str()))
+        .with_hint("remove it all the same with --force");
+    throw;
+  }
+  throw Error(Code::kWrongState, fmt::format("snapshot {} is protected", id.str()),
+              fmt::format("unprotect it first: knaller snapshot unprotect {}", id.str()));
 }
 
 }  // namespace
@@ -56,6 +74,7 @@ SnapshotInfo describe_snapshot(const Context& context, const SnapshotId& id) {
   const store::SnapshotLabels labels = store::read_labels(directory.get());
   info.name = labels.name;
   info.labels = labels.labels;
+  info.is_protected = labels.is_protected;
   info.allocated_bytes = allocated_in(directory.get());
   info.directory = context.home.path_of(Kind::kSnapshot, id.str());
   return info;
@@ -113,6 +132,8 @@ std::string inspect_snapshot_json(const Context& context, const std::string& ref
   json.erase("mem_size_mib");
   json["name"] = info.name;
   json["labels"] = info.labels;
+  json["protected"] = info.is_protected;
+  json["durable"] = info.durable;
   json["engine"] = info.engine;
   json["foreign"] = info.foreign;
   json["allocated_bytes"] = info.allocated_bytes;
@@ -141,6 +162,7 @@ void remove_snapshot(const Context& context, const std::string& reference, const
     if (options.force) return;
     fail(Code::kNotFound, "snapshot {} was removed meanwhile", id->str());
   }
+  require_unprotected(context, *id, options.force);
   context.home.retire(Kind::kSnapshot, id->str());
   lock.unlink_while_held();
 }

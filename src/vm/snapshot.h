@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "store/labels.h"
 #include "store/names.h"
 #include "store/snapshot_record.h"
 #include "vm/context.h"

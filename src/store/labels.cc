@@ -1,0 +1,82 @@
+#include "store/labels.h"
+
+#include "base/text.h"
+#include "store/digest.h"
+#include "store/fields.h"
+
+namespace knaller::store {
+namespace {
+
+constexpr size_t kMostLabels = 256;
+constexpr size_t kLongestKey = 128;
+constexpr size_t kLongestValue = 2048;
+
+const char* const kDigest = "sha256";
+
+// The digest is of the same text without it.
+std::string with_digest(Json json) {
+  json.erase(kDigest);
+  json[kDigest] = sha256_hex(dump_json(json, 2));
+  return dump_json(json, 2) + "\n";
+}
+
+void check_key(const std::string& key) {
+  const bool plain = is_valid_utf8(key) && printable(key) == key;
+  if (key.empty() || key.size() > kLongestKey || !plain || key.find('=') != std::string::npos ||
+      key.ends_with('-'))
+    throw Error(Code::kInvalidArgument, fmt::format("'{}' can't be the key of a label", printable(key)),
+                fmt::format("it has 1 to {} bytes, no '=', no control character, and no '-' at its end",
+                            kLongestKey));
+}
+
+}  // namespace
+
+void check_labels(const std::map<std::string, std::string>& labels) {
+  if (labels.size() > kMostLabels)
+    fail(Code::kInvalidArgument, "{} labels are too many: a snapshot may have {}", labels.size(),
+         kMostLabels);
+  for (const auto& [key, value] : labels) {
+    check_key(key);
+    if (value.size() > kLongestValue || !is_valid_utf8(value))
+      fail(Code::kInvalidArgument, "the value of label '{}' is no UTF-8, or longer than {} bytes", key,
+           kLongestValue);
+  }
+}
+
+void write_labels(int directory, const SnapshotLabels& labels, Durability durability) {
+  check_labels(labels.labels);
+  const Json json = {{"name", labels.name}, {"labels", labels.labels}, {"protected", labels.is_protected}};
+  write_file_atomically(directory, kLabelsFile, with_digest(json), durability);
+}
+
+SnapshotLabels read_labels(int directory) {
+  if (!stat_if_exists(directory, kLabelsFile)) return {};
+  const Json json = parse_json(read_entry_file(directory, kLabelsFile), kLabelsFile);
+  const JsonReader reader(json, kLabelsFile);
+  SnapshotLabels labels;
+  labels.name = reader.string_or("name", "");
+  labels.is_protected = reader.boolean_or("protected", false);
+  const Json* map = reader.find("labels");
+  if (map == nullptr) return labels;
+  if (!map->is_object()) fail(Code::kCorrupt, "{}: 'labels' must be an object", kLabelsFile);
+  for (const auto& [key, value] : map->items()) {
+    if (!value.is_string())
+      fail(Code::kCorrupt, "{}: label '{}' must be a string", kLabelsFile, printable(key));
+    labels.labels[key] = value.get<std::string>();
+  }
+  return labels;
+}
+
+void verify_labels(int directory) {
+  if (!stat_if_exists(directory, kLabelsFile)) return;
+  read_labels(directory);
+  const std::string text = read_entry_file(directory, kLabelsFile);
+  if (text != with_digest(parse_json(text, kLabelsFile)))
+    fail(Code::kCorrupt, "'{}' is damaged: its own digest does not match", kLabelsFile);
+}
+
+bool is_unfinished_labels(std::string_view file) {
+  return file.starts_with("." + std::string(kLabelsFile) + ".");
+}
+
+}  // namespace knaller::store

@@ -1,0 +1,34 @@
+// labels.json of a snapshot: its name, its labels, and whether it is protected; the one file of a snapshot
+// that changes, replaced atomically under the snapshot's lock. Described in docs/formats/snapshot.md.
+#ifndef KNALLER_STORE_LABELS_H_
+#define KNALLER_STORE_LABELS_H_
+
+#include <map>
+#include <string>
+
+#include "base/file.h"
+
+namespace knaller::store {
+
+inline constexpr char kLabelsFile[] = "labels.json";
+
+struct SnapshotLabels {
+  std::string name;  // the user's own, may be empty
+  std::map<std::string, std::string> labels;
+  bool is_protected = false;
+};
+
+// Throws kInvalidArgument for keys and values that labels can't have, or too many of them.
+void check_labels(const std::map<std::string, std::string>& labels);
+
+void write_labels(int directory, const SnapshotLabels& labels, Durability durability = Durability::kFsync);
+// Empty when there are none; kCorrupt when the file is not of that form.
+SnapshotLabels read_labels(int directory);
+// Throws kCorrupt unless the file is, to the bit, one that write_labels() wrote, or absent.
+void verify_labels(int directory);
+// What write_labels() leaves when it is killed.
+bool is_unfinished_labels(std::string_view file);
+
+}  // namespace knaller::store
+
+#endif  // KNALLER_STORE_LABELS_H_

@@ -1,0 +1,97 @@
+#include "store/verify.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "store/fields.h"
+#include "store/labels.h"
+#include "store/snapshot_record.h"
+
+namespace knaller::store {
+namespace {
+
+const char* const kManifest = "manifest";
+const char* const kMetadata = "metadata.json";
+constexpr size_t kLargestManifest = 256 << 20;
+
+// Runs `look`; what it finds corrupt or missing becomes a damage of `file`.
+template <typename Look>
+void note_damage(std::vector<Damage>& damages, const std::string& file, Look look) {
+  try {
+    look();
+  } catch (const Error& error) {
+    if (error.code() != Code::kCorrupt && error.code() != Code::kNotFound) throw;
+    damages.push_back({file, std::nullopt, error.message()});
+  }
+}
+
+bool is_foreign(int directory, const SnapshotId& id) {
+  try {
+    return read_snapshot_record(directory, id).is_foreign();
+  } catch (const Error&) {
+    return false;  // damaged, which is told of
+  }
+}
+
+void require_named(const Manifest& manifest, const std::string& name) {
+  if (manifest.find(name) == nullptr) fail(Code::kCorrupt, "its manifest does not name '{}'", name);
+}
+
+// A manifest that is whole but not this snapshot's: it names less than a restore needs.
+void check_names(const Manifest& manifest) {
+  for (const char* name : {kMetadata, "state", "memory"}) require_named(manifest, name);
+  if (manifest.find("disk.ext4") == nullptr) return require_named(manifest, "rootfs.ext4");
+  require_named(manifest, "base.ext4");
+}
+
+void check_extra(int directory, const Manifest& manifest, std::vector<Damage>& damages) {
+  for (const std::string& name : list_directory(directory)) {
+    if (name == kManifest || name == kLabelsFile || is_unfinished_labels(name)) continue;
+    if (manifest.find(name) == nullptr)
+      damages.push_back({name, std::nullopt, fmt::format("'{}' does not belong there", printable(name))});
+  }
+}
+
+uint64_t stored_bytes(const Manifest& manifest) {
+  uint64_t bytes = 0;
+  for (const ManifestFile& file : manifest.files)
+    for (const ManifestChunk& chunk : file.chunks) bytes += std::min(kChunkBytes, file.size - chunk.offset);
+  return bytes;
+}
+
+bool is_among(const std::vector<Damage>& damages, std::string_view file) {
+  return std::any_of(damages.begin(), damages.end(), [&](const Damage& it) { return it.file == file; });
+}
+
+void check_by(const Manifest& manifest, int directory, const SnapshotId& id, const Deadline& deadline,
+              const ByteProgress& progress, Verification& found) {
+  found.checked_bytes = stored_bytes(manifest);
+  note_damage(found.damages, kManifest, [&] { check_names(manifest); });
+  std::vector<Damage> of_files = verify_files(directory, manifest, deadline, progress);
+  std::move(of_files.begin(), of_files.end(), std::back_inserter(found.damages));
+  check_extra(directory, manifest, found.damages);
+  note_damage(found.damages, kLabelsFile, [&] { verify_labels(directory); });
+  // Whole, but under another snapshot's id.
+  if (!is_among(found.damages, kMetadata))
+    note_damage(found.damages, kMetadata, [&] { read_snapshot_record(directory, id); });
+}
+
+}  // namespace
+
+Verification verify_snapshot(int directory, const SnapshotId& id, const Deadline& deadline,
+                             const ByteProgress& progress) {
+  Verification found;
+  // Only the absence of both makes it the Go program's: a flipped bit in "format" does not.
+  if (!stat_if_exists(directory, kManifest) && is_foreign(directory, id)) {
+    found.has_digests = false;
+    return found;
+  }
+  std::optional<Manifest> manifest;
+  note_damage(found.damages, kManifest,
+              [&] { manifest = parse_manifest(read_entry_file(directory, kManifest, kLargestManifest)); });
+  if (manifest) check_by(*manifest, directory, id, deadline, progress, found);
+  return found;
+}
+
+}  // namespace knaller::store

@@ -1,0 +1,26 @@
+// Is a snapshot, to the bit, what was written? Reads every file of its directory, on all cores, and changes
+// nothing. It takes no lock: the files are opened first, so that a removal meanwhile takes nothing away.
+#ifndef KNALLER_STORE_VERIFY_H_
+#define KNALLER_STORE_VERIFY_H_
+
+#include <string>
+#include <vector>
+
+#include "store/manifest.h"
+#include "store/names.h"
+
+namespace knaller::store {
+
+struct Verification {
+  bool has_digests = true;      // false: of the Go program, which wrote none
+  std::vector<Damage> damages;  // the first of each file
+  uint64_t checked_bytes = 0;   // that the manifest vouches for; holes do not count
+};
+
+// Throws only what is no damage: a stop, a file system that fails, a manifest of a newer knaller.
+Verification verify_snapshot(int directory, const SnapshotId& id, const Deadline& deadline,
+                             const ByteProgress& progress = {});
+
+}  // namespace knaller::store
+
+#endif  // KNALLER_STORE_VERIFY_H_
