@@ -102,6 +102,27 @@ struct SnapshotOptions {
   std::stop_token stop;
 };
 
+// What is absent stays as it is.
+struct SnapshotChange {
+  std::optional<std::string> name;  // unique among snapshots; empty: none
+  std::map<std::string, std::string> set_labels;
+  std::vector<std::string> remove_labels;  // keys; one that is not there is no error
+  std::optional<bool> is_protected;
+  std::stop_token stop;
+};
+
+// Removed is what matches `vm` and all of `labels`, is not among the last `keep_last` of its VM's that match,
+// and is not younger than `max_age`. At least one rule has to be given. Protected, broken and foreign
+// snapshots stay, and do not count.
+struct PruneOptions {
+  std::string vm;                                                          // empty: of any
+  std::vector<std::pair<std::string, std::optional<std::string>>> labels;  // key; value, absent: any
+  std::optional<uint64_t> keep_last;
+  std::optional<std::chrono::milliseconds> max_age;
+  bool dry_run = false;  // only tells what would be removed
+  std::stop_token stop;
+};
+
 struct VerifyOptions {
   std::stop_token stop;
 };
@@ -212,6 +233,9 @@ class KNALLER_API Manager {
   std::string inspect_snapshot_json(const std::string& id);
   // kWrongState for one that is protected, with and without `force`.
   void remove_snapshot(const std::string& id, const RemoveOptions& options = {});
+  SnapshotInfo change_snapshot(const std::string& id, const SnapshotChange& change);
+  // In the middle of a failure, what was removed until then is gone.
+  PruneResult prune_snapshots(const PruneOptions& options);
   // Reads all of it and compares it with the digests that were made with it. Damage is a result, not an
   // error.
   VerifyResult verify_snapshot(const std::string& id, const VerifyOptions& options = {});

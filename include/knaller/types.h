@@ -149,6 +149,16 @@ struct SnapshotInfo {
   std::string directory;
 };
 
+struct PrunedSnapshot {
+  SnapshotInfo snapshot;
+  uint64_t freed_bytes = 0;  // of files that had no name elsewhere
+};
+
+struct PruneResult {
+  std::vector<PrunedSnapshot> removed;  // in the order in which they went, oldest first
+  uint64_t freed_bytes = 0;
+};
+
 // What is wrong with a file of a snapshot; the first of it.
 struct SnapshotDamage {
   std::string file;

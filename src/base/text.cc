@@ -182,8 +182,14 @@ std::optional<uint64_t> parse_size(std::string_view text, uint64_t unit) {
 }
 
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, uint64_t>, 6> kUnits{
-      {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"min", 60'000}, {"h", 3'600'000}}};
+  static constexpr std::array<std::pair<std::string_view, uint64_t>, 8> kUnits{{{"", 1000},
+                                                                                {"ms", 1},
+                                                                                {"s", 1000},
+                                                                                {"m", 60'000},
+                                                                                {"min", 60'000},
+                                                                                {"h", 3'600'000},
+                                                                                {"d", 86'400'000},
+                                                                                {"w", 604'800'000}}};
   constexpr uint64_t kHundredYears = uint64_t{100} * 366 * 86'400'000;  // far from overflow in nanoseconds
   const auto decimal = parse_decimal(text);
   if (!decimal) return std::nullopt;

@@ -16,7 +16,7 @@ namespace knaller {
 std::optional<int64_t> parse_integer(std::string_view text, int64_t least, int64_t most);
 // "512", "512M", "2G", "1.5GiB" -> bytes; a bare number counts `unit` bytes. Nothing when it is not one.
 std::optional<uint64_t> parse_size(std::string_view text, uint64_t unit);
-// "30", "30s", "500ms", "2m", "1h"; a bare number is seconds.
+// "30", "30s", "500ms", "2m", "1h", "7d", "2w"; a bare number is seconds.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 std::string format_bytes(uint64_t bytes);                         // "1.4 GiB"

@@ -41,7 +41,9 @@ TEST(TextTest, ParsesDurations) {
   EXPECT_EQ(parse_duration("500ms"), 500ms);
   EXPECT_EQ(parse_duration("2m"), 2min);
   EXPECT_EQ(parse_duration("1h"), 1h);
-  for (const char* text : {"", "s", "-1s", "1d", "1 s", "99999999h", "18446744073709551615"}) {
+  EXPECT_EQ(parse_duration("7d"), 168h);
+  EXPECT_EQ(parse_duration("2w"), 336h);
+  for (const char* text : {"", "s", "-1s", "1y", "1 s", "99999999h", "18446744073709551615"}) {
     EXPECT_EQ(parse_duration(text), std::nullopt) << text;
   }
 }

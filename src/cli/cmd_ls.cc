@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/labels.h"
 #include "cli/view.h"
 
 namespace knaller::cli {
@@ -52,7 +53,9 @@ int cmd_ls(Context& context) {
 
 int cmd_snapshot_ls(Context& context) {
   Output& out = context.out();
-  const std::vector<SnapshotInfo> snapshots = context.manager().list_snapshots();
+  const SnapshotFilter filter(context.args().all("filter"));
+  std::vector<SnapshotInfo> snapshots = context.manager().list_snapshots();
+  std::erase_if(snapshots, [&](const SnapshotInfo& snapshot) { return !filter.matches(snapshot); });
   if (out.json()) {
     out.document({{"snapshots", json_list(snapshots)}});
   } else if (const auto format = context.args().value("format")) {

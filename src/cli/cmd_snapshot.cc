@@ -2,22 +2,11 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/labels.h"
 #include "cli/view.h"
 
 namespace knaller::cli {
 namespace {
-
-std::map<std::string, std::string> labels(const Invocation& args) {
-  std::map<std::string, std::string> labels;
-  for (const std::string& text : args.all("label")) {
-    const size_t equals = text.find('=');
-    if (equals == std::string::npos || equals == 0)
-      fail(Code::kInvalidArgument, "--label: '{}' is no KEY=VALUE", printable(text));
-    if (!is_valid_utf8(text)) fail(Code::kInvalidArgument, "--label: '{}' is no UTF-8", printable(text));
-    labels[text.substr(0, equals)] = text.substr(equals + 1);
-  }
-  return labels;
-}
 
 SnapshotOptions snapshot_options(Context& context) {
   const Invocation& args = context.args();
@@ -33,7 +22,8 @@ SnapshotOptions snapshot_options(Context& context) {
     options.vm = args.arguments[0];
     options.name = args.value("name").value_or("");
   }
-  options.labels = labels(args);
+  for (const std::string& text : args.all("label"))
+    options.labels.insert_or_assign(label_of(text).first, label_of(text).second);
   options.durable = !args.has("no-sync");
   if (const auto longest = context.settings().duration("max_pause")) options.max_pause = *longest;
   options.stop = context.stop();

@@ -281,6 +281,16 @@ std::string verify_table(const std::vector<VerifyResult>& results) {
   return table.render();
 }
 
+std::string prune_table(const PruneResult& result, SystemTime now) {
+  Table table({"ID", "NAME", "VM", "AGE", "FREES"});
+  for (const PrunedSnapshot& pruned : result.removed) {
+    std::vector<std::string> row = cells(fields_of(pruned.snapshot, now), {"ID", "Name", "VM", "Age"});
+    row.push_back(format_bytes(pruned.freed_bytes));
+    table.add(std::move(row));
+  }
+  return table.render();
+}
+
 std::string image_table(const std::vector<ImageInfo>& images, SystemTime now) {
   Table table({"NAME", "KIND", "KERNEL", "SIZE", "AGE", "STATUS", "REASON"});
   for (const ImageInfo& image : images)

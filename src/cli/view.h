@@ -27,6 +27,7 @@ std::string snapshot_table(const std::vector<SnapshotInfo>& snapshots, SystemTim
 // "ok", "damaged", "unverifiable"
 std::string_view status_name(VerifyResult::Status status);
 std::string verify_table(const std::vector<VerifyResult>& results);
+std::string prune_table(const PruneResult& result, SystemTime now);
 std::string image_table(const std::vector<ImageInfo>& images, SystemTime now);
 
 // "5s", "3m", "2h", "5d"; empty for a time that is not known.

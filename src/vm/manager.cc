@@ -10,13 +10,16 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "monitor/launch.h"
+#include "store/labels.h"
 #include "store/names.h"
 #include "vm/context.h"
 #include "vm/doctor.h"
 #include "vm/enter.h"
 #include "vm/images.h"
 #include "vm/list.h"
+#include "vm/prune.h"
 #include "vm/snapshot.h"
+#include "vm/snapshot_change.h"
 #include "vm/start.h"
 #include "vm/stop.h"
 #include "vm/verify.h"
@@ -121,6 +124,7 @@ SshTarget Manager::ssh_target(const std::string& name) {
 }
 
 SnapshotInfo Manager::create_snapshot(const SnapshotOptions& options) {
+  store::check_labels(options.labels);
   return vm::create_snapshot(impl_->context, options);
 }
 std::vector<SnapshotInfo> Manager::list_snapshots() {
@@ -134,6 +138,12 @@ std::string Manager::inspect_snapshot_json(const std::string& id) {
 }
 void Manager::remove_snapshot(const std::string& id, const RemoveOptions& options) {
   vm::remove_snapshot(impl_->context, id, options);
+}
+SnapshotInfo Manager::change_snapshot(const std::string& id, const SnapshotChange& change) {
+  return vm::change_snapshot(impl_->context, id, change);
+}
+PruneResult Manager::prune_snapshots(const PruneOptions& options) {
+  return vm::prune_snapshots(impl_->context, options);
 }
 VerifyResult Manager::verify_snapshot(const std::string& id, const VerifyOptions& options) {
   return vm::verify_snapshot(impl_->context, id, options);

@@ -1,0 +1,98 @@
+#include "store/usage.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace knaller::store {
+namespace {
+
+// Each level holds a descriptor.
+constexpr int kMostDepth = 128;
+
+class Walk {
+ public:
+  explicit Walk(TreeUse& use) : use_(use) {}
+
+  void look_at(int dir, const std::string& name, const std::string& path, int depth) {
+    const auto info = stat_if_exists(dir, name);
+    if (!info) return;
+    const bool is_folder = S_ISDIR(info->st_mode);
+    InodeUse& inode = use_.inodes[{info->st_dev, info->st_ino}];
+    ++inode.links_here;
+    // A folder's further links are its own "." and the ".." of those in it.
+    inode.links = is_folder ? 1 : info->st_nlink;
+    inode.allocated = static_cast<uint64_t>(info->st_blocks) * 512;
+    if (S_ISREG(info->st_mode)) inode.apparent = static_cast<uint64_t>(info->st_size);
+    if (is_folder) enter(dir, name, path, depth);
+  }
+
+ private:
+  void enter(int dir, const std::string& name, const std::string& path, int depth) {
+    if (depth == kMostDepth) return use_.unreadable.push_back(path);
+    UniqueFd folder;
+    std::vector<std::string> names;
+    try {
+      folder = open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      names = list_directory(folder.get());
+    } catch (const Error& error) {
+      if (error.code() != Code::kNotFound) use_.unreadable.push_back(path);
+      return;
+    }
+    for (const std::string& entry : names) look_at(folder.get(), entry, path + "/" + entry, depth + 1);
+  }
+
+  TreeUse& use_;
+};
+
+}  // namespace
+
+uint64_t TreeUse::allocated() const {
+  uint64_t bytes = 0;
+  for (const auto& [id, inode] : inodes) bytes += inode.allocated;
+  return bytes;
+}
+
+uint64_t TreeUse::apparent() const {
+  uint64_t bytes = 0;
+  for (const auto& [id, inode] : inodes) bytes += inode.apparent;
+  return bytes;
+}
+
+uint64_t TreeUse::exclusive() const {
+  uint64_t bytes = 0;
+  for (const auto& [id, inode] : inodes)
+    if (inode.links_here >= inode.links) bytes += inode.allocated;
+  return bytes;
+}
+
+TreeUse look_through(int dir, const std::string& name) {
+  TreeUse use;
+  Walk(use).look_at(dir, name, name, 0);
+  return use;
+}
+
+void add(TreeUse& to, const TreeUse& tree) {
+  for (const auto& [id, inode] : tree.inodes) {
+    InodeUse& sum = to.inodes[id];
+    const uint64_t links_here = sum.links_here + inode.links_here;
+    sum = inode;
+    sum.links_here = links_here;
+  }
+  to.unreadable.insert(to.unreadable.end(), tree.unreadable.begin(), tree.unreadable.end());
+}
+
+uint64_t PlannedRemovals::remove(const TreeUse& tree) {
+  uint64_t freed = 0;
+  for (const auto& [id, inode] : tree.inodes) {
+    uint64_t& removed = removed_links_[id];
+    if (removed >= inode.links) continue;
+    removed += inode.links_here;
+    if (removed >= inode.links) freed += inode.allocated;
+  }
+  return freed;
+}
+
+}  // namespace knaller::store

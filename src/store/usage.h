@@ -1,0 +1,55 @@
+// What directories take on the disk, by inodes: several names of one file are counted once, as du does it.
+// Blocks that files share by reflinks can't be told from others, neither here nor by du.
+#ifndef KNALLER_STORE_USAGE_H_
+#define KNALLER_STORE_USAGE_H_
+
+#include <sys/types.h>
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace knaller::store {
+
+struct InodeId {
+  dev_t device = 0;
+  ino_t number = 0;
+  auto operator<=>(const InodeId&) const = default;
+};
+
+struct InodeUse {
+  uint64_t links = 0;       // names that it has
+  uint64_t links_here = 0;  // of those, in this tree
+  uint64_t allocated = 0;   // bytes
+  uint64_t apparent = 0;    // of regular files: their size
+};
+
+struct TreeUse {
+  std::map<InodeId, InodeUse> inodes;
+  std::vector<std::string> unreadable;  // folders that could not be looked into
+
+  uint64_t allocated() const;
+  uint64_t apparent() const;
+  // Of inodes that have no name anywhere else: what would come free with the tree.
+  uint64_t exclusive() const;
+};
+
+// `name` below `dir` and everything in it, following no link. What vanishes meanwhile is passed over.
+TreeUse look_through(int dir, const std::string& name);
+void add(TreeUse& to, const TreeUse& tree);
+
+// Removals one after the other, while nothing is removed yet: the last name of a file frees it.
+class PlannedRemovals {
+ public:
+  // The bytes that come free with this tree, after those before.
+  uint64_t remove(const TreeUse& tree);
+
+ private:
+  std::map<InodeId, uint64_t> removed_links_;
+};
+
+}  // namespace knaller::store
+
+#endif  // KNALLER_STORE_USAGE_H_

@@ -1,0 +1,75 @@
+#include "store/usage.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "base/test_folder.h"
+
+namespace knaller::store {
+namespace {
+
+class UsageTest : public testing::Test {
+ protected:
+  void put(const std::string& name, size_t pages) {
+    write_file_atomically(folder_.fd(), name, std::string(pages * 4096, 'x'));
+  }
+  void link(const std::string& from, const std::string& to) {
+    ASSERT_EQ(::linkat(folder_.fd(), from.c_str(), folder_.fd(), to.c_str(), 0), 0);
+  }
+  uint64_t allocated(const std::string& name) const {
+    return static_cast<uint64_t>(stat_if_exists(folder_.fd(), name)->st_blocks) * 512;
+  }
+  TreeUse look(const std::string& name) const { return look_through(folder_.fd(), name); }
+
+  TestFolder folder_;
+};
+
+TEST_F(UsageTest, FilesWithSeveralNamesCountOnceAndForWhoHoldsThemAll) {
+  for (const char* name : {"a", "a/inner", "b"}) make_directories(folder_.path(name));
+  put("a/own", 1);
+  put("a/twice", 2);
+  link("a/twice", "a/inner/twice");
+  put("a/shared", 4);
+  link("a/shared", "b/shared");
+  const uint64_t folders = allocated("a") + allocated("a/inner");
+  const TreeUse a = look("a");
+  EXPECT_EQ(a.apparent(), 7u * 4096);
+  EXPECT_EQ(a.allocated(), folders + allocated("a/own") + allocated("a/twice") + allocated("a/shared"));
+  EXPECT_EQ(a.exclusive(), folders + allocated("a/own") + allocated("a/twice"));
+
+  TreeUse both = a;
+  add(both, look("b"));
+  EXPECT_EQ(both.allocated(), both.exclusive());
+  EXPECT_EQ(both.allocated(), a.allocated() + allocated("b"));
+}
+
+TEST_F(UsageTest, TheLastNameFreesAFile) {
+  for (const char* name : {"a", "b", "c"}) make_directories(folder_.path(name));
+  put("a/shared", 4);
+  link("a/shared", "b/shared");
+  PlannedRemovals removals;
+  EXPECT_EQ(removals.remove(look("a")), allocated("a"));
+  EXPECT_EQ(removals.remove(look("b")), allocated("b") + allocated("b/shared"));
+  EXPECT_EQ(removals.remove(look("a")), 0u);
+}
+
+TEST_F(UsageTest, LinksAreNotFollowedAndWhatIsNotThereIsNothing) {
+  make_directories(folder_.path("a"));
+  put("large", 64);
+  ASSERT_EQ(::symlinkat("../large", folder_.fd(), "a/link"), 0);
+  ASSERT_EQ(::symlinkat(".", folder_.fd(), "a/loop"), 0);
+  EXPECT_EQ(look("a").apparent(), 0u);
+  EXPECT_EQ(look("a").inodes.size(), 3u);
+  EXPECT_TRUE(look("absent").inodes.empty());
+}
+
+TEST_F(UsageTest, FoldersWithoutEndAreToldOf) {
+  std::string path = "deep";
+  make_directories(folder_.path(path));
+  for (int level = 0; level < 140; ++level) path += "/d";
+  make_directories(folder_.path(path));
+  EXPECT_EQ(look("deep").unreadable.size(), 1u);
+}
+
+}  // namespace
+}  // namespace knaller::store

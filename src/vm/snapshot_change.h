@@ -1,0 +1,21 @@
+// What may be changed of a snapshot: its name, its labels, its protection.
+#ifndef KNALLER_VM_SNAPSHOT_CHANGE_H_
+#define KNALLER_VM_SNAPSHOT_CHANGE_H_
+
+#include <string>
+
+#include "store/names.h"
+#include "vm/context.h"
+
+namespace knaller::vm {
+
+// Throws unless a snapshot may have this name: kInvalidArgument for what is none, or looks like an id;
+// kAlreadyExists when another one than `except` has it. Empty is no name, and fine.
+void check_snapshot_name(const Context& context, const std::string& name, const std::string& except = {});
+
+SnapshotInfo change_snapshot(const Context& context, const std::string& reference,
+                             const SnapshotChange& change);
+
+}  // namespace knaller::vm
+
+#endif  // KNALLER_VM_SNAPSHOT_CHANGE_H_
