@@ -141,8 +141,8 @@ Apt::Apt(const std::string& folder, EventSink sink) : folder_(folder), sink_(std
   sources_ = render_sources(find_mirrors(read_host_sources()), find_keyring());
   SpawnOptions options;
   options.argv = {disk::require_program("apt-config", "apt"), "dump"};
-  for (const std::string_view line :
-       split(run_checked(std::move(options), Deadline::after(std::chrono::minutes(1))), '\n'))
+  const std::string dump = run_checked(std::move(options), Deadline::after(std::chrono::minutes(1)));
+  for (const std::string_view line : split(dump, '\n'))
     if (is_transport_option(line)) host_options_.emplace_back(line);
   write_configuration();
 }
@@ -245,7 +245,8 @@ std::vector<std::string> Apt::closure(const std::vector<std::string>& names, con
   arguments.insert(arguments.end(), names.begin(), names.end());
   std::vector<std::string> result;
   // 'http://…' NAME_VERSION_ARCHITECTURE.deb SIZE DIGEST
-  for (const std::string_view line : split(output_of("apt-get", std::move(arguments), deadline), '\n')) {
+  const std::string uris = output_of("apt-get", std::move(arguments), deadline);
+  for (const std::string_view line : split(uris, '\n')) {
     const auto words = split(line, ' ');
     if (words.size() < 3) continue;
     const std::string_view name = words[1].substr(0, words[1].find('_'));

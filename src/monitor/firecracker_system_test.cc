@@ -1,15 +1,12 @@
 // The real Firecracker in the jail, where there is one on PATH and /dev/kvm opens. Its guest is four bytes of
 // code that halt, which needs no working KVM beyond what the API answers: nothing here waits for the guest.
-#include <elf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <csignal>
-#include <cstring>
-
 #include "base/process.h"
 #include "firecracker/client.h"
+#include "firecracker/test_kernel.h"
 #include "monitor/test_vm.h"
 
 namespace knaller::monitor {
@@ -19,40 +16,13 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
 
-// An ELF kernel of one segment at 1 MiB: cli; hlt; jmp back.
-std::string tiny_kernel() {
-  const std::string code("\xfa\xf4\xeb\xfc", 4);
-  Elf64_Ehdr header = {};
-  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
-  header.e_ident[EI_CLASS] = ELFCLASS64;
-  header.e_ident[EI_DATA] = ELFDATA2LSB;
-  header.e_ident[EI_VERSION] = EV_CURRENT;
-  header.e_type = ET_EXEC;
-  header.e_machine = EM_X86_64;
-  header.e_version = EV_CURRENT;
-  header.e_entry = 0x100000;
-  header.e_phoff = sizeof header;
-  header.e_ehsize = sizeof header;
-  header.e_phentsize = sizeof(Elf64_Phdr);
-  header.e_phnum = 1;
-  Elf64_Phdr segment = {};
-  segment.p_type = PT_LOAD;
-  segment.p_flags = PF_R | PF_X;
-  segment.p_offset = sizeof header + sizeof segment;
-  segment.p_vaddr = segment.p_paddr = 0x100000;
-  segment.p_filesz = segment.p_memsz = code.size();
-  std::string file(reinterpret_cast<const char*>(&header), sizeof header);
-  file.append(reinterpret_cast<const char*>(&segment), sizeof segment);
-  return file + code;
-}
-
 class FirecrackerTest : public testing::Test {
  protected:
   void SetUp() override {
     vm_.spec.engine_binary = find_program("firecracker");
     if (vm_.spec.engine_binary.empty()) GTEST_SKIP() << "there is no firecracker on PATH";
     if (::access("/dev/kvm", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/kvm can't be opened here";
-    vm_.write("jail/vmlinux", tiny_kernel());
+    vm_.write("jail/vmlinux", firecracker::tiny_kernel());
     vm_.write("jail/rootfs.ext4", std::string(1 << 20, '\0'));
     vm_.spec.boot = {
         firecracker::put_machine_config({.vcpus = 1, .memory_mib = 128}),

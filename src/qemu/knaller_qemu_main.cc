@@ -44,7 +44,7 @@ void print_version(const std::string& qemu) {
   if (exists(qemu)) {
     const auto output = run_program({.argv = {qemu, "--version"}}, Deadline::after(std::chrono::seconds(10)));
     // "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)"
-    const auto words = split(output.out.substr(0, output.out.find('\n')), ' ');
+    const auto words = split(std::string_view(output.out).substr(0, output.out.find('\n')), ' ');
     if (output.status.success() && words.size() >= 4) engine = fmt::format("on QEMU {}", words[3]);
   }
   // The first line ends like Firecracker's, for programs that read it.

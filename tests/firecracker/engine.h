@@ -9,6 +9,7 @@
 #include "base/process.h"
 #include "base/test_folder.h"
 #include "firecracker/client.h"
+#include "firecracker/test_kernel.h"
 
 namespace knaller::test {
 
@@ -40,8 +41,7 @@ class Engine {
   firecracker::Client client_;
 };
 
-// The smallest kernel that Firecracker boots: an ELF file with one segment that halts for ever.
-std::string tiny_kernel();
+using firecracker::tiny_kernel;
 
 }  // namespace knaller::test
 

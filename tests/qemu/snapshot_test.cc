@@ -20,7 +20,16 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-class Snapshots : public LiveTest {};
+class Snapshots : public LiveTest {
+ protected:
+  // A guest that ran for a while, is paused, and has a snapshot.
+  static void boot_and_save(LiveVm& vm) {
+    vm.boot();
+    vm.next_tick();
+    vm.pause();
+    vm.save();
+  }
+};
 
 constexpr uint64_t kMemory = 192 << 20;
 
@@ -91,10 +100,7 @@ TEST_F(Snapshots, OfClonesOverFourGenerations) {
 // Twice in one pause, and again after going on.
 TEST_F(Snapshots, AreEqualWithinOnePause) {
   LiveVm vm;
-  vm.boot();
-  vm.next_tick();
-  vm.pause();
-  vm.save();
+  boot_and_save(vm);
   const std::string memory = digest_of(vm.folder(), "memory");
   vm.save();
   EXPECT_EQ(digest_of(vm.folder(), "memory"), memory);
@@ -111,10 +117,7 @@ TEST_F(Snapshots, AreEqualWithinOnePause) {
 
 TEST_F(Snapshots, StoreNoZeros) {
   LiveVm vm;
-  vm.boot();
-  vm.next_tick();
-  vm.pause();
-  vm.save();
+  boot_and_save(vm);
   const UniqueFd memory = open_at(vm.folder().fd(), "memory", O_RDONLY);
   EXPECT_EQ(file_size(memory.get()), kMemory);
   EXPECT_LT(allocated_bytes(memory.get()), kMemory * 2 / 3);
@@ -154,10 +157,7 @@ TEST_F(Snapshots, OfTheStateAloneWithTheMemoryReadFromOutside) {
 
 TEST_F(Snapshots, ADiffMergesIntoItsParent) {
   LiveVm original;
-  original.boot();
-  original.next_tick();
-  original.pause();
-  original.save();
+  boot_and_save(original);
   LiveVm clone;
   clone.load_from(original.folder());
   clone.wait_for_line("mem=ok");
@@ -175,10 +175,7 @@ TEST_F(Snapshots, ADiffMergesIntoItsParent) {
 
 TEST_F(Snapshots, NeverGoOntoTheMemoryThatTheVmRunsOn) {
   LiveVm original;
-  original.boot();
-  original.next_tick();
-  original.pause();
-  original.save();
+  boot_and_save(original);
   LiveVm clone;
   clone.load_from(original.folder());
   clone.wait_for_line("mem=ok");
@@ -241,10 +238,7 @@ TEST_F(Snapshots, ShareOneMemoryFile) {
 
 TEST_F(Snapshots, RestoreWithTheConsoleInAFile) {
   LiveVm original;
-  original.boot();
-  original.next_tick();
-  original.pause();
-  original.save();
+  boot_and_save(original);
   LiveVm clone;
   clone.client().apply(request("PUT", "/serial", R"({"serial_out_path":"serial"})"), guest_patience());
   clone.load_from(original.folder());
@@ -284,10 +278,7 @@ TEST_F(BadSnapshots, OfFirecrackerAreRefusedByName) {
 
 TEST_F(BadSnapshots, CutShortOrDamagedAreRefused) {
   LiveVm original;
-  original.boot();
-  original.next_tick();
-  original.pause();
-  original.save();
+  boot_and_save(original);
   const std::string state = original.folder().read("state");
   for (const bool cut : {true, false}) {
     LiveVm vm;
@@ -306,10 +297,7 @@ TEST_F(BadSnapshots, CutShortOrDamagedAreRefused) {
 
 TEST_F(BadSnapshots, WithoutTheirDiskAreRefused) {
   LiveVm original;
-  original.boot();
-  original.next_tick();
-  original.pause();
-  original.save();
+  boot_and_save(original);
   LiveVm vm;
   vm.folder().write("state", original.folder().read("state"));
   vm.folder().make_sparse("memory", kMemory);
