@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "disk/ext4.h"
 #include "image/debian_sources.h"
+#include "store/digest.h"
 
 namespace knaller::image {
 namespace {
@@ -22,6 +23,7 @@ constexpr std::array<const char*, 2> kKeyrings = {"/usr/share/keyrings/debian-ar
                                                   "/usr/share/keyrings/debian-archive-keyring.pgp"};
 constexpr size_t kMostLogBytes = 1 << 20;
 constexpr int kStatusFd = 3;
+constexpr int64_t kMostPackageBytes = int64_t{1} << 32;
 
 std::string find_keyring() {
   for (const char* keyring : kKeyrings)
@@ -105,6 +107,11 @@ std::string deb_name(const std::string& stanza) {
   std::string version;
   for (const char c : field(stanza, "Version")) version += c == ':' ? std::string("%3a") : std::string(1, c);
   return fmt::format("{}_{}_{}.deb", field(stanza, "Package"), version, field(stanza, "Architecture"));
+}
+
+// For the sweep of what no build uses any more; apt gives files the server's times.
+void mark_as_used(const std::string& path) {
+  if (::utimensat(AT_FDCWD, path.c_str(), nullptr, 0) != 0) fail_errno("mark '{}' as used", path);
 }
 
 }  // namespace
@@ -255,31 +262,57 @@ std::vector<std::string> Apt::closure(const std::vector<std::string>& names, con
   return result;
 }
 
-std::vector<PackageFile> Apt::download(const std::vector<std::string>& names, const Deadline& deadline) {
+bool Apt::is_whole(const Wanted& package) {
+  const auto info = stat_if_exists(AT_FDCWD, package.file.path);
+  return info && static_cast<uint64_t>(info->st_size) == package.bytes &&
+         store::sha256_hex(read_file(package.file.path, package.bytes)) == package.sha256;
+}
+
+std::vector<Apt::Wanted> Apt::look_up(const std::vector<std::string>& names, const Deadline& deadline) const {
   std::vector<std::string> show = {"--no-all-versions", "show"};
   show.insert(show.end(), names.begin(), names.end());
   const std::string stanzas = output_of("apt-cache", std::move(show), deadline);
-  std::vector<PackageFile> files;
-  uint64_t total = 0;
+  std::vector<Wanted> wanted;
   for (size_t at = 0; at < stanzas.size();) {
     const size_t end = std::min(stanzas.find("\n\n", at), stanzas.size());
     const std::string stanza = stanzas.substr(at, end - at);
     at = end + 2;
     const std::string name = field(stanza, "Package");
     if (name.empty()) continue;
-    const auto bytes = parse_integer(field(stanza, "Size"), 0, int64_t{1} << 40);
-    const std::string path = folder_ + "/debs/" + deb_name(stanza);
-    if (bytes && !exists(path)) total += static_cast<uint64_t>(*bytes);
-    files.push_back({name, field(stanza, "Version"), path});
+    const int64_t bytes = parse_integer(field(stanza, "Size"), 0, kMostPackageBytes).value_or(0);
+    wanted.push_back({{name, field(stanza, "Version"), folder_ + "/debs/" + deb_name(stanza)},
+                      static_cast<uint64_t>(bytes),
+                      field(stanza, "SHA256")});
   }
+  return wanted;
+}
+
+std::vector<PackageFile> Apt::download(const std::vector<std::string>& names, const Deadline& deadline) {
+  const std::vector<Wanted> wanted = look_up(names, deadline);
   std::vector<std::string> arguments = {"download"};
-  arguments.insert(arguments.end(), names.begin(), names.end());
-  const std::string what = total == 0 ? "check the downloaded packages"
-                                      : fmt::format("download {} package{} ({})", files.size(),
-                                                    files.size() == 1 ? "" : "s", format_bytes(total));
-  run_with_progress(std::move(arguments), folder_ + "/debs", what, total, deadline);
-  for (const PackageFile& file : files)
-    if (!exists(file.path)) fail(Code::kIo, "apt-get did not download '{}'", file.path);
+  uint64_t total = 0;
+  for (const Wanted& package : wanted) {
+    if (is_whole(package)) continue;
+    // apt takes a file of the right size for the right file.
+    remove_tree(AT_FDCWD, package.file.path);
+    arguments.push_back(package.file.name);
+    total += package.bytes;
+  }
+  for (const std::string& name : names) {  // what apt does not know, it says itself
+    if (!std::ranges::any_of(wanted, [&](const Wanted& package) { return package.file.name == name; }))
+      arguments.push_back(name);
+  }
+  if (const size_t count = arguments.size() - 1; count > 0) {
+    const std::string what =
+        fmt::format("download {} package{} ({})", count, count == 1 ? "" : "s", format_bytes(total));
+    run_with_progress(std::move(arguments), folder_ + "/debs", what, total, deadline);
+  }
+  std::vector<PackageFile> files;
+  for (const Wanted& package : wanted) {
+    if (!is_whole(package)) fail(Code::kIo, "apt-get did not download '{}'", package.file.path);
+    mark_as_used(package.file.path);
+    files.push_back(package.file);
+  }
   return files;
 }
 

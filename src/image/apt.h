@@ -34,7 +34,8 @@ class Apt {
   std::string dependency(const std::string& name, const std::string& prefix, const Deadline& deadline);
   // `names`, which are package names, and all that they depend on, without what is only recommended.
   std::vector<std::string> closure(const std::vector<std::string>& names, const Deadline& deadline);
-  // Exactly these; apt checks their digests. What lies there from before and is right is not fetched again.
+  // Exactly these, checked against the digests of the lists. What lies there from before and is right is not
+  // fetched again.
   std::vector<PackageFile> download(const std::vector<std::string>& names, const Deadline& deadline);
 
   // For mmdebstrap: the sources, one line each.
@@ -43,6 +44,13 @@ class Apt {
   const std::vector<std::string>& host_options() const { return host_options_; }
 
  private:
+  struct Wanted {
+    PackageFile file;
+    uint64_t bytes = 0;
+    std::string sha256;
+  };
+  std::vector<Wanted> look_up(const std::vector<std::string>& names, const Deadline& deadline) const;
+  static bool is_whole(const Wanted& package);
   void write_configuration();
   std::string output_of(const std::string& program, std::vector<std::string> arguments,
                         const Deadline& deadline) const;

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -12,6 +11,7 @@
 #include "base/text.h"
 #include "disk/private_disk.h"
 #include "image/builders.h"
+#include "image/downloads.h"
 #include "image/image.h"
 #include "image/initramfs.h"
 #include "image/kernel.h"
@@ -50,23 +50,6 @@ class Phase {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-// The folder for downloads: one that is kept, used by one build at a time, or one that goes with this build.
-struct Downloads {
-  std::string folder;
-  std::optional<LockFile> lock;
-};
-
-Downloads open_downloads(const BuildOptions& options, const std::string& work, const Deadline& deadline) {
-  if (options.cache_folder.empty()) return {work + "/apt", std::nullopt};
-  make_directories(options.cache_folder);
-  const UniqueFd folder = open_directory(options.cache_folder);
-  return {options.cache_folder,
-          LockFile::acquire(folder.get(), "lock", "image build", deadline, [&](const std::string& holder) {
-            say(options.sink, EventKind::kNote,
-                fmt::format("waiting for another download of packages: {}", holder));
-          })};
-}
-
 // Where the kernel's own package keeps the file `name`; the only one of that kind in it.
 const FileTree::Entry& only_entry(const FileTree& tree, std::string_view begin, const std::string& package) {
   for (const auto& [path, entry] : tree.entries())
@@ -98,13 +81,13 @@ std::string read_helper(const std::string& path) {
 Record build_in(const store::StagedEntry& staged, const std::string& staged_path, const BuildOptions& options,
                 const std::string& helper, const Deadline& deadline) {
   const std::string work = staged_path + "/" + kWorkFolder;
-  const Downloads downloads = open_downloads(options, work, deadline);
-  Apt apt(downloads.folder, options.sink);
+  Downloads downloads(options.cache_folder, work + "/apt", options.sink, deadline);
+  Apt apt(downloads.path(), options.sink);
   Record record = {.name = options.name, .kind = options.kind, .disk_mib = options.disk_mib};
   const UniqueFd scratch = open_directory(work);
   {
     const Phase phase(options.sink, "package lists");
-    apt.update(deadline);
+    downloads.update_lists(apt, deadline);
   }
   const Workshop workshop = {options, work, apt, apt.dependency(kKernelMetapackage, "linux-image-", deadline),
                              helper};
@@ -119,6 +102,7 @@ Record build_in(const store::StagedEntry& staged, const std::string& staged_path
     record.packages = options.kind == "tiny" ? make_tiny(workshop, root, deadline)
                                              : make_debian(workshop, kernel, root, deadline);
   }
+  downloads.sweep();
   const Phase phase(options.sink, "write");
   say(options.sink, EventKind::kStep, "write the root file system");
   root.write_ext4(work + "/base.ext4", "knaller-base", deadline);

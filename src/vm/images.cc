@@ -18,6 +18,7 @@ image::BuildOptions build_options(const Context& context, const ImageBuildOption
                             .packages = options.packages,
                             .replace = options.replace,
                             .guest_helper = context.program("guest/guest"),
+                            .cache_folder = context.home.path() + "/cache/packages",
                             .sink = context.sink};
   if (options.disk_mib != 0) build.disk_mib = options.disk_mib;
   return build;

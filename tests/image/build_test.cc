@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <map>
+
 #include "base/error.h"
 #include "base/process.h"
 #include "disk/ext4.h"
@@ -21,6 +23,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 TEST(Tiny, IsWholeAndReadOnly) {
@@ -152,6 +155,85 @@ TEST(Build, WaitsForAnotherOneAndSaysSo) {
       code_thrown_by([&] { build(shared.home(), options, Deadline::after(std::chrono::milliseconds(50))); }),
       Code::kBusy);
   EXPECT_THAT(note, HasSubstr("image build"));
+}
+
+// The steps of a build that fetch packages.
+std::vector<std::string> downloads_of(const SharedHome& shared, const std::string& name) {
+  std::vector<std::string> steps;
+  BuildOptions options = shared.options(name);
+  options.sink = [&](const Event& event) {
+    if (event.kind == EventKind::kStep && event.text.starts_with("download ") &&
+        event.text != "download the package lists")
+      steps.push_back(event.text);
+  };
+  build(shared.home(), options, Deadline::never());
+  remove(shared.home(), name, Deadline::never());
+  return steps;
+}
+
+std::map<std::string, ino_t> inodes_in(const std::string& path) {
+  std::map<std::string, ino_t> inodes;
+  const UniqueFd folder = open_directory(path);
+  for (const std::string& name : list_directory(folder.get()))
+    inodes[name] = stat_if_exists(folder.get(), name)->st_ino;
+  return inodes;
+}
+
+TEST(Downloads, ASecondBuildFetchesNothing) {
+  const SharedHome& shared = SharedHome::shared();
+  const std::string cache = shared.options("second").cache_folder;
+  downloads_of(shared, "second");  // so that the lists are those of a moment ago
+  const auto lists = inodes_in(cache + "/lists");
+  const auto packages = inodes_in(cache + "/debs");
+  EXPECT_THAT(downloads_of(shared, "third"), IsEmpty());
+  EXPECT_EQ(inodes_in(cache + "/lists"), lists);
+  EXPECT_EQ(inodes_in(cache + "/debs"), packages);
+}
+
+TEST(Downloads, APackageThatIsDamagedOrCutOffIsFetchedAgain) {
+  const SharedHome& shared = SharedHome::shared();
+  const std::string debs = shared.options("").cache_folder + "/debs";
+  const auto packages = inodes_in(debs);
+  ASSERT_GE(packages.size(), 2U);
+  const std::string first = debs + "/" + packages.begin()->first;
+  const std::string second = debs + "/" + std::next(packages.begin())->first;
+  std::string bytes = read_file(first, 1 << 30);
+  bytes[bytes.size() / 2] ^= 1;
+  write_file_atomically(AT_FDCWD, first, bytes, Durability::kNoSync);
+  ASSERT_EQ(::truncate(second.c_str(), 100), 0);
+  EXPECT_THAT(downloads_of(shared, "damaged"), Not(IsEmpty()));
+  EXPECT_THAT(downloads_of(shared, "mended"), IsEmpty());
+}
+
+TEST(Downloads, ListsOfAnInterruptedUpdateAreNotUsed) {
+  const SharedHome& shared = SharedHome::shared();
+  const std::string cache = shared.options("").cache_folder;
+  BuildOptions options = shared.options("interrupted");
+  std::stop_source stop;
+  options.sink = [&](const Event& event) {
+    if (event.text == "download the package lists") stop.request_stop();
+  };
+  EXPECT_EQ(code_thrown_by([&] { build(shared.home(), options, Deadline::never(stop.get_token())); }),
+            Code::kCancelled);
+  // As a host's crash leaves files that were never written out.
+  const auto lists = inodes_in(cache + "/lists");
+  for (const auto& [name, inode] : lists) {
+    if (name.find("Packages") == std::string::npos) continue;
+    ASSERT_EQ(::truncate((cache + "/lists/" + name).c_str(), 0), 0);
+  }
+  downloads_of(shared, "afterwards");
+}
+
+TEST(Downloads, WhatNoBuildUsesAnyMoreIsSwept) {
+  const SharedHome& shared = SharedHome::shared();
+  const std::string cache = shared.options("").cache_folder;
+  const auto packages = inodes_in(cache + "/debs");
+  const std::string old = cache + "/debs/old_1_all.deb";
+  write_file_atomically(AT_FDCWD, old, "old", Durability::kNoSync);
+  const timespec then[2] = {{.tv_sec = 1'000'000'000, .tv_nsec = 0}, {.tv_sec = 1'000'000'000, .tv_nsec = 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, old.c_str(), then, 0), 0);
+  EXPECT_THAT(downloads_of(shared, "sweeping"), IsEmpty());
+  EXPECT_EQ(inodes_in(cache + "/debs"), packages);
 }
 
 TEST(Build, RefusesNonsenseBeforeAnything) {
