@@ -194,6 +194,10 @@ std::string ExitStatus::describe() const {
   return fmt::format("killed by signal {} ({})", value, name == nullptr ? "unknown" : name);
 }
 
+std::string ExitStatus::sentence(std::string_view subject) const {
+  return fmt::format("{} {} {}", subject, signaled ? "was" : "ended with", describe());
+}
+
 Child& Child::operator=(Child&& other) noexcept {
   if (this == &other) return *this;
   kill_and_reap();

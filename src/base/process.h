@@ -12,6 +12,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/deadline.h"
@@ -39,6 +40,8 @@ struct ExitStatus {
   bool success() const { return !signaled && value == 0; }
   // "exit code 3", "killed by signal 9 (Killed)"
   std::string describe() const;
+  // "the engine ended with exit code 3", "the engine was killed by signal 9 (Killed)"
+  std::string sentence(std::string_view subject) const;
 };
 
 // A child process. The destructor kills and reaps what was neither waited for nor detached.

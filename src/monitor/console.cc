@@ -27,10 +27,6 @@ std::string_view without_stamps(std::string_view line) {
   return line;
 }
 
-std::string ended_by(const ExitStatus& status) {
-  return "the engine ended with " + status.describe();
-}
-
 }  // namespace
 
 void ConsoleScanner::feed(std::string_view text) {
@@ -89,7 +85,7 @@ Verdict judge(const EndFacts& facts) {
   if (facts.markers.power_down || facts.markers.poweroff) return {false, "stopped", "the guest powered off"};
   if (!facts.killed_for.empty()) return {false, "crashed", facts.killed_for};
   if (facts.stop_asked && facts.status.success()) return {false, "stopped", "stopped"};
-  if (!facts.status.success()) return {false, "crashed", ended_by(facts.status)};
+  if (!facts.status.success()) return {false, "crashed", facts.status.sentence("the engine")};
   // Rebooting is how a guest ends a Firecracker, so an engine that ends well without having been asked was
   // rebooted.
   return {true, "stopped", "the guest rebooted"};

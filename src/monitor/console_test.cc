@@ -130,6 +130,7 @@ TEST(JudgeTest, AnyOtherEndIsACrash) {
   EXPECT_EQ(judge(exited(1)).reason, "the engine ended with exit code 1");
   const EndFacts killed{.status = {.signaled = true, .value = 9}};
   EXPECT_EQ(judge(killed).state, "crashed");
+  EXPECT_EQ(judge(killed).reason, "the engine was killed by signal 9 (Killed)");
   EXPECT_FALSE(judge(killed).reboot);
 }
 

@@ -63,7 +63,7 @@ void Monitor::on_engine_end(ExitStatus status) {
   if (!started_ || failure_) {
     Error error = failure_ ? *failure_ : Error(Code::kEngineDied, "the engine ended before the guest ran");
     // Unless it was our own kill, how it ended is what explains the rest.
-    if (error.code() == Code::kEngineDied) error.in("the engine ended with " + status.describe());
+    if (error.code() == Code::kEngineDied) error.in(status.sentence("the engine"));
     return undo(error);
   }
   const Verdict verdict = judge({.markers = engine_->markers(),

@@ -181,7 +181,9 @@ void Monitor::undo(const std::optional<Error>& error) {
   Json message;
   if (error) {
     Error told = *error;
-    const std::string explanation = logs_ ? logs_->explanation() : std::string();
+    // A port that somebody else has is nothing that the guest or its engine could explain.
+    const bool explainable = logs_ && error->code() != Code::kBusy;
+    const std::string explanation = explainable ? logs_->explanation() : std::string();
     if (!explanation.empty())
       told.with_hint(told.hint().empty() ? explanation : told.hint() + "\n" + explanation);
     message = {{"event", "error"}, {"error", error_to_json(told)}};

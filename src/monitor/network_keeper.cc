@@ -116,10 +116,10 @@ void NetworkKeeper::on_death() {
   const auto now = Loop::Clock::now();
   while (!deaths_.empty() && now - deaths_.front() > std::chrono::minutes(1)) deaths_.pop_front();
   deaths_.push_back(now);
-  const std::string how = status ? status->describe() : std::string("an unknown end");
+  const std::string how = status ? status->sentence("pasta") : std::string("pasta ended");
   if (deaths_.size() > kDeathsPerMinute)
-    return give_up("pasta ended 4 times within a minute, last with " + how);
-  reason_ = "pasta ended with " + how + " and is being started again";
+    return give_up(fmt::format("pasta ended {} times within a minute; at last {}", deaths_.size(), how));
+  reason_ = how + " and is being started again";
   attempts_ = 0;
   start();
 }

@@ -31,13 +31,13 @@ image::BuildOptions build_options(const Context& context, const ImageBuildOption
                            : fmt::format("did you mean '{}'?", near));
 }
 
+}  // namespace
+
 image::Image load_image(const Context& context, const std::string& name) {
   store::Name::parse(name, "image name");
   if (!context.home.has(Kind::kImage, name)) fail_unknown(context, name);
   return image::load(context.home, name);
 }
-
-}  // namespace
 
 ImageInfo build_image(const Context& context, const ImageBuildOptions& options) {
   return image::build(context.home, build_options(context, options), Deadline::never(options.stop)).info;
@@ -78,8 +78,9 @@ void remove_image(const Context& context, const std::string& name, const RemoveO
   image::remove(context.home, name, Deadline::after(kLockPatience, options.stop));
 }
 
-image::Image require_image(const Context& context, const std::string& name, std::stop_token stop) {
-  if (name != kBuiltOnDemand || context.home.has(Kind::kImage, name)) return load_image(context, name);
+void provide_image(const Context& context, const std::string& name, std::stop_token stop) {
+  if (context.home.has(Kind::kImage, name)) return;
+  if (name != kBuiltOnDemand) fail_unknown(context, name);
   context.note("there is no image 'tiny' yet: building it, this once");
   try {
     build_image(context, {.kind = kBuiltOnDemand, .stop = std::move(stop)});
@@ -87,7 +88,6 @@ image::Image require_image(const Context& context, const std::string& name, std:
     // Another command built it meanwhile.
     if (error.code() != Code::kAlreadyExists) throw;
   }
-  return load_image(context, name);
 }
 
 }  // namespace knaller::vm

@@ -17,9 +17,11 @@ ImageInfo inspect_image(const Context& context, const std::string& name);
 std::string inspect_image_json(const Context& context, const std::string& name);
 void remove_image(const Context& context, const std::string& name, const RemoveOptions& options);
 
-// The image of that name; "tiny" is built first when it is not there. kNotFound with the nearest name
-// otherwise.
-image::Image require_image(const Context& context, const std::string& name, std::stop_token stop);
+// kNotFound with the nearest name.
+image::Image load_image(const Context& context, const std::string& name);
+// Sees to it that there is such an image: "tiny" is built when it is missing, for any other that is
+// kNotFound.
+void provide_image(const Context& context, const std::string& name, std::stop_token stop);
 
 }  // namespace knaller::vm
 

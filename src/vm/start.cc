@@ -130,7 +130,7 @@ void fill_vm(const Context& context, const VmOptions& vm, int directory, store::
     const LockFile lock =
         context.home.lock(Kind::kImage, vm.image, "start", Deadline::after(kLockPatience, options.stop),
                           waiting_note(context, fmt::format("image '{}'", vm.image)));
-    fill_from_image(context, require_image(context, vm.image, options.stop), vm, directory, record, deadline);
+    fill_from_image(context, load_image(context, vm.image), vm, directory, record, deadline);
   }
   if (record.has_ssh) guest.ssh_key = make_key(directory, record.name);
   record.boot_args = boot_args(record, guest);
@@ -163,7 +163,7 @@ Started start_new(const Context& context, const VmOptions& asked, const StartOpt
         const Engine engine =
             choose_engine(vm.engine, context.libexec, Deadline::after(kLockPatience, options.stop));
         if (context.home.has(Kind::kVm, name)) fail_existing(name);
-        if (!vm.image.empty()) require_image(context, vm.image, options.stop);
+        if (!vm.image.empty()) provide_image(context, vm.image, options.stop);
         require_free(context, vm.ports);
 
         const LockFile lock = lock_for_start(context, name, options);

@@ -66,7 +66,7 @@ kill_while_starting() {
   kill -KILL "$engine"
   within 1000 gone "${processes[@]}"
   k_exits 0 logs web
-  contains "$stderr" "killed by signal 9"
+  contains "$stderr" "the engine was killed by signal 9"
   again=(--no-wait)
   ended_as crashed
 }
