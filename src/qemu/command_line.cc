@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "qemu/network_relay.h"
 
 namespace knaller::qemu {
 
@@ -54,9 +55,11 @@ void add_network(std::vector<std::string>& arguments, const MachinePlan& plan) {
                          {"id", fmt::format("net{}", i)},
                          {"netdev", fmt::format("tap{}", i)},
                          {"mac", plan.macs.at(i)}};
-    arguments.insert(arguments.end(),
-                     {"-netdev", fmt::format("tap,id=tap{},fd={},vhost=off", i, plan.tap_fds.at(i)),
-                      "-device", dump_json(device)});
+    const int fd = plan.network_fds.at(i);
+    const std::string netdev = is_relayed(plan.setup.network[i])
+                                   ? fmt::format("dgram,id=tap{},local.type=fd,local.str={}", i, fd)
+                                   : fmt::format("tap,id=tap{},fd={},vhost=off", i, fd);
+    arguments.insert(arguments.end(), {"-netdev", netdev, "-device", dump_json(device)});
   }
 }
 

@@ -28,7 +28,7 @@ struct MachinePlan {
   // Numbers of descriptors that QEMU inherits.
   int control_fd = -1;
   int memory_fd = -1;
-  std::vector<int> tap_fds;  // one for each network interface
+  std::vector<int> network_fds;  // one for each interface: its TAP device, or its relay's socket
 };
 std::vector<std::string> qemu_arguments(const MachinePlan& plan);
 

@@ -23,7 +23,7 @@ MachinePlan example() {
                        {.id = "data", .path = "data.ext4", .read_only = true, .cache_type = "Writeback"}};
   plan.setup.network = {{.id = "eth0", .host_device = "tap0"}};
   plan.macs = {"06:00:0a:ff:fe:02"};
-  plan.tap_fds = {7};
+  plan.network_fds = {7};
   plan.control_fd = 5;
   plan.memory_fd = 6;
   plan.tsc_khz = 2596137;

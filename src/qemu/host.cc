@@ -69,7 +69,7 @@ uint64_t TscMeter::khz(std::chrono::milliseconds least) const {
                                (now.nanoseconds - first_.nanoseconds));
 }
 
-UniqueFd open_tap(const std::string& name) {
+UniqueFd open_tap(const std::string& name, TapFrames frames) {
   if (name.empty() || name.size() >= IFNAMSIZ) {
     fail(Code::kInvalidArgument, "Open tap device failed: Invalid interface name: {}", printable(name));
   }
@@ -77,11 +77,15 @@ UniqueFd open_tap(const std::string& name) {
   if (!tap) throw Error(Code::kPermission, tap_refusal(name, "Couldn't open /dev/net/tun"));
   ifreq request = {};
   std::copy(name.begin(), name.end(), request.ifr_name);
-  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+  const int header = frames == TapFrames::kWithHeader ? IFF_VNET_HDR : 0;
+  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | header);
   if (::ioctl(tap.get(), TUNSETIFF, &request) != 0) {
     throw Error(errno == EBUSY ? Code::kBusy : Code::kPermission,
                 tap_refusal(name, "Error while creating ifreq structure"));
   }
+  // An earlier engine may have left the device with offloads, whose frames need the header.
+  if (frames == TapFrames::kPlain && ::ioctl(tap.get(), TUNSETOFFLOAD, 0) != 0)
+    throw Error(Code::kPermission, tap_refusal(name, "Error while setting the offload flags"));
   return tap;
 }
 

@@ -33,9 +33,12 @@ class TscMeter {
   Sample first_;
 };
 
-// Attaches to a TAP device (made if it does not exist and we may), as QEMU wants it. Throws with
-// Firecracker's words.
-UniqueFd open_tap(const std::string& name);
+// With the header that lets a guest leave checksums and segmentation to the host, as QEMU wants it; or the
+// bare frames.
+enum class TapFrames { kWithHeader, kPlain };
+
+// Attaches to a TAP device (made if it does not exist and we may). Throws with Firecracker's words.
+UniqueFd open_tap(const std::string& name, TapFrames frames = TapFrames::kWithHeader);
 
 // "06:00:0a:ff:fe:02", random, locally administered.
 std::string random_mac();

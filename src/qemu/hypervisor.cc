@@ -42,9 +42,11 @@ UniqueFd open_console(const VmSetup& setup) {
   return open_at(AT_FDCWD, *setup.serial_out_path, O_RDWR | O_CREAT | O_APPEND | O_NONBLOCK, 0600);
 }
 
-void refuse_limits(const NetworkSetup& network) {
-  if (!network.rx_rate_limiter && !network.tx_rate_limiter) return;
-  fail(Code::kUnsupported, "Network config error: knaller-qemu has no rate limiters on network interfaces.");
+void watch_fd(int events, int fd) {
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  if (::epoll_ctl(events, EPOLL_CTL_ADD, fd, &event) != 0) fail_errno("watch QEMU");
 }
 
 }  // namespace
@@ -71,7 +73,6 @@ void QemuHypervisor::check(const VmSetup& setup) {
   if (setup.cpu_template.value_or("None") != "None") {
     fail(Code::kUnsupported, "Machine config error: knaller-qemu has no CPU templates.");
   }
-  for (const NetworkSetup& network : setup.network) refuse_limits(network);
   for (size_t i = 0; i < setup.drives.size(); ++i) throttle_options(setup.drives[i].rate_limiter, i);
 }
 
@@ -101,7 +102,8 @@ void QemuHypervisor::launch(MachinePlan plan, UniqueFd memory) {
       .on_stderr = [this](std::string_view line) { log_(fmt::format("QEMU: {}", printable(line))); }};
   plan.control_fd = options.descriptors.add(std::move(theirs));
   plan.memory_fd = options.descriptors.add(memory.duplicate());
-  for (UniqueFd& tap : open_taps(plan.setup)) plan.tap_fds.push_back(options.descriptors.add(std::move(tap)));
+  for (UniqueFd& network : connect_network(plan.setup))
+    plan.network_fds.push_back(options.descriptors.add(std::move(network)));
   if (plan.incoming) options.private_memory_fd = plan.memory_fd;
   options.arguments = qemu_arguments(plan);
   process_ = QemuProcess::start(std::move(options), Deadline::after(kPatience));
@@ -122,10 +124,21 @@ void QemuHypervisor::launch(MachinePlan plan, UniqueFd memory) {
   }
 }
 
-std::vector<UniqueFd> QemuHypervisor::open_taps(const VmSetup& setup) {
-  std::vector<UniqueFd> taps;
-  for (const NetworkSetup& network : setup.network) taps.push_back(open_tap(network.host_device));
-  return taps;
+// What QEMU gets for each interface.
+std::vector<UniqueFd> QemuHypervisor::connect_network(const VmSetup& setup) {
+  std::vector<UniqueFd> ends;
+  relays_.clear();
+  for (const NetworkSetup& network : setup.network) {
+    if (!is_relayed(network)) {
+      ends.push_back(open_tap(network.host_device));
+      continue;
+    }
+    UniqueFd tap = open_tap(network.host_device, TapFrames::kPlain);
+    NetworkRelay& relay = relays_.try_emplace(network.id, network, std::move(tap)).first->second;
+    ends.push_back(relay.take_qemu_end());
+    watch_fd(events_.get(), relay.event_fd());
+  }
+  return ends;
 }
 
 void QemuHypervisor::set_limits() {
@@ -186,23 +199,26 @@ void QemuHypervisor::change_drive(const DriveSetup& drive, bool new_path) {
 }
 
 void QemuHypervisor::change_network(const NetworkSetup& network) {
-  refuse_limits(network);
+  const auto relay = relays_.find(network.id);
+  if (relay != relays_.end()) return relay->second.change(network);
+  if (!is_relayed(network)) return;
+  fail(Code::kUnsupported,
+       "Network config error: knaller-qemu can't give a rate limiter to a network interface that was started "
+       "without one.");
 }
 
 void QemuHypervisor::watch() {
-  for (const int fd : {process_->pidfd(), process_->stderr_fd(), process_->qmp().fd()}) {
-    epoll_event event = {};
-    event.events = EPOLLIN;
-    event.data.fd = fd;
-    if (::epoll_ctl(events_.get(), EPOLL_CTL_ADD, fd, &event) != 0) fail_errno("watch QEMU");
-  }
+  for (const int fd : {process_->pidfd(), process_->stderr_fd(), process_->qmp().fd()})
+    watch_fd(events_.get(), fd);
 }
 
 bool QemuHypervisor::on_ready() {
-  epoll_event ready[4];
-  const int count = ::epoll_wait(events_.get(), ready, 4, 0);
+  epoll_event ready[8];
+  const int count = ::epoll_wait(events_.get(), ready, std::size(ready), 0);
   for (int i = 0; i < count; ++i) {
     const int fd = ready[i].data.fd;
+    for (auto& [id, relay] : relays_)
+      if (fd == relay.event_fd()) relay.on_ready();
     if (process_ && fd == process_->stderr_fd()) process_->read_stderr();
     // The end of the process tells the rest; an ended connection would be readable for ever.
     if (process_ && fd == process_->qmp().fd() && !process_->qmp().drain()) {

@@ -6,6 +6,7 @@
 #define KNALLER_QEMU_HYPERVISOR_H_
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "firecracker/engine_api.h"
 #include "qemu/command_line.h"
 #include "qemu/host.h"
+#include "qemu/network_relay.h"
 #include "qemu/qemu_process.h"
 #include "qemu/state_file.h"
 
@@ -50,7 +52,7 @@ class QemuHypervisor : public firecracker::Hypervisor {
 
  private:
   void launch(MachinePlan plan, UniqueFd memory);
-  std::vector<UniqueFd> open_taps(const firecracker::VmSetup& setup);
+  std::vector<UniqueFd> connect_network(const firecracker::VmSetup& setup);
   void set_limits();
   void watch();
   void note_end();
@@ -70,6 +72,7 @@ class QemuHypervisor : public firecracker::Hypervisor {
   TscMeter tsc_;
   UniqueFd events_;  // epoll
   std::optional<QemuProcess> process_;
+  std::map<std::string, NetworkRelay> relays_;  // by the interface's id: those with rate limiters
   std::optional<MachinePlan> plan_;
   UniqueFd memory_;           // a memfd after a boot, the parent's memory file after a load
   uint64_t tsc_khz_ = 0;      // that the guest counts with

@@ -191,14 +191,17 @@ TEST_F(Live, RunsFromAConfigurationFile) {
   EXPECT_THAT(folder.read("serial"), HasSubstr("Kernel panic - not syncing"));
 }
 
-TEST_F(Live, TalksToTheNetworkBehindItsTap) {
-  if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/net/tun does not open";
+// In a network namespace of its own, with the TAP that the guest pings.
+LiveOptions with_tap() {
   const std::string prepare =
       "ip link set lo up && ip tuntap add tap0 mode tap && ip addr add 10.0.0.1/24 dev tap0 && ip link set "
       "tap0 up && exec \"$@\"";
-  const LiveOptions in_namespace{
-      .wrapper = {"unshare", "--user", "--map-root-user", "--net", "--", "/bin/sh", "-c", prepare, "sh"}};
-  LiveVm vm(in_namespace);
+  return {.wrapper = {"unshare", "--user", "--map-root-user", "--net", "--", "/bin/sh", "-c", prepare, "sh"}};
+}
+
+TEST_F(Live, TalksToTheNetworkBehindItsTap) {
+  if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/net/tun does not open";
+  LiveVm vm(with_tap());
   vm.client().apply(firecracker::put_network_interface({"eth0", "tap0", "06:00:0a:ff:fe:02"}),
                     guest_patience());
   vm.boot();
@@ -211,11 +214,73 @@ TEST_F(Live, TalksToTheNetworkBehindItsTap) {
   vm.next_tick();
   while (!vm.next_tick().has("net=ok")) {
   }
-  LiveVm clone(in_namespace);
+  LiveVm clone(with_tap());
   clone.load_from(vm.folder());
   clone.next_tick();
   while (!clone.next_tick().has("net=ok")) {
   }
+}
+
+// The guest pings once a tick, and waits for the answer.
+std::chrono::nanoseconds time_of_ticks(LiveVm& vm, int count) {
+  const auto begin = std::chrono::steady_clock::now();
+  const int first = vm.last_tick().number;
+  while (vm.next_tick().number < first + count) {
+  }
+  return std::chrono::steady_clock::now() - begin;
+}
+
+// One frame a second. Of eight ticks the first may have begun, and one frame may have been saved up.
+constexpr auto kLimitedTime = std::chrono::seconds(6);
+const std::string kOneASecond = R"({"ops":{"size":1,"refill_time":1000}})";
+const std::string kNoLimit = R"({"ops":{"size":0,"refill_time":0}})";
+
+void expect_free(LiveVm& vm) {
+  while (time_of_ticks(vm, 8) >= kLimitedTime - std::chrono::seconds(1)) {
+  }
+  while (!vm.next_tick().has("net=ok")) {
+  }
+}
+
+TEST_F(Live, LimitsFramesBothWaysAndLetsThemBeChanged) {
+  if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/net/tun does not open";
+  LiveVm vm(with_tap());
+  const auto patch = [&](const std::string& direction, const std::string& limiter) {
+    const std::string body = fmt::format(R"({{"iface_id":"eth0","{}_rate_limiter":{}}})", direction, limiter);
+    EXPECT_EQ(vm.answer_to(request("PATCH", "/network-interfaces/eth0", body)), "204 ");
+  };
+  vm.client().apply(
+      request("PUT", "/network-interfaces/eth0",
+              R"({"iface_id":"eth0","host_dev_name":"tap0","tx_rate_limiter":)" + kOneASecond + "}"),
+      guest_patience());
+  vm.boot();
+  vm.next_tick();
+  EXPECT_GE(time_of_ticks(vm, 8), kLimitedTime);
+  patch("tx", kNoLimit);
+  expect_free(vm);
+  patch("rx", kOneASecond);
+  EXPECT_GE(time_of_ticks(vm, 8), kLimitedTime);
+  vm.pause();
+  vm.save();
+  LiveVm clone(with_tap());
+  clone.load_from(vm.folder());
+  clone.next_tick();
+  EXPECT_GE(time_of_ticks(clone, 8), kLimitedTime);
+  EXPECT_EQ(clone.answer_to(request("PATCH", "/network-interfaces/eth0",
+                                    R"({"iface_id":"eth0","rx_rate_limiter":)" + kNoLimit + "}")),
+            "204 ");
+  expect_free(clone);
+}
+
+TEST_F(Live, RefusesToLimitWhatWasStartedWithoutALimit) {
+  if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/net/tun does not open";
+  LiveVm vm(with_tap());
+  vm.client().apply(firecracker::put_network_interface({"eth0", "tap0", "06:00:0a:ff:fe:02"}),
+                    guest_patience());
+  vm.boot();
+  EXPECT_THAT(vm.answer_to(request("PATCH", "/network-interfaces/eth0",
+                                   R"({"iface_id":"eth0","rx_rate_limiter":)" + kOneASecond + "}")),
+              ::testing::AllOf(StartsWith("400 "), HasSubstr("started without one")));
 }
 
 TEST_F(Live, SaysWhichTapIsTaken) {
