@@ -40,6 +40,9 @@ struct ManagerOptions {
                         // installation
   std::string pasta;    // empty: found on PATH
   EventSink on_event;
+  // Every Manager first removes what interrupted commands left behind. False: it stays, for check_store() to
+  // tell of.
+  bool sweep = true;
   bool allow_network_home = false;  // a home on NFS or FUSE is refused unless this is set
 };
 
@@ -124,6 +127,11 @@ struct PruneOptions {
 };
 
 struct VerifyOptions {
+  std::stop_token stop;
+};
+
+struct StoreCheckOptions {
+  bool repair = false;  // false: nothing is changed
   std::stop_token stop;
 };
 
@@ -247,6 +255,12 @@ class KNALLER_API Manager {
   ImageInfo inspect_image(const std::string& name);
   std::string inspect_image_json(const std::string& name);
   void remove_image(const std::string& name, const RemoveOptions& options = {});
+
+  // The whole home
+  StoreUsage measure_store();
+  // Looks at everything but the contents of large files, which verify_snapshot() reads. Make the Manager
+  // without `sweep` to see what interrupted commands left behind.
+  StoreReport check_store(const StoreCheckOptions& options = {});
 
   // What this machine can do, one row a check.
   std::vector<CheckRow> doctor();

@@ -179,6 +179,50 @@ struct VerifyResult {
   uint64_t checked_bytes = 0;           // that have a digest; holes do not count
 };
 
+// What an entry of the home takes on the disk, in bytes. Several names of one file within it count once.
+struct UsageRow {
+  enum class Kind { kImage, kSnapshot, kVm, kOther };
+  Kind kind = Kind::kOther;
+  std::string name;              // as its directory; empty for kOther: locks, folders, files of others
+  uint64_t apparent_bytes = 0;   // the sizes of its files, holes included
+  uint64_t allocated_bytes = 0;  // shared_bytes + exclusive_bytes
+  uint64_t shared_bytes = 0;     // of files that have names outside of it, too
+  uint64_t exclusive_bytes = 0;  // what comes free when it is removed
+};
+
+struct StoreUsage {
+  std::vector<UsageRow> rows;
+  // Of the whole home, every file counted once: what `du -s` shows is allocated_bytes.
+  uint64_t apparent_bytes = 0;
+  uint64_t allocated_bytes = 0;  // shared_bytes + exclusive_bytes
+  uint64_t shared_bytes = 0;
+  uint64_t exclusive_bytes = 0;         // the sum of the rows'
+  std::vector<std::string> unreadable;  // folders that could not be looked into
+};
+
+// Something about the home that is not as it should be.
+struct StoreFinding {
+  enum class Kind {
+    kLeftover,  // of an interrupted command; a repair removes it
+    kAccess,    // a wrong owner or mode; a repair mends it
+    kDamage,    // nobody can mend it; `remedy` says what to do
+    kNote,      // nothing is wrong with the store, but somebody may want to know
+  };
+  Kind kind = Kind::kNote;
+  std::string path;          // below the home
+  std::string text;          // what was found
+  uint64_t frees_bytes = 0;  // of a leftover: what comes free with it
+  bool repaired = false;
+  std::string remedy;  // the command to use; may be empty
+};
+
+struct StoreReport {
+  std::vector<StoreFinding> findings;
+  bool clean = true;            // nothing is wrong any more; notes do not count
+  uint64_t freeable_bytes = 0;  // what a repair would free
+  uint64_t freed_bytes = 0;
+};
+
 struct ImageInfo {
   std::string name;
   SystemTime created_at{};

@@ -43,6 +43,8 @@ int cmd_image_import(Context& context);
 int cmd_image_ls(Context& context);
 int cmd_image_inspect(Context& context);
 int cmd_image_rm(Context& context);
+int cmd_store_du(Context& context);
+int cmd_store_check(Context& context);
 int cmd_doctor(Context& context);
 int cmd_complete(Context& context);
 

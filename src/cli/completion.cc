@@ -106,6 +106,7 @@ class Walker {
     if (!group_.empty()) return;
     out_.fixed.push_back({"snapshot", "Take, list and remove snapshots"});
     out_.fixed.push_back({"image", "Build, list and remove images"});
+    out_.fixed.push_back({"store", "Measure and check knaller's home"});
   }
 
   void expect_argument() {

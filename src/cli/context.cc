@@ -31,6 +31,7 @@ Manager& Context::manager() {
     options.libexec = settings_.text("libexec");
     options.pasta = settings_.text("pasta");
     options.allow_network_home = settings_.enabled("allow_network_home");
+    options.sweep = !invocation_.command->path.starts_with("store ");
     options.on_event = [this](const Event& event) { progress_.on_event(event); };
     manager_ = std::make_unique<Manager>(std::move(options));
   }

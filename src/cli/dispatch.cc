@@ -45,6 +45,8 @@ const std::map<std::string_view, ContextCommand>& context_commands() {
       {"image ls", cmd_image_ls},
       {"image inspect", cmd_image_inspect},
       {"image rm", cmd_image_rm},
+      {"store du", cmd_store_du},
+      {"store check", cmd_store_check},
       {"doctor", cmd_doctor},
       {"__complete", cmd_complete},
   };

@@ -97,6 +97,7 @@ std::string overview() {
   for (const char* path : {"ssh", "exec", "cp", "ssh-config"}) out += command_row(path);
   out += "\nSnapshots\n" + group_rows("snapshot");
   out += "\nImages\n" + group_rows("image");
+  out += "\nThe store\n" + group_rows("store");
   out += "\nOther\n";
   for (const char* path : {"doctor", "version", "completion", "help"}) out += command_row(path);
   out += "\nFlags of every command\n" + flag_rows(global_flags());

@@ -72,7 +72,7 @@ class Parser {
   }
 
   [[noreturn]] void unknown_command(const std::string& word) const {
-    std::vector<std::string> known{"snapshot", "image"};
+    std::vector<std::string> known{"snapshot", "image", "store"};
     for (const Command& command : commands())
       if (!command.summary.empty() && command.path.find(' ') == std::string_view::npos)
         known.emplace_back(command.path);

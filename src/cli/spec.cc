@@ -104,7 +104,7 @@ const Command* find_command(std::string_view path) {
 }
 
 bool is_group(std::string_view word) {
-  return word == "snapshot" || word == "image" || word == "snapshots" || word == "images";
+  return word == "snapshot" || word == "image" || word == "store" || word == "snapshots" || word == "images";
 }
 
 const Flag* find_flag(const Command* command, std::string_view name) {

@@ -191,12 +191,37 @@ std::vector<Command> image_commands() {
   };
 }
 
+std::vector<Command> whole_store_commands() {
+  return {
+      {.path = "store du",
+       .summary = "Show what everything takes on the disk",
+       .description =
+           "One row for each image, snapshot and VM: the sizes of its files (SIZE), what they take (ON "
+           "DISK), what "
+           "of that is in files that others have, too (SHARED), and what comes free when it is removed "
+           "(EXCLUSIVE). The total counts every file once: its ON DISK is what `du -s` shows.",
+       .flags = {{.name = "bytes", .letter = 'b', .help = "Print bytes as they are"}}},
+      {.path = "store check",
+       .summary = "Look for what is left behind, wrong or damaged",
+       .description =
+           "Looks at everything but the contents of large files, which `knaller snapshot verify` reads: what "
+           "interrupted commands left, owners and modes, records, missing files. ! can be repaired, ✗ is "
+           "damaged "
+           "and says what to do, · is only told. Nothing is changed without --repair, which never touches a "
+           "running VM's files, anything whole, or what is of the Go program. The exit code is 0 when all "
+           "is well, or all was repaired, and else 11.",
+       .flags = {{.name = "repair", .help = "Remove what is left behind, mend owners and modes"}},
+       .examples = {{"knaller store check", ""}, {"knaller store check --repair", ""}}},
+  };
+}
+
 }  // namespace
 
 std::vector<Command> store_commands() {
   std::vector<Command> all = snapshot_commands();
   for (Command& command : snapshot_care_commands()) all.push_back(std::move(command));
   for (Command& command : image_commands()) all.push_back(std::move(command));
+  for (Command& command : whole_store_commands()) all.push_back(std::move(command));
   return all;
 }
 

@@ -27,6 +27,10 @@ std::string snapshot_table(const std::vector<SnapshotInfo>& snapshots, SystemTim
 // "ok", "damaged", "unverifiable"
 std::string_view status_name(VerifyResult::Status status);
 std::string verify_table(const std::vector<VerifyResult>& results);
+nlohmann::json to_json(const StoreUsage& usage);
+nlohmann::json to_json(const StoreReport& report);
+// In bytes as they are, or for people.
+std::string usage_table(const StoreUsage& usage, bool exact);
 std::string prune_table(const PruneResult& result, SystemTime now);
 std::string image_table(const std::vector<ImageInfo>& images, SystemTime now);
 

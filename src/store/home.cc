@@ -15,9 +15,6 @@
 namespace knaller::store {
 namespace {
 
-constexpr std::string_view kNew = ".new-";
-constexpr std::string_view kGone = ".gone-";
-
 // Not all of these are in <linux/magic.h>.
 constexpr long kCifsMagic = 0xFF534D42;
 constexpr long kCephMagic = 0x00C36400;
@@ -131,7 +128,7 @@ std::vector<std::string> Home::entries(Kind kind) const {
 std::vector<std::string> Home::entries_in_making(Kind kind) const {
   std::vector<std::string> names;
   for (const std::string& name : list_directory(folder(kind)))
-    if (name.starts_with(kNew)) names.push_back(name.substr(kNew.size()));
+    if (name.starts_with(kNewPrefix)) names.push_back(name.substr(kNewPrefix.size()));
   return names;
 }
 
@@ -162,6 +159,10 @@ std::optional<LockFile> Home::try_lock(Kind kind, const std::string& name, const
   return LockFile::try_acquire(locks_.get(), lock_name(kind, name), verb);
 }
 
+bool Home::is_locked(Kind kind, const std::string& name) const {
+  return !lock_holder(locks_.get(), lock_name(kind, name)).empty();
+}
+
 void Home::sweep() const {
   for (const Kind kind : {Kind::kVm, Kind::kSnapshot, Kind::kImage}) {
     sweep_folder(kind);
@@ -173,7 +174,8 @@ void Home::sweep() const {
 void Home::sweep_locks(Kind kind) const {
   const std::string prefix = lock_name(kind, "");
   const auto is_used = [&](const std::string& name) {
-    return has(kind, name) || has(kind, std::string(kNew) + name) || has(kind, std::string(kGone) + name);
+    return has(kind, name) || has(kind, std::string(kNewPrefix) + name) ||
+           has(kind, std::string(kGonePrefix) + name);
   };
   for (const std::string& file : list_directory(locks_.get())) {
     if (!file.starts_with(prefix)) continue;
@@ -190,7 +192,9 @@ void Home::sweep_locks(Kind kind) const {
 
 void Home::sweep_folder(Kind kind) const {
   for (const std::string& entry : list_directory(folder(kind))) {
-    const std::string_view prefix = entry.starts_with(kNew) ? kNew : entry.starts_with(kGone) ? kGone : "";
+    const std::string_view prefix = entry.starts_with(kNewPrefix)    ? kNewPrefix
+                                    : entry.starts_with(kGonePrefix) ? kGonePrefix
+                                                                     : "";
     if (prefix.empty()) continue;
     const std::string name = entry.substr(prefix.size());
     auto lock = try_lock(kind, name, "sweep");
@@ -207,7 +211,7 @@ void Home::sweep_folder(Kind kind) const {
 }
 
 void Home::retire(Kind kind, const std::string& name) const {
-  const std::string gone = std::string(kGone) + name;
+  const std::string gone = std::string(kGonePrefix) + name;
   remove_tree(folder(kind), gone);
   rename_in(folder(kind), name, gone);
   fsync_fd(folder(kind), folder_of(kind));
@@ -215,7 +219,11 @@ void Home::retire(Kind kind, const std::string& name) const {
 }
 
 StagedEntry::StagedEntry(const Home& home, Kind kind, const std::string& name, Existing existing)
-    : home_(home), kind_(kind), name_(name), existing_(existing), staged_name_(std::string(kNew) + name) {
+    : home_(home),
+      kind_(kind),
+      name_(name),
+      existing_(existing),
+      staged_name_(std::string(kNewPrefix) + name) {
   const int folder = home.folder(kind);
   if (existing == Existing::kRefused && home.has(kind, name))
     fail(Code::kAlreadyExists, "'{}' exists already", name);

@@ -19,6 +19,10 @@
 
 namespace knaller::store {
 
+// An entry that is being made, and one that is being removed.
+inline constexpr std::string_view kNewPrefix = ".new-";
+inline constexpr std::string_view kGonePrefix = ".gone-";
+
 enum class Kind { kVm, kSnapshot, kImage };
 
 // "vms", "snapshots", "images"
@@ -34,6 +38,8 @@ class Home {
   static Home open(const std::string& path, NetworkFileSystem network = NetworkFileSystem::kRefused);
 
   const std::string& path() const { return path_; }
+  int root() const { return root_.get(); }
+  int locks() const { return locks_.get(); }
   int folder(Kind kind) const;
   std::string path_of(Kind kind, const std::string& entry) const;
 
@@ -51,6 +57,9 @@ class Home {
 
   // The same without waiting; nothing when somebody holds it.
   std::optional<LockFile> try_lock(Kind kind, const std::string& name, const std::string& verb) const;
+
+  // Somebody works on an entry of that name. Takes nothing.
+  bool is_locked(Kind kind, const std::string& name) const;
 
   // Removes what interrupted commands left behind. Cheap when there is nothing.
   void sweep() const;

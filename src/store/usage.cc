@@ -16,9 +16,14 @@ class Walk {
  public:
   explicit Walk(TreeUse& use) : use_(use) {}
 
-  void look_at(int dir, const std::string& name, const std::string& path, int depth) {
+  void look_through(int dir, const std::string& name, const std::string& path, int depth) {
+    if (look_at(dir, name)) enter(dir, name, path, depth);
+  }
+
+  // True for a folder.
+  bool look_at(int dir, const std::string& name) {
     const auto info = stat_if_exists(dir, name);
-    if (!info) return;
+    if (!info) return false;
     const bool is_folder = S_ISDIR(info->st_mode);
     InodeUse& inode = use_.inodes[{info->st_dev, info->st_ino}];
     ++inode.links_here;
@@ -26,7 +31,7 @@ class Walk {
     inode.links = is_folder ? 1 : info->st_nlink;
     inode.allocated = static_cast<uint64_t>(info->st_blocks) * 512;
     if (S_ISREG(info->st_mode)) inode.apparent = static_cast<uint64_t>(info->st_size);
-    if (is_folder) enter(dir, name, path, depth);
+    return is_folder;
   }
 
  private:
@@ -41,7 +46,7 @@ class Walk {
       if (error.code() != Code::kNotFound) use_.unreadable.push_back(path);
       return;
     }
-    for (const std::string& entry : names) look_at(folder.get(), entry, path + "/" + entry, depth + 1);
+    for (const std::string& entry : names) look_through(folder.get(), entry, path + "/" + entry, depth + 1);
   }
 
   TreeUse& use_;
@@ -70,7 +75,13 @@ uint64_t TreeUse::exclusive() const {
 
 TreeUse look_through(int dir, const std::string& name) {
   TreeUse use;
-  Walk(use).look_at(dir, name, name, 0);
+  Walk(use).look_through(dir, name, name, 0);
+  return use;
+}
+
+TreeUse look_at(int dir, const std::string& name) {
+  TreeUse use;
+  Walk(use).look_at(dir, name);
   return use;
 }
 

@@ -38,6 +38,8 @@ struct TreeUse {
 
 // `name` below `dir` and everything in it, following no link. What vanishes meanwhile is passed over.
 TreeUse look_through(int dir, const std::string& name);
+// `name` alone.
+TreeUse look_at(int dir, const std::string& name);
 void add(TreeUse& to, const TreeUse& tree);
 
 // Removals one after the other, while nothing is removed yet: the last name of a file frees it.

@@ -11,6 +11,11 @@
 
 namespace knaller::store {
 
+enum class Depth {
+  kAll,
+  kQuick,  // of files above 1 MiB only kind and size
+};
+
 struct Verification {
   bool has_digests = true;      // false: of the Go program, which wrote none
   std::vector<Damage> damages;  // the first of each file
@@ -19,7 +24,7 @@ struct Verification {
 
 // Throws only what is no damage: a stop, a file system that fails, a manifest of a newer knaller.
 Verification verify_snapshot(int directory, const SnapshotId& id, const Deadline& deadline,
-                             const ByteProgress& progress = {});
+                             const ByteProgress& progress = {}, Depth depth = Depth::kAll);
 
 }  // namespace knaller::store
 

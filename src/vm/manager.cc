@@ -22,6 +22,8 @@
 #include "vm/snapshot_change.h"
 #include "vm/start.h"
 #include "vm/stop.h"
+#include "vm/store_check.h"
+#include "vm/store_usage.h"
 #include "vm/verify.h"
 
 namespace knaller {
@@ -49,8 +51,10 @@ vm::Context make_context(const ManagerOptions& options) {
                                                   : store::Home::NetworkFileSystem::kRefused;
   vm::Context context{store::Home::open(options.home.empty() ? default_home() : options.home, network),
                       find_libexec(options.libexec), options.pasta, options.on_event};
-  context.home.sweep();
-  vm::sweep_captured(context);
+  if (options.sweep) {
+    context.home.sweep();
+    vm::sweep_captured(context);
+  }
   return context;
 }
 
@@ -166,6 +170,13 @@ std::string Manager::inspect_image_json(const std::string& name) {
 }
 void Manager::remove_image(const std::string& name, const RemoveOptions& options) {
   vm::remove_image(impl_->context, name, options);
+}
+
+StoreUsage Manager::measure_store() {
+  return vm::measure_store(impl_->context);
+}
+StoreReport Manager::check_store(const StoreCheckOptions& options) {
+  return vm::check_store(impl_->context, options);
 }
 
 std::vector<CheckRow> Manager::doctor() {
