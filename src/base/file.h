@@ -48,6 +48,30 @@ std::vector<std::string> list_directory(int dir);  // names, sorted, without "."
 // Removes a file or a whole tree without following links. Nothing there is no error.
 void remove_tree(int dir, const std::string& name);
 
+// Memory files and disks keep no stored zeros: a block of them is a hole.
+inline constexpr uint64_t kBlockBytes = 4096;
+bool is_zero(const char* data, size_t size);
+// Writes those blocks of `data` at their places in the file, counted from `offset` on, that are not all zero,
+// and leaves the others as they are. Returns how many bytes it wrote.
+uint64_t write_nonzero(int fd, const char* data, size_t size, uint64_t offset);
+// All `size` bytes; a file that ends before is kCorrupt.
+void read_at(int fd, char* buffer, size_t size, uint64_t offset);
+void write_at(int fd, const char* data, size_t size, uint64_t offset);
+
+// A stretch of a file.
+struct Extent {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+
+  uint64_t size() const { return end - begin; }
+  bool operator==(const Extent&) const = default;
+};
+// The next data of the file at or after `from`, in whole blocks; empty, at `size`, when there is none. File
+// systems that know no holes call everything data.
+Extent next_data(int fd, uint64_t from, uint64_t size);
+// The data of the file inside `within`, in pieces of at most `most` bytes.
+std::vector<Extent> data_pieces(int fd, const Extent& within, uint64_t most);
+
 struct CopyResult {
   uint64_t apparent_bytes = 0;
   uint64_t copied_bytes = 0;  // data that was written; 0 when it was cloned or linked

@@ -15,20 +15,22 @@
 namespace knaller {
 namespace {
 
-constexpr uint64_t kBlock = 4096;
 constexpr uint64_t kChunk = 1 << 20;
 
-struct Extent {
-  uint64_t begin;
-  uint64_t end;
-};
+bool clone_file(int from, int to, uint64_t size) {
+  // Any reason not to (another file system, none that can, an odd one's own errno): the plain copy tells
+  // about real faults.
+  if (::ioctl(to, FICLONE, from) != 0) return false;
+  if (::ftruncate(to, static_cast<off_t>(size)) != 0) fail_errno("set the size of a copy");
+  return true;
+}
+
+}  // namespace
 
 bool is_zero(const char* data, size_t size) {
   return data[0] == 0 && std::memcmp(data, data + 1, size - 1) == 0;
 }
 
-// The next stretch of data at or after `from`; empty at the end. File systems that know no holes call
-// everything data.
 Extent next_data(int fd, uint64_t from, uint64_t size) {
   const off_t begin = ::lseek(fd, static_cast<off_t>(from), SEEK_DATA);
   if (begin < 0 && errno == ENXIO) return {size, size};
@@ -37,11 +39,22 @@ Extent next_data(int fd, uint64_t from, uint64_t size) {
   const off_t end = ::lseek(fd, begin, SEEK_HOLE);
   if (end < 0) fail_errno("look for a hole in a file");
   // Whole blocks from the start of the file on, so that a page of zeros is always seen as one.
-  const uint64_t aligned = std::max(from, static_cast<uint64_t>(begin) / kBlock * kBlock);
+  const uint64_t aligned = std::max(from, static_cast<uint64_t>(begin) / kBlockBytes * kBlockBytes);
   return {std::min(aligned, size), std::min(static_cast<uint64_t>(end), size)};
 }
 
-void read_exactly(int fd, char* buffer, size_t size, uint64_t offset) {
+std::vector<Extent> data_pieces(int fd, const Extent& within, uint64_t most) {
+  std::vector<Extent> pieces;
+  for (Extent data = next_data(fd, within.begin, within.end); data.size() > 0;
+       data = next_data(fd, data.end, within.end)) {
+    for (uint64_t at = data.begin; at < data.end; at += most)
+      pieces.push_back({at, std::min(at + most, data.end)});
+    if (data.end == within.end) break;
+  }
+  return pieces;
+}
+
+void read_at(int fd, char* buffer, size_t size, uint64_t offset) {
   while (size > 0) {
     const ssize_t got = ::pread(fd, buffer, size, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
@@ -53,7 +66,7 @@ void read_exactly(int fd, char* buffer, size_t size, uint64_t offset) {
   }
 }
 
-void write_exactly(int fd, const char* buffer, size_t size, uint64_t offset) {
+void write_at(int fd, const char* buffer, size_t size, uint64_t offset) {
   while (size > 0) {
     const ssize_t put = ::pwrite(fd, buffer, size, static_cast<off_t>(offset));
     if (put < 0 && errno == EINTR) continue;
@@ -64,32 +77,21 @@ void write_exactly(int fd, const char* buffer, size_t size, uint64_t offset) {
   }
 }
 
-// Writes the runs of blocks that are not all zero; returns how many bytes those were.
-uint64_t write_blocks(int fd, const char* data, size_t size, uint64_t offset) {
+uint64_t write_nonzero(int fd, const char* data, size_t size, uint64_t offset) {
   uint64_t written = 0;
   size_t run = 0;  // data[run, at) is to be written
   for (size_t at = 0; at < size;) {
-    const size_t length = std::min<size_t>(kBlock, size - at);
+    const size_t length = std::min<size_t>(kBlockBytes, size - at);
     if (is_zero(data + at, length)) {
-      write_exactly(fd, data + run, at - run, offset + run);
+      write_at(fd, data + run, at - run, offset + run);
       written += at - run;
       run = at + length;
     }
     at += length;
   }
-  write_exactly(fd, data + run, size - run, offset + run);
+  write_at(fd, data + run, size - run, offset + run);
   return written + (size - run);
 }
-
-bool clone_file(int from, int to, uint64_t size) {
-  // Any reason not to (another file system, none that can, an odd one's own errno): the plain copy tells
-  // about real faults.
-  if (::ioctl(to, FICLONE, from) != 0) return false;
-  if (::ftruncate(to, static_cast<off_t>(size)) != 0) fail_errno("set the size of a copy");
-  return true;
-}
-
-}  // namespace
 
 // Never copy_file_range(2): it also copies zeros that are allocated in the source, and a memory file must
 // hold none.
@@ -107,8 +109,8 @@ CopyResult copy_sparse(int from, int to, uint64_t size, const Deadline& deadline
     while (data.begin < data.end) {
       deadline.check("a copy");
       const size_t length = std::min(kChunk, data.end - data.begin);
-      read_exactly(from, buffer.data(), length, data.begin);
-      result.copied_bytes += write_blocks(to, buffer.data(), length, data.begin);
+      read_at(from, buffer.data(), length, data.begin);
+      result.copied_bytes += write_nonzero(to, buffer.data(), length, data.begin);
       data.begin += length;
       if (progress) progress(data.begin, size);
       if (data.begin == data.end && data.end < size) data = next_data(from, data.end, size);

@@ -21,18 +21,6 @@ constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kMostFileBytes = uint64_t{16} << 30;
 constexpr size_t kMostEntries = 4'000'000;
 
-void read_at(int fd, char* buffer, size_t size, uint64_t offset) {
-  while (size > 0) {
-    const ssize_t count = ::pread(fd, buffer, size, static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail_errno("read an image's scratch file");
-    if (count == 0) fail(Code::kIo, "an image's scratch file is shorter than it was");
-    buffer += count;
-    size -= static_cast<size_t>(count);
-    offset += static_cast<uint64_t>(count);
-  }
-}
-
 disk::Attributes attributes_of(archive_entry* entry) {
   disk::Attributes attributes;
   attributes.permissions = archive_entry_mode(entry) & 07777;

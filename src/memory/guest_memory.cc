@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -17,7 +16,6 @@ namespace knaller::memory {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-constexpr size_t kMapsLimit = 64 << 20;
 constexpr int kMostDepth = 8;
 
 // Firecracker puts guest memory above 3 GiB behind the 4 GiB line, in a second region that is mapped first.
@@ -76,32 +74,6 @@ UniqueFd open_memfd(pid_t pid, uint64_t inode) {
   return {};
 }
 
-bool is_zero(const char* page) {
-  return page[0] == 0 && std::memcmp(page, page + 1, kPage - 1) == 0;
-}
-
-void write_at(int to, const char* data, size_t size, uint64_t offset) {
-  while (size > 0) {
-    const ssize_t written = ::pwrite(to, data, size, static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail_errno("write guest memory");
-    data += written;
-    size -= static_cast<size_t>(written);
-    offset += static_cast<uint64_t>(written);
-  }
-}
-
-// Writes whole pages; those of zeros are left out, which makes them holes.
-void write_pages(int to, const char* data, size_t size, uint64_t offset) {
-  size_t at = 0;
-  while (at < size) {
-    size_t end = at;
-    while (end < size && !is_zero(data + end)) end += kPage;
-    if (end > at) write_at(to, data + at, end - at, offset + at);
-    at = end + kPage;
-  }
-}
-
 void append(std::vector<Range>& ranges, uint64_t offset, uint64_t size) {
   if (!ranges.empty() && ranges.back().offset + ranges.back().size == offset) {
     ranges.back().size += size;
@@ -132,7 +104,7 @@ std::optional<GuestMemory> GuestMemory::find_in(pid_t pid, uint64_t size, int pa
   memory.process_ =
       UniqueFd(::open(fmt::format("/proc/{}", pid).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!memory.process_) return {};  // it has ended
-  const auto maps = read_file_if_exists(memory.process_.get(), "maps", kMapsLimit);
+  const auto maps = memory.read_maps();
   if (!maps) return {};
   memory.content_ = UniqueFd(::openat(memory.process_.get(), "mem", O_RDONLY | O_CLOEXEC));
   const auto mappings = parse_mappings(*maps);
@@ -140,6 +112,10 @@ std::optional<GuestMemory> GuestMemory::find_in(pid_t pid, uint64_t size, int pa
                                  : memory.take_shared(mappings) || memory.take_anonymous(mappings);
   if (!found) return {};
   return memory;
+}
+
+std::optional<std::string> GuestMemory::read_maps() const {
+  return read_file_if_exists(process_.get(), "maps", 64 << 20);
 }
 
 pid_t pid_in_proc(int pidfd) {
@@ -206,16 +182,22 @@ bool GuestMemory::take_whole(const std::vector<Mapping>& mappings,
   return next == size_;
 }
 
-uint64_t GuestMemory::address_of(uint64_t offset) const {
+void GuestMemory::read(const Range& range, char* buffer) const {
+  uint64_t done = 0;
   for (const Stretch& stretch : stretches_) {
-    if (offset - stretch.range.offset < stretch.range.size)
-      return stretch.address + (offset - stretch.range.offset);
+    const uint64_t at = range.offset + done;
+    if (at < stretch.range.offset || at - stretch.range.offset >= stretch.range.size) continue;
+    const uint64_t inside = at - stretch.range.offset;
+    const uint64_t size = std::min(range.size - done, stretch.range.size - inside);
+    read_process(stretch.address + inside, buffer + done, size);
+    done += size;
+    if (done == range.size) return;
   }
-  fail(Code::kInternal, "offset {} is outside of the guest's memory", offset);
+  fail(Code::kInternal, "offset {} is outside of the guest's memory", range.offset + done);
 }
 
 // process_vm_readv() is nearly twice as fast as reading /proc/PID/mem.
-void GuestMemory::read(uint64_t address, void* buffer, size_t size) const {
+void GuestMemory::read_process(uint64_t address, void* buffer, size_t size) const {
   const iovec local = {buffer, size};
   const iovec remote = {reinterpret_cast<void*>(address), size};
   const ssize_t got = is_own_proc_ ? ::process_vm_readv(pid_, &local, 1, &remote, 1, 0)
@@ -248,67 +230,6 @@ std::vector<Range> GuestMemory::changed_ranges(const Deadline& deadline) const {
     }
   }
   return ranges;
-}
-
-std::vector<Range> GuestMemory::copy_changed(int to, const Deadline& deadline) const {
-  if (backing_ == Backing::kShared) {
-    copy_sparse(shared_.get(), to, size_, deadline);
-    return {{0, size_}};
-  }
-  constexpr size_t kPiece = 1 << 20;
-  if (::ftruncate(to, static_cast<off_t>(size_)) != 0)
-    fail_errno("make a memory file of {}", format_bytes(size_));
-  // Before anything is read: reading makes pages present.
-  std::vector<Range> changed = changed_ranges(deadline);
-  std::vector<char> buffer(kPiece);
-  for (const Range& range : changed) {
-    for (uint64_t done = 0; done < range.size; done += kPiece) {
-      deadline.check("reading guest memory");
-      const size_t piece = std::min<uint64_t>(kPiece, range.size - done);
-      read(address_of(range.offset + done), buffer.data(), piece);
-      write_pages(to, buffer.data(), piece, range.offset + done);
-    }
-  }
-  // The pid may have become another process's; this directory is this process's alone, and empty once it has
-  // ended.
-  if (!read_file_if_exists(process_.get(), "maps", kMapsLimit)) {
-    fail(Code::kEngineDied, "the engine ended while its memory was read");
-  }
-  if (backing_ == Backing::kAnonymous) return {{0, size_}};
-  return changed;
-}
-
-void fill_unchanged(int parent, int to, uint64_t size, const std::vector<Range>& done,
-                    const Deadline& deadline) {
-  constexpr size_t kPiece = 1 << 20;
-  std::vector<char> buffer(kPiece);
-  const auto copy_data = [&](uint64_t from, uint64_t end) {
-    while (from < end) {
-      deadline.check("copying the parent's memory");
-      const off_t data = ::lseek(parent, static_cast<off_t>(from), SEEK_DATA);
-      if (data < 0 && errno == ENXIO) return;
-      if (data < 0) fail_errno("look for data in the parent's memory file");
-      if (static_cast<uint64_t>(data) >= end) return;
-      const off_t hole = ::lseek(parent, data, SEEK_HOLE);
-      if (hole < 0) fail_errno("look for a hole in the parent's memory file");
-      from = std::max(from, static_cast<uint64_t>(data) / kPage * kPage);
-      const uint64_t stop = std::min(end, (static_cast<uint64_t>(hole) + kPage - 1) / kPage * kPage);
-      while (from < stop) {
-        const size_t piece = std::min<uint64_t>(kPiece, stop - from);
-        const ssize_t got = ::pread(parent, buffer.data(), piece, static_cast<off_t>(from));
-        if (got != static_cast<ssize_t>(piece)) fail_errno("read the parent's memory file");
-        write_pages(to, buffer.data(), piece, from);
-        from += piece;
-        deadline.check("copying the parent's memory");
-      }
-    }
-  };
-  uint64_t at = 0;
-  for (const Range& range : done) {
-    copy_data(at, range.offset);
-    at = range.offset + range.size;
-  }
-  copy_data(at, size);
 }
 
 }  // namespace knaller::memory

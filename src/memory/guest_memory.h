@@ -64,8 +64,8 @@ class GuestMemory {
   Backing backing() const { return backing_; }
 
   // Makes the empty file `to` size() bytes long and writes every page that differs from the parent (all that
-  // are not zero, when there is none) at its offset. Pages of zeros become holes. Returns what is now as it
-  // has to be, in ascending order.
+  // are not zero, when there is none) at its offset, on all cores. Pages of zeros become holes. Returns what
+  // is now as it has to be, in ascending order.
   std::vector<Range> copy_changed(int to, const Deadline& deadline) const;
 
  private:
@@ -81,8 +81,9 @@ class GuestMemory {
   bool take_anonymous(const std::vector<Mapping>& mappings);
   bool take_whole(const std::vector<Mapping>& mappings, const std::function<bool(const Mapping&)>& belongs);
   std::vector<Range> changed_ranges(const Deadline& deadline) const;
-  uint64_t address_of(uint64_t offset) const;
-  void read(uint64_t address, void* buffer, size_t size) const;
+  std::optional<std::string> read_maps() const;  // nothing once the process has ended
+  void read(const Range& range, char* buffer) const;
+  void read_process(uint64_t address, void* buffer, size_t size) const;
 
   pid_t pid_;
   uint64_t size_;
@@ -98,8 +99,8 @@ class GuestMemory {
 // whose /proc is still that of the namespace around it (pasta starts programs so).
 pid_t pid_in_proc(int pidfd);
 
-// The rest of what copy_changed() began, when the guest may run again: copies the parent's data outside of
-// `done` into `to`.
+// The rest of what copy_changed() began, when the guest may run again: the parent's data outside of `done`,
+// shared where the file system can, else copied on all cores.
 void fill_unchanged(int parent, int to, uint64_t size, const std::vector<Range>& done,
                     const Deadline& deadline);
 
