@@ -95,13 +95,25 @@ struct RemoveOptions {
   std::stop_token stop;
 };
 
+// A VM that stands still for a snapshot, as SnapshotOptions::while_paused sees it.
+struct PausedVm {
+  std::string directory;  // of the snapshot in making: files put there become part of it
+  std::chrono::steady_clock::time_point deadline;  // past it the snapshot fails
+};
+
 struct SnapshotOptions {
   std::string vm;
   std::string name;  // optional, unique
   std::map<std::string, std::string> labels;
   bool durable = true;  // false: not fsync'd
+  bool disk = true;     // false: the VM's own disk is left out, for it is kept elsewhere
+  bool wait = true;     // false: kBusy at once while another snapshot of this VM, or its stop, goes on
+  CaptureWay capture = CaptureWay::kAuto;
   std::chrono::milliseconds max_pause =
-      std::chrono::seconds(30);  // past it the snapshot fails and the VM runs
+      std::chrono::seconds(5);  // past it the snapshot fails and the VM runs
+  // Called on the calling thread while the VM stands still, when memory and disk are taken. What it throws
+  // fails the snapshot; the VM runs on all the same.
+  std::function<void(const PausedVm&)> while_paused;
   std::stop_token stop;
 };
 

@@ -126,6 +126,14 @@ struct VmInfo {
   int engine_pid = 0;
 };
 
+// How a snapshot gets the guest's memory.
+enum class CaptureWay {
+  kAuto,     // kOutside where it is known to work with this engine here, else kEngine
+  kOutside,  // read from the engine's process: only what changed, and nothing is synced in the pause
+  kEngine,   // written by the engine, all of it
+};
+std::string to_string(CaptureWay way);  // "outside"
+
 struct SnapshotInfo {
   std::string id;
   std::string uuid;
@@ -141,6 +149,11 @@ struct SnapshotInfo {
   std::string image;
   std::string parent;                   // the snapshot that the VM came from, may be empty
   std::chrono::microseconds paused{0};  // how long the guest stood still
+  std::optional<SystemTime> paused_at;  // absent when it was paused already
+  std::optional<SystemTime> resumed_at;
+  std::string capture;         // how the memory was taken: "outside" or "engine"
+  std::string capture_reason;  // why not from outside
+  bool has_disk = true;        // false: its disk is kept elsewhere
   uint64_t allocated_bytes = 0;
   bool is_protected = false;  // it can't be removed until it is unprotected
   bool durable = true;        // false: taken without waiting until it was on the disk

@@ -1,5 +1,8 @@
+#include <unistd.h>
+
 #include "base/error.h"
 #include "base/json.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/labels.h"
@@ -7,6 +10,41 @@
 
 namespace knaller::cli {
 namespace {
+
+CaptureWay capture_way(const Setting& setting) {
+  for (const CaptureWay way : {CaptureWay::kAuto, CaptureWay::kOutside, CaptureWay::kEngine})
+    if (setting.text == to_string(way)) return way;
+  fail(Code::kInvalidArgument, "{}: '{}' is none of auto, outside and engine", setting.origin,
+       printable(setting.text));
+}
+
+// Its output goes where knaller's own messages go: standard output is for the snapshot's id.
+void run_while_paused(const std::vector<std::string>& command, const PausedVm& vm, std::stop_token stop) {
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) environment.emplace_back(*variable);
+  environment.push_back("KNALLER_SNAPSHOT_DIR=" + vm.directory);
+  const std::string what = fmt::format("the command for the pause, '{}'", printable(command[0]));
+  Child child = spawn({.argv = command,
+                       .search_path = true,
+                       .environment = std::move(environment),
+                       .stdout_fd = STDERR_FILENO,
+                       .stderr_fd = STDERR_FILENO});
+  const auto status = child.wait(Deadline::at(vm.deadline, std::move(stop)));
+  if (!status)
+    throw Error(Code::kTimeout, what + " took longer than the pause may last",
+                "allow the pause more time with --max-pause");
+  if (!status->success()) throw Error(Code::kIo, fmt::format("{} failed: {}", what, status->describe()));
+}
+
+void add_while_paused(const Invocation& args, SnapshotOptions& options) {
+  if (args.has("while-paused") != !args.tail.empty())
+    throw Error(Code::kInvalidArgument, "--while-paused and a command behind -- go together",
+                "knaller snapshot create VM --while-paused -- CMD ARG…");
+  if (args.tail.empty()) return;
+  options.while_paused = [command = args.tail, stop = options.stop](const PausedVm& vm) {
+    run_while_paused(command, vm, stop);
+  };
+}
 
 SnapshotOptions snapshot_options(Context& context) {
   const Invocation& args = context.args();
@@ -26,7 +64,11 @@ SnapshotOptions snapshot_options(Context& context) {
     options.labels.insert_or_assign(label_of(text).first, label_of(text).second);
   options.durable = !args.has("no-sync");
   if (const auto longest = context.settings().duration("max_pause")) options.max_pause = *longest;
+  if (const auto way = context.settings().get("capture")) options.capture = capture_way(*way);
+  options.disk = !args.has("no-disk");
+  options.wait = !args.has("no-wait");
   options.stop = context.stop();
+  add_while_paused(args, options);
   return options;
 }
 

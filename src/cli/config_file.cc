@@ -57,6 +57,7 @@ const std::vector<ConfigKey>& config_keys() {
       {.name = "wait_timeout", .type = Type::kTextOrNumber},
       {.name = "stop_timeout", .type = Type::kTextOrNumber, .flag = "timeout"},
       {.name = "max_pause", .type = Type::kTextOrNumber},
+      {.name = "capture"},
       {.name = "libexec", .path = true},
       {.name = "allow_network_home", .type = Type::kBoolean},
   };

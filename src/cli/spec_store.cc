@@ -15,7 +15,17 @@ std::vector<Flag> snapshot_create_flags() {
       {.name = "no-sync", .help = "Do not wait until it is on the disk: faster, lost when the power goes"},
       {.name = "max-pause",
        .value = "TIME",
-       .help = "The longest that the VM may stand still (default: 30s); past it the snapshot fails"},
+       .help = "The longest that the VM may stand still (default: 5s); past it the snapshot fails"},
+      {.name = "capture",
+       .value = "WAY",
+       .help = "How the memory is taken: read from 'outside', written by the 'engine', or 'auto' (default)",
+       .names = Names::kWords,
+       .words = "auto outside engine"},
+      {.name = "no-disk", .help = "Leave out the VM's own disk, which is kept elsewhere"},
+      {.name = "no-wait", .help = "Fail at once when another command works on the VM"},
+      {.name = "while-paused",
+       .help = "Run CMD, given behind --, while the VM stands still. Its failure fails the snapshot; the VM "
+               "runs on"},
   };
 }
 
@@ -27,17 +37,20 @@ std::vector<Command> snapshot_commands() {
       {.path = "snapshot create",
        .aliases = {"snapshots create"},
        .summary = "Take a snapshot of a VM",
-       .arguments = "VM",
+       .arguments = "VM [--while-paused -- CMD [ARG…]]",
        .description =
            "Keeps memory, devices and disk of one instant. The VM stands still for a moment and runs on. The "
-           "id "
-           "is printed; `knaller start NAME --from-snapshot ID` makes a VM from it, as often as you like.",
+           "id is printed; `knaller start NAME --from-snapshot ID` makes a VM from it, as often as you like. "
+           "CMD finds the snapshot's directory in KNALLER_SNAPSHOT_DIR, and files that it puts there become "
+           "part of the snapshot; it is ended when --max-pause has passed.",
        .flags = snapshot_create_flags(),
        .examples = {{"knaller snapshot create web --name before-upgrade", ""},
-                    {"id=$(knaller snapshot create web)", ""}},
+                    {"id=$(knaller snapshot create web)", ""},
+                    {"knaller snapshot create db --while-paused -- zfs snapshot tank/db@now", ""}},
        .names = Names::kVm,
        .least = 1,
-       .most = 1},
+       .most = 1,
+       .tail = Tail::kAfterDashes},
       {.path = "snapshot ls",
        .aliases = {"snapshot list", "snapshots ls", "snapshots list", "snapshots"},
        .summary = "List snapshots",

@@ -77,7 +77,8 @@ void InstantCopy::wait_for_a_quiet_start(const Deadline& deadline) {
   const struct stat info = look_at(disk_);
   // A time to come (the host's clock was set back) tells nothing.
   const Deadline longest = deadline.sooner(kSeveralTicks);
-  while (!(info.st_mtim < file_time()) && !longest.expired()) pause_for(std::chrono::milliseconds(1), longest);
+  while (!(info.st_mtim < file_time()) && !longest.expired())
+    pause_for(std::chrono::milliseconds(1), longest);
   if (info.st_mtim < file_time() && ::fchmod(disk_, info.st_mode & 07777) == 0) modified_ = info.st_mtim;
 }
 

@@ -56,10 +56,10 @@ TEST_F(InstantCopyTest, OfADiskThatNobodyWritesTo) {
 TEST_F(InstantCopyTest, BringsOverWhatChangedAndNoMore) {
   InstantCopy copy(disk_.get(), target_.get());
   copy.copy_ahead(Deadline::never());
-  write('c', 2 << 20, 10);                // where a hole was
-  write('d', (1 << 20) + 4096, 4096);     // over data
+  write('c', 2 << 20, 10);                  // where a hole was
+  write('d', (1 << 20) + 4096, 4096);       // over data
   write('\0', (1 << 20) + 3 * 4096, 4096);  // zeros over data
-  punch(0, 64 << 10);                     // a discarded stretch
+  punch(0, 64 << 10);                       // a discarded stretch
   copy.complete(Deadline::never());
   expect_same();
   EXPECT_EQ(copy.bytes_copied_late(), 3 * 4096u);

@@ -28,7 +28,8 @@ std::vector<Extent> cut(const std::vector<Range>& ranges) {
   std::vector<Extent> pieces;
   for (const Range& range : ranges) {
     const uint64_t end = range.offset + range.size;
-    for (uint64_t at = range.offset; at < end; at += kPiece) pieces.push_back({at, std::min(at + kPiece, end)});
+    for (uint64_t at = range.offset; at < end; at += kPiece)
+      pieces.push_back({at, std::min(at + kPiece, end)});
   }
   return pieces;
 }
@@ -73,6 +74,13 @@ std::vector<Extent> data_outside(int file, uint64_t size, const std::vector<Rang
 }
 
 }  // namespace
+
+uint64_t GuestMemory::changed_bytes(const Deadline& deadline) const {
+  if (backing_ == Backing::kShared) return allocated_bytes(shared_.get());
+  uint64_t bytes = 0;
+  for (const Range& range : changed_ranges(deadline)) bytes += range.size;
+  return bytes;
+}
 
 std::vector<Range> GuestMemory::copy_changed(int to, const Deadline& deadline) const {
   if (::ftruncate(to, static_cast<off_t>(size_)) != 0)

@@ -63,6 +63,8 @@ class GuestMemory {
   uint64_t size() const { return size_; }
   Backing backing() const { return backing_; }
 
+  // About as many bytes as copy_changed() would write now; the guest may run.
+  uint64_t changed_bytes(const Deadline& deadline) const;
   // Makes the empty file `to` size() bytes long and writes every page that differs from the parent (all that
   // are not zero, when there is none) at its offset, on all cores. Pages of zeros become holes. Returns what
   // is now as it has to be, in ascending order.

@@ -54,6 +54,12 @@ SystemTime time_field(const JsonReader& reader, std::string_view key, const std:
   return *time;
 }
 
+std::optional<SystemTime> optional_time_field(const JsonReader& reader, std::string_view key,
+                                              const std::string& what) {
+  if (reader.string_or(key, "").empty()) return {};
+  return time_field(reader, key, what);
+}
+
 std::string_view to_text(NetworkMode mode) {
   return mode == NetworkMode::kNone ? "none" : "rootless";
 }

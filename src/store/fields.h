@@ -2,6 +2,7 @@
 #ifndef KNALLER_STORE_FIELDS_H_
 #define KNALLER_STORE_FIELDS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ std::vector<PortForward> ports_from_json(const Json& array, const std::string& w
 std::string read_entry_file(int directory, const std::string& name, size_t limit = 1 << 20);
 
 SystemTime time_field(const JsonReader& reader, std::string_view key, const std::string& what);
+// Nothing when there is no such member.
+std::optional<SystemTime> optional_time_field(const JsonReader& reader, std::string_view key,
+                                              const std::string& what);
 
 std::string_view to_text(NetworkMode mode);
 NetworkMode network_from_text(std::string_view text, const std::string& what);

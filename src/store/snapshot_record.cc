@@ -29,6 +29,11 @@ void read_own_fields(const JsonReader& reader, const std::string& what, Snapshot
   r.ssh_host_keys = reader.string_or("ssh_host_keys", "");
   r.parent = reader.string_or("parent", "");
   r.paused = std::chrono::microseconds(reader.integer_or("pause_us", 0, 0, int64_t{1} << 50));
+  r.paused_at = optional_time_field(reader, "paused_at", what);
+  r.resumed_at = optional_time_field(reader, "resumed_at", what);
+  r.capture = reader.string_or("capture", "");
+  r.capture_reason = reader.string_or("capture_reason", "");
+  r.has_disk = reader.boolean_or("has_disk", true);
   r.durable = reader.boolean_or("durable", true);
 }
 
@@ -46,8 +51,13 @@ std::string to_json_text(const SnapshotRecord& r) {
       {"ssh_host_keys", r.ssh_host_keys},
       {"parent", r.parent},
       {"pause_us", r.paused.count()},
+      {"capture", r.capture},
+      {"capture_reason", r.capture_reason},
+      {"has_disk", r.has_disk},
       {"durable", r.durable},
   };
+  if (r.paused_at) json["paused_at"] = format_time(*r.paused_at);
+  if (r.resumed_at) json["resumed_at"] = format_time(*r.resumed_at);
   add_machine(json, r);
   return dump_json(json, 2) + "\n";
 }

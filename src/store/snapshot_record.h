@@ -37,6 +37,11 @@ struct SnapshotRecord : Machine {
   std::string ssh_host_keys;  // lines of known_hosts, required of every clone
   std::string parent;
   std::chrono::microseconds paused{0};
+  std::optional<SystemTime> paused_at;  // absent when the VM stood still already
+  std::optional<SystemTime> resumed_at;
+  std::string capture;         // "outside" or "engine"; empty in early snapshots
+  std::string capture_reason;  // why not from outside
+  bool has_disk = true;
   bool durable = true;
 
   bool is_foreign() const { return format == 0; }

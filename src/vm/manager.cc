@@ -202,6 +202,18 @@ void Tie::release() {
   monitor::release_tie(tie.get(), Deadline::after(std::chrono::seconds(10)));
 }
 
+std::string to_string(CaptureWay way) {
+  switch (way) {
+    case CaptureWay::kOutside:
+      return "outside";
+    case CaptureWay::kEngine:
+      return "engine";
+    case CaptureWay::kAuto:
+      break;
+  }
+  return "auto";
+}
+
 std::string to_string(VmState state) {
   switch (state) {
     case VmState::kStarting:

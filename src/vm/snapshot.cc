@@ -44,6 +44,11 @@ void fill(SnapshotInfo& info, const store::SnapshotRecord& record) {
   info.image = record.image;
   info.parent = record.parent;
   info.paused = record.paused;
+  info.paused_at = record.paused_at;
+  info.resumed_at = record.resumed_at;
+  info.capture = record.capture;
+  info.capture_reason = record.capture_reason;
+  info.has_disk = record.has_disk;
   info.durable = record.durable;
   info.foreign = record.is_foreign();
 }

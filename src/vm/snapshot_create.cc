@@ -2,15 +2,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/rollback.h"
 #include "base/text.h"
-#include "firecracker/client.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
 #include "store/manifest.h"
 #include "store/vm_record.h"
+#include "vm/capture.h"
 #include "vm/layout.h"
 #include "vm/list.h"
 #include "vm/snapshot.h"
@@ -25,12 +28,6 @@ using store::Kind;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kResumeTime{30};
-constexpr uint64_t kLargestState = 16 << 20;
-
-// The names under which the engine writes, in its jail; never those of the files that it was itself loaded
-// from.
-const char* const kNewState = "new-state";
-const char* const kNewMemory = "new-memory";
 
 void check_label_name(const Context& context, const std::string& name) {
   if (name.empty()) return;
@@ -41,43 +38,26 @@ void check_label_name(const Context& context, const std::string& name) {
     if (other.name == name) fail(Code::kAlreadyExists, "snapshot {} is named '{}' already", other.id, name);
 }
 
-// What the engine should have left in its jail. That it is not there is the engine's fault, not the caller's.
-UniqueFd open_of_engine(int jail, const std::string& name) {
-  if (!stat_if_exists(jail, name)) fail(Code::kCorrupt, "the engine left no '{}'", name);
-  return open_untrusted(jail, name);
-}
-
-// A file that the engine wrote, copied out of its jail: a regular file of exactly `size` bytes, and not a
-// byte more, for the engine may keep its descriptor and go on writing.
-void copy_out(int jail, const std::string& from, int to_dir, const std::string& to, uint64_t size,
-              const Deadline& deadline) {
-  const UniqueFd source = open_of_engine(jail, from);
-  if (file_size(source.get()) != size)
-    fail(Code::kCorrupt, "the engine's '{}' has {} bytes instead of {}", from, file_size(source.get()), size);
-  const UniqueFd target = open_at(to_dir, to, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
-  copy_sparse(source.get(), target.get(), size, deadline);
-}
-
-void remove_captured(int jail) {
-  remove_tree(jail, kNewState);
-  remove_tree(jail, kNewMemory);
-}
-
-bool has_captured(int jail) {
-  return stat_if_exists(jail, kNewState) || stat_if_exists(jail, kNewMemory);
-}
-
 void sweep_captured_of(const Context& context, const std::string& name) {
   const UniqueFd directory = context.home.open_entry(Kind::kVm, name);
   if (!stat_if_exists(directory.get(), "vm.json")) return;
   const UniqueFd jail = open_at(directory.get(), "jail", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (!has_captured(jail.get())) return;
+  if (!has_engine_files(jail.get())) return;
   const auto lock = context.home.try_lock(Kind::kVm, name, "sweep");
-  if (lock) remove_captured(jail.get());
+  if (lock) remove_engine_files(jail.get());
 }
 
 void make_read_only(int dir, const std::string& name) {
   if (::fchmodat(dir, name.c_str(), 0400, 0) != 0) fail_errno("make '{}' read-only", name);
+}
+
+// Waits its turn as long as it takes, saying on what; or not at all.
+std::function<void(const std::string&)> on_wait(const Context& context, const SnapshotOptions& options) {
+  if (options.wait) return waiting_note(context, fmt::format("VM '{}'", options.vm));
+  return [&options](const std::string& holder) {
+    throw Error(Code::kBusy, fmt::format("VM '{}' is in use by {}", options.vm, holder),
+                "without --no-wait, the snapshot waits its turn");
+  };
 }
 
 // One snapshot on its way. Each step is a function, in the order in which they run.
@@ -94,27 +74,39 @@ class Creation {
         lock_(
             context.home.lock(Kind::kSnapshot, id_.str(), "snapshot create", Deadline::after(kLockPatience))),
         staged_(context.home, Kind::kSnapshot, id_.str()) {
-    rollback_.add([this] { remove_engine_files(); });
     rollback_.add([this] { lock_.unlink_while_held(); });
   }
 
   store::SnapshotId run() {
-    prepare();
-    capture();
-    collect();
-    describe();
+    monitor::MonitorClient monitor =
+        monitor::MonitorClient::connect(directory_, Deadline::after(kLockPatience, options_.stop));
+    const pid_t engine = running_engine(monitor);
+    Capture capture({vm_, directory_, jail_.get(), engine}, staged_.directory());
+    Rollback undo;
+    undo.add([&capture] { capture.remove_engine_files(); });
+    monitor::Lease lease = monitor.lease("snapshot create", deadline_, on_wait(context_, options_));
+    prepare(capture);
+    stand_still(capture, lease);
+    collect(capture);
+    describe(capture);
     seal();
+    undo.commit();
     rollback_.commit();
-    remove_engine_files();
     return id_;
   }
 
  private:
-  // Everything slow that needs no pause: links of the immutable files, and dirty pages on their way to the
-  // host's disk, since the engine fsyncs the drive while the guest stands still.
-  void prepare() {
+  pid_t running_engine(monitor::MonitorClient& monitor) const {
+    const monitor::Status status = monitor.status(Deadline::after(kLockPatience, options_.stop));
+    if (status.state == "stuck")
+      throw Error(Code::kWrongState, fmt::format("its engine does not answer: {}", status.reason),
+                  fmt::format("see `knaller logs --engine {0}`; end it: knaller stop --force {0}", vm_.name));
+    return status.engine_pid;
+  }
+
+  // Everything slow that needs no pause.
+  void prepare(Capture& capture) {
     const PhaseTimer timer(context_, "prepare");
-    remove_engine_files();
     const UniqueFd parts = open_at(directory_, "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     for (const Part& part : parts_of(vm_)) {
       if (part.name == kMemory || part.name == kState) continue;  // a parent's
@@ -127,47 +119,39 @@ class Creation {
                             durability());
       files_.push_back(kSshKey);
     }
-    const UniqueFd disk = open_of_engine(jail_.get(), own_disk(vm_));
-    if (options_.durable) fsync_fd(disk.get(), own_disk(vm_));
+    capture.prepare({.way = options_.capture,
+                     .why_not_outside = {},
+                     .with_disk = options_.disk,
+                     .durable = options_.durable},
+                    deadline_);
   }
 
-  // The guest stands still for this: device state and memory by the engine, then the disk. Whatever happens,
-  // it runs again: by our release, or, should we not live to call it, by the monitor when the lease's
-  // connection ends.
-  void capture() {
+  // The guest stands still for this. Whatever happens, it runs again: by our release, or, should we not live
+  // to call it, by the monitor when the lease's connection ends.
+  void stand_still(Capture& capture, monitor::Lease& lease) {
     const PhaseTimer timer(context_, "pause");
-    const Deadline patience = Deadline::after(kLockPatience, options_.stop);
-    monitor::Lease lease =
-        monitor::MonitorClient::connect(directory_, patience)
-            .lease("snapshot create", patience, waiting_note(context_, fmt::format("VM '{}'", vm_.name)));
-    const Deadline pause_limit = Deadline::after(options_.max_pause, options_.stop);
+    const Deadline limit = Deadline::after(options_.max_pause, options_.stop);
     const auto began = Clock::now();
+    created_at_ = std::chrono::system_clock::now();
     try {
-      if (!lease.was_paused()) lease.pause(pause_limit);
-      created_at_ = std::chrono::system_clock::now();
-      write_state_and_memory(pause_limit);
-      copy_disk(pause_limit);
+      if (!lease.was_paused()) lease.pause(limit);
+      capture.take(limit);
+      call_user(limit);
     } catch (Error& error) {
       release_after(error, lease);
       throw;
     }
     lease.release(Deadline::after(kResumeTime));
-    if (!lease.was_paused()) paused_ = duration_cast<microseconds>(Clock::now() - began);
+    if (lease.was_paused()) return;
+    paused_ = duration_cast<microseconds>(Clock::now() - began);
+    resumed_at_ = std::chrono::system_clock::now();
   }
 
-  void write_state_and_memory(const Deadline& limit) {
-    const firecracker::Client engine(jail_.get(), "api.sock");
-    engine.apply(firecracker::create_snapshot({.state_path = kNewState, .memory_path = kNewMemory},
-                                              firecracker::parse_version(vm_.engine_version)),
-                 limit);
-  }
-
-  void copy_disk(const Deadline& limit) {
-    const std::string disk = own_disk(vm_);
-    const UniqueFd source = open_of_engine(jail_.get(), disk);
-    const UniqueFd target = open_at(staged_.directory(), disk, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
-    copy_sparse(source.get(), target.get(), file_size(source.get()), limit);
-    files_.push_back(disk);
+  void call_user(const Deadline& limit) const {
+    if (!options_.while_paused) return;
+    options_.while_paused({.directory = context_.home.path_of(Kind::kSnapshot, staged_.staged_name()),
+                           .deadline = limit.when()});
+    limit.check("what was to be done while the VM stood still");
   }
 
   void release_after(Error& error, monitor::Lease& lease) {
@@ -181,22 +165,27 @@ class Creation {
     }
   }
 
-  // The guest runs again; what the engine wrote is copied, never linked, out of the directory that the engine
-  // may write to.
-  void collect() {
+  // The guest runs again.
+  void collect(Capture& capture) {
     const PhaseTimer timer(context_, "collect");
-    const UniqueFd state = open_of_engine(jail_.get(), kNewState);
-    const uint64_t state_size = file_size(state.get());
-    if (state_size == 0 || state_size > kLargestState)
-      fail(Code::kCorrupt, "the engine wrote a state of {} bytes", state_size);
-    copy_out(jail_.get(), kNewState, staged_.directory(), kState, state_size, deadline_);
-    copy_out(jail_.get(), kNewMemory, staged_.directory(), kMemory, vm_.memory_mib << 20, deadline_);
-    files_.push_back(kState);
-    files_.push_back(kMemory);
+    capture.collect(deadline_);
+    files_.insert(files_.end(), capture.files().begin(), capture.files().end());
+    if (options_.while_paused) adopt_files_of_user();
     for (const std::string& name : files_) make_read_only(staged_.directory(), name);
   }
 
-  void describe() {
+  // What SnapshotOptions::while_paused left in the directory.
+  void adopt_files_of_user() {
+    for (const std::string& name : list_directory(staged_.directory())) {
+      if (std::ranges::find(files_, name) != files_.end()) continue;
+      if (name == "metadata.json" || name == "manifest" || name == "labels.json")
+        fail(Code::kInvalidArgument, "a file that was made while the VM stood still has the name '{}'", name);
+      const UniqueFd file = open_untrusted(staged_.directory(), name);
+      files_.push_back(name);
+    }
+  }
+
+  void describe(const Capture& capture) {
     store::SnapshotRecord record;
     static_cast<store::Machine&>(record) = vm_;
     record.id = id_.str();
@@ -209,6 +198,11 @@ class Creation {
     record.ssh_host_keys = read_file_if_exists(directory_, kKnownHosts).value_or("");
     record.parent = vm_.from_snapshot;
     record.paused = paused_;
+    if (resumed_at_) record.paused_at = created_at_;
+    record.resumed_at = resumed_at_;
+    record.capture = to_string(capture.way());
+    record.capture_reason = capture.why_not_outside();
+    record.has_disk = std::ranges::find(files_, own_disk(vm_)) != files_.end();
     record.durable = options_.durable;
     write_file_atomically(staged_.directory(), "metadata.json", store::to_json_text(record), durability());
     files_.insert(files_.begin(), "metadata.json");
@@ -227,8 +221,6 @@ class Creation {
     staged_.publish(durability());
   }
 
-  void remove_engine_files() { remove_captured(jail_.get()); }
-
   Durability durability() const { return options_.durable ? Durability::kFsync : Durability::kNoSync; }
 
   const Context& context_;
@@ -240,10 +232,11 @@ class Creation {
   Deadline deadline_;
   LockFile lock_;
   store::StagedEntry staged_;
-  Rollback rollback_;
   std::vector<std::string> files_;
   SystemTime created_at_{};
+  std::optional<SystemTime> resumed_at_;
   microseconds paused_{0};
+  Rollback rollback_;
 };
 
 }  // namespace
@@ -265,8 +258,7 @@ SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& opti
                       check_label_name(context, options.name);
                       const LockFile lock =
                           context.home.lock(Kind::kVm, options.vm, "snapshot create",
-                                            Deadline::after(kLockPatience, options.stop),
-                                            waiting_note(context, fmt::format("VM '{}'", options.vm)));
+                                            Deadline::never(options.stop), on_wait(context, options));
                       if (!monitor::is_alive(directory.get()))
                         throw Error(Code::kWrongState, "it is not running",
                                     fmt::format("start it first: knaller start {}", options.vm));

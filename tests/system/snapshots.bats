@@ -20,6 +20,18 @@ start_with_rule() {
   k_exits 0 start -d web --mem 128 --engine "$(engine_with "{\"rules\": [{\"path\": \"/snapshot/create\", \"nth\": 1, $1}]}")"
 }
 
+# Runs the rest of the line once for each way in which memory is taken, with nothing left in between.
+each_way() {
+  for KNALLER_CAPTURE in outside engine; do
+    export KNALLER_CAPTURE
+    echo "capture: $KNALLER_CAPTURE"
+    "$@"
+    k_exits 0 rm -f web web2
+    for id in $(knaller snapshot ls -q); do k_exits 0 snapshot rm "$id"; done
+    nothing_left
+  done
+}
+
 next_snapshot_works() {
   is web running
   k_exits 0 snapshot create web
@@ -27,7 +39,8 @@ next_snapshot_works() {
   k_exits 0 start -d web2 --from-snapshot "$output"
 }
 
-@test "an engine that refuses the snapshot: its own words, exit code 12" {
+@test "an engine that refuses the snapshot: its own words, exit code 12" { each_way refused_by_engine; }
+refused_by_engine() {
   start_with_rule '"status": 400, "body": "{\"fault_message\":\"no space for it\"}"'
   k_exits 12 snapshot create web
   contains "$stderr" "no space for it"
@@ -35,7 +48,8 @@ next_snapshot_works() {
   next_snapshot_works
 }
 
-@test "an engine that dies during the snapshot: exit code 12, and the VM has crashed" {
+@test "an engine that dies during the snapshot: exit code 12, and the VM has crashed" { each_way engine_dies; }
+engine_dies() {
   for when in before unanswered; do
     start_with_rule "\"die\": \"$when\""
     look_at web
@@ -51,6 +65,9 @@ next_snapshot_works() {
 }
 
 @test "an engine that answers late: exit code 7 at --max-pause, and the VM runs within a second of the answer" {
+  each_way engine_is_late
+}
+engine_is_late() {
   start_with_rule '"delay_ms": 1000'
   began=$(now_ms)
   k_exits 7 snapshot create web --max-pause 200ms
@@ -60,7 +77,8 @@ next_snapshot_works() {
   next_snapshot_works
 }
 
-@test "an engine that answers nonsense, half, or nothing: an error, and the VM runs" {
+@test "an engine that answers nonsense, half, or nothing: an error, and the VM runs" { each_way engine_raves; }
+engine_raves() {
   for fault in '"garbage": "SSH-2.0-nonsense\r\n"' '"truncate": 10'; do
     start_with_rule "$fault"
     k snapshot create web
@@ -79,6 +97,9 @@ next_snapshot_works() {
 
 @test "an engine that swaps what it wrote for links, fifos, folders, less or nothing: refused, nothing read" {
   for file in new-state new-memory; do
+    KNALLER_CAPTURE=outside
+    [[ $file == new-state ]] || KNALLER_CAPTURE=engine
+    export KNALLER_CAPTURE
     for other in fifo link directory short absent; do
       # A state of one page is a state.
       [[ $file$other != new-stateshort ]] || continue
@@ -94,9 +115,14 @@ next_snapshot_works() {
   done
 }
 
-@test "an engine that swaps its disk for a link or a fifo: the snapshot is refused, nothing hangs" {
+# Before the first pause its own disk is opened, which stays the VM's whatever is put in its place.
+@test "an engine that swaps its disk for a link or a fifo: the next snapshot is refused, nothing hangs" {
   for other in fifo link directory absent; do
     start_with_rule "\"swap\": \"rootfs.ext4\", \"swap_for\": \"$other\""
+    k_exits 0 snapshot create web --max-pause 10s
+    k_exits 0 start -d web2 --from-snapshot "$output"
+    k_exits 0 rm -f web2
+    k_exits 0 snapshot rm "$(knaller snapshot ls -q)"
     k snapshot create web --max-pause 10s
     echo "$other: $status $stderr"
     [[ $status -eq 11 || $status -eq 12 || $status -eq 1 ]]
@@ -119,7 +145,8 @@ next_snapshot_works() {
   next_snapshot_works
 }
 
-@test "a creator that is killed at any moment leaves all or nothing" {
+@test "a creator that is killed at any moment leaves all or nothing" { each_way creator_is_killed; }
+creator_is_killed() {
   k_exits 0 start -d web --mem 128
   RANDOM=4
   for _ in {1..25}; do
@@ -158,6 +185,52 @@ next_snapshot_works() {
   is web paused
   k_exits 0 resume web
   is web running
+}
+
+@test "--while-paused: the command runs in the pause, its files become part of the snapshot, its failure fails it" {
+  k_exits 0 start -d web --mem 128
+  k_exits 0 snapshot create web --while-paused -- sh -c '
+    knaller ls --format "{{.Status}}" > "$KNALLER_SNAPSHOT_DIR/notes"'
+  id=$output
+  [[ $(< "$KNALLER_HOME/snapshots/$id/notes") == paused ]]
+  k_exits 0 snapshot verify "$id"
+  k_exits 0 snapshot rm "$id"
+
+  k_exits 1 snapshot create web --while-paused -- sh -c 'exit 3'
+  contains "$stderr" "exit code 3"
+  k_exits 7 snapshot create web --max-pause 300ms --while-paused -- sleep 60
+  k_exits 3 snapshot create web --while-paused -- /no/such/program
+  k_exits 2 snapshot create web --while-paused
+  k_exits 2 snapshot create web -- true
+  k_exits 2 snapshot create web --while-paused -- sh -c 'echo > "$KNALLER_SNAPSHOT_DIR/manifest"'
+  k_exits 11 snapshot create web --while-paused -- sh -c 'ln -s /etc/passwd "$KNALLER_SNAPSHOT_DIR/link"'
+  is web running
+  only_snapshots
+}
+
+@test "two snapshots of one VM at once: the second waits, saying on what, or is busy with --no-wait" {
+  k_exits 0 start -d web --mem 128
+  mkfifo "$BATS_TEST_TMPDIR/gate"
+  knaller snapshot create web --max-pause 60s --while-paused -- cat "$BATS_TEST_TMPDIR/gate" 3>&- > /dev/null 2>&1 &
+  children+=($!)
+  within 5000 is web paused
+  k_exits 8 snapshot create web --no-wait
+  contains "$stderr" "snapshot create"
+  knaller snapshot create web 3>&- > "$BATS_TEST_TMPDIR/second" 2> "$BATS_TEST_TMPDIR/waits" &
+  second=$!
+  children+=("$second")
+  within 5000 grep -q "waiting for VM 'web'" "$BATS_TEST_TMPDIR/waits"
+  : > "$BATS_TEST_TMPDIR/gate"
+  wait "$second"
+  is web running
+  [[ $(knaller snapshot ls -q | wc -l) == 2 ]]
+}
+
+@test "--no-disk leaves the disk out, and says so" {
+  k_exits 0 start -d web --mem 128
+  k_exits 0 snapshot create web --no-disk
+  [[ ! -e $KNALLER_HOME/snapshots/$output/rootfs.ext4 ]]
+  [[ $(knaller snapshot inspect "$output" | jq .has_disk) == false ]]
 }
 
 # damage FILE COMMAND...: changes one file of the snapshot $id, and expects it to be refused as corrupt by start.

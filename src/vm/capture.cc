@@ -1,0 +1,185 @@
+#include "vm/capture.h"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "firecracker/client.h"
+#include "firecracker/version.h"
+#include "vm/layout.h"
+
+namespace knaller::vm {
+namespace {
+
+constexpr uint64_t kLargestState = 16 << 20;
+
+// The names under which the engine writes, in its jail; never those of the files that it was itself loaded
+// from.
+const char* const kNewState = "new-state";
+const char* const kNewMemory = "new-memory";
+// As the memory's path: no engine can write a directory, and Firecracker opens that path only when the state
+// is whole and on the disk (create_snapshot() of 1.7 to 1.17).
+const char* const kNoMemory = ".";
+
+// What the engine should have left in its jail. That it is not there is the engine's fault, not the caller's.
+UniqueFd open_of_engine(int jail, const std::string& name) {
+  if (!stat_if_exists(jail, name)) fail(Code::kCorrupt, "the engine left no '{}'", name);
+  return open_untrusted(jail, name);
+}
+
+// A file that the engine wrote, copied out of its jail: a regular file of exactly `size` bytes, and not a
+// byte more, for the engine may keep its descriptor and go on writing.
+void copy_out(int jail, const std::string& from, int to, uint64_t size, const Deadline& deadline) {
+  const UniqueFd source = open_of_engine(jail, from);
+  if (file_size(source.get()) != size)
+    fail(Code::kCorrupt, "the engine's '{}' has {} bytes instead of {}", from, file_size(source.get()), size);
+  copy_sparse(source.get(), to, size, deadline);
+}
+
+uint64_t memory_bytes(const store::VmRecord& record) {
+  return record.memory_mib << 20;
+}
+
+}  // namespace
+
+bool has_engine_files(int jail) {
+  return stat_if_exists(jail, kNewState) || stat_if_exists(jail, kNewMemory);
+}
+
+void remove_engine_files(int jail) {
+  remove_tree(jail, kNewState);
+  remove_tree(jail, kNewMemory);
+}
+
+Capture::Capture(CaptureSource source, int target) : source_(source), target_(target) {
+  if (!source_.record.from_snapshot.empty()) parent_in_jail_ = open_of_engine(source_.jail, kParentMemory);
+}
+
+void Capture::remove_engine_files() const {
+  vm::remove_engine_files(source_.jail);
+}
+
+void Capture::prepare(const CapturePlan& plan, const Deadline& deadline) {
+  remove_engine_files();
+  choose_way(plan);
+  if (plan.with_disk) disk_ = open_of_engine(source_.jail, own_disk(source_.record));
+  require_space(deadline);
+  if (plan.with_disk) copy_disk_ahead(plan.durable, deadline);
+  memory_ = new_file(kMemory);
+}
+
+void Capture::choose_way(const CapturePlan& plan) {
+  if (plan.way == CaptureWay::kEngine) {
+    why_not_outside_ = "it was asked for so";
+  } else if (plan.way == CaptureWay::kAuto && !plan.why_not_outside.empty()) {
+    why_not_outside_ = plan.why_not_outside;
+  } else {
+    try {
+      if (!find_memory()) why_not_outside_ = "the guest's memory was not found in the engine's mappings";
+    } catch (const Error& error) {
+      why_not_outside_ = error.message();
+    }
+  }
+  way_ = why_not_outside_.empty() ? CaptureWay::kOutside : CaptureWay::kEngine;
+  if (plan.way == CaptureWay::kOutside && way_ != plan.way)
+    throw Error(Code::kUnsupported,
+                fmt::format("the guest's memory can't be read from outside: {}", why_not_outside_),
+                "let the engine write it: --capture engine");
+}
+
+std::optional<memory::GuestMemory> Capture::find_memory() const {
+  return memory::GuestMemory::find(source_.engine, memory_bytes(source_.record),
+                                   parent_in_jail_ ? parent_in_jail_.get() : -1);
+}
+
+// Less than will be written, so that nothing is refused that would fit; but a file system that is full is
+// found before the guest stands still.
+void Capture::require_space(const Deadline& deadline) const {
+  uint64_t needed = disk_ ? allocated_bytes(disk_.get()) : 0;
+  if (way_ == CaptureWay::kOutside) {
+    if (const auto found = find_memory()) needed += found->changed_bytes(deadline);
+  }
+  struct statvfs system = {};
+  if (::fstatvfs(target_, &system) != 0) fail_errno("look at the home's file system");
+  const uint64_t available = system.f_bavail * system.f_frsize;
+  if (available >= needed) return;
+  throw Error(Code::kExhausted,
+              fmt::format("the snapshot needs about {}, and {} are free", format_bytes(needed),
+                          format_bytes(available)),
+              "make room in the home: knaller snapshot prune, knaller store du");
+}
+
+void Capture::copy_disk_ahead(bool durable, const Deadline& deadline) {
+  // The engine syncs its drive while the guest stands still: what is dirty now need not wait until then.
+  if (durable) fsync_fd(disk_.get(), own_disk(source_.record));
+  disk_copy_ = new_file(own_disk(source_.record));
+  copy_.emplace(disk_.get(), disk_copy_.get());
+  copy_->copy_ahead(deadline);
+}
+
+void Capture::take(const Deadline& limit) {
+  if (way_ == CaptureWay::kEngine || !read_from_outside(limit)) dump_by_engine(limit);
+  if (copy_) copy_->complete(limit);
+}
+
+// False when the memory is not where it was before the pause.
+bool Capture::read_from_outside(const Deadline& limit) {
+  save_state_alone(limit);
+  // Only now: each save writes into guest memory (Firecracker resets vsock and flushes the network's frames).
+  const auto memory = find_memory();
+  if (!memory) {
+    way_ = CaptureWay::kEngine;
+    why_not_outside_ = "the guest's memory was no longer found in the engine's mappings";
+    return false;
+  }
+  changed_ = memory->copy_changed(memory_.get(), limit);
+  return true;
+}
+
+void Capture::save_state_alone(const Deadline& limit) const {
+  const firecracker::Client engine(source_.jail, "api.sock");
+  const firecracker::Response response =
+      engine.send(firecracker::create_snapshot({.state_path = kNewState, .memory_path = kNoMemory},
+                                               firecracker::parse_version(source_.record.engine_version)),
+                  limit);
+  const std::string reason = firecracker::fault_message(response);
+  if (response.status == 400 && reason.find("Is a directory") != std::string::npos) return;
+  throw Error(Code::kEngineRefused,
+              fmt::format("the engine did not save the state of its devices: {}", reason),
+              "let it write a whole snapshot: --capture engine");
+}
+
+void Capture::dump_by_engine(const Deadline& limit) const {
+  const firecracker::Client engine(source_.jail, "api.sock");
+  engine.apply(firecracker::create_snapshot({.state_path = kNewState, .memory_path = kNewMemory},
+                                            firecracker::parse_version(source_.record.engine_version)),
+               limit);
+}
+
+void Capture::collect(const Deadline& deadline) {
+  const uint64_t state_size = file_size(open_of_engine(source_.jail, kNewState).get());
+  if (state_size == 0 || state_size > kLargestState)
+    fail(Code::kCorrupt, "the engine wrote a state of {} bytes", state_size);
+  copy_out(source_.jail, kNewState, new_file(kState).get(), state_size, deadline);
+  if (way_ == CaptureWay::kEngine) {
+    copy_out(source_.jail, kNewMemory, memory_.get(), memory_bytes(source_.record), deadline);
+  } else if (parent_in_jail_) {
+    const UniqueFd parts = open_at(source_.directory, "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    const UniqueFd parent = open_untrusted(parts.get(), kMemory);
+    memory::fill_unchanged(parent.get(), memory_.get(), memory_bytes(source_.record), changed_, deadline);
+  }
+  remove_engine_files();
+}
+
+UniqueFd Capture::new_file(const std::string& name) {
+  UniqueFd file = open_at(target_, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+  files_.push_back(name);
+  return file;
+}
+
+}  // namespace knaller::vm

@@ -1,0 +1,94 @@
+// Memory, devices and disk of a VM at one instant, brought into a snapshot's directory.
+//
+//   Capture capture(vm, target);
+//   capture.prepare(...);       the guest runs: everything that need not wait for the pause
+//   …pause…
+//   capture.take(limit);        it stands still: device state, what changed of memory and disk
+//   …resume…
+//   capture.collect(deadline);  it runs again: what is the same as in the parent, and what the engine wrote
+//
+// Memory is read from outside where that is known to work (ADR 50): the engine is asked for the device state
+// alone, and its process is read. Otherwise the engine writes all of it. Used by one thread; every failure
+// leaves the VM to its lease and what the engine wrote to remove_engine_files().
+#ifndef KNALLER_VM_CAPTURE_H_
+#define KNALLER_VM_CAPTURE_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "disk/instant_copy.h"
+#include "knaller/types.h"
+#include "memory/guest_memory.h"
+#include "store/vm_record.h"
+
+namespace knaller::vm {
+
+// The VM that is captured. The descriptors stay the caller's.
+struct CaptureSource {
+  const store::VmRecord& record;
+  int directory = -1;
+  int jail = -1;
+  pid_t engine = -1;
+};
+
+struct CapturePlan {
+  CaptureWay way = CaptureWay::kAuto;
+  std::string why_not_outside;  // kAuto: empty when reading from outside is known to work here
+  bool with_disk = true;
+  bool durable = true;
+};
+
+class Capture {
+ public:
+  // `target`: the snapshot's directory in making.
+  Capture(CaptureSource source, int target);
+
+  // kExhausted when what is known to be needed does not fit on the file system; kUnsupported for kOutside
+  // where the memory can't be found.
+  void prepare(const CapturePlan& plan, const Deadline& deadline);
+  void take(const Deadline& limit);
+  void collect(const Deadline& deadline);
+  // What the engine wrote into its jail.
+  void remove_engine_files() const;
+
+  // Of what is in the target by now.
+  const std::vector<std::string>& files() const { return files_; }
+  CaptureWay way() const { return way_; }
+  const std::string& why_not_outside() const { return why_not_outside_; }
+
+ private:
+  void choose_way(const CapturePlan& plan);
+  std::optional<memory::GuestMemory> find_memory() const;
+  void require_space(const Deadline& deadline) const;
+  void copy_disk_ahead(bool durable, const Deadline& deadline);
+  bool read_from_outside(const Deadline& limit);
+  void save_state_alone(const Deadline& limit) const;
+  void dump_by_engine(const Deadline& limit) const;
+  UniqueFd new_file(const std::string& name);
+
+  CaptureSource source_;
+  int target_;
+  CaptureWay way_ = CaptureWay::kEngine;
+  std::string why_not_outside_;
+  UniqueFd parent_in_jail_;  // the memory file that the engine was loaded from; none when it was booted
+  UniqueFd disk_;
+  UniqueFd disk_copy_;
+  std::optional<disk::InstantCopy> copy_;
+  UniqueFd memory_;
+  std::vector<memory::Range> changed_;  // of memory_, what take() wrote
+  std::vector<std::string> files_;
+};
+
+// What snapshot commands that were killed left in a jail.
+bool has_engine_files(int jail);
+void remove_engine_files(int jail);
+
+}  // namespace knaller::vm
+
+#endif  // KNALLER_VM_CAPTURE_H_
