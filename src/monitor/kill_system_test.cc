@@ -220,7 +220,7 @@ TEST_F(HostileEngineTest, AConsoleThatNeverStopsFillsNoDisk) {
   EXPECT_GE(now.st_size + before.st_size, 8 << 20);
 }
 
-#ifndef __SANITIZE_ADDRESS__  // its shadow memory would be counted
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // its shadow memory would be counted
 TEST(MonitorMemoryTest, TheMonitorStaysSmall) {
   TestVm vm;
   if (!find_program("pasta").empty() && ::access("/dev/net/tun", R_OK | W_OK) == 0) {
