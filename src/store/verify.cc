@@ -42,8 +42,11 @@ void require_named(const Manifest& manifest, const std::string& name) {
 // A manifest that is whole but not this snapshot's: it names less than a restore needs.
 void check_names(const Manifest& manifest) {
   for (const char* name : {kMetadata, "state", "memory"}) require_named(manifest, name);
-  if (manifest.find("disk.ext4") == nullptr) return require_named(manifest, "rootfs.ext4");
-  require_named(manifest, "base.ext4");
+}
+
+void check_disks(const Manifest& manifest, const SnapshotRecord& record) {
+  if (record.has_base) require_named(manifest, "base.ext4");
+  if (record.has_disk) require_named(manifest, record.has_base ? "disk.ext4" : "rootfs.ext4");
 }
 
 void check_extra(int directory, const Manifest& manifest, std::vector<Damage>& damages) {
@@ -104,7 +107,8 @@ void check_by(const Manifest& manifest, int directory, const SnapshotId& id, con
   note_damage(found.damages, kLabelsFile, [&] { verify_labels(directory); });
   // Whole, but under another snapshot's id.
   if (!is_among(found.damages, kMetadata))
-    note_damage(found.damages, kMetadata, [&] { read_snapshot_record(directory, id); });
+    note_damage(found.damages, kMetadata,
+                [&] { check_disks(manifest, read_snapshot_record(directory, id)); });
 }
 
 }  // namespace

@@ -16,12 +16,7 @@ const char* const kId = "snap_00000001";
 class VerifyTest : public testing::Test {
  protected:
   VerifyTest() {
-    SnapshotRecord record;
-    record.id = kId;
-    record.vm_name = "web";
-    record.uuid = "u";
-    record.engine = "qemu";
-    put("metadata.json", to_json_text(record));
+    describe(true);
     put("state", "device state");
     put("memory", std::string(9000, 'm'));
     put("rootfs.ext4", std::string(9000, 'd'));
@@ -30,6 +25,15 @@ class VerifyTest : public testing::Test {
     write_labels(folder_.fd(), {"clean", {}, false});
   }
 
+  void describe(bool has_disk) {
+    SnapshotRecord record;
+    record.id = kId;
+    record.vm_name = "web";
+    record.uuid = "u";
+    record.engine = "qemu";
+    record.has_disk = has_disk;
+    put("metadata.json", to_json_text(record));
+  }
   void put(const std::string& name, std::string_view text) {
     write_file_atomically(folder_.fd(), name, text);
   }
@@ -97,6 +101,15 @@ TEST_F(VerifyTest, ASnapshotUnderAnotherIdIsDamaged) {
 TEST_F(VerifyTest, AWholeManifestOfTooLittleIsDamaged) {
   seal({"metadata.json", "memory", "rootfs.ext4", "ssh_key"});
   EXPECT_EQ(damaged(), "manifest state");
+}
+
+TEST_F(VerifyTest, OneWithoutItsDiskIsWholeIfItWasTakenSo) {
+  remove_tree(folder_.fd(), "rootfs.ext4");
+  seal({"metadata.json", "state", "memory", "ssh_key"});
+  EXPECT_EQ(damaged(), "metadata.json");
+  describe(false);
+  seal({"metadata.json", "state", "memory", "ssh_key"});
+  EXPECT_EQ(damaged(), "");
 }
 
 TEST_F(VerifyTest, TheGoProgramsHaveNoDigests) {

@@ -166,3 +166,9 @@ f = os.open(sys.argv[1], os.O_RDONLY); print(os.lseek(f, 0, os.SEEK_DATA))' "$sn
   k_exits 0 snapshot ls --json
   [[ $(jq -c '[.snapshots[].durable]' <<< "$output") == "[true,false]" ]]
 }
+
+@test "one taken with --no-disk is ok without a disk" {
+  k_exits 0 snapshot create web --no-disk
+  k_exits 0 snapshot verify "$output"
+  k_exits 0 store check
+}
