@@ -58,10 +58,12 @@ struct RestoreOptions {
   std::string name;                               // empty: one is made up
   std::string snapshot;                           // id, unique beginning of an id, or name
   std::optional<std::vector<PortForward>> ports;  // absent: the snapshot's guest ports on free host ports
+  // absent: the snapshot's. kNone for a guest with a network device: it keeps the device, which leads
+  // nowhere.
   std::optional<NetworkMode> network;
   EngineChoice engine;
-  bool force =
-      false;  // passes over the checks that are judgement (CPU model, engine version), never over damage
+  bool force = false;   // passes over the checks that are judgement (CheckRow::judgement), never over damage
+  bool verify = false;  // reads all of the snapshot first and compares it with its digests
 };
 
 // Keeps a tied VM alive; its destruction lets the monitor end and remove it.
@@ -228,7 +230,11 @@ class KNALLER_API Manager {
   Started start(const VmOptions& vm, const StartOptions& options = {});  // a new VM
   Started start_existing(const std::string& name,
                          const StartOptions& options = {});  // a stopped one, as configured
+  // Throws the error of the first row of check_restore() that failed, before anything is touched.
   Started restore(const RestoreOptions& restore, const StartOptions& options = {});
+  // Everything that restore() checks first, one row a check, in its order. Starts and changes nothing. Throws
+  // for a snapshot that does not exist; whatever else is wrong is a row.
+  std::vector<CheckRow> check_restore(const RestoreOptions& restore, std::stop_token stop = {});
   void stop(const std::string& name, const StopOptions& options = {});
   VmInfo restart(const std::string& name, const StopOptions& stop = {}, const StartOptions& start = {});
   void remove(const std::string& name, const RemoveOptions& options = {});

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "knaller/error.h"
+
 namespace knaller {
 inline namespace v0 {
 
@@ -254,6 +256,10 @@ struct CheckRow {
   std::string name;    // "KVM", "pasta"
   std::string detail;  // what was found
   std::string remedy;  // the exact command that mends it; empty when there is nothing to do
+  // Of Manager::check_restore(): the error with which a restore would end, and whether RestoreOptions::force
+  // passes over it.
+  std::optional<Code> code = std::nullopt;
+  bool judgement = false;
 };
 
 }  // namespace v0

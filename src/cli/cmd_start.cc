@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/console_filter.h"
 #include "cli/creation.h"
@@ -183,11 +184,26 @@ int start_in_foreground(Context& context, const std::string& name) {
   return exit_code;
 }
 
+int check_snapshot(Context& context, const std::string& snapshot, const std::string& name) {
+  const RestoreOptions restore = restore_options(context, snapshot, name);
+  std::vector<CheckRow> rows;
+  suggest_snapshot(context, snapshot,
+                   [&] { rows = context.manager().check_restore(restore, context.stop()); });
+  print_checks(context, rows);
+  for (const CheckRow& row : rows)
+    if (row.result == CheckRow::Result::kFailed) return exit_code_of(row.code.value_or(Code::kInternal));
+  return 0;
+}
+
 }  // namespace
 
 int cmd_start(Context& context) {
   const Invocation& args = context.args();
   const auto names = names_to_start(args);
+  if (const auto snapshot = args.value("from-snapshot"); snapshot && args.has("check")) {
+    if (names.size() > 1) throw Error(Code::kInvalidArgument, "--check takes one name at most");
+    return check_snapshot(context, *snapshot, names[0]);
+  }
   const bool detach = args.has("detach");
   if (detach && args.has("rm"))
     throw Error(Code::kInvalidArgument, "--rm and --detach exclude each other",

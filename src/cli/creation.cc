@@ -15,13 +15,15 @@
 namespace knaller::cli {
 namespace {
 
-constexpr std::array<std::string_view, 15> kCreationFlags{
-    "image",  "cpus",   "mem",    "disk",        "port",      "network", "from-snapshot", "force",
-    "kernel", "rootfs", "initrd", "kernel-args", "on-reboot", "engine",  "firecracker"};
+constexpr std::array<std::string_view, 17> kCreationFlags{
+    "image",         "cpus",        "mem",       "disk",   "port",       "network",
+    "from-snapshot", "force",       "check",     "verify", "kernel",     "rootfs",
+    "initrd",        "kernel-args", "on-reboot", "engine", "firecracker"};
 constexpr std::array<std::string_view, 3> kLimits{"network-bandwidth", "disk-bandwidth", "disk-iops"};
 // Fixed by a snapshot.
 constexpr std::array<std::string_view, 9> kNotWithSnapshot{
     "image", "cpus", "mem", "disk", "kernel", "rootfs", "initrd", "kernel-args", "on-reboot"};
+constexpr std::array<std::string_view, 3> kOnlyWithSnapshot{"force", "check", "verify"};
 
 void refuse_limits(const Invocation& args) {
   for (const std::string_view limit : kLimits) {
@@ -120,8 +122,9 @@ VmOptions vm_options(const Context& context) {
   const Invocation& args = context.args();
   const Settings& settings = context.settings();
   refuse_limits(args);
-  if (args.has("force"))
-    throw Error(Code::kInvalidArgument, "--force has a meaning with --from-snapshot only");
+  for (const std::string_view flag : kOnlyWithSnapshot)
+    if (args.has(flag))
+      throw Error(Code::kInvalidArgument, fmt::format("--{} has a meaning with --from-snapshot only", flag));
   VmOptions vm;
   const auto file = [&args](std::string_view flag) {
     const auto path = args.value(flag);
@@ -147,7 +150,7 @@ VmOptions vm_options(const Context& context) {
   return vm;
 }
 
-RestoreOptions restore_options(const Context& context, const std::string& snapshot) {
+RestoreOptions restore_options(const Context& context, const std::string& snapshot, const std::string& name) {
   const Invocation& args = context.args();
   refuse_limits(args);
   for (const std::string_view flag : kNotWithSnapshot)
@@ -155,11 +158,13 @@ RestoreOptions restore_options(const Context& context, const std::string& snapsh
       throw Error(Code::kInvalidArgument, fmt::format("--{} and --from-snapshot exclude each other", flag),
                   "a snapshot is started as it was taken");
   RestoreOptions restore;
+  restore.name = name;
   restore.snapshot = snapshot;
   if (args.has("port")) restore.ports = port_forwards(args);
   if (args.has("network")) restore.network = network_mode({*args.value("network"), "--network"});
   restore.engine = engine_choice(context);
   restore.force = args.has("force");
+  restore.verify = args.has("verify");
   return restore;
 }
 
@@ -168,8 +173,7 @@ Started start_new(Context& context, const std::string& name, bool tie) {
   StartOptions options{.wait = wait_options(context), .tie = tie, .stop = context.stop()};
   Started started;
   if (const auto snapshot = context.args().value("from-snapshot")) {
-    RestoreOptions restore = restore_options(context, *snapshot);
-    restore.name = name;
+    const RestoreOptions restore = restore_options(context, *snapshot, name);
     suggest_snapshot(context, *snapshot, [&] { started = context.manager().restore(restore, options); });
     return started;
   }

@@ -14,7 +14,8 @@ bool has_creation_flags(const Invocation& args);
 
 // Throws for everything that can be judged without the home: numbers, ports, limits that are not enforced.
 VmOptions vm_options(const Context& context);
-RestoreOptions restore_options(const Context& context, const std::string& snapshot);
+// `name`: of the VM; empty: one is made up.
+RestoreOptions restore_options(const Context& context, const std::string& snapshot, const std::string& name);
 WaitOptions wait_options(const Context& context);
 EngineChoice engine_choice(const Context& context);
 

@@ -50,7 +50,10 @@ std::vector<Flag> creation_flags() {
        .help = "Start from a snapshot: its memory, devices and disk",
        .names = Names::kSnapshot},
       {.name = "force",
-       .help = "With --from-snapshot: pass over doubts about CPU model or engine version, never over damage"},
+       .help = "With --from-snapshot: pass over doubts about CPU, TSC, memory or engine version, never over "
+               "damage"},
+      {.name = "verify",
+       .help = "With --from-snapshot: read all of the snapshot first and compare it with its digests"},
       {.name = "kernel",
        .value = "FILE",
        .help = "A kernel of your own instead of an image",
@@ -96,16 +99,25 @@ Command start_command() {
           "What is booted: --image, else KNALLER_IMAGE or the configuration file, else vmlinux and "
           "rootfs.ext4 "
           "when both lie in the home directory (as the Go program has it), else the image 'tiny', which is "
-          "built first if need be.",
+          "built first if need be.\n\n"
+          "A snapshot is checked before anything is touched: its files, format and state, the engine, the "
+          "processor, memory, disk space, network and ports. --check prints the checks, starts nothing, and "
+          "exits with the code of the first that failed. With --network none a clone of a VM that had a "
+          "network keeps its network card, which then leads nowhere.",
       .flags = creation_flags(),
       .examples = {{"knaller start -d web -p 8080:80",
                     "a VM in the background, its port 80 at 127.0.0.1:8080"},
                    {"knaller start web2 -d --from-snapshot snap_1a2b3c4d", "a copy of a VM as it was"},
+                   {"knaller start --from-snapshot snap_1a2b3c4d --check", "would it start here?"},
                    {"knaller start --rm", "until Ctrl-C, then gone"}},
       .names = Names::kVm,
       .most = -1,
   };
   start.flags.push_back({.name = "detach", .letter = 'd', .help = "Leave the VM running in the background"});
+  start.flags.push_back({.name = "check",
+                         .help =
+                             "With --from-snapshot: only check whether it can be started here, and say what "
+                             "would be in the way"});
   start.flags.push_back({.name = "rm", .help = "Remove the VM when it ends or this command does"});
   return start;
 }

@@ -146,7 +146,9 @@ Json to_json(const CheckRow& check) {
   return {{"name", check.name},
           {"result", result_name(check.result)},
           {"detail", or_null(check.detail)},
-          {"remedy", or_null(check.remedy)}};
+          {"remedy", or_null(check.remedy)},
+          {"code", check.code ? Json(to_string(*check.code)) : Json(nullptr)},
+          {"judgement", check.judgement}};
 }
 
 std::string_view status_name(VerifyResult::Status status) {

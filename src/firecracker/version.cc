@@ -69,10 +69,11 @@ Version parse_version(std::string_view text) {
 }
 
 Version query_version(const std::string& binary, const Deadline& deadline) {
-  SpawnOptions options;
-  options.argv = {binary, "--version"};
-  const std::string output = run_checked(std::move(options), deadline);
-  const std::string_view line = std::string_view(output).substr(0, output.find('\n'));
+  return version_in(run_checked({.argv = {binary, "--version"}}, deadline), binary);
+}
+
+Version version_in(std::string_view output, const std::string& binary) {
+  const std::string_view line = output.substr(0, output.find('\n'));
   const size_t space = line.rfind(' ');
   Version version;
   try {

@@ -32,6 +32,8 @@ Version parse_version(std::string_view text);
 // Runs `BINARY --version` and reads "Firecracker v1.7.0" from its first line. kUnsupported when it says
 // something else or is older than 1.7.0.
 Version query_version(const std::string& binary, const Deadline& deadline);
+// The same from what `binary` printed. Pure.
+Version version_in(std::string_view output, const std::string& binary);
 
 struct Features {
   bool network_overrides = false;       // on load: 1.12.0

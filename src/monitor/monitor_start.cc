@@ -67,7 +67,8 @@ void Monitor::begin_launch(const Json& message) {
       loop_, directory_->fd(),
       [this](ConnectionId connection, const Json& request) { on_request(connection, request); },
       [this](ConnectionId connection) { on_connection_end(connection); });
-  if (spec_.network) network_ = std::make_unique<NetworkKeeper>(loop_, spec_.pasta_binary, *spec_.network);
+  if (spec_.network && !spec_.pasta_binary.empty())
+    network_ = std::make_unique<NetworkKeeper>(loop_, spec_.pasta_binary, *spec_.network);
   report_phase("prepare", began_);
   start_engine(spec_.load.empty() ? spec_.boot : spec_.load);
 }
@@ -77,7 +78,10 @@ void Monitor::start_engine(const std::vector<firecracker::Request>& requests) {
   network_ready_ = false;
   step_began_ = steady_clock::now();
   std::optional<EngineNetwork> network;
-  if (network_) network = EngineNetwork{network_->plan(), network_->host()};
+  if (network_)
+    network = EngineNetwork{network_->plan(), network_->host()};
+  else if (spec_.network)
+    network = EngineNetwork{*spec_.network, {}};
   engine_ = std::make_unique<EngineRun>(
       loop_, *directory_, spec_, network, *logs_,
       EngineCallbacks{

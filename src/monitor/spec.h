@@ -32,7 +32,8 @@ struct LaunchSpec {
   std::vector<firecracker::Request> load;  // when not empty: instead of `boot` for the first start
 
   std::optional<net::Plan> network;
-  std::string pasta_binary;  // absolute; needed with `network`
+  // Absolute. Empty with `network`: its devices are there, and lead nowhere.
+  std::string pasta_binary;
 
   // A file of jail/ and the absolute path at which the engine must see it too (snapshots of the Go program).
   std::vector<std::pair<std::string, std::string>> binds;

@@ -5,26 +5,17 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
-#include "base/deadline.h"
 #include "base/error.h"
 #include "base/text.h"
 
 namespace knaller::qemu {
 namespace {
-
-uint64_t raw_nanoseconds() {
-  timespec time = {};
-  ::clock_gettime(CLOCK_MONOTONIC_RAW, &time);
-  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
-}
 
 bool cpu_virtualises() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
@@ -43,30 +34,6 @@ std::string tap_refusal(const std::string& name, std::string_view step) {
 bool is_kvm_usable() {
   const UniqueFd kvm(::open("/dev/kvm", O_RDWR | O_CLOEXEC));
   return kvm && cpu_virtualises();
-}
-
-TscMeter::Sample TscMeter::sample() {
-  // The tightest of some pairs, so that a preemption between the two clocks is not measured.
-  Sample best = {};
-  uint64_t narrowest = ~0ULL;
-  for (int i = 0; i < 8; ++i) {
-    const uint64_t before = raw_nanoseconds();
-    const uint64_t ticks = __rdtsc();
-    const uint64_t after = raw_nanoseconds();
-    if (after - before >= narrowest) continue;
-    narrowest = after - before;
-    best = {ticks, before + narrowest / 2};
-  }
-  return best;
-}
-
-uint64_t TscMeter::khz(std::chrono::milliseconds least) const {
-  const uint64_t wanted = static_cast<uint64_t>(least.count()) * 1'000'000;
-  const uint64_t passed = raw_nanoseconds() - first_.nanoseconds;
-  if (passed < wanted) pause_for(std::chrono::microseconds((wanted - passed) / 1000 + 1), Deadline::never());
-  const Sample now = sample();
-  return static_cast<uint64_t>(static_cast<unsigned __int128>(now.ticks - first_.ticks) * 1'000'000 /
-                               (now.nanoseconds - first_.nanoseconds));
 }
 
 UniqueFd open_tap(const std::string& name, TapFrames frames) {

@@ -1,10 +1,7 @@
-// What this host offers to a VM: hardware virtualisation, the frequency of its time stamp counter, TAP
-// devices.
+// What this host offers to a VM: hardware virtualisation and TAP devices.
 #ifndef KNALLER_QEMU_HOST_H_
 #define KNALLER_QEMU_HOST_H_
 
-#include <chrono>
-#include <cstdint>
 #include <string>
 
 #include "base/fd.h"
@@ -14,24 +11,6 @@ namespace knaller::qemu {
 // /dev/kvm opens read-write and the CPU shows vmx or svm. Some hosts have a /dev/kvm on which guests hang;
 // those show neither. Asks the CPU itself: a jail's /proc has no cpuinfo.
 bool is_kvm_usable();
-
-// Measures the time stamp counter against CLOCK_MONOTONIC_RAW from its construction on, so that the time
-// until the VM starts is used.
-class TscMeter {
- public:
-  TscMeter() : first_(sample()) {}
-  // Waits until at least `least` has passed since the construction: 10 ms give some 10 parts in a million.
-  uint64_t khz(std::chrono::milliseconds least = std::chrono::milliseconds(10)) const;
-
- private:
-  struct Sample {
-    uint64_t ticks;
-    uint64_t nanoseconds;
-  };
-  static Sample sample();
-
-  Sample first_;
-};
 
 // With the header that lets a guest leave checksums and segmentation to the host, as QEMU wants it; or the
 // bare frames.

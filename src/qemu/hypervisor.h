@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/tsc.h"
 #include "firecracker/engine_api.h"
 #include "qemu/command_line.h"
 #include "qemu/host.h"

@@ -103,6 +103,10 @@ Home Home::open(const std::string& path, NetworkFileSystem network) {
                     });
 }
 
+std::string Home::network_file_system() const {
+  return network_file_system_at(root_.get());
+}
+
 int Home::folder(Kind kind) const {
   switch (kind) {
     case Kind::kVm:

@@ -40,6 +40,8 @@ class Home {
   const std::string& path() const { return path_; }
   int root() const { return root_.get(); }
   int locks() const { return locks_.get(); }
+  // "NFS", "FUSE", …; empty on a local file system.
+  std::string network_file_system() const;
   int folder(Kind kind) const;
   std::string path_of(Kind kind, const std::string& entry) const;
 

@@ -16,10 +16,12 @@ void add_machine(Json& object, const Machine& m) {
   object["guest_protocol"] = m.guest_protocol;
   object["has_ssh"] = m.has_ssh;
   object["network"] = to_text(m.network);
+  object["network_device"] = m.network_device;
   object["ports"] = ports_to_json(m.ports);
   object["network_of"] = m.network_of;
   object["engine"] = m.engine;
   object["engine_version"] = m.engine_version;
+  object["state_version"] = m.state_version;
 }
 
 void read_basic_machine(const JsonReader& reader, const std::string& what, Machine& m) {
@@ -38,9 +40,11 @@ void read_machine(const JsonReader& reader, const std::string& what, Machine& m)
   m.guest_protocol = static_cast<int>(reader.integer_or("guest_protocol", 0, 0, 1000));
   m.has_ssh = reader.boolean_or("has_ssh", false);
   m.network = network_from_text(reader.string_or("network", "rootless"), what);
+  m.network_device = reader.boolean_or("network_device", m.network != NetworkMode::kNone);
   m.network_of = reader.string_or("network_of", "");
   m.engine = reader.string("engine");
   m.engine_version = reader.string_or("engine_version", "");
+  m.state_version = reader.string_or("state_version", "");
 }
 
 }  // namespace knaller::store

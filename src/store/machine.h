@@ -28,12 +28,16 @@ struct Machine {
   bool has_ssh = false;  // knaller's key is in the guest
 
   NetworkMode network = NetworkMode::kRootless;
+  // The guest has a network device, which its saved state names. A clone may be cut off the network
+  // (NetworkMode::kNone) and keep it.
+  bool network_device = false;
   std::vector<PortForward> ports;  // of a VM as asked for (host 0: leased), of a snapshot as bound
   std::string
       network_of;  // the Go program's VM name from which TAP, MAC and addresses derive; "" for knaller's own
 
   std::string engine;  // "firecracker", "qemu"
   std::string engine_version;
+  std::string state_version;  // of the state that it writes, as the engine calls it: "10.0.0"; may be empty
 };
 
 // Adds the machine's members to `object`.

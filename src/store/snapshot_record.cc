@@ -11,21 +11,13 @@ namespace {
 constexpr int kFormat = 1;
 const char* const kMetadata = "metadata.json";
 
-Json cpu_to_json(const CpuIdentity& cpu) {
-  return {{"vendor", cpu.vendor}, {"family", cpu.family}, {"model", cpu.model}, {"name", cpu.name}};
-}
-
-CpuIdentity cpu_from_json(const Json& json, const std::string& what) {
-  const JsonReader reader(json, what);
-  return {reader.string_or("vendor", ""), reader.integer_or("family", 0, 0, 1 << 20),
-          reader.integer_or("model", 0, 0, 1 << 20), reader.string_or("name", "")};
-}
-
 void read_own_fields(const JsonReader& reader, const std::string& what, SnapshotRecord& r) {
   read_machine(reader, what, r);
   r.uuid = reader.string("uuid");
   r.vm_uuid = reader.string_or("vm_uuid", "");
   r.cpu = cpu_from_json(reader.object("cpu"), what + ": cpu");
+  r.kernel = reader.string_or("kernel", "");
+  r.tsc_khz = static_cast<uint64_t>(reader.integer_or("tsc_khz", 0, 0, INT64_MAX));
   r.ssh_host_keys = reader.string_or("ssh_host_keys", "");
   r.parent = reader.string_or("parent", "");
   r.paused = std::chrono::microseconds(reader.integer_or("pause_us", 0, 0, int64_t{1} << 50));
@@ -48,6 +40,8 @@ std::string to_json_text(const SnapshotRecord& r) {
       {"uuid", r.uuid},
       {"vm_uuid", r.vm_uuid},
       {"cpu", cpu_to_json(r.cpu)},
+      {"kernel", r.kernel},
+      {"tsc_khz", r.tsc_khz},
       {"ssh_host_keys", r.ssh_host_keys},
       {"parent", r.parent},
       {"pause_us", r.paused.count()},
@@ -80,6 +74,7 @@ SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& ex
   if (r.is_foreign()) {
     read_basic_machine(reader, what, r);
     r.network_of = r.vm_name;
+    r.network_device = true;
   } else {
     read_own_fields(reader, what, r);
   }
@@ -88,23 +83,6 @@ SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& ex
 
 SnapshotRecord read_snapshot_record(int directory, const SnapshotId& id) {
   return parse_snapshot_record(read_entry_file(directory, kMetadata), id);
-}
-
-CpuIdentity host_cpu() {
-  CpuIdentity cpu;
-  const std::string text = read_file("/proc/cpuinfo", 16 << 20);
-  for (const std::string_view line : split(text, '\n')) {
-    if (line.empty()) break;  // one processor is enough
-    const size_t colon = line.find(':');
-    if (colon == std::string_view::npos) continue;
-    const std::string_view key = trim(line.substr(0, colon));
-    const std::string_view value = trim(line.substr(colon + 1));
-    if (key == "vendor_id") cpu.vendor = value;
-    if (key == "model name") cpu.name = value;
-    if (key == "cpu family") cpu.family = parse_integer(value, 0, 1 << 20).value_or(0);
-    if (key == "model") cpu.model = parse_integer(value, 0, 1 << 20).value_or(0);
-  }
-  return cpu;
 }
 
 }  // namespace knaller::store

@@ -9,20 +9,11 @@
 
 #include "base/file.h"
 #include "knaller/types.h"
+#include "store/cpu.h"
 #include "store/machine.h"
 #include "store/names.h"
 
 namespace knaller::store {
-
-struct CpuIdentity {
-  std::string vendor;  // "AuthenticAMD"
-  int64_t family = 0;
-  int64_t model = 0;
-  std::string name;
-
-  bool operator==(const CpuIdentity&) const = default;
-};
-CpuIdentity host_cpu();
 
 // A record of the Go program has format 0, and of the machine only processors, memory and ports.
 struct SnapshotRecord : Machine {
@@ -33,7 +24,10 @@ struct SnapshotRecord : Machine {
   int format = 1;
   std::string uuid;
   std::string vm_uuid;
+  // Of the host on which it was taken.
   CpuIdentity cpu;
+  std::string kernel;         // "6.1.0-13-amd64"; empty in records of before this was noted
+  uint64_t tsc_khz = 0;       // 0 in such records
   std::string ssh_host_keys;  // lines of known_hosts, required of every clone
   std::string parent;
   std::chrono::microseconds paused{0};

@@ -17,6 +17,11 @@ std::string netmask_of(int prefix) {
   return fmt::format("{}.{}.{}.{}", mask >> 24, (mask >> 16) & 255, (mask >> 8) & 255, mask & 255);
 }
 
+net::Plan plan_with(const store::VmRecord& record, std::vector<PortForward> ports) {
+  return record.network_of.empty() ? net::standard_plan(std::move(ports))
+                                   : net::go_plan(record.network_of, std::move(ports));
+}
+
 std::string own_image_args(const store::VmRecord& record, const GuestArgs& guest) {
   image::KernelArgs args{.overlay = record.has_base,
                          .hostname = record.name,
@@ -45,8 +50,12 @@ std::optional<net::Plan> network_plan(const store::VmRecord& record) {
   if (record.network == NetworkMode::kNone) return std::nullopt;
   std::vector<PortForward> ports{{.host = 0, .guest = kSshPort}};
   ports.insert(ports.end(), record.ports.begin(), record.ports.end());
-  return record.network_of.empty() ? net::standard_plan(std::move(ports))
-                                   : net::go_plan(record.network_of, std::move(ports));
+  return plan_with(record, std::move(ports));
+}
+
+std::optional<net::Plan> device_plan(const store::VmRecord& record) {
+  if (record.network == NetworkMode::kNone && record.network_device) return plan_with(record, {});
+  return network_plan(record);
 }
 
 std::string boot_args(const store::VmRecord& record, const GuestArgs& guest) {
@@ -76,7 +85,7 @@ std::vector<firecracker::Request> boot_requests(const store::VmRecord& record) {
   } else {
     requests.push_back(firecracker::put_drive({.id = "rootfs", .path = kRootfs, .root = true}));
   }
-  if (const auto plan = network_plan(record))
+  if (const auto plan = device_plan(record))
     requests.push_back(firecracker::put_network_interface(
         {.id = "eth0", .host_device = plan->tap, .guest_mac = plan->guest_mac}));
   requests.push_back(firecracker::start_instance());

@@ -14,6 +14,8 @@ namespace knaller::vm {
 
 // The network that a VM of this record needs; nothing for `--network none`. Its first port is SSH's.
 std::optional<net::Plan> network_plan(const store::VmRecord& record);
+// The same, or, for a guest with a network device that is cut off, a plan of that device and no ports.
+std::optional<net::Plan> device_plan(const store::VmRecord& record);
 
 struct GuestArgs {
   std::string ssh_key;     // a line of authorized_keys; empty: none is installed

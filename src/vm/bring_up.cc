@@ -43,8 +43,11 @@ monitor::LaunchSpec make_spec(const Context& context, const BringUp& start, cons
   if (!record.boot_args.empty()) spec.boot = boot_requests(record);
   spec.load = start.load;
   spec.network = network_plan(record);
-  if (spec.network) spec.pasta_binary = find_pasta(context);
-  if (spec.network && start.keep_ports) ask_for_last_ports(*spec.network, record);
+  if (spec.network)
+    spec.pasta_binary = find_pasta(context);
+  else
+    spec.network = device_plan(record);
+  if (!spec.pasta_binary.empty() && start.keep_ports) ask_for_last_ports(*spec.network, record);
   spec.binds = start.binds;
   spec.immutable = jail_names(parts_of(record));
   spec.restart_on_reboot = record.on_reboot == OnReboot::kRestart && !spec.boot.empty();

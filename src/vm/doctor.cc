@@ -71,7 +71,7 @@ CheckRow check_qemu(const Context& context) {
 
 CheckRow check_choice(const Context& context) {
   try {
-    const Engine engine = choose_engine({}, context.libexec, soon());
+    const Engine engine = choose_engine(context, {}, soon());
     return ok("engine", fmt::format("{} would be used: {}", engine.kind, engine.reason));
   } catch (const Error& error) {
     return failed("engine", error.what(), error.hint());

@@ -9,32 +9,25 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "store/cpu.h"
+#include "vm/host_facts.h"
 
 namespace knaller::vm {
 namespace {
 
 bool processor_can_virtualise() {
-  const std::string text = read_file("/proc/cpuinfo", 16 << 20);
-  for (const std::string_view line : split(text, '\n')) {
-    if (!line.starts_with("flags")) continue;
-    for (const std::string_view flag : split(line, ' '))
-      if (flag == "vmx" || flag == "svm") return true;
-    return false;
-  }
-  return false;
+  const store::CpuIdentity cpu = store::host_cpu();
+  return store::has_feature(cpu, "vmx") || store::has_feature(cpu, "svm");
 }
 
-// knaller-qemu's --version says its name first, Firecracker's says "Firecracker".
-std::string kind_of_binary(const std::string& binary, const Deadline& deadline) {
-  const std::string out =
-      run_checked({.argv = {binary, "--version"}}, deadline.sooner(std::chrono::seconds(5)));
-  return out.starts_with("knaller-qemu") ? "qemu" : "firecracker";
-}
-
-Engine make_engine(std::string kind, std::string binary, std::string reason, const Deadline& deadline) {
-  Engine engine{std::move(kind), std::move(binary), {}, std::move(reason)};
-  engine.version = firecracker::query_version(engine.binary, deadline);
-  return engine;
+Engine make_engine(const Context& context, std::string binary, std::string reason, const Deadline& deadline) {
+  const EngineFacts facts = engine_facts(context, binary, deadline);
+  return {.kind = facts.kind,
+          .binary = std::move(binary),
+          .version = firecracker::parse_version(facts.version),
+          .state_version = facts.state_version,
+          .qemu_version = facts.qemu_version,
+          .reason = std::move(reason)};
 }
 
 std::string absolute(const std::string& path) {
@@ -50,9 +43,9 @@ std::string find_firecracker(const EngineChoice& choice) {
   return found.empty() ? found : absolute(found);
 }
 
-Engine qemu_engine(const EngineChoice& choice, const std::string& libexec, std::string reason,
+Engine qemu_engine(const Context& context, const EngineChoice& choice, std::string reason,
                    const Deadline& deadline) {
-  const std::string wanted = choice.path.empty() ? libexec + "/knaller-qemu" : choice.path;
+  const std::string wanted = choice.path.empty() ? context.program("knaller-qemu") : choice.path;
   const std::string binary = find_program(wanted);
   if (binary.empty())
     throw Error(Code::kNotFound, fmt::format("there is no engine '{}'", wanted),
@@ -61,7 +54,7 @@ Engine qemu_engine(const EngineChoice& choice, const std::string& libexec, std::
   if (find_program("qemu-system-x86_64").empty() && find_program("/usr/bin/qemu-system-x86_64").empty())
     throw Error(Code::kNotFound, "there is no 'qemu-system-x86_64' to run the VM on",
                 "sudo apt install qemu-system-x86   # or choose --engine firecracker");
-  return make_engine("qemu", absolute(binary), std::move(reason), deadline);
+  return make_engine(context, absolute(binary), std::move(reason), deadline);
 }
 
 }  // namespace
@@ -93,8 +86,8 @@ KvmStatus probe_kvm() {
   return {true, "/dev/kvm opens and the processor can run guests", ""};
 }
 
-Engine choose_engine(const EngineChoice& choice, const std::string& libexec, const Deadline& deadline) {
-  if (choice.kind == EngineKind::kQemu) return qemu_engine(choice, libexec, "asked for", deadline);
+Engine choose_engine(const Context& context, const EngineChoice& choice, const Deadline& deadline) {
+  if (choice.kind == EngineKind::kQemu) return qemu_engine(context, choice, "asked for", deadline);
 
   const bool named = choice.kind == EngineKind::kFirecracker || !choice.path.empty();
   const std::string binary = find_firecracker(choice);
@@ -104,14 +97,12 @@ Engine choose_engine(const EngineChoice& choice, const std::string& libexec, con
                                     : fmt::format("there is no engine '{}'", choice.path),
                 "install Firecracker (https://github.com/firecracker-microvm/firecracker/releases), or "
                 "choose --engine qemu");
-  if (choice.kind == EngineKind::kFirecracker)
-    return make_engine("firecracker", binary, "asked for", deadline);
-  if (named) return make_engine(kind_of_binary(binary, deadline), binary, "asked for", deadline);
+  if (named) return make_engine(context, binary, "asked for", deadline);
 
-  if (binary.empty()) return qemu_engine({}, libexec, "there is no 'firecracker' on PATH", deadline);
+  if (binary.empty()) return qemu_engine(context, {}, "there is no 'firecracker' on PATH", deadline);
   const KvmStatus kvm = probe_kvm();
-  if (!kvm.usable) return qemu_engine({}, libexec, kvm.reason, deadline);
-  return make_engine("firecracker", binary, kvm.reason, deadline);
+  if (!kvm.usable) return qemu_engine(context, {}, kvm.reason, deadline);
+  return make_engine(context, binary, kvm.reason, deadline);
 }
 
 }  // namespace knaller::vm

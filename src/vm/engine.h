@@ -7,6 +7,7 @@
 #include "base/deadline.h"
 #include "firecracker/version.h"
 #include "knaller/types.h"
+#include "vm/context.h"
 
 namespace knaller::vm {
 
@@ -23,13 +24,15 @@ struct Engine {
   std::string kind;  // "firecracker" or "qemu"
   std::string binary;
   firecracker::Version version;
+  std::string state_version;  // as EngineFacts has them
+  std::string qemu_version;
   std::string reason;  // why this one was chosen
 };
 
 std::string_view kind_name(EngineKind kind);
 
 // Throws kNotFound when a binary is missing, kUnsupported for a Firecracker older than 1.7.
-Engine choose_engine(const EngineChoice& choice, const std::string& libexec, const Deadline& deadline);
+Engine choose_engine(const Context& context, const EngineChoice& choice, const Deadline& deadline);
 
 }  // namespace knaller::vm
 

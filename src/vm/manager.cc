@@ -17,6 +17,7 @@
 #include "vm/enter.h"
 #include "vm/images.h"
 #include "vm/list.h"
+#include "vm/preflight.h"
 #include "vm/prune.h"
 #include "vm/snapshot.h"
 #include "vm/snapshot_change.h"
@@ -84,6 +85,9 @@ Started Manager::start_existing(const std::string& name, const StartOptions& opt
 }
 Started Manager::restore(const RestoreOptions& restore, const StartOptions& options) {
   return vm::restore(impl_->context, restore, options);
+}
+std::vector<CheckRow> Manager::check_restore(const RestoreOptions& restore, std::stop_token stop) {
+  return vm::check_restore(impl_->context, restore, std::move(stop));
 }
 void Manager::stop(const std::string& name, const StopOptions& options) {
   vm::stop_vm(impl_->context, name, options);

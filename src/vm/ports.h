@@ -21,6 +21,9 @@ bool is_same_listener(const PortForward& a, const PortForward& b);
 // For ports that the user asked for: kBusy, naming the VM that holds one. What other programs hold
 // pasta finds out.
 void require_free(const Context& context, const std::vector<PortForward>& ports);
+// The same for what other programs hold, as far as a look can tell: in the end pasta's own bind decides.
+// kPermission for ports that this user may not have.
+void require_bindable(const std::vector<PortForward>& ports);
 // For ports that nobody asked for by number: those that are held become 0, "any".
 void lease_held(const Context& context, std::vector<PortForward>& ports);
 

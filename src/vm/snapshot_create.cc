@@ -14,6 +14,7 @@
 #include "store/manifest.h"
 #include "store/vm_record.h"
 #include "vm/capture.h"
+#include "vm/host_facts.h"
 #include "vm/layout.h"
 #include "vm/list.h"
 #include "vm/snapshot.h"
@@ -194,7 +195,7 @@ class Creation {
     record.ports = vm_.bound;
     record.uuid = make_uuid();
     record.vm_uuid = vm_.uuid;
-    record.cpu = store::host_cpu();
+    describe_host(context_, record);
     record.ssh_host_keys = read_file_if_exists(directory_, kKnownHosts).value_or("");
     record.parent = vm_.from_snapshot;
     record.paused = paused_;

@@ -14,6 +14,7 @@
 #include "vm/boot.h"
 #include "vm/bring_up.h"
 #include "vm/engine.h"
+#include "vm/host_facts.h"
 #include "vm/images.h"
 #include "vm/layout.h"
 #include "vm/list.h"
@@ -39,10 +40,12 @@ store::VmRecord new_record(const std::string& name, const VmOptions& vm, const E
   record.vcpus = vm.vcpus;
   record.memory_mib = vm.memory_mib;
   record.network = vm.network;
+  record.network_device = vm.network != NetworkMode::kNone;
   record.ports = vm.ports;
   record.engine = engine.kind;
   record.engine_binary = engine.binary;
   record.engine_version = engine.version.text();
+  record.state_version = engine.state_version;
   record.on_reboot = vm.on_reboot;
   return record;
 }
@@ -160,8 +163,7 @@ Started start_new(const Context& context, const VmOptions& asked, const StartOpt
       [&] { return fmt::format("start '{}'", name); },
       [&] {
         const VmOptions vm = choose_guest(context, asked);
-        const Engine engine =
-            choose_engine(vm.engine, context.libexec, Deadline::after(kLockPatience, options.stop));
+        const Engine engine = choose_engine(context, vm.engine, Deadline::after(kLockPatience, options.stop));
         if (context.home.has(Kind::kVm, name)) fail_existing(name);
         if (!vm.image.empty()) provide_image(context, vm.image, options.stop);
         require_free(context, vm.ports);
@@ -181,6 +183,14 @@ Started start_new(const Context& context, const VmOptions& asked, const StartOpt
 }
 
 namespace {
+
+// The program may be another one than at the last start, at the same place.
+void note_engine(const Context& context, store::VmRecord& record, const StartOptions& options) {
+  const EngineFacts facts =
+      engine_facts(context, record.engine_binary, Deadline::after(kLockPatience, options.stop));
+  record.engine_version = facts.version;
+  record.state_version = facts.state_version;
+}
 
 // With the host ports of the last start where they were leased, unless somebody else has one by now.
 Tie start_again(const Context& context, const std::string& name, int directory, store::VmRecord& record,
@@ -212,6 +222,7 @@ Started start_existing(const Context& context, const std::string& name, const St
                                     "it came from a snapshot that has no kernel of its own",
                                     "start the snapshot again, under another name");
                       require_free(context, record.ports);
+                      note_engine(context, record, options);
                       refresh_jail(directory.get(), parts_of(record), Deadline::never(options.stop));
                       Started started;
                       started.tie = start_again(context, name, directory.get(), record, options);

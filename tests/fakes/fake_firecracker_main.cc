@@ -101,6 +101,10 @@ int run(const std::vector<std::string>& arguments) {
     fmt::print("Firecracker v{}\n\n", script.version);
     return 0;
   }
+  if (options.snapshot_version) {
+    fmt::print("v{}\n", script.state_version);
+    return 0;
+  }
   if (options.help) {
     fmt::print("fake_firecracker {}: takes Firecracker's options, and --script\n", script.version);
     return 0;

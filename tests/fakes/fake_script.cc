@@ -97,9 +97,10 @@ Rule* Script::match(const firecracker::HttpRequest& request) {
 Script parse_script(const std::string& text) {
   const Json json = parse_json(text, "the fake's script", Code::kInvalidArgument);
   const JsonReader reader(json, "the fake's script", Code::kInvalidArgument);
-  check_keys(json, {"version", "guest", "rules"});
+  check_keys(json, {"version", "state_version", "guest", "rules"});
   Script script;
   script.version = reader.string_or("version", script.version);
+  script.state_version = reader.string_or("state_version", script.state_version);
   if (reader.has("guest")) script.guest = parse_guest(reader.object("guest"));
   if (reader.has("rules"))
     for (const Json& rule : reader.array("rules")) script.rules.push_back(parse_rule(rule));

@@ -3,7 +3,7 @@
 // with a brace) as it stands. A jail passes on neither, so a copy of the program may also carry its script:
 // appended to the file, after "\n--fake-script--\n".
 //
-//   {"version": "1.16.1",
+//   {"version": "1.16.1", "state_version": "10.0.0",
 //    "guest": {"ready_ms": 5, "ready": "knaller: ready\n", "boot": "text at the start", "on_ctrl_alt_del":
 //    "reboot",
 //              "tick_ms": 0},
@@ -61,6 +61,7 @@ struct Guest {
 
 struct Script {
   std::string version = "1.16.1";
+  std::string state_version = "10.0.0";  // what --snapshot-version says
   Guest guest;
   std::vector<Rule> rules;
 

@@ -1,0 +1,301 @@
+#include "vm/preflight.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "store/fields.h"
+#include "vm/host_facts.h"
+#include "vm/layout.h"
+#include "vm/ports.h"
+#include "vm/preflight_rows.h"
+#include "vm/snapshot.h"
+#include "vm/snapshot_files.h"
+
+namespace knaller::vm {
+namespace {
+
+using store::SnapshotRecord;
+
+CheckRow row_of(std::string name, const Error& error) {
+  // Of a snapshot, a file that is not there is damage.
+  const bool missing = error.code() == Code::kNotFound;
+  return refused(std::move(name), missing ? Code::kCorrupt : error.code(), error.what(),
+                 missing ? "the snapshot is incomplete: remove it" : error.hint());
+}
+
+// Metadata of a newer format, unless it is damage that looks like it.
+CheckRow newer_format_row(int directory, const Error& error, const Deadline& deadline) {
+  try {
+    check_metadata_digest(directory, deadline);
+  } catch (const Error& damage) {
+    if (damage.code() == Code::kCorrupt) return row_of("files", damage);
+  }
+  return row_of("format", error);
+}
+
+CheckRow files_row(const Context& context, int directory, const SnapshotRecord& record, bool verify,
+                   const Deadline& deadline) {
+  if (verify) context.step(fmt::format("verifying {}", record.id));
+  const std::string found =
+      check_snapshot_files(directory, record, verify, deadline, [&](uint64_t done, uint64_t total) {
+        context.tell({.kind = EventKind::kProgress, .done = done, .total = total});
+      });
+  if (verify && record.is_foreign())
+    return doubtful("files", found + "; the Go program stores no digests to verify it by");
+  return passed("files", found);
+}
+
+// --- The engine and the host
+
+CheckRow engine_row(const SnapshotRecord& record, const Engine& engine) {
+  const std::string needed = record.is_foreign() ? "firecracker" : record.engine;
+  if (engine.kind == needed)
+    return passed("engine", fmt::format("{} {} ({})", engine.kind, engine.version.text(), engine.binary));
+  return refused(
+      "engine", Code::kUnsupported,
+      fmt::format("its state is of {}, and {} would run it ({})", needed, engine.kind, engine.reason),
+      "a saved state can only be loaded by the kind of engine that wrote it: " +
+          std::string(needed == "firecracker" ? "start it on a host with Firecracker and KVM"
+                                              : "start it with --engine qemu"));
+}
+
+Engine engine_for(const Context& context, const SnapshotRecord& record, EngineChoice choice,
+                  const Deadline& deadline) {
+  if (choice.kind == EngineKind::kAuto && choice.path.empty() && record.engine == "qemu")
+    choice.kind = EngineKind::kQemu;
+  return choose_engine(context, choice, deadline);
+}
+
+TscUse tsc_use(bool kvm, const store::CpuIdentity& here) {
+  if (!kvm) return TscUse::kEmulated;
+  return store::has_feature(here, "tsc_scale") ? TscUse::kScaled : TscUse::kAsItIs;
+}
+
+// KVM shows the guest the host's processor: a state of another one may load and crash later. QEMU's emulated
+// one is the same everywhere.
+void add_processor_rows(const Context& context, const SnapshotRecord& record, bool kvm, uint64_t guest_khz,
+                        std::vector<CheckRow>& rows) {
+  const store::CpuIdentity here = store::host_cpu();
+  rows.push_back(kvm ? cpu_row(record.cpu, here) : passed("CPU", "emulated: the same on every host"));
+  rows.push_back(tsc_row(guest_khz, guest_khz == 0 ? 0 : host_tsc_khz(context), tsc_use(kvm, here)));
+}
+
+void add_state_rows(const Context& context, int directory, const SnapshotRecord& record, const Engine& engine,
+                    std::vector<CheckRow>& rows) {
+  if (record.is_foreign()) {
+    rows.push_back(firecracker_state_row({}, {engine.state_version, engine.version.text()}));
+    rows.push_back(doubtful("CPU", "the Go program does not say on which it was taken"));
+  } else if (engine.kind == "qemu") {
+    const QemuOrigin origin = parse_qemu_origin(store::read_entry_file(directory, kState, 64 << 20));
+    rows.push_back(qemu_state_row(origin, engine.qemu_version, probe_kvm().usable));
+    add_processor_rows(context, record, origin.accelerator == "kvm", origin.tsc_khz, rows);
+  } else {
+    rows.push_back(firecracker_state_row({record.state_version, record.engine_version},
+                                         {engine.state_version, engine.version.text()}));
+    add_processor_rows(context, record, true, record.tsc_khz, rows);
+  }
+}
+
+uint64_t available_memory() {
+  const std::string text = read_file("/proc/meminfo", 64 << 10);
+  for (const std::string_view line : split(text, '\n')) {
+    if (!line.starts_with("MemAvailable:")) continue;
+    const std::string_view number = trim(line.substr(line.find(':') + 1));
+    const auto kib = parse_integer(number.substr(0, number.find(' ')), 0, INT64_MAX >> 10);
+    if (kib) return static_cast<uint64_t>(*kib) << 10;
+  }
+  fail(Code::kUnsupported, "/proc/meminfo does not say how much memory is available");
+}
+
+uint64_t allocated_in(int directory, const std::string& name) {
+  return allocated_bytes(open_untrusted(directory, name).get());
+}
+
+CheckRow free_space_row(const Context& context, int directory, const SnapshotRecord& record) {
+  if (!record.has_disk)
+    return refused("disk space", Code::kUnsupported,
+                   "it was taken without its disk (--no-disk), so knaller has none to start it with");
+  struct statvfs space {};
+  struct statfs system {};
+  const int home = context.home.folder(store::Kind::kVm);
+  if (::fstatvfs(home, &space) != 0 || ::fstatfs(home, &system) != 0)
+    fail_errno("ask for the free space of knaller's home");
+  const bool may_share = system.f_type == BTRFS_SUPER_MAGIC || system.f_type == XFS_SUPER_MAGIC;
+  const auto blocks = ::geteuid() == 0 ? space.f_bfree : space.f_bavail;
+  return space_row(static_cast<uint64_t>(blocks) * space.f_frsize,
+                   allocated_in(directory, record.has_base ? kDisk : kRootfs), may_share);
+}
+
+CheckRow file_system_row(const Context& context) {
+  const std::string network = context.home.network_file_system();
+  if (network.empty()) return passed("file system", "knaller's home is on a local one");
+  return doubtful("file system", fmt::format("knaller's home is on {}, whose locks may fail", network));
+}
+
+// --- What was asked for
+
+CheckRow name_row(const Context& context, const std::string& name) {
+  if (name.empty()) return passed("name", "one is made up");
+  store::Name::parse(name);
+  if (!context.home.has(store::Kind::kVm, name)) return passed("name", fmt::format("'{}' is free", name));
+  return refused("name", Code::kAlreadyExists, fmt::format("there is a VM '{}' already", name),
+                 fmt::format("choose another name, or remove it: knaller rm {}", name));
+}
+
+// Why a clone can't have the network that was asked for; empty when it can.
+CheckRow network_mode_row(const SnapshotRecord& record, const RestoreOptions& asked) {
+  const NetworkMode mode = network_of_clone(record, asked);
+  const bool ports = asked.ports && !asked.ports->empty();
+  const std::string name = "network";
+  if (mode != NetworkMode::kNone && !record.network_device)
+    return refused(name, Code::kUnsupported,
+                   "its VM had no network device, and a saved state keeps the devices that it has",
+                   "leave out --network, or take the snapshot of a VM that was started with a network");
+  if (mode == NetworkMode::kNone && ports && !record.network_device)
+    return refused(name, Code::kUnsupported,
+                   "its VM had no network device, so no port can be forwarded to a clone");
+  if (mode == NetworkMode::kNone && ports)
+    return refused(name, Code::kInvalidArgument, "without a network no port can be forwarded",
+                   "leave out --port or --network none");
+  if (mode != NetworkMode::kNone) return passed(name, std::string(store::to_text(mode)));
+  return passed(name,
+                record.network_device ? "none: the guest keeps its device, which leads nowhere" : "none");
+}
+
+CheckRow tap_row() {
+  const UniqueFd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+  if (tun) return passed("TAP", "/dev/net/tun opens");
+  const Error error = errno_error(errno, "open /dev/net/tun");
+  return refused("TAP", error.code() == Code::kPermission ? Code::kPermission : Code::kUnsupported,
+                 error.message(),
+                 error.code() == Code::kPermission ? "sudo chmod 0666 /dev/net/tun" : "sudo modprobe tun");
+}
+
+CheckRow pasta_row(const Context& context) {
+  const std::string wanted = context.pasta.empty() ? "pasta" : context.pasta;
+  const std::string found = find_program(wanted);
+  if (!found.empty()) return passed("pasta", found);
+  return refused("pasta", Code::kNotFound,
+                 fmt::format("there is no '{}', which gives VMs their network", wanted),
+                 "sudo apt install passt   # or start it with --network none");
+}
+
+CheckRow ports_row(const Context& context, const SnapshotRecord& record, const RestoreOptions& asked) {
+  if (!asked.ports) {
+    if (record.ports.empty()) return passed("ports", "none asked for");
+    return passed("ports", "those of the snapshot, or others where they are taken");
+  }
+  require_free(context, *asked.ports);
+  require_bindable(*asked.ports);
+  return passed("ports", asked.ports->empty() ? "none asked for" : "those asked for are free");
+}
+
+void add_network_rows(const Context& context, const SnapshotRecord& record, const RestoreOptions& asked,
+                      const std::function<void(std::string, std::function<CheckRow()>)>& add) {
+  add("network", [&] { return network_mode_row(record, asked); });
+  if (record.network_device) add("TAP", tap_row);
+  if (network_of_clone(record, asked) == NetworkMode::kNone) return;
+  add("pasta", [&] { return pasta_row(context); });
+  add("ports", [&] { return ports_row(context, record, asked); });
+}
+
+void pass_over_judgement(std::vector<CheckRow>& rows) {
+  for (CheckRow& row : rows) {
+    if (row.result != CheckRow::Result::kFailed || !row.judgement) continue;
+    row.result = CheckRow::Result::kWarning;
+    row.detail += "; passed over by --force";
+  }
+}
+
+// False when there is no record, so that nothing else can be said.
+bool read_record(const Context& context, Preflight& preflight, int directory, const store::SnapshotId& id,
+                 bool verify, const Deadline& deadline) {
+  try {
+    preflight.record = store::read_snapshot_record(directory, id);
+  } catch (const Error& error) {
+    preflight.rows.push_back(error.code() == Code::kUnsupported ? newer_format_row(directory, error, deadline)
+                                                                : row_of("files", error));
+    return false;
+  }
+  const SnapshotRecord& record = *preflight.record;
+  preflight.rows.push_back(passed("format", record.is_foreign() ? "the Go program's, which has no number"
+                                                                : fmt::format("{}", record.format)));
+  try {
+    preflight.rows.push_back(files_row(context, directory, record, verify, deadline));
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled || error.code() == Code::kTimeout) throw;
+    preflight.rows.push_back(row_of("files", error));
+    preflight.record.reset();
+  }
+  return preflight.record.has_value();
+}
+
+}  // namespace
+
+NetworkMode network_of_clone(const SnapshotRecord& record, const RestoreOptions& asked) {
+  return asked.network.value_or(record.network);
+}
+
+Preflight run_preflight(const Context& context, const RestoreOptions& asked, const store::SnapshotId& id,
+                        int directory, const Deadline& deadline) {
+  Preflight preflight;
+  std::vector<CheckRow>& rows = preflight.rows;
+  if (!read_record(context, preflight, directory, id, asked.verify, deadline)) return preflight;
+  const SnapshotRecord& record = *preflight.record;
+
+  const auto guarded = [&](const std::string& name, const auto& check) {
+    try {
+      check();
+    } catch (const Error& error) {
+      if (error.code() == Code::kCancelled) throw;
+      rows.push_back(refused(name, error.code(), error.what(), error.hint()));
+    }
+  };
+  const auto add = [&](std::string name, const std::function<CheckRow()>& check) {
+    guarded(name, [&] { rows.push_back(check()); });
+  };
+  guarded("engine", [&] {
+    Engine engine = engine_for(context, record, asked.engine, deadline);
+    rows.push_back(engine_row(record, engine));
+    if (rows.back().result != CheckRow::Result::kFailed) preflight.engine = std::move(engine);
+  });
+  if (preflight.engine)
+    guarded("state version", [&] { add_state_rows(context, directory, record, *preflight.engine, rows); });
+  add("memory", [&] {
+    return memory_row(available_memory(), allocated_in(directory, kMemory), record.memory_mib << 20);
+  });
+  add("disk space", [&] { return free_space_row(context, directory, record); });
+  add("file system", [&] { return file_system_row(context); });
+  add("name", [&] { return name_row(context, asked.name); });
+  add_network_rows(context, record, asked, add);
+  if (asked.force) pass_over_judgement(rows);
+  return preflight;
+}
+
+void require_passed(const Preflight& preflight, const store::SnapshotId& id) {
+  for (const CheckRow& row : preflight.rows) {
+    if (row.result != CheckRow::Result::kFailed) continue;
+    std::string hint = row.remedy.empty() ? "" : row.remedy + "\n";
+    if (row.judgement) hint += "pass over this check with --force\n";
+    hint += fmt::format("see all that is checked: knaller start --from-snapshot {} --check", id.str());
+    throw Error(row.code.value_or(Code::kInternal), fmt::format("{}: {}", row.name, row.detail), hint);
+  }
+}
+
+std::vector<CheckRow> check_restore(const Context& context, const RestoreOptions& asked,
+                                    std::stop_token stop) {
+  const store::SnapshotId id = find_snapshot(context, asked.snapshot);
+  const UniqueFd directory = context.home.open_entry(store::Kind::kSnapshot, id.str());
+  return run_preflight(context, asked, id, directory.get(), Deadline::never(std::move(stop))).rows;
+}
+
+}  // namespace knaller::vm

@@ -1,0 +1,119 @@
+#include "vm/preflight_rows.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "store/cpu.h"
+
+namespace knaller::vm {
+namespace {
+
+using Result = CheckRow::Result;
+using testing::HasSubstr;
+
+constexpr uint64_t kGiB = uint64_t{1} << 30;
+
+bool is_judgement(const CheckRow& row) {
+  return row.result == Result::kFailed && row.judgement;
+}
+bool is_refusal(const CheckRow& row) {
+  return row.result == Result::kFailed && !row.judgement;
+}
+
+TEST(StateRow, ReadsTheSameMajorAndOlderMinorNumbers) {
+  const auto result = [](const char* there, const char* here) {
+    return firecracker_state_row({there, "1.13.2"}, {here, "1.14.0"});
+  };
+  EXPECT_EQ(result("8.0.0", "8.0.0").result, Result::kOk);
+  EXPECT_EQ(result("8.0.0", "8.1.0").result, Result::kOk);
+  EXPECT_TRUE(is_refusal(result("8.1.0", "8.0.0")));
+  EXPECT_TRUE(is_refusal(result("8.0.0", "10.0.0")));
+  EXPECT_TRUE(is_refusal(result("10.0.0", "8.0.0")));
+  EXPECT_EQ(result("10.0.0", "8.0.0").code, Code::kUnsupported);
+  EXPECT_THAT(result("10.0.0", "8.0.0").remedy, HasSubstr("1.13.2"));
+}
+
+TEST(StateRow, WithoutNumbersOnlyTheSameEngineIsSure) {
+  EXPECT_EQ(firecracker_state_row({"", "1.16.1"}, {"10.0.0", "1.16.1"}).result, Result::kOk);
+  EXPECT_TRUE(is_judgement(firecracker_state_row({"", "1.15.0"}, {"10.0.0", "1.16.1"})));
+  EXPECT_TRUE(is_judgement(firecracker_state_row({"nonsense", "1.15.0"}, {"10.0.0", "1.16.1"})));
+  EXPECT_EQ(firecracker_state_row({}, {"10.0.0", "1.16.1"}).result, Result::kWarning);
+}
+
+std::string qemu_state(const std::string& json) {
+  std::string head = std::string("knaller-qemu\0\0\0\1", 16);
+  head += static_cast<char>(json.size()) + std::string(15, '\0');
+  return head + json + "devices";
+}
+
+TEST(QemuState, SaysWhatWroteIt) {
+  const QemuOrigin origin =
+      parse_qemu_origin(qemu_state(R"({"accelerator":"tcg","qemu":"7.2.22","tsc_khz":2596137})"));
+  EXPECT_EQ(origin.accelerator, "tcg");
+  EXPECT_EQ(origin.version, "7.2.22");
+  EXPECT_EQ(origin.tsc_khz, 2596137u);
+}
+
+TEST(QemuState, IsHostile) {
+  const std::string whole = qemu_state(R"({"accelerator":"tcg","qemu":"7.2.22","tsc_khz":1})");
+  for (size_t size = 0; size + sizeof "devices" <= whole.size(); ++size)
+    EXPECT_THROW(parse_qemu_origin(whole.substr(0, size)), Error) << size;
+  std::string huge = whole;
+  huge.replace(16, 8, 8, '\xff');
+  EXPECT_THROW(parse_qemu_origin(huge), Error);
+  EXPECT_THROW(parse_qemu_origin(qemu_state("[]")), Error);
+}
+
+TEST(QemuStateRow, NeedsTheSameSeriesAndAccelerator) {
+  EXPECT_EQ(qemu_state_row({"tcg", "7.2.22", 1}, "7.2.9", false).result, Result::kOk);
+  EXPECT_TRUE(is_refusal(qemu_state_row({"tcg", "7.2.22", 1}, "8.2.0", false)));
+  EXPECT_TRUE(is_refusal(qemu_state_row({"kvm", "7.2.22", 1}, "7.2.22", false)));
+  EXPECT_EQ(qemu_state_row({"kvm", "7.2.22", 1}, "7.2.22", true).result, Result::kOk);
+  EXPECT_EQ(qemu_state_row({"tcg", "7.2.22", 1}, "", true).result, Result::kWarning);
+}
+
+TEST(CpuRow, RefusesAnotherMakerAndLeavesTheRestToJudgement) {
+  const store::CpuIdentity here{"AuthenticAMD", 25, 17, "AMD EPYC 9R14", "fpu avx2 sha_ni"};
+  EXPECT_EQ(cpu_row(here, here).result, Result::kOk);
+  store::CpuIdentity there = here;
+  there.vendor = "GenuineIntel";
+  EXPECT_TRUE(is_refusal(cpu_row(there, here)));
+  there = here;
+  there.model = 18;
+  EXPECT_TRUE(is_judgement(cpu_row(there, here)));
+  there = here;
+  there.features += " avx512f";
+  EXPECT_TRUE(is_judgement(cpu_row(there, here)));
+  EXPECT_THAT(cpu_row(there, here).detail, HasSubstr("avx512f"));
+  there = here;
+  there.features = "fpu";
+  EXPECT_EQ(cpu_row(there, here).result, Result::kOk);
+}
+
+TEST(TscRow, IsJudgementUnderKvmAndCertainUnderEmulation) {
+  EXPECT_EQ(tsc_row(2'596'137, 2'596'150, TscUse::kAsItIs).result, Result::kOk);
+  EXPECT_TRUE(is_judgement(tsc_row(2'596'137, 3'000'000, TscUse::kAsItIs)));
+  EXPECT_EQ(tsc_row(2'596'137, 3'000'000, TscUse::kScaled).result, Result::kOk);
+  EXPECT_EQ(tsc_row(2'596'137, 2'610'000, TscUse::kEmulated).result, Result::kOk);
+  EXPECT_TRUE(is_refusal(tsc_row(2'596'137, 3'000'000, TscUse::kEmulated)));
+  EXPECT_EQ(tsc_row(0, 3'000'000, TscUse::kAsItIs).result, Result::kWarning);
+}
+
+TEST(MemoryRow, IsJudgementWhenTheGuestHadTouchedMoreThanThereIs) {
+  EXPECT_EQ(memory_row(8 * kGiB, kGiB, 4 * kGiB).result, Result::kOk);
+  EXPECT_EQ(memory_row(2 * kGiB, kGiB, 4 * kGiB).result, Result::kWarning);
+  const CheckRow row = memory_row(kGiB / 2, kGiB, 4 * kGiB);
+  EXPECT_TRUE(is_judgement(row));
+  EXPECT_EQ(row.code, Code::kExhausted);
+}
+
+TEST(SpaceRow, RefusesWhatCantBeCopied) {
+  EXPECT_EQ(space_row(kGiB, kGiB, false).result, Result::kOk);
+  EXPECT_TRUE(is_refusal(space_row(kGiB - 1, kGiB, false)));
+  EXPECT_EQ(space_row(kGiB - 1, kGiB, false).code, Code::kExhausted);
+  EXPECT_EQ(space_row(0, kGiB, true).result, Result::kWarning);
+}
+
+}  // namespace
+}  // namespace knaller::vm

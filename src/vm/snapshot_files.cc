@@ -1,0 +1,112 @@
+#include "vm/snapshot_files.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "store/fields.h"
+#include "store/manifest.h"
+#include "vm/layout.h"
+
+namespace knaller::vm {
+namespace {
+
+using store::SnapshotRecord;
+
+constexpr char kMetadata[] = "metadata.json";
+constexpr size_t kLargestManifest = 256 << 20;
+
+struct Seen {
+  size_t files = 0;
+  uint64_t bytes = 0;
+};
+
+// Whoever owns a file may change it, even under a running VM.
+void require_own(int fd, std::string_view name) {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) fail_errno("look at '{}'", name);
+  if (info.st_uid == ::geteuid()) return;
+  throw Error(Code::kPermission,
+              fmt::format("'{}' belongs to user {}, and this is user {}", name, info.st_uid, ::geteuid()),
+              "run knaller as the owner of its home");
+}
+
+uint64_t require_file(int directory, const std::string& name, Seen& seen) {
+  const UniqueFd fd = open_untrusted(directory, name);
+  require_own(fd.get(), name);
+  const uint64_t size = file_size(fd.get());
+  ++seen.files;
+  seen.bytes += size;
+  return size;
+}
+
+void require_file(int directory, const std::string& name, uint64_t size, Seen& seen) {
+  const uint64_t found = require_file(directory, name, seen);
+  if (found != size) fail(Code::kCorrupt, "'{}' has {} bytes instead of {}", name, found, size);
+}
+
+store::Manifest read_manifest(int directory) {
+  return store::parse_manifest(store::read_entry_file(directory, "manifest", kLargestManifest));
+}
+
+const store::ManifestFile& named(const store::Manifest& manifest, std::string_view name) {
+  const store::ManifestFile* file = manifest.find(name);
+  if (file == nullptr) fail(Code::kCorrupt, "its manifest does not name '{}'", name);
+  return *file;
+}
+
+std::vector<std::string> needed_files(const SnapshotRecord& record) {
+  std::vector<std::string> names{kMetadata, kState, kMemory};
+  if (record.has_disk) names.emplace_back(record.has_base ? kDisk : kRootfs);
+  if (record.has_base) names.emplace_back(kBase);
+  if (!record.boot_args.empty()) names.emplace_back(kKernel);
+  if (record.has_initrd) names.emplace_back(kInitrd);
+  if (record.has_ssh) names.emplace_back(kSshKey);
+  return names;
+}
+
+void verify_everything(int directory, const store::Manifest& manifest, const Deadline& deadline,
+                       const ByteProgress& progress) {
+  const std::vector<store::Damage> damages = store::verify_files(directory, manifest, deadline, progress);
+  if (!damages.empty()) fail(Code::kCorrupt, "{}", damages.front().reason);
+}
+
+std::string check_own_files(int directory, const SnapshotRecord& record, bool verify,
+                            const Deadline& deadline, const ByteProgress& progress) {
+  const store::Manifest manifest = read_manifest(directory);
+  Seen seen;
+  for (const store::ManifestFile& file : manifest.files) require_file(directory, file.name, file.size, seen);
+  for (const std::string& name : needed_files(record)) named(manifest, name);
+  if (named(manifest, kMemory).size != record.memory_mib << 20)
+    fail(Code::kCorrupt, "'{}' is not {} MiB long", kMemory, record.memory_mib);
+  for (const char* name : {kMetadata, kState}) store::verify_file(directory, named(manifest, name), deadline);
+  if (verify) verify_everything(directory, manifest, deadline, progress);
+  return fmt::format("{} files, {}: {}", seen.files, format_bytes(seen.bytes),
+                     verify ? "everything read and as it was stored"
+                            : "sizes, types and owner, and the digests of state and metadata");
+}
+
+std::string check_foreign_files(int directory, const SnapshotRecord& record) {
+  Seen seen;
+  require_file(directory, kMemory, record.memory_mib << 20, seen);
+  for (const char* name : {kState, kRootfs})
+    if (require_file(directory, name, seen) == 0) fail(Code::kCorrupt, "'{}' is empty", name);
+  return fmt::format("{} files, {}: sizes, types and owner", seen.files, format_bytes(seen.bytes));
+}
+
+}  // namespace
+
+std::string check_snapshot_files(int directory, const SnapshotRecord& record, bool verify,
+                                 const Deadline& deadline, const ByteProgress& progress) {
+  require_own(directory, "the snapshot's folder");
+  if (record.is_foreign()) return check_foreign_files(directory, record);
+  return check_own_files(directory, record, verify, deadline, progress);
+}
+
+void check_metadata_digest(int directory, const Deadline& deadline) {
+  store::verify_file(directory, named(read_manifest(directory), kMetadata), deadline);
+}
+
+}  // namespace knaller::vm
