@@ -119,7 +119,7 @@ bad_names=('..' '.' '' '/' 'a/b' '../x' 'a b' "it's" 'say"so' $'two\nlines' $'ta
     contains "$stderr" "--cpus"
   done
   for disk in 0 -5 lots; do k_exits 2 start -d x --disk "$disk"; done
-  for time in -1 soon 1d ''; do k_exits 2 start -d x --wait-timeout "$time"; done
+  for time in -1 soon 1y ''; do k_exits 2 start -d x --wait-timeout "$time"; done
   for lines in -1 many 1.5; do k_exits 2 logs x -n "$lines"; done
   k_exits 2 stop x --timeout never
   k_exits 2 snapshot create x --max-pause never
