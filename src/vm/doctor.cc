@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "vm/capture_check.h"
 #include "vm/engine.h"
 
 namespace knaller::vm {
@@ -188,6 +189,21 @@ CheckRow check_image_tools() {
   return ok("image build", "what it needs is there");
 }
 
+// How snapshots of this engine's VMs get the guest's memory.
+CheckRow check_capture(const Context& context) {
+  const Engine engine = choose_engine({}, context.libexec, soon());
+  const std::string name = fmt::format("{} {}", engine.kind, engine.version.text());
+  const auto known = remembered_capture_check(context, engine.binary);
+  if (!known)
+    return ok("snapshots", name + ": not tried yet; the first snapshot tries how memory is best taken");
+  if (known->why_not_booted.empty() && known->why_not_restored.empty())
+    return ok("snapshots", name + ": memory is read from outside, as tried on this kernel");
+  return warning("snapshots",
+                 fmt::format("{}: the engine writes the memory, in a longer pause: {}", name,
+                             known->why_not_booted.empty() ? known->why_not_restored : known->why_not_booted),
+                 "");
+}
+
 CheckRow run_check(const std::string& name, const std::function<CheckRow()>& check) {
   try {
     return check();
@@ -205,6 +221,7 @@ std::vector<CheckRow> run_doctor(const Context& context) {
       run_check("Firecracker", check_firecracker),
       run_check("QEMU", [&] { return check_qemu(context); }),
       run_check("engine", [&] { return check_choice(context); }),
+      run_check("snapshots", [&] { return check_capture(context); }),
       run_check("pasta", [&] { return check_pasta(context); }),
       run_check("/dev/net/tun", check_tun),
       run_check("user namespaces", check_namespaces),

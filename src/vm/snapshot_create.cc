@@ -14,6 +14,7 @@
 #include "store/manifest.h"
 #include "store/vm_record.h"
 #include "vm/capture.h"
+#include "vm/capture_check.h"
 #include "vm/host_facts.h"
 #include "vm/layout.h"
 #include "vm/list.h"
@@ -82,6 +83,8 @@ class Creation {
     monitor::MonitorClient monitor =
         monitor::MonitorClient::connect(directory_, Deadline::after(kLockPatience, options_.stop));
     const pid_t engine = running_engine(monitor);
+    if (options_.capture == CaptureWay::kAuto)
+      why_not_outside_ = why_not_outside(context_, vm_, options_.stop);
     Capture capture({vm_, directory_, jail_.get(), engine}, staged_.directory());
     Rollback undo;
     undo.add([&capture] { capture.remove_engine_files(); });
@@ -121,7 +124,7 @@ class Creation {
       files_.push_back(kSshKey);
     }
     capture.prepare({.way = options_.capture,
-                     .why_not_outside = {},
+                     .why_not_outside = why_not_outside_,
                      .with_disk = options_.disk,
                      .durable = options_.durable},
                     deadline_);
@@ -233,6 +236,7 @@ class Creation {
   Deadline deadline_;
   LockFile lock_;
   store::StagedEntry staged_;
+  std::string why_not_outside_;
   std::vector<std::string> files_;
   SystemTime created_at_{};
   std::optional<SystemTime> resumed_at_;

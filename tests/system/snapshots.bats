@@ -226,6 +226,40 @@ creator_is_killed() {
   [[ $(knaller snapshot ls -q | wc -l) == 2 ]]
 }
 
+@test "an engine is tried once on a scratch VM of which nothing is left, and the result is remembered" {
+  unset KNALLER_CAPTURE
+  k_exits 0 start -d web --mem 128
+  k_exits 0 snapshot create web
+  contains "$stderr" "trying, once"
+  [[ $(knaller snapshot inspect "$output" | jq -r .capture) == outside ]]
+  [[ $(knaller ls -aq) == web ]]
+  [[ $(jq '.checks | length' "$KNALLER_HOME/cache/capture.json") == 1 ]]
+  k_exits 0 snapshot create web
+  lacks "$stderr" "trying, once"
+  # Whatever is in the file, it is only a cache.
+  for content in '' '{' '[]' '{"format":1,"checks":7}' '{"format":2}'; do
+    echo "$content" > "$KNALLER_HOME/cache/capture.json"
+    k_exits 0 snapshot create web
+  done
+}
+
+@test "a command that is killed while it tries an engine leaves no scratch VM" {
+  unset KNALLER_CAPTURE
+  k_exits 0 start -d web --mem 128
+  RANDOM=5
+  for _ in {1..6}; do
+    rm -f "$KNALLER_HOME/cache/capture.json"
+    knaller snapshot create web > /dev/null 2>&1 3>&- &
+    command=$!
+    sleep "0.$(printf %03d $((RANDOM % 200)))"
+    kill -KILL "$command" 2> /dev/null || true
+    wait "$command" 2> /dev/null || true
+    only_web() { [[ $(knaller ls -aq) == web && -z $(find "$KNALLER_HOME/vms" -name '*selftest*') ]]; }
+    within 5000 only_web
+  done
+  is web running
+}
+
 @test "--no-disk leaves the disk out, and says so" {
   k_exits 0 start -d web --mem 128
   k_exits 0 snapshot create web --no-disk
