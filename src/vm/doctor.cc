@@ -191,7 +191,7 @@ CheckRow check_image_tools() {
 
 // How snapshots of this engine's VMs get the guest's memory.
 CheckRow check_capture(const Context& context) {
-  const Engine engine = choose_engine({}, context.libexec, soon());
+  const Engine engine = choose_engine(context, {}, soon());
   const std::string name = fmt::format("{} {}", engine.kind, engine.version.text());
   const auto known = remembered_capture_check(context, engine.binary);
   if (!known)

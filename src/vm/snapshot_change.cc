@@ -46,13 +46,18 @@ void check_snapshot_name(const Context& context, const std::string& name, const 
       fail(Code::kAlreadyExists, "snapshot {} is named '{}' already", other.id, name);
 }
 
+LockFile lock_snapshot_names(const Context& context, const std::string& verb, const Deadline& deadline) {
+  return context.home.lock(Kind::kSnapshot, kNames, verb, deadline,
+                           waiting_note(context, "the names of snapshots"));
+}
+
 SnapshotInfo change_snapshot(const Context& context, const std::string& reference,
                              const SnapshotChange& change) {
   store::check_labels(change.set_labels);
   const store::SnapshotId id = find_snapshot(context, reference);
   const Deadline deadline = Deadline::after(kLockPatience, change.stop);
   std::optional<LockFile> names;
-  if (change.name) names = context.home.lock(Kind::kSnapshot, kNames, "snapshot rename", deadline);
+  if (change.name) names = lock_snapshot_names(context, "snapshot rename", deadline);
   const LockFile lock = context.home.lock(Kind::kSnapshot, id.str(), "snapshot label", deadline,
                                           waiting_note(context, fmt::format("snapshot {}", id.str())));
   change_locked(context, id, change);

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "base/deadline.h"
+#include "base/lock.h"
 #include "store/names.h"
 #include "vm/context.h"
 
@@ -12,6 +14,9 @@ namespace knaller::vm {
 // Throws unless a snapshot may have this name: kInvalidArgument for what is none, or looks like an id;
 // kAlreadyExists when another one than `except` has it. Empty is no name, and fine.
 void check_snapshot_name(const Context& context, const std::string& name, const std::string& except = {});
+
+// Held while a name is looked for and given, so that no two snapshots get the same.
+LockFile lock_snapshot_names(const Context& context, const std::string& verb, const Deadline& deadline);
 
 SnapshotInfo change_snapshot(const Context& context, const std::string& reference,
                              const SnapshotChange& change);

@@ -19,6 +19,7 @@
 #include "vm/layout.h"
 #include "vm/list.h"
 #include "vm/snapshot.h"
+#include "vm/snapshot_change.h"
 #include "vm/stop.h"
 
 namespace knaller::vm {
@@ -30,15 +31,6 @@ using store::Kind;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kResumeTime{30};
-
-void check_label_name(const Context& context, const std::string& name) {
-  if (name.empty()) return;
-  store::Name::parse(name, "snapshot name");
-  if (store::SnapshotId::is_valid(name))
-    fail(Code::kInvalidArgument, "'{}' looks like a snapshot id: choose another name", name);
-  for (const SnapshotInfo& other : list_snapshots(context))
-    if (other.name == name) fail(Code::kAlreadyExists, "snapshot {} is named '{}' already", other.id, name);
-}
 
 void sweep_captured_of(const Context& context, const std::string& name) {
   const UniqueFd directory = context.home.open_entry(Kind::kVm, name);
@@ -222,7 +214,11 @@ class Creation {
     if (options_.durable)
       for (const std::string& name : files_)
         fsync_fd(open_at(staged_.directory(), name, O_RDONLY | O_NOFOLLOW).get(), name);
+    if (options_.name.empty()) return staged_.publish(durability());
+    LockFile names = lock_snapshot_names(context_, "snapshot create", deadline_);
+    check_snapshot_name(context_, options_.name);
     staged_.publish(durability());
+    names.unlink_while_held();
   }
 
   Durability durability() const { return options_.durable ? Durability::kFsync : Durability::kNoSync; }
@@ -260,7 +256,7 @@ SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& opti
   return in_context([&] { return fmt::format("snapshot of '{}'", options.vm); },
                     [&] {
                       const UniqueFd directory = open_vm(context, options.vm);
-                      check_label_name(context, options.name);
+                      check_snapshot_name(context, options.name);
                       const LockFile lock =
                           context.home.lock(Kind::kVm, options.vm, "snapshot create",
                                             Deadline::never(options.stop), on_wait(context, options));
