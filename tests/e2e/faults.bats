@@ -23,7 +23,7 @@ look_at_four() {
 
 @test "a snapshot whose command is killed leaves the guest running, and no snapshot" {
   knaller exec web -- sh -c 'echo kept > /root/note; sync'
-  knaller snapshot create web > /dev/null 2>&1 3>&- &
+  knaller snapshot create web --max-pause 60s --while-paused -- sleep 60 > /dev/null 2>&1 3>&- &
   command=$!
   within 20000 is web paused
   kill -KILL "$command"
