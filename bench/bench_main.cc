@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/process.h"
+#include "snapshots.h"
 #include "vms.h"
 
 namespace {
@@ -74,6 +75,12 @@ std::vector<Figure> measure_everything(const Setting& setting) {
       // A real engine opens the TAP of the saved state, which the raw one does not have.
       if (network == NetworkMode::kNone || engine.fake) measure_restore(setting, engine, network, figures);
     }
+  }
+  std::vector<Engine> with_memory = engines_here(setting);
+  with_memory.front() = {.name = "QEMU", .choice = {.kind = EngineKind::kQemu, .path = {}}, .binary = qemu};
+  for (const Engine& engine : with_memory) {
+    step("snapshots on " + engine.name);
+    measure_snapshots(setting, engine, figures);
   }
   step("many VMs");
   measure_many(setting, engines_here(setting).front(), figures);

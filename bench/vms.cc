@@ -15,6 +15,7 @@
 #include "firecracker/version.h"
 #include "raw_engine.h"
 #include "store/vm_record.h"
+#include "temporary_vm.h"
 #include "vm/boot.h"
 
 namespace knaller::bench {
@@ -54,27 +55,6 @@ void add_share(std::vector<Figure>& figures, const std::string& what, const Engi
   figures.push_back({.name = name + ": whole", .unit = "ms", .samples = pairs.ours});
   figures.push_back({.name = name + ": raw engine", .unit = "ms", .samples = pairs.raw});
 }
-
-// A VM that is removed when the measurement is over, whatever happened.
-class TemporaryVm {
- public:
-  TemporaryVm(Manager& manager, std::string name) : manager_(manager), name_(std::move(name)) {}
-  ~TemporaryVm() {
-    try {
-      manager_.remove(name_, {.force = true});
-    } catch (const Error& error) {
-      fmt::print(stderr, "remove '{}': {}\n", name_, error.what());
-    }
-  }
-  TemporaryVm(const TemporaryVm&) = delete;
-  TemporaryVm& operator=(const TemporaryVm&) = delete;
-
-  std::string directory() const { return manager_.home() + "/vms/" + name_; }
-
- private:
-  Manager& manager_;
-  std::string name_;
-};
 
 // What the raw engine is asked for: the same VM, without a network device, whose TAP is part of knaller's
 // work.

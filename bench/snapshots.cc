@@ -1,0 +1,98 @@
+#include "snapshots.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <map>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "temporary_vm.h"
+
+namespace knaller::bench {
+namespace {
+
+constexpr uint64_t kMemoryMib = 512;
+constexpr uint64_t kRandomMib = 128;
+constexpr int kRounds = 7;
+
+StartOptions no_wait() {
+  StartOptions options;
+  options.wait.ready = false;
+  return options;
+}
+
+// The standard guest: an initramfs of random bytes fills memory whether or not the guest comes up.
+VmOptions guest_with_full_memory(const Setting& setting, const Engine& engine, const std::string& name) {
+  const std::string random = setting.scratch + "/random";
+  if (!exists(random)) {
+    const UniqueFd file = open_at(AT_FDCWD, random, O_WRONLY | O_CREAT | O_EXCL);
+    for (uint64_t mib = 0; mib < kRandomMib; ++mib) write_all(file.get(), random_bytes(1 << 20), random);
+  }
+  const std::string image = setting.home + "/images/tiny/";
+  VmOptions vm;
+  vm.name = name;
+  vm.kernel = image + "vmlinux";
+  vm.rootfs = image + "disk.ext4";
+  vm.initrd = random;
+  vm.memory_mib = kMemoryMib;
+  vm.network = NetworkMode::kNone;
+  vm.engine = engine.choice;
+  return vm;
+}
+
+struct Samples {
+  std::vector<double> pause;
+  std::vector<double> whole;
+};
+
+// One snapshot, removed again.
+void take(Manager& manager, const SnapshotOptions& options, Samples& samples) {
+  SnapshotInfo snapshot;
+  samples.whole.push_back(time_of([&] { snapshot = manager.create_snapshot(options); }));
+  samples.pause.push_back(static_cast<double>(snapshot.paused.count()) / 1000);
+  manager.remove_snapshot(snapshot.id);
+}
+
+// Every way in turns, so that a busy moment of the machine hits all of them.
+void take_in_turns(Manager& manager, const std::string& vm, const std::string& what,
+                   std::vector<Figure>& figures) {
+  std::map<std::string, Samples> ways;
+  for (int round = 0; round < kRounds; ++round) {
+    for (const CaptureWay way : {CaptureWay::kOutside, CaptureWay::kEngine}) {
+      for (const bool durable : {true, false}) {
+        SnapshotOptions options{.vm = vm, .durable = durable, .capture = way};
+        options.max_pause = std::chrono::minutes(1);
+        take(manager, options,
+             ways[fmt::format("{}{}",
+                              way == CaptureWay::kOutside ? "memory from outside" : "memory by the engine",
+                              durable ? "" : ", --no-sync")]);
+      }
+    }
+  }
+  for (const auto& [way, samples] : ways) {
+    figures.push_back(
+        {.name = fmt::format("{}, {}: pause", what, way), .unit = "ms", .samples = samples.pause});
+    figures.push_back(
+        {.name = fmt::format("{}, {}: whole", what, way), .unit = "ms", .samples = samples.whole});
+  }
+}
+
+}  // namespace
+
+void measure_snapshots(const Setting& setting, const Engine& engine, std::vector<Figure>& figures) {
+  Manager manager({.home = setting.home, .libexec = setting.programs});
+  manager.start(guest_with_full_memory(setting, engine, "bench"), no_wait());
+  const TemporaryVm vm(manager, "bench");
+  take_in_turns(manager, "bench", "snapshot on " + engine.name, figures);
+
+  SnapshotOptions options{.vm = "bench", .durable = false, .capture = CaptureWay::kOutside};
+  const SnapshotInfo parent = manager.create_snapshot(options);
+  manager.restore({.name = "bench-clone", .snapshot = parent.id, .engine = engine.choice}, no_wait());
+  const TemporaryVm clone(manager, "bench-clone");
+  take_in_turns(manager, "bench-clone", "snapshot of a clone on " + engine.name, figures);
+  manager.remove_snapshot(parent.id);
+}
+
+}  // namespace knaller::bench
