@@ -3,9 +3,9 @@
 //   images/NAME/   image.json  vmlinux  initramfs  base.ext4 disk.ext4 | rootfs.ext4
 //
 // An image with base.ext4 boots that shared, read-only, with a private disk over it, of which disk.ext4 is
-// the empty beginning; one with rootfs.ext4 boots a copy of it. Files are 0400 and never rewritten: VMs and snapshots hold hard links to them.
-// Everything here may be called from several threads and processes at once; failures are knaller::Error, and
-// a failed or interrupted build leaves nothing under the image's name.
+// the empty beginning; one with rootfs.ext4 boots a copy of it. Files are 0400 and never rewritten: VMs and
+// snapshots hold hard links to them. Everything here may be called from several threads and processes at
+// once; failures are knaller::Error, and a failed or interrupted build leaves nothing under the image's name.
 #ifndef KNALLER_IMAGE_IMAGE_H_
 #define KNALLER_IMAGE_IMAGE_H_
 

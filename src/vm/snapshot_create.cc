@@ -183,7 +183,7 @@ class Creation {
 
   void describe(const Capture& capture) {
     store::SnapshotRecord record;
-    static_cast<store::Machine&>(record) = vm_;
+    static_cast<store::Machine&>(record) = static_cast<const store::Machine&>(vm_);
     record.id = id_.str();
     record.vm_name = vm_.name;
     record.created_at = created_at_;

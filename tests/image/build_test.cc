@@ -42,7 +42,8 @@ TEST(Tiny, IsWholeAndReadOnly) {
     EXPECT_EQ(info.st_uid, ::geteuid());
   }
   const UniqueFd folder = open_directory(tiny.info.directory);
-  EXPECT_THAT(list_directory(folder.get()), ElementsAre("base.ext4", "disk.ext4", "image.json", "initramfs", "vmlinux"));
+  EXPECT_THAT(list_directory(folder.get()),
+              ElementsAre("base.ext4", "disk.ext4", "image.json", "initramfs", "vmlinux"));
   EXPECT_THAT(inspect_json(SharedHome::shared().home(), "tiny"), HasSubstr("busybox-static"));
 }
 
