@@ -20,6 +20,8 @@ Channel::Channel(Link& link, const Deadline& deadline)
     : link_(link), channel_(ssh_channel_new(link.session())) {
   if (!channel_) throw std::bad_alloc();
   callbacks_.userdata = this;
+  callbacks_.channel_data_function = on_data;
+  callbacks_.channel_write_wontblock_function = on_window;
   callbacks_.channel_close_function = on_close;
   callbacks_.channel_exit_status_function = on_exit_status;
   callbacks_.channel_exit_signal_function = on_exit_signal;
@@ -64,6 +66,7 @@ void Channel::pump() {
   // Once libssh has seen the end of a connection it gives out nothing more of what it holds.
   if (closed_) return;
   link_.pump();
+  news_ = false;
   if (std::max(unread(Stream::kOutput), unread(Stream::kError)) > kMostUnread)
     fail(Code::kIo, "the guest ({}) sends more than it was allowed to", link_.where());
 }
@@ -115,6 +118,17 @@ ExecResult Channel::result() const {
   if (result_ && closed_) return *result_;
   if (!closed_) link_.fail_with("the connection to the guest ended before the command did");
   fail(Code::kIo, "the guest ({}) ended the command without telling its exit status", link_.where());
+}
+
+// Takes nothing: it stays with libssh until it is read.
+int Channel::on_data(ssh_session, ssh_channel, void*, uint32_t, int, void* self) {
+  static_cast<Channel*>(self)->news_ = true;
+  return 0;
+}
+
+int Channel::on_window(ssh_session, ssh_channel, uint32_t, void* self) {
+  static_cast<Channel*>(self)->news_ = true;
+  return 0;
 }
 
 void Channel::on_close(ssh_session, ssh_channel, void* self) {

@@ -34,6 +34,9 @@ class Channel {
   std::optional<uint32_t> packet_size() const { return packet_size_; }
   // Throws kIo when the peer sends more than it was allowed to.
   void pump();
+  // Something came in since pump(): libssh looks for more whenever it is asked what there is. Who then waits
+  // for the connection to be readable would wait for what is here already.
+  bool has_news() const { return news_; }
 
   // How much of `data` was taken; 0 while the peer or the connection takes no more.
   size_t write_some(std::string_view data);
@@ -51,6 +54,8 @@ class Channel {
   ExecResult result() const;
 
  private:
+  static int on_data(ssh_session, ssh_channel, void* data, uint32_t size, int is_error, void* self);
+  static int on_window(ssh_session, ssh_channel, uint32_t bytes, void* self);
   static void on_close(ssh_session, ssh_channel, void* self);
   static void on_exit_status(ssh_session, ssh_channel, int status, void* self);
   static void on_exit_signal(ssh_session, ssh_channel, const char* name, int core, const char* text,
@@ -62,6 +67,7 @@ class Channel {
   ssh_channel_callbacks_struct callbacks_{};
   ChannelHandle channel_;
   bool eof_sent_ = false;
+  bool news_ = false;
   bool closed_ = false;  // by the peer, in good order
   std::optional<uint32_t> packet_size_;
   std::optional<ExecResult> result_;

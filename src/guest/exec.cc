@@ -161,7 +161,7 @@ class Relay {
     if (channel_.ended()) link.fd = -1;
     std::array<pollfd, 5> entries{link, input_.poll_entry(), output_.poll_entry(), errors_.poll_entry(),
                                   pollfd{signal_fd_, POLLIN, 0}};
-    poller_.wait(entries, deadline_);
+    poller_.wait(entries, channel_.has_news() ? deadline_.sooner({}) : deadline_);
     input_.fetch(entries[1].revents);
     output_.deliver(entries[2].revents);
     errors_.deliver(entries[3].revents);

@@ -100,7 +100,8 @@ class ScratchVm {
   ScratchVm(const Context& context, store::VmRecord record, const std::function<void(int directory)>& fill,
             std::vector<firecracker::Request> load, const Deadline& deadline)
       : context_(context), record_(std::move(record)), deadline_(deadline) {
-    const LockFile lock = context_.home.lock(Kind::kVm, record_.name, "self-test", deadline_);
+    // Held throughout: other commands sweep what engines left in the jails of VMs that nobody works on.
+    lock_ = context_.home.lock(Kind::kVm, record_.name, "self-test", deadline_);
     store::StagedEntry staged(context_.home, Kind::kVm, record_.name);
     make_vm_directories(staged.directory());
     fill(staged.directory());
@@ -115,6 +116,7 @@ class ScratchVm {
     directory_ = context_.home.open_entry(Kind::kVm, record_.name);
   }
   ~ScratchVm() {
+    lock_.reset();
     try {
       remove_vm(context_, record_.name, {.force = true});
     } catch (const Error&) {
@@ -190,6 +192,7 @@ class ScratchVm {
   const Context& context_;
   store::VmRecord record_;
   Deadline deadline_;
+  std::optional<LockFile> lock_;
   Tie tie_;
   UniqueFd directory_;
 };

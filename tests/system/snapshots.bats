@@ -231,6 +231,7 @@ creator_is_killed() {
   k_exits 0 start -d web --mem 128
   k_exits 0 snapshot create web
   contains "$stderr" "trying, once"
+  knaller snapshot inspect "$output" | jq '[.capture, .capture_reason]'
   [[ $(knaller snapshot inspect "$output" | jq -r .capture) == outside ]]
   [[ $(knaller ls -aq) == web ]]
   [[ $(jq '.checks | length' "$KNALLER_HOME/cache/capture.json") == 1 ]]
