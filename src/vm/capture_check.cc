@@ -158,7 +158,7 @@ class ScratchVm {
     const Deadline limit = deadline_.sooner(kGuestTime);
     const auto memory =
         memory::GuestMemory::find(engine, kScratchGuestMemoryMib << 20, parent ? parent.get() : -1);
-    while (memory && !limit.expired() && memory->changed_bytes(limit) < kScratchGuestWrites)
+    while (memory && !limit.expired() && memory->changed_bytes(deadline_) < kScratchGuestWrites)
       pause_for(std::chrono::milliseconds(2), limit);
   }
 
