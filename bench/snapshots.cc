@@ -1,20 +1,15 @@
 #include "snapshots.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <map>
 
-#include "base/error.h"
-#include "base/file.h"
-#include "base/text.h"
 #include "temporary_vm.h"
 
 namespace knaller::bench {
 namespace {
 
 constexpr uint64_t kMemoryMib = 512;
-constexpr uint64_t kRandomMib = 128;
 constexpr int kRounds = 7;
 
 StartOptions no_wait() {
@@ -23,19 +18,10 @@ StartOptions no_wait() {
   return options;
 }
 
-// The standard guest: an initramfs of random bytes fills memory whether or not the guest comes up.
-VmOptions guest_with_full_memory(const Setting& setting, const Engine& engine, const std::string& name) {
-  const std::string random = setting.scratch + "/random";
-  if (!exists(random)) {
-    const UniqueFd file = open_at(AT_FDCWD, random, O_WRONLY | O_CREAT | O_EXCL);
-    for (uint64_t mib = 0; mib < kRandomMib; ++mib) write_all(file.get(), random_bytes(1 << 20), random);
-  }
-  const std::string image = setting.home + "/images/tiny/";
+VmOptions tiny(const Engine& engine, const std::string& name) {
   VmOptions vm;
   vm.name = name;
-  vm.kernel = image + "vmlinux";
-  vm.rootfs = image + "disk.ext4";
-  vm.initrd = random;
+  vm.image = "tiny";
   vm.memory_mib = kMemoryMib;
   vm.network = NetworkMode::kNone;
   vm.engine = engine.choice;
@@ -83,7 +69,7 @@ void take_in_turns(Manager& manager, const std::string& vm, const std::string& w
 
 void measure_snapshots(const Setting& setting, const Engine& engine, std::vector<Figure>& figures) {
   Manager manager({.home = setting.home, .libexec = setting.programs});
-  manager.start(guest_with_full_memory(setting, engine, "bench"), no_wait());
+  manager.start(tiny(engine, "bench"), no_wait());
   const TemporaryVm vm(manager, "bench");
   take_in_turns(manager, "bench", "snapshot on " + engine.name, figures);
 
