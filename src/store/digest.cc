@@ -8,13 +8,11 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
-#include <exception>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "base/text.h"
 
 namespace knaller::store {
@@ -52,10 +50,6 @@ class Sha256 {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
 };
 
-bool is_zero(const char* data, size_t size) {
-  return data[0] == 0 && std::memcmp(data, data + 1, size - 1) == 0;
-}
-
 // Fewer bytes only where the file ends.
 size_t read_piece(const ChunkTask& task, uint64_t offset, char* buffer, size_t size) {
   size_t filled = 0;
@@ -92,68 +86,11 @@ std::string digest_chunk(const ChunkTask& task, std::vector<char>& buffer) {
   return all_zero ? std::string() : hash.finish();
 }
 
-uint64_t next_data(int fd, uint64_t offset, uint64_t size) {
-  const off_t found = ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
-  if (found >= 0) return std::min(size, static_cast<uint64_t>(found));
-  return errno == ENXIO ? size : offset;  // a file system without SEEK_DATA: everything is data
+// Chunks are read side by side, which defeats the kernel's own read-ahead.
+void read_ahead(const ChunkTask& task) {
+  ::posix_fadvise(task.fd, static_cast<off_t>(task.offset), static_cast<off_t>(task.size),
+                  POSIX_FADV_WILLNEED);
 }
-
-// What the threads of one digest_chunks() share.
-class Crew {
- public:
-  Crew(const std::vector<ChunkTask>& tasks, const ChunkWork& work, const Deadline& deadline, size_t threads)
-      : tasks_(tasks), work_(work), deadline_(deadline), threads_(threads) {
-    for (const ChunkTask& task : tasks) total_ += task.size;
-  }
-
-  void run() {
-    {
-      std::vector<std::jthread> others;
-      for (size_t count = 1; count < threads_; ++count) others.emplace_back([this] { work({}); });
-      work(work_.progress);
-    }
-    if (error_) std::rethrow_exception(error_);
-    if (work_.progress) work_.progress(total_, total_);
-  }
-
- private:
-  void work(const ByteProgress& progress) {
-    try {
-      std::vector<char> buffer(kPieceBytes);
-      for (size_t at = next_++; at < tasks_.size() && !ended_; at = next_++) {
-        deadline_.check("digests of a snapshot's files");
-        do_task(at, buffer);
-        if (progress) progress(done_, total_);
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!error_) error_ = std::current_exception();
-      ended_ = true;
-    }
-  }
-
-  void do_task(size_t at, std::vector<char>& buffer) {
-    // Chunks are read side by side, which defeats the kernel's own read-ahead.
-    if (at + threads_ < tasks_.size()) {
-      const ChunkTask& later = tasks_[at + threads_];
-      ::posix_fadvise(later.fd, static_cast<off_t>(later.offset), static_cast<off_t>(later.size),
-                      POSIX_FADV_WILLNEED);
-    }
-    if (!work_.wanted || work_.wanted(tasks_[at])) work_.take(at, digest_chunk(tasks_[at], buffer));
-    done_ += tasks_[at].size;
-  }
-
-  const std::vector<ChunkTask>& tasks_;
-  const ChunkWork& work_;
-  const Deadline& deadline_;
-  const size_t threads_;
-  uint64_t total_ = 0;
-  std::atomic<size_t> next_{0};
-  std::atomic<uint64_t> done_{0};
-  std::atomic<bool> ended_{false};
-  std::mutex mutex_;
-  std::exception_ptr error_;
-};
 
 }  // namespace
 
@@ -165,7 +102,8 @@ std::string sha256_hex(std::string_view data) {
 
 std::vector<uint64_t> chunks_with_data(int fd, uint64_t size) {
   std::vector<uint64_t> offsets;
-  for (uint64_t offset = next_data(fd, 0, size); offset < size; offset = next_data(fd, offset, size)) {
+  for (uint64_t offset = next_data(fd, 0, size).begin; offset < size;
+       offset = next_data(fd, offset, size).begin) {
     offsets.push_back(offset / kChunkBytes * kChunkBytes);
     offset = offsets.back() + kChunkBytes;
   }
@@ -174,7 +112,19 @@ std::vector<uint64_t> chunks_with_data(int fd, uint64_t size) {
 
 void digest_chunks(const std::vector<ChunkTask>& tasks, const ChunkWork& work, const Deadline& deadline) {
   const size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  Crew(tasks, work, deadline, std::clamp<size_t>(tasks.size(), 1, cores)).run();
+  const auto caller = std::this_thread::get_id();
+  uint64_t total = 0;
+  for (const ChunkTask& task : tasks) total += task.size;
+  std::atomic<uint64_t> done = 0;
+  for_each_in_parallel(tasks.size(), [&](size_t at) {
+    thread_local std::vector<char> buffer(kPieceBytes);
+    deadline.check("digests of a snapshot's files");
+    if (at + cores < tasks.size()) read_ahead(tasks[at + cores]);
+    if (!work.wanted || work.wanted(tasks[at])) work.take(at, digest_chunk(tasks[at], buffer));
+    done += tasks[at].size;
+    if (work.progress && std::this_thread::get_id() == caller) work.progress(done, total);
+  });
+  if (work.progress) work.progress(total, total);
 }
 
 }  // namespace knaller::store
