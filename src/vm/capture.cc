@@ -66,21 +66,23 @@ void Capture::remove_engine_files() const {
 
 void Capture::prepare(const CapturePlan& plan, const Deadline& deadline) {
   remove_engine_files();
-  choose_way(plan);
+  const auto memory = choose_way(plan);
   if (plan.with_disk) disk_ = open_of_engine(source_.jail, own_disk(source_.record));
-  require_space(deadline);
+  require_space(memory, deadline);
   if (plan.with_disk) copy_disk_ahead(plan.durable, deadline);
   memory_ = new_file(kMemory);
 }
 
-void Capture::choose_way(const CapturePlan& plan) {
+std::optional<memory::GuestMemory> Capture::choose_way(const CapturePlan& plan) {
+  std::optional<memory::GuestMemory> memory;
   if (plan.way == CaptureWay::kEngine) {
     why_not_outside_ = "it was asked for so";
   } else if (plan.way == CaptureWay::kAuto && !plan.why_not_outside.empty()) {
     why_not_outside_ = plan.why_not_outside;
   } else {
     try {
-      if (!find_memory()) why_not_outside_ = "the guest's memory was not found in the engine's mappings";
+      memory = find_memory();
+      if (!memory) why_not_outside_ = "the guest's memory was not found in the engine's mappings";
     } catch (const Error& error) {
       why_not_outside_ = error.message();
     }
@@ -90,6 +92,7 @@ void Capture::choose_way(const CapturePlan& plan) {
     throw Error(Code::kUnsupported,
                 fmt::format("the guest's memory can't be read from outside: {}", why_not_outside_),
                 "let the engine write it: --capture engine");
+  return memory;
 }
 
 std::optional<memory::GuestMemory> Capture::find_memory() const {
@@ -99,11 +102,10 @@ std::optional<memory::GuestMemory> Capture::find_memory() const {
 
 // Less than will be written, so that nothing is refused that would fit; but a file system that is full is
 // found before the guest stands still.
-void Capture::require_space(const Deadline& deadline) const {
+void Capture::require_space(const std::optional<memory::GuestMemory>& memory,
+                            const Deadline& deadline) const {
   uint64_t needed = disk_ ? allocated_bytes(disk_.get()) : 0;
-  if (way_ == CaptureWay::kOutside) {
-    if (const auto found = find_memory()) needed += found->changed_bytes(deadline);
-  }
+  if (memory) needed += memory->changed_bytes(deadline);
   struct statvfs system = {};
   if (::fstatvfs(target_, &system) != 0) fail_errno("look at the home's file system");
   const uint64_t available = system.f_bavail * system.f_frsize;

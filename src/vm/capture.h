@@ -63,9 +63,10 @@ class Capture {
   const std::string& why_not_outside() const { return why_not_outside_; }
 
  private:
-  void choose_way(const CapturePlan& plan);
+  // The memory, where it is to be read from outside.
+  std::optional<memory::GuestMemory> choose_way(const CapturePlan& plan);
   std::optional<memory::GuestMemory> find_memory() const;
-  void require_space(const Deadline& deadline) const;
+  void require_space(const std::optional<memory::GuestMemory>& memory, const Deadline& deadline) const;
   void copy_disk_ahead(bool durable, const Deadline& deadline);
   bool read_from_outside(const Deadline& limit);
   void save_state_alone(const Deadline& limit) const;
