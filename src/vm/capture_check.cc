@@ -20,6 +20,7 @@
 #include "vm/boot.h"
 #include "vm/bring_up.h"
 #include "vm/capture.h"
+#include "vm/host_facts.h"
 #include "vm/layout.h"
 #include "vm/scratch_guest.h"
 #include "vm/stop.h"
@@ -44,12 +45,9 @@ std::string cache_folder(const Context& context) {
 
 // This very binary on this very kernel.
 std::string key_of(const std::string& binary) {
-  struct stat info = {};
-  if (::stat(binary.c_str(), &info) != 0) fail_errno("look at the engine '{}'", binary);
   struct utsname kernel = {};
   if (::uname(&kernel) != 0) fail_errno("ask for the kernel's version");
-  return fmt::format("{} {} {}.{:09} {} {}", binary, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
-                     kernel.release, kernel.version);
+  return fmt::format("{} {} {} {}", binary, identity_of_engine(binary), kernel.release, kernel.version);
 }
 
 // Empty when there is nothing, or nothing of use: it is only a cache.

@@ -87,12 +87,6 @@ std::string identity_of(const std::string& path) {
                      info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
 }
 
-// What knaller-qemu says depends on the QEMU that it finds.
-std::string identity_of_engine(const std::string& binary) {
-  const std::string qemu = find_program("qemu-system-x86_64");
-  return identity_of(binary) + (qemu.empty() ? "" : "+" + identity_of(qemu));
-}
-
 // "knaller 0.1.0: the API of Firecracker 1.16.1 on QEMU 7.2.22"
 std::string qemu_version_in(const std::string& output) {
   const std::string before = " on QEMU ";
@@ -123,6 +117,11 @@ EngineFacts ask_engine(const std::string& binary, const Deadline& deadline) {
 }
 
 }  // namespace
+
+std::string identity_of_engine(const std::string& binary) {
+  const std::string qemu = find_program("qemu-system-x86_64");
+  return identity_of(binary) + (qemu.empty() ? "" : "+" + identity_of(qemu));
+}
 
 EngineFacts engine_facts(const Context& context, const std::string& binary, const Deadline& deadline) {
   const std::string identity = identity_of_engine(binary);

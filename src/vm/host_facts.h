@@ -23,6 +23,10 @@ struct EngineFacts {
 // Runs the program unless it is known. kUnsupported when it is no engine or too old.
 EngineFacts engine_facts(const Context& context, const std::string& binary, const Deadline& deadline);
 
+// Changes with the program's file, and for all engines with QEMU's, since what knaller-qemu does depends on
+// the QEMU that it finds.
+std::string identity_of_engine(const std::string& binary);
+
 // Measured once per boot of the host, which takes 10 ms.
 uint64_t host_tsc_khz(const Context& context);
 
