@@ -9,24 +9,7 @@
 namespace knaller::bench {
 namespace {
 
-constexpr uint64_t kMemoryMib = 512;
 constexpr int kRounds = 7;
-
-StartOptions no_wait() {
-  StartOptions options;
-  options.wait.ready = false;
-  return options;
-}
-
-VmOptions tiny(const Engine& engine, const std::string& name) {
-  VmOptions vm;
-  vm.name = name;
-  vm.image = "tiny";
-  vm.memory_mib = kMemoryMib;
-  vm.network = NetworkMode::kNone;
-  vm.engine = engine.choice;
-  return vm;
-}
 
 struct Samples {
   std::vector<double> pause;
@@ -69,7 +52,7 @@ void take_in_turns(Manager& manager, const std::string& vm, const std::string& w
 
 void measure_snapshots(const Setting& setting, const Engine& engine, std::vector<Figure>& figures) {
   Manager manager({.home = setting.home, .libexec = setting.programs});
-  manager.start(tiny(engine, "bench"), no_wait());
+  manager.start(standard_guest("bench", engine, NetworkMode::kNone), no_wait());
   const TemporaryVm vm(manager, "bench");
   take_in_turns(manager, "bench", "snapshot on " + engine.name, figures);
 

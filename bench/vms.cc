@@ -26,22 +26,6 @@ constexpr uint64_t kMemoryMib = 512;
 constexpr double kOwnShareBar = 10;
 constexpr double kOwnShareWithPastaBar = 30;
 
-StartOptions no_wait() {
-  StartOptions options;
-  options.wait.ready = false;
-  return options;
-}
-
-VmOptions standard_guest(const std::string& name, const Engine& engine, NetworkMode network) {
-  VmOptions vm;
-  vm.name = name;
-  vm.image = "tiny";
-  vm.memory_mib = kMemoryMib;
-  vm.network = network;
-  vm.engine = engine.choice;
-  return vm;
-}
-
 std::string network_name(NetworkMode network) {
   return network == NetworkMode::kNone ? "no network" : "pasta";
 }
@@ -109,6 +93,22 @@ class Phases {
 };
 
 }  // namespace
+
+StartOptions no_wait() {
+  StartOptions options;
+  options.wait.ready = false;
+  return options;
+}
+
+VmOptions standard_guest(const std::string& name, const Engine& engine, NetworkMode network) {
+  VmOptions vm;
+  vm.name = name;
+  vm.image = "tiny";
+  vm.memory_mib = kMemoryMib;
+  vm.network = network;
+  vm.engine = engine.choice;
+  return vm;
+}
 
 void measure_start(const Setting& setting, const Engine& engine, NetworkMode network,
                    std::vector<Figure>& figures) {

@@ -24,6 +24,10 @@ struct Setting {
   std::string programs;  // the build's bin folder
 };
 
+// The guest of all measurements: `tiny` with 512 MiB, and a start that does not wait for it.
+VmOptions standard_guest(const std::string& name, const Engine& engine, NetworkMode network);
+StartOptions no_wait();
+
 // knaller's own share of a start and of a restore: its wall time less the raw engine's.
 void measure_start(const Setting& setting, const Engine& engine, NetworkMode network,
                    std::vector<Figure>& figures);
