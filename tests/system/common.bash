@@ -24,6 +24,18 @@ system_teardown() {
   chmod -R u+rwx "$BATS_TEST_TMPDIR"
 }
 
+# Runs a script with a home of its own, $1, on a file system of 20 MiB; $2 is the folder of a guest's files, which are an image in it.
+on_small_disk() {
+  unshare --user --map-current-user --keep-caps --mount mount -t tmpfs none /mnt 2> /dev/null ||
+    skip "no mounts in a user namespace here"
+  # shellcheck disable=SC2016 # meant for another shell
+  unshare --user --map-current-user --keep-caps --mount bash -e -c '
+    mkdir "$1" && mount -t tmpfs -o size=20m,mode=0700 none "$1"
+    export KNALLER_HOME=$1
+    knaller image import fake --kernel "$2/vmlinux" --rootfs "$2/rootfs.ext4"
+    '"$1" bash "$BATS_TEST_TMPDIR/small" "$BATS_TEST_TMPDIR/files"
+}
+
 # The path of an engine that behaves as this script says (tests/fakes/fake_script.h).
 engine_with() {
   local path

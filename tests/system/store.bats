@@ -196,12 +196,7 @@ damage vms/other"
 }
 
 @test "the check and its repair work on a full disk" {
-  unshare --user --map-current-user --keep-caps --mount mount -t tmpfs none /mnt 2> /dev/null ||
-    skip "no mounts in a user namespace here"
-  unshare --user --map-current-user --keep-caps --mount bash -e -c '
-    mkdir "$1" && mount -t tmpfs -o size=20m,mode=0700 none "$1"
-    export KNALLER_HOME=$1
-    knaller image import fake --kernel "$2/vmlinux" --rootfs "$2/rootfs.ext4"
+  on_small_disk '
     knaller start -d web --mem 64
     mkdir -p "$1/snapshots/.new-snap_00000001"
     head -c 1000000 /dev/urandom > "$1/snapshots/.new-snap_00000001/memory"
@@ -216,5 +211,5 @@ damage vms/other"
     [[ $(jq .freed_bytes "$1.json") -eq $((before - $(du -s --block-size=1 "$1" | cut -f 1))) ]]
     knaller store check
     [[ $(knaller ls --format "{{.Name}} {{.Status}}") == "web running" ]]
-    knaller rm -f web' bash "$BATS_TEST_TMPDIR/small" "$BATS_TEST_TMPDIR/files"
+    knaller rm -f web'
 }

@@ -67,12 +67,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' knaller start -d web --engine "$slow" > /d
 }
 
 @test "on a full disk VMs are listed, stopped and removed, and snapshots fail and leave the VM running" {
-  unshare --user --map-current-user --keep-caps --mount mount -t tmpfs none /mnt 2> /dev/null ||
-    skip "no mounts in a user namespace here"
-  unshare --user --map-current-user --keep-caps --mount bash -e -c '
-    mkdir "$1" && mount -t tmpfs -o size=20m,mode=0700 none "$1"
-    export KNALLER_HOME=$1
-    knaller image import fake --kernel "$2/vmlinux" --rootfs "$2/rootfs.ext4"
+  on_small_disk '
     knaller start -d web --mem 128
     knaller start -d other --mem 128
     cat /dev/zero > "$1/filler" 2> /dev/null || true
@@ -89,5 +84,5 @@ os.execvp(sys.argv[1], sys.argv[1:])' knaller start -d web --engine "$slow" > /d
     [[ -z $(ls -A "$1/vms") ]]
     rm "$1/filler"
     knaller start -d web
-    knaller rm -f web' bash "$BATS_TEST_TMPDIR/small" "$BATS_TEST_TMPDIR/files"
+    knaller rm -f web'
 }
