@@ -8,7 +8,7 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/knaller DESTINATION ${CMAKE_INSTAL
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(archives "")
-foreach(folder monitor image guest memory net disk store firecracker base)
+foreach(folder monitor image guest memory net disk portable store firecracker base)
   list(APPEND archives $<TARGET_FILE:knaller_${folder}>)
 endforeach()
 set(library ${CMAKE_BINARY_DIR}/lib/libknaller.a)

@@ -144,6 +144,40 @@ struct VerifyOptions {
   std::stop_token stop;
 };
 
+// Where a snapshot goes as one stream: to `file`, or to a descriptor.
+struct ExportOptions {
+  std::string snapshot;  // id, unique beginning of an id, or name
+  std::string file;      // appears when it is whole, mode 0600; kAlreadyExists for one that is there
+  bool replace = false;  // of `file`
+  int output_fd = -1;    // instead: a pipe, a socket, a file; the caller closes it
+  bool thin = false;     // without base disk, kernel and initramfs, which the other home must have
+  int level = 3;         // of zstd, 1 to 19
+  unsigned threads = 0;  // 0: as many as there are cores; the stream is the same
+  std::stop_token stop;
+};
+
+struct ExportResult {
+  SnapshotInfo snapshot;
+  uint64_t data_bytes = 0;            // that went into the stream; holes do not count
+  uint64_t stream_bytes = 0;          // as compressed
+  bool has_key = false;               // with the key that opens its VMs
+  std::vector<std::string> left_out;  // files, with `thin`
+};
+
+// From `path`, or from a descriptor.
+struct ImportOptions {
+  std::string path;   // a file that export_snapshot() wrote, or a snapshot's directory, the Go program's too
+  int input_fd = -1;  // instead: a stream of export_snapshot(); the caller closes it
+  std::stop_token stop;
+};
+
+struct ImportResult {
+  SnapshotInfo snapshot;
+  bool was_there = false;    // the same snapshot: nothing was done
+  std::string was;           // its id where it comes from, when it got another one here; else empty
+  std::string dropped_name;  // its name there, when another snapshot has it here; else empty
+};
+
 struct StoreCheckOptions {
   bool repair = false;  // false: nothing is changed
   std::stop_token stop;
@@ -265,6 +299,13 @@ class KNALLER_API Manager {
   // Reads all of it and compares it with the digests that were made with it. Damage is a result, not an
   // error.
   VerifyResult verify_snapshot(const std::string& id, const VerifyOptions& options = {});
+  // Writes a snapshot as one compressed stream, always the same for the same snapshot, name and labels. Its
+  // files are looked at as a start does; import_snapshot() is what reads all of it against its digests.
+  ExportResult export_snapshot(const ExportOptions& options);
+  // Makes a snapshot of what somebody exported; the source may be anybody's. kCorrupt for a stream that is
+  // not, to the bit, what was exported; kNotFound when what was left out of it is not in this home. It is
+  // then not there at all.
+  ImportResult import_snapshot(const ImportOptions& options);
 
   // Images
   ImageInfo build_image(const ImageBuildOptions& options);

@@ -38,6 +38,8 @@ int cmd_snapshot_unprotect(Context& context);
 int cmd_snapshot_label(Context& context);
 int cmd_snapshot_rename(Context& context);
 int cmd_snapshot_prune(Context& context);
+int cmd_snapshot_export(Context& context);
+int cmd_snapshot_import(Context& context);
 int cmd_image_build(Context& context);
 int cmd_image_import(Context& context);
 int cmd_image_ls(Context& context);

@@ -40,6 +40,8 @@ const std::map<std::string_view, ContextCommand>& context_commands() {
       {"snapshot label", cmd_snapshot_label},
       {"snapshot rename", cmd_snapshot_rename},
       {"snapshot prune", cmd_snapshot_prune},
+      {"snapshot export", cmd_snapshot_export},
+      {"snapshot import", cmd_snapshot_import},
       {"image build", cmd_image_build},
       {"image import", cmd_image_import},
       {"image ls", cmd_image_ls},

@@ -153,6 +153,50 @@ std::vector<Command> snapshot_care_commands() {
   };
 }
 
+std::vector<Command> portable_commands() {
+  return {
+      {.path = "snapshot export",
+       .aliases = {"snapshots export"},
+       .summary = "Write a snapshot as one file, or to a pipe",
+       .arguments = "ID FILE|-",
+       .description =
+           "Makes one tar, compressed by zstd, of all that the snapshot consists of; `knaller snapshot "
+           "import` "
+           "makes a snapshot of it in another home, for another user, or on another host. Holes are not in "
+           "it, and the same snapshot always makes the same bytes. FILE appears when it is whole. It holds "
+           "the "
+           "guest's memory, and the key that opens VMs made from it: whoever has it has the guest's secrets.",
+       .flags = {{.name = "thin",
+                  .help = "Leave out base disk, kernel and initramfs; the home that imports it must have the "
+                          "same, from the same image"},
+                 {.name = "level", .value = "N", .help = "Of compression, 1 to 19 (default: 3)"},
+                 {.name = "threads",
+                  .value = "N",
+                  .help = "That compress (default: one a core); the result is the same"},
+                 {.name = "force", .letter = 'f', .help = "Replace FILE"}},
+       .examples = {{"knaller snapshot export before-upgrade web.tar.zst", ""},
+                    {"knaller snapshot export web - | ssh host knaller snapshot import -", ""}},
+       .names = Names::kSnapshot,
+       .least = 2,
+       .most = 2},
+      {.path = "snapshot import",
+       .aliases = {"snapshots import"},
+       .summary = "Make a snapshot of an exported one",
+       .arguments = "FILE|-|DIR",
+       .description =
+           "Takes what `knaller snapshot export` wrote, or a snapshot's directory: one of knaller's that was "
+           "copied by hand, or one of the Go program, which gets digests by it. Every byte is compared with "
+           "the digests on its way; what is not whole is refused, and leaves nothing behind. The id is "
+           "printed. A snapshot that is here already is left as it is; when another one has its id it gets a "
+           "new one, and when another one has its name it gets none.",
+       .examples = {{"knaller snapshot import web.tar.zst", ""},
+                    {"id=$(knaller snapshot import - < web.tar.zst)", ""}},
+       .names = Names::kFile,
+       .least = 1,
+       .most = 1},
+  };
+}
+
 std::vector<Command> image_commands() {
   return {
       {.path = "image build",
@@ -233,6 +277,7 @@ std::vector<Command> whole_store_commands() {
 std::vector<Command> store_commands() {
   std::vector<Command> all = snapshot_commands();
   for (Command& command : snapshot_care_commands()) all.push_back(std::move(command));
+  for (Command& command : portable_commands()) all.push_back(std::move(command));
   for (Command& command : image_commands()) all.push_back(std::move(command));
   for (Command& command : whole_store_commands()) all.push_back(std::move(command));
   return all;

@@ -43,15 +43,17 @@ void check_labels(const std::map<std::string, std::string>& labels) {
   }
 }
 
-void write_labels(int directory, const SnapshotLabels& labels, Durability durability) {
-  check_labels(labels.labels);
-  const Json json = {{"name", labels.name}, {"labels", labels.labels}, {"protected", labels.is_protected}};
-  write_file_atomically(directory, kLabelsFile, with_digest(json), durability);
+std::string to_text(const SnapshotLabels& labels) {
+  return with_digest({{"name", labels.name}, {"labels", labels.labels}, {"protected", labels.is_protected}});
 }
 
-SnapshotLabels read_labels(int directory) {
-  if (!stat_if_exists(directory, kLabelsFile)) return {};
-  const Json json = parse_json(read_entry_file(directory, kLabelsFile), kLabelsFile);
+void write_labels(int directory, const SnapshotLabels& labels, Durability durability) {
+  check_labels(labels.labels);
+  write_file_atomically(directory, kLabelsFile, to_text(labels), durability);
+}
+
+SnapshotLabels parse_labels(std::string_view text) {
+  const Json json = parse_json(text, kLabelsFile);
   const JsonReader reader(json, kLabelsFile);
   SnapshotLabels labels;
   labels.name = reader.string_or("name", "");
@@ -65,6 +67,11 @@ SnapshotLabels read_labels(int directory) {
     labels.labels[key] = value.get<std::string>();
   }
   return labels;
+}
+
+SnapshotLabels read_labels(int directory) {
+  if (!stat_if_exists(directory, kLabelsFile)) return {};
+  return parse_labels(read_entry_file(directory, kLabelsFile));
 }
 
 void verify_labels(int directory) {

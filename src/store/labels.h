@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "base/file.h"
 
@@ -20,6 +21,10 @@ struct SnapshotLabels {
 
 // Throws kInvalidArgument for keys and values that labels can't have, or too many of them.
 void check_labels(const std::map<std::string, std::string>& labels);
+
+std::string to_text(const SnapshotLabels& labels);
+// kCorrupt for anything that is not of that form.
+SnapshotLabels parse_labels(std::string_view text);
 
 void write_labels(int directory, const SnapshotLabels& labels, Durability durability = Durability::kFsync);
 // Empty when there are none; kCorrupt when the file is not of that form.

@@ -15,7 +15,9 @@
 #include "vm/context.h"
 #include "vm/doctor.h"
 #include "vm/enter.h"
+#include "vm/export.h"
 #include "vm/images.h"
+#include "vm/import.h"
 #include "vm/list.h"
 #include "vm/preflight.h"
 #include "vm/prune.h"
@@ -155,6 +157,12 @@ PruneResult Manager::prune_snapshots(const PruneOptions& options) {
 }
 VerifyResult Manager::verify_snapshot(const std::string& id, const VerifyOptions& options) {
   return vm::verify_snapshot(impl_->context, id, options);
+}
+ExportResult Manager::export_snapshot(const ExportOptions& options) {
+  return vm::export_snapshot(impl_->context, options);
+}
+ImportResult Manager::import_snapshot(const ImportOptions& options) {
+  return vm::import_snapshot(impl_->context, options);
 }
 
 ImageInfo Manager::build_image(const ImageBuildOptions& options) {

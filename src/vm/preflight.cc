@@ -91,8 +91,9 @@ void add_processor_rows(const Context& context, const SnapshotRecord& record, bo
 
 void add_state_rows(const Context& context, int directory, const SnapshotRecord& record, const Engine& engine,
                     std::vector<CheckRow>& rows) {
-  if (record.is_foreign()) {
-    rows.push_back(firecracker_state_row({}, {engine.state_version, engine.version.text()}));
+  if (record.is_foreign() || (record.cpu.vendor.empty() && engine.kind != "qemu")) {
+    rows.push_back(firecracker_state_row({record.state_version, record.engine_version},
+                                         {engine.state_version, engine.version.text()}));
     rows.push_back(doubtful("CPU", "the Go program does not say on which it was taken"));
   } else if (engine.kind == "qemu") {
     const QemuOrigin origin = parse_qemu_origin(store::read_entry_file(directory, kState, 64 << 20));

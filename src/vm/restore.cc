@@ -11,6 +11,7 @@
 #include "vm/boot.h"
 #include "vm/bring_up.h"
 #include "vm/engine.h"
+#include "vm/foreign_state.h"
 #include "vm/layout.h"
 #include "vm/list.h"
 #include "vm/ports.h"
@@ -76,20 +77,15 @@ void fill_clone(int directory, int snapshot_dir, const store::SnapshotRecord& sn
   store::write_vm_record(directory, vm, Durability::kNoSync);
 }
 
-// The absolute path under which a state of the Go program names its disk: .../snapshots/ID/rootfs.ext4.
+// A state of the Go program's names its disk by an absolute path.
 std::vector<std::pair<std::string, std::string>> foreign_binds(int snapshot_dir,
                                                                const store::SnapshotRecord& record) {
+  if (record.network_of.empty()) return {};
+  const std::string path = disk_path_of_go(store::read_entry_file(snapshot_dir, kState, 16 << 20));
+  if (!path.empty()) return {{kRootfs, path}};
   if (!record.is_foreign()) return {};
-  const std::string state = store::read_entry_file(snapshot_dir, kState, 16 << 20);
-  const std::string ending = fmt::format("/snapshots/{}/{}", record.id, kRootfs);
-  const size_t found = state.find(ending);
-  if (found == std::string::npos)
-    throw Error(Code::kUnsupported, "its state does not name the snapshot's own disk",
-                "only snapshots that the Go program made whole can be started");
-  size_t begin = found;
-  while (begin > 0 && state[begin - 1] >= ' ' && state[begin - 1] <= '~' && found - begin < 4096) --begin;
-  begin = state.find('/', begin);
-  return {{kRootfs, state.substr(begin, found + ending.size() - begin)}};
+  throw Error(Code::kUnsupported, "its state does not name the snapshot's own disk",
+              "only snapshots that the Go program made whole can be started");
 }
 
 // A restore on its way: what was asked for, and what is known by now.

@@ -1,0 +1,232 @@
+#include "vm/arrival.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "portable/layout.h"
+#include "store/digest.h"
+#include "store/fields.h"
+#include "vm/known_files.h"
+#include "vm/layout.h"
+#include "vm/snapshot.h"
+#include "vm/snapshot_change.h"
+#include "vm/snapshot_files.h"
+#include "vm/stop.h"
+
+namespace knaller::vm {
+namespace {
+
+using portable::kManifest;
+using portable::kMetadata;
+using store::Kind;
+using store::ManifestFile;
+
+constexpr size_t kLongestName = 200;
+
+bool is_same_content(const ManifestFile& a, const ManifestFile& b) {
+  return a.size == b.size && a.chunks == b.chunks;
+}
+
+bool names_same_content(const store::Manifest& a, const store::Manifest& b) {
+  return a.files.size() == b.files.size() &&
+         std::all_of(a.files.begin(), a.files.end(), [&](const ManifestFile& file) {
+           const ManifestFile* other = b.find(file.name);
+           return other != nullptr && is_same_content(file, *other);
+         });
+}
+
+uint64_t least_bytes(const store::Manifest& manifest) {
+  uint64_t chunks = 0;
+  for (const ManifestFile& file : manifest.files) chunks += file.chunks.size();
+  return chunks * kBlockBytes;
+}
+
+}  // namespace
+
+Arrival::~Arrival() {
+  staged_.reset();
+  if (published_ || !lock_) return;
+  try {
+    lock_->unlink_while_held();
+  } catch (const Error&) {
+    // An empty lock file hurts nobody, and the next command removes it.
+  }
+}
+
+bool Arrival::expect(const store::SnapshotId& id, store::Manifest manifest) {
+  id_there_ = id;
+  manifest_ = std::move(manifest);
+  check_manifest();
+  if (context_.home.has(Kind::kSnapshot, id.str()) && is_here(id)) return false;
+  // Somebody may import the same at this moment.
+  take_place(id);
+  if (staged_) return true;
+  return !is_here(id) && (take_place(store::SnapshotId::make_random()), true);
+}
+
+void Arrival::check_manifest() const {
+  for (const char* name : {kMetadata, kState, kMemory}) expected(name);
+  for (const ManifestFile& file : manifest_.files)
+    if (file.name.size() > kLongestName || printable(file.name) != file.name || file.name == kManifest ||
+        file.name == store::kLabelsFile)
+      fail(Code::kCorrupt, "its manifest names '{}', which no snapshot has",
+           printable(file.name.substr(0, kLongestName)));
+  if (expected(kMetadata).size > portable::kLargestSmallFile)
+    fail(Code::kCorrupt, "its metadata has {} bytes", expected(kMetadata).size);
+}
+
+const ManifestFile& Arrival::expected(const std::string& name) const {
+  const ManifestFile* file = manifest_.find(name);
+  if (file == nullptr) fail(Code::kCorrupt, "its manifest does not name '{}'", printable(name));
+  return *file;
+}
+
+// What is damaged there is another one.
+bool Arrival::is_here(const store::SnapshotId& id) const {
+  try {
+    const UniqueFd there = context_.home.open_entry(Kind::kSnapshot, id.str());
+    const std::string text = store::read_entry_file(there.get(), kManifest, portable::kLargestManifest);
+    return names_same_content(store::parse_manifest(text), manifest_);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// Leaves `staged_` empty when there is a snapshot of that id.
+void Arrival::take_place(const store::SnapshotId& id) {
+  LockFile lock = context_.home.lock(Kind::kSnapshot, id.str(), "snapshot import", deadline_,
+                                     waiting_note(context_, fmt::format("snapshot {}", id.str())));
+  if (context_.home.has(Kind::kSnapshot, id.str())) return;
+  lock_ = std::move(lock);
+  id_ = id;
+  staged_ = std::make_unique<store::StagedEntry>(context_.home, Kind::kSnapshot, id.str());
+  require_room(least_bytes(manifest_));
+}
+
+void Arrival::describe(const std::string& metadata) {
+  const ManifestFile& file = expected(kMetadata);
+  const ManifestFile found{
+      kMetadata, metadata.size(), {{.offset = 0, .sha256 = store::sha256_hex(metadata)}}};
+  if (!is_same_content(file, found)) fail(Code::kCorrupt, "'{}' is not what its manifest says", kMetadata);
+  record_ = store::parse_snapshot_record(metadata, *id_there_);
+  if (record_.is_foreign())
+    fail(Code::kCorrupt, "'{}' has no format, which knaller always writes", kMetadata);
+  if (expected(kMemory).size != record_.memory_mib << 20)
+    fail(Code::kCorrupt, "'{}' is not {} MiB long", kMemory, record_.memory_mib);
+  note_arrival(kMetadata);
+  metadata_ = metadata;
+}
+
+void Arrival::note_arrival(const std::string& name) {
+  if (!arrived_.insert(name).second) fail(Code::kCorrupt, "'{}' comes twice", printable(name));
+}
+
+void Arrival::link_left_out(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const ManifestFile& file = expected(name);
+    note_arrival(name);
+    if (!link_known_file(context_, file, staged_->directory(), deadline_))
+      throw Error(Code::kNotFound,
+                  fmt::format("'{}' was left out of it, and nothing in this home has the same", name),
+                  "export it without --thin, or bring the image that its VM was made of here first");
+  }
+}
+
+void Arrival::require_room(uint64_t bytes) const {
+  struct statvfs space {};
+  if (::fstatvfs(staged_->directory(), &space) != 0) fail_errno("ask for the free space of knaller's home");
+  const auto blocks = ::geteuid() == 0 ? space.f_bfree : space.f_bavail;
+  const uint64_t free = static_cast<uint64_t>(blocks) * space.f_frsize;
+  if (bytes <= free) return;
+  throw Error(Code::kExhausted,
+              fmt::format("it needs {}, and {} are free in '{}'", format_bytes(bytes), format_bytes(free),
+                          context_.home.path()),
+              "remove snapshots or images that nobody needs, or set KNALLER_HOME to another disk");
+}
+
+UniqueFd Arrival::make_file(const std::string& name, uint64_t bytes) {
+  const ManifestFile& file = expected(name);
+  note_arrival(name);
+  require_room(bytes);
+  UniqueFd fd = open_at(staged_->directory(), name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+  if (::ftruncate(fd.get(), static_cast<off_t>(file.size)) != 0)
+    fail_errno("make '{}' {} bytes long", name, file.size);
+  return fd;
+}
+
+// Under another id it has other metadata, and so another manifest; what this knaller does not know of it
+// stays.
+void Arrival::write_own_metadata() {
+  if (*id_ != *id_there_) {
+    Json json = parse_json(metadata_, kMetadata);
+    json["id"] = id_->str();
+    metadata_ = dump_json(json, 2) + "\n";
+    for (ManifestFile& file : manifest_.files)
+      if (file.name == kMetadata)
+        file = {kMetadata, metadata_.size(), {{.offset = 0, .sha256 = store::sha256_hex(metadata_)}}};
+    record_.id = id_->str();
+  }
+  write_file_atomically(staged_->directory(), kMetadata, metadata_);
+  write_file_atomically(staged_->directory(), kManifest, store::to_text(manifest_));
+}
+
+void Arrival::settle() {
+  for (const ManifestFile& file : manifest_.files) {
+    if (file.name == kMetadata) continue;
+    const UniqueFd fd = open_at(staged_->directory(), file.name, O_RDONLY | O_NOFOLLOW);
+    struct stat info {};
+    if (::fstat(fd.get(), &info) != 0) fail_errno("look at '{}'", file.name);
+    if (info.st_nlink > 1) continue;  // another entry's, too, and on the disk since then
+    if (::fchmod(fd.get(), 0400) != 0) fail_errno("make '{}' read-only", file.name);
+    fsync_fd(fd.get(), file.name);
+  }
+}
+
+// A name that another snapshot has is dropped; returns it then.
+std::string Arrival::give_name(store::SnapshotLabels& labels) {
+  try {
+    check_snapshot_name(context_, labels.name);
+    return {};
+  } catch (const Error& error) {
+    if (error.code() != Code::kAlreadyExists) throw;
+    context_.note(fmt::format("{}: this one gets no name", error.message()));
+    return std::exchange(labels.name, "");
+  }
+}
+
+ImportResult Arrival::publish(const store::SnapshotLabels& given) {
+  for (const ManifestFile& file : manifest_.files)
+    if (!arrived_.contains(file.name)) fail(Code::kCorrupt, "'{}' is missing", file.name);
+  write_own_metadata();
+  settle();
+  check_snapshot_files(staged_->directory(), record_, false, deadline_);
+
+  store::SnapshotLabels labels = given;
+  std::optional<LockFile> names;
+  ImportResult result;
+  if (!labels.name.empty()) {
+    names = lock_snapshot_names(context_, "snapshot import", deadline_);
+    result.dropped_name = give_name(labels);
+  }
+  if (!labels.name.empty() || !labels.labels.empty()) store::write_labels(staged_->directory(), labels);
+  deadline_.check("the end of the import");
+  staged_->publish();
+  published_ = true;
+  if (names) names->unlink_while_held();
+  result.snapshot = describe_snapshot(context_, *id_);
+  if (*id_ != *id_there_) {
+    result.was = id_there_->str();
+    context_.note(fmt::format("there is another snapshot {} here: this one is {}", result.was, id_->str()));
+  }
+  return result;
+}
+
+}  // namespace knaller::vm
