@@ -1,0 +1,297 @@
+#include "disk/disk_tree.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/process.h"
+#include "base/test_folder.h"
+#include "base/text.h"
+#include "disk/ext4.h"
+
+namespace knaller::disk {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Ext4Writer::Read reader_of(const std::string& content) {
+  return [content, at = size_t{0}](char* buffer, size_t size) mutable {
+    const size_t count = content.copy(buffer, size, at);
+    at += count;
+    return count;
+  };
+}
+
+std::string e2fs(const std::string& name, std::vector<std::string> arguments, std::string_view input = {}) {
+  arguments.insert(arguments.begin(), require_program(name, "e2fsprogs"));
+  return run_checked({.argv = std::move(arguments)}, Deadline::never(), input);
+}
+
+class Disks : public ::testing::Test {
+ protected:
+  static void write(Ext4Writer& writer, const std::string& path, const std::string& content,
+                    const Attributes& attributes = {}) {
+    writer.file(path, attributes, content.size(), reader_of(content));
+  }
+
+  std::string make(const std::string& name, const std::function<void(Ext4Writer&)>& fill,
+                   bool journal = false) {
+    const std::string path = folder_.path(name);
+    make_ext4(path, {.bytes = 64 << 20, .inodes = 2000, .journal = journal}, Deadline::never());
+    Ext4Writer writer(path);
+    fill(writer);
+    writer.close();
+    return path;
+  }
+
+  static UniqueFd open(const std::string& path) { return open_at(AT_FDCWD, path, O_RDONLY); }
+
+  static std::string content_of(const DiskTree& tree, const std::string& path) {
+    const DiskTree::Node node = tree.find(path);
+    std::string content(tree.info(node).size, '\0');
+    for (const Stretch& stretch : tree.data_of(node))
+      tree.read(node, stretch, 0, content.data() + stretch.begin, stretch.bytes);
+    return content;
+  }
+
+  static std::vector<std::string> names(const DiskTree& tree, const std::string& path) {
+    std::vector<std::string> found;
+    for (const auto& [name, node] : tree.children(tree.find(path), path)) found.push_back(name);
+    return found;
+  }
+
+  TestFolder folder_;
+};
+
+TEST_F(Disks, ReadsAPlainDisk) {
+  std::string big(3'000'001, '\0');
+  for (size_t i = 0; i < big.size(); ++i) big[i] = static_cast<char>((i * 7919) >> 3);
+  const auto path = make("rootfs.ext4", [&](Ext4Writer& writer) {
+    write(writer, "etc/hosts", "127.0.0.1 me\n",
+          {.permissions = 0640, .uid = 70'000, .gid = 5, .modified = 1'600'000'000});
+    write(writer, "big", big);
+    writer.symlink("bin", {}, "usr/bin");
+    writer.symlink("long", {}, "/" + std::string(200, 'x'));
+    writer.node("dev/big", {}, S_IFBLK, 259, 70'000);
+    write(writer, "usr/bin/sh", "#!");
+  });
+  const DiskTree tree{open(path)};
+  const FileInfo hosts = tree.info(tree.find("/etc/hosts"));
+  EXPECT_EQ(hosts.mode, S_IFREG | 0640U);
+  EXPECT_EQ(hosts.uid, 70'000U);
+  EXPECT_EQ(hosts.gid, 5U);
+  EXPECT_EQ(hosts.modified.tv_sec, 1'600'000'000);
+  EXPECT_EQ(content_of(tree, "etc/../etc//./hosts"), "127.0.0.1 me\n");
+  EXPECT_TRUE(content_of(tree, "/big") == big);
+  EXPECT_EQ(content_of(tree, "/bin/sh"), "#!");
+  EXPECT_TRUE(S_ISLNK(tree.info(tree.find("/bin")).mode));
+  EXPECT_TRUE(S_ISDIR(tree.info(tree.find("/bin/")).mode));
+  EXPECT_EQ(tree.link_target(tree.find("/long")).size(), 201U);
+  EXPECT_EQ(tree.info(tree.find("/dev/big")).major, 259U);
+  EXPECT_EQ(tree.info(tree.find("/dev/big")).minor, 70'000U);
+  EXPECT_EQ(code_thrown_by([&] { tree.find("/etc/nothing"); }), Code::kNotFound);
+  EXPECT_EQ(code_thrown_by([&] { tree.find("/etc/hosts/x"); }), Code::kNotFound);
+  EXPECT_EQ(code_thrown_by([&] { tree.find("/big/"); }), Code::kNotFound);
+}
+
+TEST_F(Disks, KnowsTheHolesOfAFile) {
+  const auto path = make("rootfs.ext4", [&](Ext4Writer&) {});
+  const std::string sparse = folder_.path("sparse");
+  {
+    const UniqueFd fd = open_at(AT_FDCWD, sparse, O_RDWR | O_CREAT);
+    write_at(fd.get(), "end", 3, uint64_t{1} << 40);
+  }
+  e2fs("debugfs", {"-w", "-R", "write " + sparse + " sparse", path});
+  const DiskTree tree{open(path)};
+  const DiskTree::Node node = tree.find("/sparse");
+  EXPECT_EQ(tree.info(node).size, (uint64_t{1} << 40) + 3);
+  const auto data = tree.data_of(node);
+  ASSERT_EQ(data.size(), 1U);
+  EXPECT_EQ(data[0].begin, uint64_t{1} << 40);
+  EXPECT_EQ(data[0].bytes, 3U);
+}
+
+TEST_F(Disks, ReadsEveryLayoutOfBlocks) {
+  std::string content(2'000'000, 'a');
+  for (size_t i = 0; i < content.size(); i += 977) content[i] = static_cast<char>(i);
+  write_file_atomically(folder_.fd(), "content", content);
+  for (const std::string type : {"ext2", "ext3"}) {
+    const std::string path = folder_.path(type);
+    { open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL); }
+    e2fs("mke2fs", {"-q", "-F", "-t", type, "-b", "1024", path, "16M"});
+    e2fs("debugfs", {"-w", "-R", "write " + folder_.path("content") + " it", path});
+    const DiskTree tree{open(path)};
+    EXPECT_TRUE(content_of(tree, "/it") == content) << type;
+    EXPECT_THAT(names(tree, "/"), ElementsAre("it", "lost+found"));
+  }
+}
+
+class Overlay : public Disks {
+ protected:
+  DiskTree merge(const std::function<void(Ext4Writer&)>& fill_base,
+                 const std::function<void(Ext4Writer&)>& fill_disk) {
+    const auto base = make("base.ext4", fill_base);
+    const auto disk = make("disk.ext4", fill_disk);
+    return {open(base), open(disk)};
+  }
+};
+
+TEST_F(Overlay, MergesAsOverlayfsDoes) {
+  const DiskTree tree = merge(
+      [](Ext4Writer& base) {
+        write(base, "etc/same", "base");
+        write(base, "etc/changed", "base");
+        write(base, "etc/gone", "base");
+        write(base, "opaque/hidden", "base");
+        write(base, "removed/x", "base");
+        write(base, "was-folder/x", "base");
+        write(base, "was-file", "base");
+        write(base, "user-opaque/seen", "base");
+      },
+      [](Ext4Writer& disk) {
+        write(disk, "upper/etc/changed", "disk");
+        write(disk, "upper/etc/new", "disk");
+        disk.node("upper/etc/gone", {}, S_IFCHR, 0, 0);
+        disk.directory("upper/opaque", {.permissions = 0750, .xattrs = {{"trusted.overlay.opaque", "y"}}});
+        write(disk, "upper/opaque/new", "disk");
+        disk.node("upper/removed", {}, S_IFCHR, 0, 0);
+        write(disk, "upper/was-folder", "disk");
+        write(disk, "upper/was-file/x", "disk");
+        // Of another kind of overlay: a guest's kernel makes nothing of it.
+        disk.directory("upper/user-opaque", {.xattrs = {{"user.overlay.opaque", "y"}}});
+      });
+  EXPECT_THAT(names(tree, "/etc"), ElementsAre("changed", "new", "same"));
+  EXPECT_EQ(content_of(tree, "/etc/same"), "base");
+  EXPECT_EQ(content_of(tree, "/etc/changed"), "disk");
+  EXPECT_THAT(names(tree, "/opaque"), ElementsAre("new"));
+  EXPECT_EQ(tree.info(tree.find("/opaque")).mode, S_IFDIR | 0750U);
+  EXPECT_EQ(code_thrown_by([&] { tree.find("/removed/x"); }), Code::kNotFound);
+  EXPECT_EQ(content_of(tree, "/was-folder"), "disk");
+  EXPECT_EQ(content_of(tree, "/was-file/x"), "disk");
+  EXPECT_THAT(names(tree, "/user-opaque"), ElementsAre("seen"));
+}
+
+TEST_F(Overlay, ShowsThePrivateDiskWhereTheGuestHasIt) {
+  const DiskTree tree = merge([](Ext4Writer& base) { write(base, "var/lib/knaller/covered", "base"); },
+                              [](Ext4Writer& disk) {
+                                disk.directory("upper/var/lib/knaller", {});
+                                disk.directory("work", {});
+                                write(disk, "docker/layer", "disk");
+                              });
+  EXPECT_THAT(names(tree, "/var/lib/knaller"), ElementsAre("docker", "lost+found"));
+  EXPECT_EQ(content_of(tree, "/var/lib/knaller/docker/layer"), "disk");
+}
+
+TEST_F(Overlay, IsTheBaseAloneBeforeTheFirstBoot) {
+  const DiskTree tree = merge([](Ext4Writer& base) { write(base, "etc/x", "base"); }, [](Ext4Writer&) {});
+  EXPECT_EQ(content_of(tree, "/etc/x"), "base");
+}
+
+TEST_F(Overlay, RefusesRedirectsByName) {
+  const DiskTree tree =
+      merge([](Ext4Writer&) {},
+            [](Ext4Writer& disk) {
+              disk.directory("upper/moved", {.xattrs = {{"trusted.overlay.redirect", "/etc"}}});
+            });
+  EXPECT_THAT(message_thrown_by([&] { tree.find("/moved"); }), HasSubstr("'/moved' has trusted.overlay.red"));
+}
+
+TEST_F(Disks, EndsWhereLinksGoRound) {
+  const auto path = make("rootfs.ext4", [](Ext4Writer& writer) {
+    writer.symlink("a", {}, "b");
+    writer.symlink("b", {}, "a");
+    writer.symlink("out", {}, "../../../../etc");
+    write(writer, "etc/x", "inside");
+  });
+  const DiskTree tree{open(path)};
+  EXPECT_EQ(code_thrown_by([&] { tree.find("/a/x"); }), Code::kCorrupt);
+  EXPECT_EQ(content_of(tree, "/out/x"), "inside");
+}
+
+// What a guest had written when it was stopped dead: the journal has a file's new block, the disk not yet.
+TEST_F(Disks, CountsWhatTheJournalHas) {
+  for (const std::string checksums : {"", "-c"}) {
+    const auto path = make(
+        "journaled" + checksums, [](Ext4Writer& writer) { write(writer, "file", std::string(4096, 'o')); },
+        true);
+    const std::string number = std::string(trim(e2fs("debugfs", {"-R", "bmap file 0", path})));
+    write_file_atomically(folder_.fd(), "new", "\xc0\x3b\x39\x98" + std::string(4092, 'n'));
+    // A journal's own magic number at the start of a block has to be escaped.
+    e2fs("debugfs", {"-w", "-f", "-", path},
+         fmt::format("jo {}\njw -b {} {}\njc\n", checksums, number, folder_.path("new")));
+    const auto before = read_file(path, 128 << 20);
+    const DiskTree tree{open(path)};
+    EXPECT_EQ(content_of(tree, "/file"), "\xc0\x3b\x39\x98" + std::string(4092, 'n')) << checksums;
+    EXPECT_TRUE(read_file(path, 128 << 20) == before);
+    // As e2fsck sees it.
+    e2fs("e2fsck", {"-y", "-E", "journal_only", path});
+    EXPECT_EQ(content_of(DiskTree{open(path)}, "/file"), "\xc0\x3b\x39\x98" + std::string(4092, 'n'));
+  }
+}
+
+TEST_F(Disks, LeavesOutWhatTheJournalRevoked) {
+  const auto path = make(
+      "revoked", [](Ext4Writer& writer) { write(writer, "file", std::string(4096, 'o')); }, true);
+  const std::string number = std::string(trim(e2fs("debugfs", {"-R", "bmap file 0", path})));
+  write_file_atomically(folder_.fd(), "new", std::string(4096, 'n'));
+  e2fs("debugfs", {"-w", "-f", "-", path},
+       fmt::format("jo\njw -b {0} {1}\njw -r {0}\njc\n", number, folder_.path("new")));
+  EXPECT_EQ(content_of(DiskTree{open(path)}, "/file"), std::string(4096, 'o'));
+}
+
+// Whatever a hostile guest leaves on its disk: an error or an answer, but an end.
+TEST_F(Disks, SurvivesDamageAnywhere) {
+  const auto path = make(
+      "victim",
+      [](Ext4Writer& writer) {
+        for (int i = 0; i < 40; ++i) write(writer, fmt::format("d{}/f{}", i % 7, i), std::string(5000, 'x'));
+        writer.symlink("link", {}, "d1");
+      },
+      true);
+  const std::string whole = read_file(path, 128 << 20);
+  const std::function<void(const DiskTree&, const DiskTree::Node&, int)> walk =
+      [&](const DiskTree& tree, const DiskTree::Node& node, int depth) {
+        const FileInfo info = tree.info(node);
+        if (S_ISLNK(info.mode)) tree.link_target(node);
+        if (S_ISREG(info.mode)) tree.data_of(node);
+        if (!S_ISDIR(info.mode) || depth > 5) return;
+        for (const auto& [name, child] : tree.children(node, "")) walk(tree, child, depth + 1);
+      };
+  uint64_t random = 42;
+  const auto next = [&random] {
+    return random = random * 6364136223846793005U + 1442695040888963407U, random >> 33;
+  };
+  int failed = 0;
+  for (int round = 0; round < 300; ++round) {
+    // In the first 2 MiB lie the superblock, the tables and most directories.
+    std::string change(1 + next() % 8, static_cast<char>(next()));
+    const uint64_t at = round % 3 == 0 ? 1024 + next() % 1024 : next() % (2 << 20);
+    const UniqueFd fd = open_at(AT_FDCWD, path, O_RDWR);
+    write_at(fd.get(), change.data(), change.size(), at);
+    try {
+      const DiskTree tree{open(path)};
+      walk(tree, tree.root(), 0);
+    } catch (const Error& error) {
+      ++failed;
+      EXPECT_TRUE(error.code() == Code::kCorrupt || error.code() == Code::kUnsupported) << error.what();
+    }
+    write_at(fd.get(), whole.data() + at, change.size(), at);
+  }
+  EXPECT_GT(failed, 0);
+}
+
+TEST_F(Disks, RefusesWhatIsNoFileSystem) {
+  write_file_atomically(folder_.fd(), "zeros", std::string(1 << 20, '\0'));
+  write_file_atomically(folder_.fd(), "short", "x");
+  const auto path = make("cut", [](Ext4Writer&) {});
+  ASSERT_EQ(::truncate(path.c_str(), 32 << 20), 0);
+  for (const char* name : {"zeros", "short", "cut"})
+    EXPECT_EQ(code_thrown_by([&] { DiskTree tree{open(folder_.path(name))}; }), Code::kCorrupt) << name;
+}
+
+}  // namespace
+}  // namespace knaller::disk
