@@ -20,6 +20,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "knaller/error.h"
@@ -178,6 +179,18 @@ struct ImportResult {
   std::string dropped_name;  // its name there, when another snapshot has it here; else empty
 };
 
+// Files, folders and links out of a snapshot's disk, each under the last part of its path. Links on the way
+// are followed inside the disk; a path that is a link is copied as the link, unless it ends in "/". "/" is
+// the contents of the whole disk.
+struct ExtractOptions {
+  std::string snapshot;            // id, unique beginning of an id, or name
+  std::vector<std::string> paths;  // as the guest sees them
+  std::string destination;         // a folder, made when it is not there; nothing outside it is touched
+  // Instead of `destination`: takes a tar stream (pax, with numeric owners), on the calling thread.
+  std::function<void(std::string_view)> tar;
+  std::stop_token stop;
+};
+
 struct StoreCheckOptions {
   bool repair = false;  // false: nothing is changed
   std::stop_token stop;
@@ -306,6 +319,11 @@ class KNALLER_API Manager {
   // not, to the bit, what was exported; kNotFound when what was left out of it is not in this home. It is
   // then not there at all.
   ImportResult import_snapshot(const ImportOptions& options);
+
+  // Starts and mounts nothing; the journal of a disk that was in use counts. Modes and times are kept, owners
+  // are the caller's, set-user-id and the like are dropped, holes stay holes. A path that is not there is in
+  // the result and does not keep the others from being done. What failed half-way leaves what it had made.
+  ExtractResult extract_snapshot(const ExtractOptions& options);
 
   // Images
   ImageInfo build_image(const ImageBuildOptions& options);

@@ -194,6 +194,14 @@ struct VerifyResult {
   uint64_t checked_bytes = 0;           // that have a digest; holes do not count
 };
 
+struct ExtractResult {
+  std::string id;
+  uint64_t files = 0;                // regular files, folders and links
+  uint64_t bytes = 0;                // of their contents, without holes
+  std::vector<std::string> skipped;  // devices, pipes and sockets; the first 100
+  std::vector<std::string> missing;  // the paths asked for that are not there
+};
+
 // What an entry of the home takes on the disk, in bytes. Several names of one file within it count once.
 struct UsageRow {
   enum class Kind { kImage, kSnapshot, kVm, kOther };

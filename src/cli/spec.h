@@ -78,6 +78,7 @@ const Flag* find_flag(const Command* command, char letter);
 std::vector<Command> vm_commands();
 std::vector<Command> inside_commands();
 std::vector<Command> store_commands();
+std::vector<Command> snapshot_disk_commands();  // a part of these
 std::vector<Command> other_commands();
 
 }  // namespace knaller::cli

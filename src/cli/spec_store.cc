@@ -278,6 +278,7 @@ std::vector<Command> store_commands() {
   std::vector<Command> all = snapshot_commands();
   for (Command& command : snapshot_care_commands()) all.push_back(std::move(command));
   for (Command& command : portable_commands()) all.push_back(std::move(command));
+  for (Command& command : snapshot_disk_commands()) all.push_back(std::move(command));
   for (Command& command : image_commands()) all.push_back(std::move(command));
   for (Command& command : whole_store_commands()) all.push_back(std::move(command));
   return all;

@@ -14,6 +14,7 @@ namespace knaller::disk {
 namespace {
 
 constexpr uint64_t kMostDirectoryBytes = uint64_t{1} << 30;
+constexpr uint64_t kMostFileBytes = uint64_t{1} << 48;  // 32-bit block numbers, blocks of 64 KiB
 constexpr uint64_t kMostLinkBytes = 4096;
 
 timespec time_of(uint32_t seconds, uint32_t extra) {
@@ -179,7 +180,7 @@ FileInfo Ext4Reader::info(InodeNumber number) const {
                 .size = inode.i_size | uint64_t{inode.i_size_high} << 32,
                 .links = inode.i_links_count,
                 .modified = time_of(inode.i_mtime, inode.i_mtime_extra)};
-  if (info.size > INT64_MAX) damaged(fmt::format("inode {} has an impossible size", number));
+  if (info.size > kMostFileBytes) damaged(fmt::format("inode {} has an impossible size", number));
   if (S_ISCHR(info.mode) || S_ISBLK(info.mode)) {
     // The kernel's two encodings of a device number (fs.h: old_decode_dev, new_decode_dev).
     const uint32_t device = inode.i_block[0] != 0 ? inode.i_block[0] : inode.i_block[1];

@@ -151,6 +151,15 @@ void ConfinedTree::File::write(std::string_view data) {
   write_all(fd_.get(), data, shown_);
 }
 
+void ConfinedTree::File::write_at(std::string_view data, uint64_t offset) {
+  write_nonzero(fd_.get(), data.data(), data.size(), offset);
+}
+
+void ConfinedTree::File::set_size(uint64_t size) {
+  if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0)
+    fail_errno("make '{}' {} bytes long", shown_, size);
+}
+
 void ConfinedTree::File::commit(const Attributes& attributes) {
   const auto times = times_of(attributes);
   if (::fchmod(fd_.get(), harmless_mode(attributes)) != 0 || ::futimens(fd_.get(), times.data()) != 0)

@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <ctime>
 #include <map>
 #include <set>
@@ -45,6 +46,9 @@ class ConfinedTree {
     File& operator=(File&&) = delete;
     ~File();
     void write(std::string_view data);
+    // For files with holes, instead of write(): blocks of zeros are left out, and the file ends at `size`.
+    void write_at(std::string_view data, uint64_t offset);
+    void set_size(uint64_t size);
     void commit(const Attributes& attributes);
 
    private:

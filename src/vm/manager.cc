@@ -16,6 +16,7 @@
 #include "vm/doctor.h"
 #include "vm/enter.h"
 #include "vm/export.h"
+#include "vm/extract.h"
 #include "vm/images.h"
 #include "vm/import.h"
 #include "vm/list.h"
@@ -163,6 +164,10 @@ ExportResult Manager::export_snapshot(const ExportOptions& options) {
 }
 ImportResult Manager::import_snapshot(const ImportOptions& options) {
   return vm::import_snapshot(impl_->context, options);
+}
+
+ExtractResult Manager::extract_snapshot(const ExtractOptions& options) {
+  return vm::extract_snapshot(impl_->context, options);
 }
 
 ImageInfo Manager::build_image(const ImageBuildOptions& options) {
