@@ -81,7 +81,9 @@ class StreamImport {
     context_.step("importing a snapshot");
     const PhaseTimer timer(context_, "import");
     if (!take_manifest()) return already_there();
-    arrival_.describe(small_file(next_entry(), portable::kLargestSmallFile));
+    if (name_of(next_entry()) != portable::kMetadata)
+      fail(Code::kCorrupt, "'{}' does not follow behind its manifest", portable::kMetadata);
+    arrival_.describe(small_file(entry_, portable::kLargestSmallFile));
     while (tar_.next(entry_)) take(name_of(entry_));
     writer_.finish();
     tell_progress(total_);

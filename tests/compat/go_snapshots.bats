@@ -62,6 +62,16 @@ teardown_file() {
   [[ $stderr == *"its state is of firecracker"* ]]
 }
 
+@test "a snapshot of the Go program that was imported elsewhere is verified, and starts" {
+  export KNALLER_HOME="$BATS_TEST_TMPDIR/other"
+  knaller snapshot import "$HOME/.local/share/knaller/snapshots/$go_snapshot"
+  knaller snapshot verify "$go_snapshot"
+  knaller start moved --detach --no-wait --engine firecracker --from-snapshot "$go_snapshot"
+  run --separate-stderr knaller ls
+  knaller rm -f moved
+  [[ $output == *running* ]]
+}
+
 @test "a damaged snapshot of the Go program is refused" {
   cp -r "$KNALLER_HOME/snapshots/$go_snapshot" "$KNALLER_HOME/snapshots/snap_00000001"
   run --separate-stderr knaller start old4 --detach --no-wait --engine firecracker --from-snapshot snap_00000001

@@ -1,6 +1,6 @@
 # `snapshot export` and `snapshot import`: the same snapshot in another home, for another user, through a pipe; and what others make of
 # such archives.
-# shellcheck disable=SC2154 # bats' run and common.bash set them
+# shellcheck disable=SC2154,SC2030,SC2031 # bats' run and common.bash set them; each test is a subshell
 load common
 
 setup() {
@@ -19,10 +19,10 @@ teardown() {
   KNALLER_HOME=$home system_teardown
 }
 
-export_it() { k_exits 0 snapshot export clean "$archive" "$@"; }
+export_it() { k_exits 0 snapshot export clean "$archive"; }
 
 # Every file but the labels, which are the home's.
-contents_of() { (cd "$1" && sha256sum -- $(ls -A | grep -v labels.json)); }
+contents_of() { (cd "$1" && find . -type f ! -name labels.json -exec sha256sum {} + | sort -k 2); }
 
 is_same_snapshot() {
   [[ $(contents_of "$1") == "$(contents_of "$2")" ]]
@@ -79,6 +79,7 @@ is_same_snapshot() {
     printf x | dd of=holes bs=1 seek=5000000 conv=notrunc && printf y | dd of=holes bs=1 seek=9999999 conv=notrunc &&
     truncate -s 123456 "all hole, with a näme" && : > empty && printf z > "$(printf "n%.0s" {1..150})"'
   knaller snapshot export "$output" "$archive"
+  command -v zstd > /dev/null || skip "there is no zstd"
   mkdir "$BATS_TEST_TMPDIR/out"
   tar --zstd -x -f "$archive" -C "$BATS_TEST_TMPDIR/out"
   diff -r "$home/snapshots/$output" "$BATS_TEST_TMPDIR/out/$output"
@@ -135,7 +136,7 @@ PY
   k_exits 2 snapshot export clean "$BATS_TEST_TMPDIR" --force
   k_exits 2 snapshot export clean /dev/full --force
   ! knaller snapshot export clean - > /dev/full || false
-  zstd -q -t "$archive" 2> /dev/null || tar --zstd -t -f "$archive" > /dev/null
+  [[ -s $archive ]]
   rm "$archive"
   truncate -s -1 "$snapshot/memory" 2> /dev/null || { chmod u+w "$snapshot/memory" && truncate -s -1 "$snapshot/memory"; }
   k_exits 11 snapshot export clean "$archive"
@@ -160,4 +161,180 @@ PY
   k_exits 0 snapshot verify clean
   knaller snapshot export clean - 2> "$BATS_TEST_TMPDIR/err" | head -c 100 > /dev/null
   no_lock_held
+}
+
+# No snapshot, nothing half-made, and no lock in the home $1.
+nothing_arrived() {
+  [[ -z $(find "$1/snapshots" -mindepth 1) ]] || { find "$1/snapshots"; return 1; }
+  [[ -z $(find "$1/locks" -name 'snap-*') ]] || { find "$1/locks"; return 1; }
+}
+
+@test "hostile archives are refused with a reason, or harmless, and leave nothing" {
+  command -v zstd > /dev/null || skip "there is no zstd"
+  mkdir "$BATS_TEST_TMPDIR/hostile"
+  python3 "$KNALLER_SOURCE/tests/system/hostile_archives.py" "$snapshot" "$BATS_TEST_TMPDIR/hostile"
+  export KNALLER_HOME=$other
+  local failed=0 count=0
+  while read -r name code words; do
+    k snapshot import "$BATS_TEST_TMPDIR/hostile/$name" < /dev/null
+    count=$((count + 1))
+    if [[ $status -ne $code || $stderr != *"$words"* || ($code -ne 0 && -z $stderr) || $stderr == *$'\x1b'* ]]; then
+      echo "$name: exit code $status instead of $code with '$words': $stderr"
+      failed=1
+    fi
+    if [[ $code -eq 0 ]]; then
+      [[ $(du -sk "$other/snapshots" | cut -f 1) -le $(du -sk "$home/snapshots" | cut -f 1) ]]
+      knaller snapshot verify "$id" &> /dev/null
+      knaller snapshot rm "$id" &> /dev/null
+    fi
+    nothing_arrived "$other" || { echo "after $name"; failed=1; }
+  done < "$BATS_TEST_TMPDIR/hostile/expected"
+  [[ $failed -eq 0 && $count -gt 100 ]]
+}
+
+@test "what is left out of a thin archive is found by its digest, or the import ends at once" {
+  k_exits 0 snapshot export clean "$archive" --thin --json
+  [[ $(jq -c .left_out <<< "$output") == '["vmlinux"]' ]]
+  export KNALLER_HOME=$other
+  k_exits 3 snapshot import "$archive"
+  contains "$stderr" "vmlinux"
+  nothing_arrived "$other"
+  # Another kernel of that size does not do.
+  make_fake_image
+  chmod u+w "$other/images/fake/vmlinux"
+  printf x | dd of="$other/images/fake/vmlinux" bs=1 seek=100 conv=notrunc status=none
+  chmod 400 "$other/images/fake/vmlinux"
+  k_exits 3 snapshot import "$archive"
+  knaller image rm fake
+  make_fake_image
+  k_exits 0 snapshot import "$archive"
+  is_same_snapshot "$snapshot" "$other/snapshots/$id"
+  [[ $other/images/fake/vmlinux -ef $other/snapshots/$id/vmlinux ]]
+  k_exits 0 start -d web2 --from-snapshot clean
+  # Of a VM, too, when image and snapshot are gone.
+  knaller image rm fake
+  knaller snapshot rm clean
+  k_exits 0 snapshot import "$archive"
+  is_same_snapshot "$snapshot" "$other/snapshots/$id"
+}
+
+# A directory as the Go program leaves it: $1 is the id; the state names the disk where it was made.
+make_go_snapshot() {
+  go=$BATS_TEST_TMPDIR/go/snapshots/$1
+  mkdir -p "$go"
+  cp -f "$snapshot/memory" "$snapshot/rootfs.ext4" "$go"
+  chmod u+w "$go"/*
+  sed "s|rootfs.ext4|/home/somebody/.local/share/knaller/snapshots/$1/rootfs.ext4|" "$snapshot/state" > "$go/state"
+  printf '{"id": "%s", "vm_name": "old", "created_at": "2026-11-23T09:26:15.2Z", "vcpus": 1, "mem_size_mib": 64, "ports": null}' \
+    "$1" > "$go/metadata.json"
+}
+
+@test "a directory of the Go program becomes a snapshot that is verified, named, exported and started" {
+  make_go_snapshot snap_0000000a
+  before=$(contents_of "$go")
+  k_exits 0 snapshot import "$go" --json
+  [[ $(jq -c '[.snapshot.id, .snapshot.foreign, .snapshot.engine]' <<< "$output") == '["snap_0000000a",false,"firecracker"]' ]]
+  k_exits 0 snapshot verify snap_0000000a
+  [[ $(contents_of "$go") == "$before" ]]
+  k_exits 0 snapshot import "$go" --json
+  [[ $(jq .was_there <<< "$output") == true ]]
+  k_exits 0 snapshot rename snap_0000000a old
+  k_exits 0 start -d --no-wait --network none web2 --from-snapshot old
+  is web2 running
+  k_exits 0 snapshot export old "$archive"
+  export KNALLER_HOME=$other
+  k_exits 0 snapshot import "$archive"
+  k_exits 0 start -d --no-wait --network none web3 --from-snapshot old
+  k_exits 0 snapshot verify old
+  k_exits 0 store check
+}
+
+@test "one of the Go program in this home is imported under an id of its own" {
+  make_go_snapshot snap_0000000a
+  mkdir "$home/snapshots/snap_0000000a"
+  cp "$go"/* "$home/snapshots/snap_0000000a"
+  k_exits 6 snapshot export snap_0000000a "$archive"
+  contains "$stderr" "snapshot import $home/snapshots/snap_0000000a"
+  k_exits 0 snapshot import "$home/snapshots/snap_0000000a" --json
+  [[ $(jq -r .was <<< "$output") == snap_0000000a ]]
+  new=$(jq -r .snapshot.id <<< "$output")
+  k_exits 0 snapshot verify "$new"
+  k_exits 0 start -d --no-wait --network none web2 --from-snapshot "$new"
+  rm -rf "$home/snapshots/snap_0000000a"
+}
+
+@test "hostile directories are refused, and leave nothing" {
+  cp -r "$snapshot" "$BATS_TEST_TMPDIR/dir"
+  cd "$BATS_TEST_TMPDIR/dir"
+  chmod u+w ./*
+  refused() {
+    KNALLER_HOME=$other k_exits 11 snapshot import "$BATS_TEST_TMPDIR/dir"
+    nothing_arrived "$other"
+    rm -rf "$1"
+    cp --sparse=always "$snapshot/$1" "$1"
+    chmod u+w "$1"
+  }
+  for name in state memory rootfs.ext4 vmlinux metadata.json manifest; do
+    rm "$name" && ln -s /etc/passwd "$name" && refused "$name"
+    rm "$name" && mkfifo "$name" && refused "$name"
+    rm "$name" && mkdir "$name" && refused "$name"
+    truncate -s +1 "$name" && refused "$name"
+    printf x | dd of="$name" bs=1 seek=9 conv=notrunc status=none && refused "$name"
+  done
+  KNALLER_HOME=$other k_exits 0 snapshot import "$BATS_TEST_TMPDIR/dir"
+  KNALLER_HOME=$other k_exits 11 snapshot import /etc
+  KNALLER_HOME=$other k_exits 3 snapshot import "$BATS_TEST_TMPDIR/nosuch"
+  # Of the Go program
+  make_go_snapshot snap_0000000b
+  printf 'no path in it' > "$go/state"
+  k_exits 6 snapshot import "$go"
+  make_go_snapshot snap_0000000b
+  truncate -s 1M "$go/memory"
+  k_exits 11 snapshot import "$go"
+  make_go_snapshot snap_0000000b
+  sed -i 's/snap_0000000b/..\/..\/x/' "$go/metadata.json"
+  k_exits 11 snapshot import "$go"
+}
+
+@test "too little room is said before anything is written" {
+  export_it
+  unshare --user --map-current-user --keep-caps --mount mount -t tmpfs none /mnt 2> /dev/null ||
+    skip "no mounts in a user namespace here"
+  # shellcheck disable=SC2016 # meant for another shell
+  k_exits 0 snapshot create web --while-paused -- bash -c 'head -c 8M /dev/urandom > "$KNALLER_SNAPSHOT_DIR/more"'
+  knaller snapshot export "$output" "$BATS_TEST_TMPDIR/more.tar.zst"
+  cat > "$BATS_TEST_TMPDIR/small" << 'END'
+knaller snapshot import "$BATS_TEST_TMPDIR/more.tar.zst" 2> "$BATS_TEST_TMPDIR/err" && exit 1
+[[ $? -eq 10 ]]
+grep -q 'free in' "$BATS_TEST_TMPDIR/err"
+[[ -z $(find "$KNALLER_HOME/snapshots" -mindepth 1) ]]
+END
+  # shellcheck disable=SC2016 # meant for another shell
+  unshare --user --map-current-user --keep-caps --mount bash -e -c '
+    mount -t tmpfs -o size=6m,mode=0700 none /mnt
+    KNALLER_HOME=/mnt/home bash -e "$BATS_TEST_TMPDIR/small"'
+}
+
+@test "a SIGKILL at any moment leaves nothing behind the next command" {
+  export_it
+  local at pid
+  for at in 0 1 2 4 8 16 32 64 128; do
+    KNALLER_HOME=$other knaller snapshot import "$archive" &> /dev/null &
+    pid=$!
+    python3 -c "import sys, time; time.sleep(int(sys.argv[1]) / 1000)" "$at"
+    kill -KILL "$pid" 2> /dev/null || true
+    wait "$pid" || true
+    KNALLER_HOME=$other knaller snapshot ls > /dev/null
+    [[ -z $(find "$other/snapshots" -mindepth 1 -maxdepth 1 -name '.*') ]]
+    if [[ -e $other/snapshots/$id ]]; then KNALLER_HOME=$other knaller snapshot verify "$id" && KNALLER_HOME=$other knaller snapshot rm "$id"; fi
+    nothing_arrived "$other"
+    knaller snapshot export clean "$BATS_TEST_TMPDIR/killed" &> /dev/null &
+    pid=$!
+    python3 -c "import sys, time; time.sleep(int(sys.argv[1]) / 1000)" "$at"
+    kill -KILL "$pid" 2> /dev/null || true
+    wait "$pid" || true
+    if [[ -e $BATS_TEST_TMPDIR/killed ]]; then cmp "$archive" "$BATS_TEST_TMPDIR/killed"; fi
+    rm -f "$BATS_TEST_TMPDIR/killed"
+    [[ -z $(find "$BATS_TEST_TMPDIR" -maxdepth 1 -name '.killed*') ]]
+  done
 }
