@@ -191,6 +191,10 @@ struct ExtractOptions {
   std::stop_token stop;
 };
 
+struct DiffOptions {
+  std::stop_token stop;
+};
+
 struct StoreCheckOptions {
   bool repair = false;  // false: nothing is changed
   std::stop_token stop;
@@ -324,6 +328,9 @@ class KNALLER_API Manager {
   // are the caller's, set-user-id and the like are dropped, holes stay holes. A path that is not there is in
   // the result and does not keep the others from being done. What failed half-way leaves what it had made.
   ExtractResult extract_snapshot(const ExtractOptions& options);
+  // Files by everything but their times and extended attributes, memory by pages, devices, settings. Nothing
+  // is started or mounted.
+  SnapshotDiff diff_snapshots(const std::string& a, const std::string& b, const DiffOptions& options = {});
 
   // Images
   ImageInfo build_image(const ImageBuildOptions& options);

@@ -202,6 +202,38 @@ struct ExtractResult {
   std::vector<std::string> missing;  // the paths asked for that are not there
 };
 
+// A file that differs between two snapshots, as their guests see it.
+struct FileChange {
+  enum class Kind { kAdded, kChanged, kRemoved };
+  Kind kind = Kind::kChanged;
+  std::string path;
+  std::string type;   // "file", "directory", "link", "device", "pipe", "socket"; of the later one
+  uint64_t size = 0;  // of a file
+  std::vector<std::string>
+      what;  // of a change: "type", "mode", "owner", "size", "content", "target", "device"
+};
+
+// Something about the machine that differs: "vcpus", "memory_mib", "kernel", "ports", …
+struct SettingChange {
+  std::string name;
+  std::string a;
+  std::string b;
+};
+
+// From snapshot `a` to snapshot `b`.
+struct SnapshotDiff {
+  std::string a;
+  std::string b;
+  std::vector<FileChange> files;  // in the order of their paths' parts
+  std::string files_reason;       // why files were not compared; empty when they were
+  uint64_t memory_pages = 0;      // of 4 KiB
+  uint64_t differing_pages = 0;
+  bool same_devices = true;  // the saved states are the same to the bit
+  uint64_t device_bytes_a = 0;
+  uint64_t device_bytes_b = 0;
+  std::vector<SettingChange> settings;
+};
+
 // What an entry of the home takes on the disk, in bytes. Several names of one file within it count once.
 struct UsageRow {
   enum class Kind { kImage, kSnapshot, kVm, kOther };

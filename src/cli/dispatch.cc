@@ -43,6 +43,7 @@ const std::map<std::string_view, ContextCommand>& context_commands() {
       {"snapshot export", cmd_snapshot_export},
       {"snapshot import", cmd_snapshot_import},
       {"snapshot extract", cmd_snapshot_extract},
+      {"snapshot diff", cmd_snapshot_diff},
       {"image build", cmd_image_build},
       {"image import", cmd_image_import},
       {"image ls", cmd_image_ls},

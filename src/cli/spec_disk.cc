@@ -26,6 +26,18 @@ std::vector<Command> snapshot_disk_commands() {
        .names = Names::kSnapshot,
        .least = 2,
        .most = -1},
+      {.path = "snapshot diff",
+       .summary = "Show what differs between two snapshots",
+       .arguments = "A B",
+       .description =
+           "Prints the files that B has and A has not (+), that changed (~, and what of them: type, mode, "
+           "owner, size, content, target of a link, device) and that only A has (-), as the guests see them; "
+           "then how many pages of memory differ, whether the devices' state does, and every setting of the "
+           "machine that does. Times alone are no difference. With --quiet, the files only.",
+       .examples = {{"knaller snapshot diff before-upgrade after-upgrade", ""}},
+       .names = Names::kSnapshot,
+       .least = 2,
+       .most = 2},
   };
 }
 

@@ -11,6 +11,7 @@
 #include "base/test_folder.h"
 #include "base/text.h"
 #include "disk/ext4.h"
+#include "disk/tree_diff.h"
 
 namespace knaller::disk {
 namespace {
@@ -210,6 +211,82 @@ TEST_F(Disks, EndsWhereLinksGoRound) {
   const DiskTree tree{open(path)};
   EXPECT_EQ(code_thrown_by([&] { tree.find("/a/x"); }), Code::kCorrupt);
   EXPECT_EQ(content_of(tree, "/out/x"), "inside");
+}
+
+TEST_F(Overlay, DifferencesAreToldByWhatTheyAre) {
+  const auto base = make("base.ext4", [](Ext4Writer& writer) {
+    for (const char* name : {"same", "content", "mode", "owner", "size", "gone", "type", "touched"})
+      write(writer, std::string("etc/") + name, "base");
+    writer.symlink("etc/link", {}, "here");
+    write(writer, "etc/folder/x", "base");
+  });
+  const auto before = make("before", [](Ext4Writer& disk) {
+    write(disk, "upper/etc/touched", "base");
+    write(disk, "docker/x", "before");
+    disk.directory("upper/var/lib/knaller", {});
+  });
+  const auto after = make("after", [](Ext4Writer& disk) {
+    write(disk, "upper/etc/content", "disk");
+    write(disk, "upper/etc/mode", "base", {.permissions = 0600});
+    write(disk, "upper/etc/owner", "base", {.uid = 7});
+    write(disk, "upper/etc/size", "longer");
+    disk.symlink("upper/etc/type", {}, "same");
+    disk.symlink("upper/etc/link", {}, "there");
+    disk.node("upper/etc/gone", {}, S_IFCHR, 0, 0);
+    disk.node("upper/etc/folder", {}, S_IFCHR, 0, 0);
+    write(disk, "upper/etc/touched", "base", {.modified = 1'700'000'000});
+    write(disk, "upper/new/y", "disk");
+    disk.directory("upper/var/lib/knaller", {});
+    write(disk, "docker/x", "after!");
+  });
+  const DiskTree a(open(base), open(before));
+  const DiskTree b(open(base), open(after));
+  std::vector<std::string> lines;
+  const auto diff = [&](const DiskTree& from, const DiskTree& to) {
+    lines.clear();
+    for (const Difference& found : diff_trees(from, to, Deadline::never()))
+      lines.push_back(fmt::format("{}{} {}", "+~-"[static_cast<int>(found.kind)], found.path,
+                                  fmt::join(found.what, ",")));
+    return lines;
+  };
+  EXPECT_THAT(diff(a, b), ElementsAre("~/etc/content content", "-/etc/folder ", "-/etc/folder/x ",
+                                      "-/etc/gone ", "~/etc/link target", "~/etc/mode mode",
+                                      "~/etc/owner owner", "~/etc/size size,content", "~/etc/type type",
+                                      "+/new ", "+/new/y ", "~/var/lib/knaller/docker/x content"));
+  EXPECT_THAT(diff(a, a), ElementsAre());
+  EXPECT_THAT(diff(b, a), ::testing::Contains("+/etc/folder/x "));
+  // The same with a base of its own, of which nothing is known.
+  const auto copy = folder_.path("copy");
+  link_or_copy(AT_FDCWD, base, folder_.fd(), "linked", Deadline::never());
+  const std::string bytes = read_file(base, 128 << 20);
+  write_file_atomically(folder_.fd(), "copy", bytes);
+  EXPECT_EQ(diff(a, DiskTree(open(copy), open(after))), diff(a, b));
+}
+
+TEST_F(Disks, TellsFilesThatShareTheirBlocks) {
+  const auto path = make("shared", [](Ext4Writer& writer) {
+    write(writer, "one", std::string(8 << 20, 'x'));
+    for (int i = 0; i < 12; ++i) write(writer, fmt::format("two{}", i), "");
+  });
+  const std::string blocks = e2fs("debugfs", {"-R", "bmap one 0", path});
+  // As often as the disk is long, and once more, the same 8 MiB.
+  std::string requests;
+  for (int i = 0; i < 12; ++i)
+    requests += fmt::format("sif two{0} size {1}\nextent_open two{0}\ninsert_node 0 2048 {2}\nextent_close\n",
+                            i, 8 << 20, trim(blocks));
+  e2fs("debugfs", {"-w", "-f", "-", path}, requests);
+  const DiskTree tree{open(path)};
+  ASSERT_EQ(tree.info(tree.find("/two7")).size, 8U << 20);
+  ASSERT_EQ(tree.data_of(tree.find("/two7")), tree.data_of(tree.find("/one")));
+  EXPECT_EQ(code_thrown_by([&] { diff_trees(tree, tree, Deadline::never()); }), Code::kCorrupt);
+}
+
+TEST_F(Disks, TellsAFolderInTwoPlaces) {
+  const auto path = make("round", [](Ext4Writer& writer) { writer.directory("a/b/c", {}); });
+  e2fs("debugfs", {"-w", "-R", "ln a a/b/c/again", path});
+  const DiskTree tree{open(path)};
+  EXPECT_THAT(message_thrown_by([&] { diff_trees(tree, tree, Deadline::never()); }),
+              HasSubstr("the folder '/a/b/c/again' is in two places"));
 }
 
 // What a guest had written when it was stopped dead: the journal has a file's new block, the disk not yet.

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "disk/walk_guard.h"
 #include "vm/extract_sink.h"
 #include "vm/snapshot.h"
 #include "vm/snapshot_disk.h"
@@ -60,13 +61,14 @@ class Extractor {
       result_.missing.push_back(path);
       return;
     }
-    WalkGuard guard(tree_);
+    disk::WalkGuard guard(tree_);
     copy(node, name_of(path), std::string(trim(path)), guard);
   }
 
  private:
   // `shown`: as the guest calls it.
-  void copy(const DiskTree::Node& node, const PathParts& target, const std::string& shown, WalkGuard& guard) {
+  void copy(const DiskTree::Node& node, const PathParts& target, const std::string& shown,
+            disk::WalkGuard& guard) {
     deadline_.check("the extraction of files");
     const disk::FileInfo info = tree_.info(node);
     if (S_ISDIR(info.mode)) {
@@ -90,14 +92,14 @@ class Extractor {
   }
 
   void copy_file(const DiskTree::Node& node, const disk::FileInfo& info, const PathParts& target,
-                 WalkGuard& guard) {
+                 disk::WalkGuard& guard) {
     if (info.links > 1) {
       const auto [first, is_new] =
           linked_.emplace(std::pair(node.place == DiskTree::Place::kBase, node.inode), target);
       if (!is_new) return sink_.hard_link(target, first->second);
     }
     const std::vector<disk::Stretch> data = tree_.data_of(node);
-    guard.take(bytes_in(data));
+    guard.take(disk::bytes_in(data), info, node);
     sink_.file(target, info, data,
                [&](const disk::Stretch& stretch, uint64_t skip, char* buffer, size_t size) {
                  deadline_.check("the extraction of files");

@@ -13,6 +13,7 @@
 #include "store/labels.h"
 #include "store/names.h"
 #include "vm/context.h"
+#include "vm/diff.h"
 #include "vm/doctor.h"
 #include "vm/enter.h"
 #include "vm/export.h"
@@ -168,6 +169,9 @@ ImportResult Manager::import_snapshot(const ImportOptions& options) {
 
 ExtractResult Manager::extract_snapshot(const ExtractOptions& options) {
   return vm::extract_snapshot(impl_->context, options);
+}
+SnapshotDiff Manager::diff_snapshots(const std::string& a, const std::string& b, const DiffOptions& options) {
+  return vm::diff_snapshots(impl_->context, a, b, options);
 }
 
 ImageInfo Manager::build_image(const ImageBuildOptions& options) {

@@ -1,4 +1,4 @@
-# `snapshot extract`: files out of a snapshot's disk, without starting it.
+# `snapshot extract` and `snapshot diff`: what is on the disks of snapshots, without starting them.
 # shellcheck disable=SC2154 # bats' run and common.bash set them
 load common
 
@@ -114,4 +114,29 @@ teardown() { system_teardown; }
   debugfs -w -R "mknod ../../x p" "$disk"
   k_exits 11 snapshot extract it / -o "$out"
   contains "$stderr" "a file is called '../../x'"
+}
+
+@test "a difference of two snapshots: files, memory, devices and settings" {
+  local disk
+  k_exits 0 start -d web --from-snapshot it
+  k_exits 0 snapshot create web --name later
+  disk=$KNALLER_HOME/snapshots/$output/rootfs.ext4
+  k_exits 0 snapshot diff it later
+  contains "$output" "files: 0 added, 0 changed, 0 removed"
+  debugfs -w -f - "$disk" > /dev/null 2>&1 << REQUESTS
+rm evil
+sif etc/motd mode 0100644
+symlink new there
+REQUESTS
+  k_exits 0 snapshot diff it later
+  contains "$output" "~ /etc/motd (mode)"
+  contains "$output" "- /evil"
+  contains "$output" "+ /new"
+  contains "$output" "files: 1 added, 2 changed, 1 removed"
+  contains "$output" "pages differ"
+  k_exits 0 snapshot diff later it --json
+  [[ $(jq -r '.files[] | select(.path == "/evil") | .change + " " + .type' <<< "$output") == "added link" ]]
+  [[ $(jq '.memory.pages' <<< "$output") -eq 16384 ]]
+  [[ $(jq -c '.files_reason' <<< "$output") == null ]]
+  k_exits 3 snapshot diff it nothing-of-that-name
 }
