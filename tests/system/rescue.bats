@@ -123,6 +123,7 @@ teardown() { system_teardown; }
   disk=$KNALLER_HOME/snapshots/$output/rootfs.ext4
   k_exits 0 snapshot diff it later
   contains "$output" "files: 0 added, 0 changed, 0 removed"
+  chmod u+w "$disk"
   debugfs -w -f - "$disk" > /dev/null 2>&1 << REQUESTS
 rm evil
 sif etc/motd mode 0100644
