@@ -133,9 +133,13 @@ void measure_start(const Setting& setting, const Engine& engine, NetworkMode net
 void measure_restore(const Setting& setting, const Engine& engine, NetworkMode network,
                      std::vector<Figure>& figures) {
   Manager manager({.home = setting.home, .libexec = setting.programs});
-  manager.start(standard_guest("bench-model", engine, network), no_wait());
-  const TemporaryVm model(manager, "bench-model");
-  const std::string snapshot = manager.create_snapshot({.vm = "bench-model", .durable = false}).id;
+  std::string snapshot;
+  {
+    // Gone before anything is measured: a guest that is left running would take a processor from both sides.
+    manager.start(standard_guest("bench-model", engine, network), no_wait());
+    const TemporaryVm model(manager, "bench-model");
+    snapshot = manager.create_snapshot({.vm = "bench-model", .durable = false}).id;
+  }
   const auto restore = [&](const std::string& name) {
     manager.restore({.name = name, .snapshot = snapshot, .engine = engine.choice}, no_wait());
   };
