@@ -49,13 +49,15 @@ bool still_named(int dir, const std::string& name, int fd) {
   return named && named->st_dev == opened.st_dev && named->st_ino == opened.st_ino;
 }
 
-// "<time> <pid> <verb>\n", for messages only: on a full disk it is missing, and the lock is held all the
-// same, so that `rm` can make room.
+// "<time> <pid> <verb>", padded to one length, for messages only: on a full disk it is missing, and the lock
+// is held all the same, so that `rm` can make room. Written over what was there, for ext4 flushes a file to
+// the disk when it is closed after it was truncated (auto_da_alloc).
 void write_holder(int fd, const std::string& verb) {
-  const std::string text =
-      fmt::format("{} {} {}\n", format_time(system_clock::now()), ::getpid(), printable(verb));
-  [[maybe_unused]] const bool written =
-      ::ftruncate(fd, 0) == 0 && ::pwrite(fd, text.data(), text.size(), 0) > 0;
+  constexpr size_t kRecordBytes = 128;
+  std::string text = fmt::format("{} {} {}", format_time(system_clock::now()), ::getpid(), printable(verb));
+  text.resize(kRecordBytes - 1, ' ');
+  text += '\n';
+  [[maybe_unused]] const bool written = ::pwrite(fd, text.data(), text.size(), 0) > 0;
 }
 
 // "stop (pid 123, for 2 s)". The file is only half to be believed: its holder may just be writing it.

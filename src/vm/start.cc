@@ -100,7 +100,7 @@ void fill_from_files(const Context& context, const VmOptions& vm, int directory,
 
 std::string make_key(int directory, const std::string& name) {
   const guest::KeyPair key = guest::make_ed25519_key("knaller " + name);
-  write_file_atomically(directory, kSshKey, key.private_key);
+  write_file_atomically(directory, kSshKey, key.private_key, Durability::kNoSync);
   return key.public_line;
 }
 
@@ -138,7 +138,7 @@ void fill_vm(const Context& context, const VmOptions& vm, int directory, store::
   if (record.has_ssh) guest.ssh_key = make_key(directory, record.name);
   record.boot_args = boot_args(record, guest);
   refresh_jail(directory, parts_of(record), deadline);
-  // Written again, and then durably, before the commit.
+  // bring_up() makes it durable before the commit, and the key with it.
   store::write_vm_record(directory, record, Durability::kNoSync);
 }
 
