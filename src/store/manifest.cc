@@ -207,6 +207,8 @@ Manifest parse_manifest(std::string_view text) {
       manifest.files.back().chunks.push_back({offset, std::string(digest)});
     }
   }
+  // One content has one manifest: no leading zeros, for example.
+  if (to_text(manifest) != text) damaged("it is not written as manifests are");
   return manifest;
 }
 

@@ -69,6 +69,18 @@ TEST_F(ManifestTest, HasThisText) {
             "end cf23af83a53889fe194c6ae179486c383ee64d5670d4657e4a73027da7f53935\n");
 }
 
+TEST_F(ManifestTest, IsWrittenInOneWayOnly) {
+  const std::string body = "knaller-manifest 1\nfile state 7\n0 " + std::string(64, 'a') + "\n";
+  const auto parse = [](const std::string& text) {
+    return parse_manifest(text + "end " + sha256_hex(text) + "\n");
+  };
+  EXPECT_EQ(parse(body).files.size(), 1u);
+  for (const char* other : {"07", "+7", "7 ", "0x7"}) {
+    std::string changed = body;
+    EXPECT_THROW(parse(changed.replace(body.find("7\n"), 1, other)), Error) << other;
+  }
+}
+
 TEST_F(ManifestTest, StoredZerosAndHolesGiveOneManifest) {
   resize("hole", 2 * kChunkBytes);
   write_at("zeros", 0, std::string(2 * kChunkBytes, '\0'));
