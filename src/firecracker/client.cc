@@ -92,6 +92,12 @@ class AnswerReader {
   std::string pending_;
 };
 
+// Also at the end of the connection.
+bool is_readable(int fd) {
+  pollfd polled = {.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&polled, 1, 0) == 1;
+}
+
 // Who talks to an engine asks only whether it is there: a socket that is gone and one that nobody serves mean
 // the same.
 UniqueFd connect(int dir, const std::string& socket_name, const Deadline& deadline) {
@@ -132,8 +138,9 @@ Response Client::send(const Request& request, const Deadline& deadline) const {
   try {
     send_all(fd.get(), render(request), deadline, "the engine");
   } catch (const Error& error) {
-    // An answer may be there all the same: a refusal that did not wait for the whole request.
-    if (error.code() != Code::kIo) throw;
+    // An answer may be there all the same: a refusal that did not wait for the whole request. Who has neither
+    // answered nor hung up still waits for the request, and would be waited for in vain.
+    if (error.code() != Code::kIo || !is_readable(fd.get())) throw;
   }
   return AnswerReader(fd.get(), request).read(deadline);
 }

@@ -61,17 +61,20 @@ void LinePeer::flush() {
   while (!unsent_.empty()) {
     const ssize_t sent = ::send(socket_.get(), unsent_.data(), unsent_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
-    // A peer that is gone shows as end of file, where it is dealt with outside of any caller of send().
-    if (sent < 0 && errno != EAGAIN) unsent_.clear();
+    if (sent < 0 && errno != EAGAIN) give_up();
     if (sent < 0) break;
     unsent_.erase(0, static_cast<size_t>(sent));
   }
-  if (unsent_.size() > limits_.unsent) {
-    unsent_.clear();
-    ::shutdown(socket_.get(), SHUT_RDWR);
-  }
+  if (unsent_.size() > limits_.unsent) give_up();
   const short events = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
   loop_.change_events(socket_.get(), events);
+}
+
+// A peer that will not get its message must not wait for it. Both sides see the end of file; ours is dealt
+// with outside of any caller of send().
+void LinePeer::give_up() {
+  unsent_.clear();
+  ::shutdown(socket_.get(), SHUT_RDWR);
 }
 
 void LinePeer::end() {

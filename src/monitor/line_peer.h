@@ -38,6 +38,7 @@ class LinePeer {
   void on_event(short events);
   void receive();
   void flush();
+  void give_up();
   void end();
 
   Loop& loop_;

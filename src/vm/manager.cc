@@ -29,6 +29,7 @@
 #include "vm/stop.h"
 #include "vm/store_check.h"
 #include "vm/store_usage.h"
+#include "vm/sweep.h"
 #include "vm/verify.h"
 
 namespace knaller {
@@ -56,10 +57,7 @@ vm::Context make_context(const ManagerOptions& options) {
                                                   : store::Home::NetworkFileSystem::kRefused;
   vm::Context context{store::Home::open(options.home.empty() ? default_home() : options.home, network),
                       find_libexec(options.libexec), options.pasta, options.on_event};
-  if (options.sweep) {
-    context.home.sweep();
-    vm::sweep_captured(context);
-  }
+  if (options.sweep) vm::sweep(context);
   return context;
 }
 

@@ -12,8 +12,6 @@
 
 namespace knaller::vm {
 
-// Removes what engines wrote for snapshots whose commands were killed.
-void sweep_captured(const Context& context);
 SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& options);
 
 std::vector<SnapshotInfo> list_snapshots(const Context& context);

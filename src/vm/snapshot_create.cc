@@ -32,15 +32,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kResumeTime{30};
 
-void sweep_captured_of(const Context& context, const std::string& name) {
-  const UniqueFd directory = context.home.open_entry(Kind::kVm, name);
-  if (!stat_if_exists(directory.get(), "vm.json")) return;
-  const UniqueFd jail = open_at(directory.get(), "jail", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (!has_engine_files(jail.get())) return;
-  const auto lock = context.home.try_lock(Kind::kVm, name, "sweep");
-  if (lock) remove_engine_files(jail.get());
-}
-
 void make_read_only(int dir, const std::string& name) {
   if (::fchmodat(dir, name.c_str(), 0400, 0) != 0) fail_errno("make '{}' read-only", name);
 }
@@ -241,16 +232,6 @@ class Creation {
 };
 
 }  // namespace
-
-void sweep_captured(const Context& context) {
-  for (const std::string& name : context.home.entries(Kind::kVm)) {
-    try {
-      sweep_captured_of(context, name);
-    } catch (const Error&) {
-      // A VM that is broken, or was removed just now; `ls` shows what is wrong with it.
-    }
-  }
-}
 
 SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& options) {
   return in_context([&] { return fmt::format("snapshot of '{}'", options.vm); },

@@ -181,7 +181,6 @@ damage vms/other"
   look_at web
   kill -KILL "$monitor"
   within 2000 gone "${processes[@]}"
-  is web crashed
   contains "$(found)" "note vms/web"
   head -c 70000 /dev/urandom > "$KNALLER_HOME/vms/web/jail/new-memory"
   echo '{' > "$KNALLER_HOME/vms/web/.vm.json.0123456789ab"
@@ -191,8 +190,23 @@ damage vms/other"
   contains "$(found)" "leftover vms/web/monitor.sock"
   repaired_to_the_byte
   [[ $freed -ge 74000 ]]
+  is web crashed
   k_exits 0 start -d web
   is web running
+}
+
+@test "what killed processes leave of a VM is gone with the next command" {
+  k_exits 0 start -d web --mem 64
+  k_exits 0 snapshot create web
+  look_at web
+  kill -KILL "$monitor"
+  within 2000 gone "${processes[@]}"
+  for file in "$KNALLER_HOME/vms/web/.vm.json.0123456789ab" "$KNALLER_HOME/snapshots/$output/.labels.json.0123456789ab"; do
+    (umask 077 && echo '{' > "$file")
+  done
+  is web crashed
+  k_exits 0 store check
+  [[ -z $(found | grep -v ^note) ]]
 }
 
 @test "the check and its repair work on a full disk" {

@@ -1,0 +1,84 @@
+#include "vm/sweep.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "monitor/alive.h"
+#include "vm/capture.h"
+#include "vm/store_check.h"
+
+namespace knaller::vm {
+namespace {
+
+using store::Kind;
+
+std::vector<std::string> unfinished_writes(int directory) {
+  std::vector<std::string> names = list_directory(directory);
+  std::erase_if(names, [](const std::string& name) { return !is_unfinished_write(name); });
+  return names;
+}
+
+void remove_unfinished_writes(int directory, bool alive) {
+  for (const std::string& name : unfinished_writes(directory))
+    // A monitor writes this one without the lock.
+    if (!alive || !name.starts_with(".exit.json.")) remove_tree(directory, name);
+}
+
+// Sockets and the log's fifo, of processes that are gone.
+bool is_of_the_dead(int directory, const std::string& name) {
+  const auto info = stat_if_exists(directory, name);
+  return info && !S_ISREG(info->st_mode);
+}
+
+void remove_of_the_dead(int directory, const std::string& name) {
+  if (is_of_the_dead(directory, name)) remove_tree(directory, name);
+}
+
+void sweep_vm(const Context& context, const std::string& name) {
+  const UniqueFd directory = context.home.open_entry(Kind::kVm, name);
+  if (!stat_if_exists(directory.get(), "vm.json")) return;  // the Go program's
+  const UniqueFd jail = open_at(directory.get(), "jail", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  const bool dead_left_something =
+      (is_of_the_dead(directory.get(), "monitor.sock") || is_of_the_dead(jail.get(), "api.sock") ||
+       is_of_the_dead(jail.get(), "log")) &&
+      !monitor::is_alive(directory.get());
+  if (!dead_left_something && !has_engine_files(jail.get()) && unfinished_writes(directory.get()).empty())
+    return;
+  const auto lock = context.home.try_lock(Kind::kVm, name, "sweep");
+  if (!lock) return;
+  const bool alive = monitor::is_alive(directory.get());
+  remove_engine_files(jail.get());
+  remove_unfinished_writes(directory.get(), alive);
+  if (alive) return;
+  remove_of_the_dead(directory.get(), "monitor.sock");
+  for (const char* file : {"api.sock", "log"}) remove_of_the_dead(jail.get(), file);
+}
+
+void sweep_snapshot(const Context& context, const std::string& id) {
+  const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, id);
+  if (unfinished_writes(directory.get()).empty() || !stat_if_exists(directory.get(), "manifest")) return;
+  const auto lock = context.home.try_lock(Kind::kSnapshot, id, "sweep");
+  if (lock) remove_unfinished_writes(directory.get(), false);
+}
+
+}  // namespace
+
+void sweep(const Context& context) {
+  context.home.sweep();
+  const auto each = [&](Kind kind, auto sweep_one) {
+    for (const std::string& name : context.home.entries(kind)) {
+      try {
+        sweep_one(context, name);
+      } catch (const Error&) {
+        // An entry that is broken, or was removed just now; `ls` shows what is wrong with it.
+      }
+    }
+  };
+  each(Kind::kVm, sweep_vm);
+  each(Kind::kSnapshot, sweep_snapshot);
+}
+
+}  // namespace knaller::vm
