@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/process.h"
+#include "portable.h"
 #include "snapshots.h"
 #include "vms.h"
 
@@ -101,6 +102,8 @@ constexpr auto kGroups = std::to_array<Group>({
      [](const Setting& setting, auto& figures) { measure_boot(setting, qemu_engine(setting), figures); }},
     {"start", true, measure_starts_and_restores},
     {"snapshot", true, measure_all_snapshots},
+    {"portable", true,
+     [](const Setting& setting, auto& figures) { measure_portable(setting, qemu_engine(setting), figures); }},
     {"many", true,
      [](const Setting& setting, auto& figures) {
        measure_many(setting, engines_here(setting).front(), figures);

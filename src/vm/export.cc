@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "portable/layout.h"
+#include "portable/scan_ahead.h"
 #include "portable/tar.h"
 #include "store/fields.h"
 #include "store/manifest.h"
@@ -109,12 +110,16 @@ class Export {
       tar.add(id_.str(), portable::kLeftOut, fmt::format("{}\n", fmt::join(left_out_, "\n")));
     if (!labels_.name.empty() || !labels_.labels.empty())
       tar.add(id_.str(), store::kLabelsFile, store::to_text(labels_));
-    for (const OpenFile& open : files_) write_file(tar, *open.file, open.fd.get());
+    std::vector<portable::ScannedFile> wanted;
+    for (const OpenFile& open : files_) wanted.push_back({open.fd.get(), open.file});
+    portable::ScanAhead scan(std::move(wanted), options_.stop);
+    for (size_t at = 0; at < files_.size(); ++at)
+      write_file(tar, *files_[at].file, files_[at].fd.get(), scan.data_of(at));
   }
 
-  void write_file(portable::TarWriter& tar, const ManifestFile& file, int fd) {
+  void write_file(portable::TarWriter& tar, const ManifestFile& file, int fd,
+                  const std::vector<Extent>& data) {
     if (file_size(fd) != file.size) fail(Code::kCorrupt, "'{}' was changed meanwhile", printable(file.name));
-    const std::vector<Extent> data = portable::nonzero_extents(fd, file, deadline_);
     tar.begin_file(id_.str(), file.name, file.size, data);
     std::vector<char> buffer(kPieceBytes);
     const uint64_t before = done_;

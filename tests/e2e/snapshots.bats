@@ -63,4 +63,12 @@ teardown_file() {
   done
   for name in a b c; do [ "$(knaller exec "$name" -- cat /run/name)" = "$name" ]; done
   knaller snapshot verify "$id"
+  # In another home, which has no image, as well.
+  local here=$KNALLER_HOME
+  export KNALLER_HOME="$BATS_TEST_TMPDIR/other"
+  KNALLER_HOME=$here knaller snapshot export "$id" - | knaller snapshot import -
+  knaller start moved --detach --from-snapshot "$id"
+  moved=$(knaller exec moved -- sh -c 'echo 3 > /proc/sys/vm/drop_caches; cat /run/kept/* /root/[0-9]* | sha256sum')
+  knaller rm -f moved
+  [ "$moved" = "$sums" ]
 }
