@@ -29,7 +29,7 @@ using portable::kMetadata;
 using store::Kind;
 using store::ManifestFile;
 
-constexpr size_t kLongestName = 200;
+constexpr size_t kLongestName = 255;
 
 bool is_same_content(const ManifestFile& a, const ManifestFile& b) {
   return a.size == b.size && a.chunks == b.chunks;

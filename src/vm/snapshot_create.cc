@@ -165,8 +165,11 @@ class Creation {
   void adopt_files_of_user() {
     for (const std::string& name : list_directory(staged_.directory())) {
       if (std::ranges::find(files_, name) != files_.end()) continue;
-      if (name == "metadata.json" || name == "manifest" || name == "labels.json")
-        fail(Code::kInvalidArgument, "a file that was made while the VM stood still has the name '{}'", name);
+      // The last ones no manifest can hold.
+      if (name == "metadata.json" || name == "manifest" || name == "labels.json" || name.starts_with('.') ||
+          printable(name) != name)
+        fail(Code::kInvalidArgument, "a file that was made while the VM stood still has the name '{}'",
+             printable(name));
       const UniqueFd file = open_untrusted(staged_.directory(), name);
       files_.push_back(name);
     }

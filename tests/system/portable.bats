@@ -93,6 +93,16 @@ is_same_snapshot() {
   fi
 }
 
+@test "a snapshot takes no file whose name its manifest could not hold" {
+  for name in .hidden $'two\nlines' $'\x1b[2J'; do
+    export name
+    # shellcheck disable=SC2016 # meant for another shell
+    k_exits 2 snapshot create web --while-paused -- bash -c 'echo > "$KNALLER_SNAPSHOT_DIR/$name"'
+    [[ $stderr != *$'\x1b'* ]]
+  done
+  is web running
+}
+
 @test "the same again is nothing to do; another one of that id gets a new one; a name that is taken is dropped" {
   export_it
   k_exits 0 snapshot import "$archive" --json
