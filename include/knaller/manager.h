@@ -65,6 +65,9 @@ struct RestoreOptions {
   EngineChoice engine;
   bool force = false;   // passes over the checks that are judgement (CheckRow::judgement), never over damage
   bool verify = false;  // reads all of the snapshot first and compares it with its digests
+  // Boots the snapshot's disk cold, with its kernel and settings, instead of going on where it was taken:
+  // memory and devices are not looked at, and any engine will do.
+  bool disk_only = false;
 };
 
 // Keeps a tied VM alive; its destruction lets the monitor end and remove it.
@@ -84,6 +87,18 @@ class KNALLER_API Tie {
 struct Started {
   VmInfo vm;
   Tie tie;  // empty unless StartOptions::tie
+};
+
+// A VM is put back to a snapshot of it, in its place: same name, uuid, ports and network.
+struct RollbackOptions {
+  std::string name;
+  std::string snapshot;  // id, unique beginning of an id, or name; empty: the latest of this VM that is no
+                         // safety snapshot
+  bool safety = true;    // keep a snapshot of its present state, labelled safety=rollback
+  bool force = false;    // pass over checks that are judgement, and take the snapshot of another VM
+  bool verify = false;   // as in RestoreOptions
+  WaitOptions wait;
+  std::stop_token stop;
 };
 
 struct StopOptions {
@@ -281,6 +296,11 @@ class KNALLER_API Manager {
   Started start(const VmOptions& vm, const StartOptions& options = {});  // a new VM
   Started start_existing(const std::string& name,
                          const StartOptions& options = {});  // a stopped one, as configured
+  // Until everything is checked, prepared and kept, the VM runs on; if the other state then does not come up,
+  // the VM goes on as it was. kWrongState for a VM that does not run, unless safety is false: then its disk
+  // is given up. A process that dies in it leaves the VM running, or stopped with the safety snapshot, or
+  // rolled back.
+  RollbackResult roll_back(const RollbackOptions& options);
   // Throws the error of the first row of check_restore() that failed, before anything is touched.
   Started restore(const RestoreOptions& restore, const StartOptions& options = {});
   // Everything that restore() checks first, one row a check, in its order. Starts and changes nothing. Throws

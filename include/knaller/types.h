@@ -164,6 +164,12 @@ struct SnapshotInfo {
   std::string directory;
 };
 
+struct RollbackResult {
+  VmInfo vm;
+  std::string snapshot;         // to which it was put back
+  std::string safety_snapshot;  // of what it was before; empty when none was to be kept
+};
+
 struct PrunedSnapshot {
   SnapshotInfo snapshot;
   uint64_t freed_bytes = 0;  // of files that had no name elsewhere

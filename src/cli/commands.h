@@ -42,6 +42,7 @@ int cmd_snapshot_export(Context& context);
 int cmd_snapshot_import(Context& context);
 int cmd_snapshot_extract(Context& context);
 int cmd_snapshot_diff(Context& context);
+int cmd_rollback(Context& context);
 int cmd_image_build(Context& context);
 int cmd_image_import(Context& context);
 int cmd_image_ls(Context& context);

@@ -15,15 +15,15 @@
 namespace knaller::cli {
 namespace {
 
-constexpr std::array<std::string_view, 17> kCreationFlags{
-    "image",         "cpus",        "mem",       "disk",   "port",       "network",
-    "from-snapshot", "force",       "check",     "verify", "kernel",     "rootfs",
-    "initrd",        "kernel-args", "on-reboot", "engine", "firecracker"};
+constexpr std::array<std::string_view, 18> kCreationFlags{
+    "image",         "cpus",      "mem",         "disk",      "port",   "network",
+    "from-snapshot", "disk-only", "force",       "check",     "verify", "kernel",
+    "rootfs",        "initrd",    "kernel-args", "on-reboot", "engine", "firecracker"};
 constexpr std::array<std::string_view, 3> kLimits{"network-bandwidth", "disk-bandwidth", "disk-iops"};
 // Fixed by a snapshot.
 constexpr std::array<std::string_view, 9> kNotWithSnapshot{
     "image", "cpus", "mem", "disk", "kernel", "rootfs", "initrd", "kernel-args", "on-reboot"};
-constexpr std::array<std::string_view, 3> kOnlyWithSnapshot{"force", "check", "verify"};
+constexpr std::array<std::string_view, 4> kOnlyWithSnapshot{"disk-only", "force", "check", "verify"};
 
 void refuse_limits(const Invocation& args) {
   for (const std::string_view limit : kLimits) {
@@ -165,6 +165,7 @@ RestoreOptions restore_options(const Context& context, const std::string& snapsh
   restore.engine = engine_choice(context);
   restore.force = args.has("force");
   restore.verify = args.has("verify");
+  restore.disk_only = args.has("disk-only");
   return restore;
 }
 

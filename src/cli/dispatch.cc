@@ -22,6 +22,7 @@ const std::map<std::string_view, ContextCommand>& context_commands() {
       {"pause", cmd_pause},
       {"resume", cmd_resume},
       {"restart", cmd_restart},
+      {"rollback", cmd_rollback},
       {"ls", cmd_ls},
       {"inspect", cmd_inspect},
       {"logs", cmd_logs},

@@ -79,6 +79,7 @@ std::vector<Command> vm_commands();
 std::vector<Command> inside_commands();
 std::vector<Command> store_commands();
 std::vector<Command> snapshot_disk_commands();  // a part of these
+Command rollback_command();                     // a part of vm_commands()
 std::vector<Command> other_commands();
 
 }  // namespace knaller::cli

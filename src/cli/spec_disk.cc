@@ -1,4 +1,4 @@
-// Commands on what is on the disks of snapshots.
+// Commands that need a snapshot's own contents: what is on its disk, and putting a VM back to it.
 #include "cli/spec.h"
 
 namespace knaller::cli {
@@ -38,6 +38,37 @@ std::vector<Command> snapshot_disk_commands() {
        .names = Names::kSnapshot,
        .least = 2,
        .most = 2},
+  };
+}
+
+Command rollback_command() {
+  return {
+      .path = "rollback",
+      .summary = "Put a VM back to a snapshot of it",
+      .arguments = "NAME [ID]",
+      .description =
+          "Puts a VM back in its place: same name, ports and network, with memory, devices and disk of the "
+          "snapshot; without ID, of the latest of this VM that is no safety snapshot. First everything is "
+          "checked and made ready, and a "
+          "safety snapshot of its present state is taken, whose id is printed; if the other state does not "
+          "come up, the VM goes on as it was. A VM that does not run has no state but its disk, which only "
+          "--no-safety gives up. If this command is killed, the VM runs as before, is rolled back, or is "
+          "stopped and can be put back to the safety snapshot (`knaller snapshot ls --filter "
+          "label=safety`).",
+      .flags = {{.name = "no-safety", .help = "Keep no snapshot of what the VM is now"},
+                {.name = "force",
+                 .letter = 'f',
+                 .help = "Pass over doubts about CPU, TSC, memory or engine version, and take a snapshot of "
+                         "another VM"},
+                {.name = "verify", .help = "Read all of the snapshot first and compare it with its digests"},
+                {.name = "no-wait", .help = "Return as soon as the guest runs, not when it is ready"},
+                {.name = "wait-timeout",
+                 .value = "TIME",
+                 .help = "How long it may take to be ready (default: 2m)"}},
+      .examples = {{"knaller rollback web before-upgrade", ""}, {"knaller rollback web", "to the latest"}},
+      .names = Names::kVm,
+      .least = 1,
+      .most = 2,
   };
 }
 

@@ -49,6 +49,9 @@ std::vector<Flag> creation_flags() {
        .value = "ID",
        .help = "Start from a snapshot: its memory, devices and disk",
        .names = Names::kSnapshot},
+      {.name = "disk-only",
+       .help = "With --from-snapshot: boot its disk cold, with its kernel and settings, on any engine, and "
+               "leave its memory"},
       {.name = "force",
        .help = "With --from-snapshot: pass over doubts about CPU, TSC, memory or engine version, never over "
                "damage"},
@@ -199,6 +202,7 @@ std::vector<Command> vm_commands() {
        .flags = {all_flag("Every VM that is paused"), name_flag()},
        .names = Names::kVm,
        .most = -1},
+      rollback_command(),
       {.path = "restart",
        .summary = "Stop VMs and start them again",
        .arguments = "NAME…",

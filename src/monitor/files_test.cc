@@ -101,7 +101,7 @@ TEST(LaunchSpecTest, CrossesTheSocketUnchanged) {
   spec.binds = {{"rootfs.ext4", "/home/u/rootfs.ext4"}};
   spec.immutable = {"vmlinux"};
   spec.restart_on_reboot = false;
-  spec.remove_on_undo = spec.tied = spec.remove_at_end = true;
+  spec.remove_on_undo = spec.replaces = spec.tied = spec.remove_at_end = true;
   const Json json = spec_to_json(spec);
   const LaunchSpec read = spec_from_json(parse_json(dump_json(json), "spec"));
   EXPECT_EQ(spec_to_json(read), json);

@@ -95,6 +95,7 @@ Json spec_to_json(const LaunchSpec& spec) {
             {"immutable", spec.immutable},
             {"restart_on_reboot", spec.restart_on_reboot},
             {"remove_on_undo", spec.remove_on_undo},
+            {"replaces", spec.replaces},
             {"tied", spec.tied},
             {"remove_at_end", spec.remove_at_end}};
   if (spec.network) json["network"] = plan_to_json(*spec.network);
@@ -120,6 +121,7 @@ LaunchSpec spec_from_json(const Json& json) {
   spec.immutable = strings_from_json(reader.array("immutable"));
   spec.restart_on_reboot = reader.boolean_or("restart_on_reboot", true);
   spec.remove_on_undo = reader.boolean_or("remove_on_undo", false);
+  spec.replaces = reader.boolean_or("replaces", false);
   spec.tied = reader.boolean_or("tied", false);
   spec.remove_at_end = reader.boolean_or("remove_at_end", false);
   return spec;

@@ -41,6 +41,7 @@ struct LaunchSpec {
 
   bool restart_on_reboot = true;
   bool remove_on_undo = false;  // an undone launch removes `directory`
+  bool replaces = false;        // commit changes `directory` and vms/NAME, which is there, in one step
   bool tied = false;            // after commit, the end of the launcher's connection ends the VM
   bool remove_at_end = false;   // whenever the VM has ended, its directory goes too (`run`, `start --rm`)
 };

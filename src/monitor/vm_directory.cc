@@ -14,7 +14,7 @@
 
 namespace knaller::monitor {
 
-VmDirectory::VmDirectory(const LaunchSpec& spec) : final_(spec.name) {
+VmDirectory::VmDirectory(const LaunchSpec& spec) : final_(spec.name), replaces_(spec.replaces) {
   const size_t slash = spec.directory.rfind('/');
   if (slash == std::string::npos || final_.empty() || final_.find('/') != std::string::npos) {
     fail(Code::kInvalidArgument, "'{}' is no VM's directory", printable(spec.directory));
@@ -30,7 +30,8 @@ VmDirectory::VmDirectory(const LaunchSpec& spec) : final_(spec.name) {
 
 void VmDirectory::publish() {
   if (current_ != final_) {
-    if (::renameat2(parent_.get(), current_.c_str(), parent_.get(), final_.c_str(), RENAME_NOREPLACE) != 0) {
+    const unsigned flags = replaces_ ? RENAME_EXCHANGE : RENAME_NOREPLACE;
+    if (::renameat2(parent_.get(), current_.c_str(), parent_.get(), final_.c_str(), flags) != 0) {
       fail_errno("give VM '{}' its name", final_);
     }
     current_ = final_;

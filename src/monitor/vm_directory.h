@@ -19,7 +19,8 @@ class VmDirectory {
   int fd() const { return vm_.get(); }
   int jail() const { return jail_.get(); }
 
-  // Gives it its final name, durably. kAlreadyExists when that is taken.
+  // Gives it its final name, durably. kAlreadyExists when that is taken; with LaunchSpec::replaces they
+  // change places.
   void publish();
   // Removes it, whatever its name is now; something else that has its name meanwhile is left alone.
   void remove();
@@ -35,6 +36,7 @@ class VmDirectory {
   UniqueFd alive_;
   std::string current_;  // its name in parent_
   std::string final_;
+  bool replaces_;
 };
 
 }  // namespace knaller::monitor

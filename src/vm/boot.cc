@@ -70,6 +70,17 @@ std::string with_hostname(const std::string& boot_args, const std::string& hostn
   return boot_args.substr(0, begin) + key + hostname + boot_args.substr(end);
 }
 
+// See image/kernel_args.cc: what is only for emulated processors comes before knaller's own words.
+std::string for_engine(const std::string& boot_args, const std::string& from, const std::string& to) {
+  const std::string emulated = " mitigations=off";
+  const size_t own = boot_args.find(" knaller.root=");
+  if (own == std::string::npos || (from == "qemu") == (to == "qemu")) return boot_args;
+  const bool has =
+      own >= emulated.size() && boot_args.compare(own - emulated.size(), emulated.size(), emulated) == 0;
+  const std::string head = boot_args.substr(0, has ? own - emulated.size() : own);
+  return head + (to == "qemu" ? emulated : "") + boot_args.substr(own);
+}
+
 std::vector<firecracker::Request> boot_requests(const store::VmRecord& record) {
   std::vector<firecracker::Request> requests;
   requests.push_back(

@@ -24,6 +24,18 @@ bool has_arg(const std::string& args, const std::string& arg) {
   return (" " + args + " ").find(" " + arg + " ") != std::string::npos;
 }
 
+TEST(BootArgs, FitTheEngineOfAColdBoot) {
+  const std::string plain =
+      "console=ttyS0 8250.nr_uarts=1 knaller.root=overlay knaller.hostname=web mitigations=off";
+  const std::string emulated =
+      "console=ttyS0 8250.nr_uarts=1 mitigations=off knaller.root=overlay knaller.hostname=web "
+      "mitigations=off";
+  EXPECT_EQ(for_engine(plain, "firecracker", "qemu"), emulated);
+  EXPECT_EQ(for_engine(emulated, "qemu", "firecracker"), plain);
+  EXPECT_EQ(for_engine(emulated, "qemu", "qemu"), emulated);
+  EXPECT_EQ(for_engine("console=ttyS0", "firecracker", "qemu"), "console=ttyS0");
+}
+
 TEST(BootArgs, TellOurImagesWhatTheyNeed) {
   const std::string args = image_record().boot_args;
   EXPECT_TRUE(has_arg(args, "knaller.root=overlay")) << args;

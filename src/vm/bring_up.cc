@@ -57,6 +57,7 @@ monitor::LaunchSpec make_spec(const Context& context, const BringUp& start, cons
   spec.immutable = jail_names(parts_of(record));
   spec.restart_on_reboot = record.on_reboot == OnReboot::kRestart && !spec.boot.empty();
   spec.remove_on_undo = start.is_new;
+  spec.replaces = start.replaces;
   spec.tied = options.tie;
   spec.remove_at_end = options.tie;
   return spec;

@@ -18,6 +18,7 @@ struct BringUp {
   std::string entry;                       // its present name below vms/: ".new-web" or "web"
   bool keep_ports = false;                 // leased host ports are to be the ones of the last start
   bool is_new = false;                     // an undone start removes it
+  bool replaces = false;                   // on commit it changes places with the VM's directory
   std::vector<firecracker::Request> load;  // not empty: instead of a cold boot
   std::vector<std::pair<std::string, std::string>> binds;  // for states with absolute paths
   // Called once the VM is committed: from there on nothing is undone.

@@ -23,6 +23,7 @@
 #include "vm/list.h"
 #include "vm/preflight.h"
 #include "vm/prune.h"
+#include "vm/rollback.h"
 #include "vm/snapshot.h"
 #include "vm/snapshot_change.h"
 #include "vm/start.h"
@@ -84,6 +85,9 @@ Started Manager::start(const VmOptions& vm, const StartOptions& options) {
 }
 Started Manager::start_existing(const std::string& name, const StartOptions& options) {
   return vm::start_existing(impl_->context, name, options);
+}
+RollbackResult Manager::roll_back(const RollbackOptions& options) {
+  return vm::roll_back(impl_->context, options);
 }
 Started Manager::restore(const RestoreOptions& restore, const StartOptions& options) {
   return vm::restore(impl_->context, restore, options);

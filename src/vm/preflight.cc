@@ -42,13 +42,16 @@ CheckRow newer_format_row(int directory, const Error& error, const Deadline& dea
   return row_of("format", error);
 }
 
-CheckRow files_row(const Context& context, int directory, const SnapshotRecord& record, bool verify,
-                   const Deadline& deadline) {
+CheckRow files_row(const Context& context, int directory, const SnapshotRecord& record,
+                   const RestoreOptions& asked, const Deadline& deadline) {
+  const bool verify = asked.verify;
   if (verify) context.step(fmt::format("verifying {}", record.id));
-  const std::string found =
-      check_snapshot_files(directory, record, verify, deadline, [&](uint64_t done, uint64_t total) {
+  const std::string found = check_snapshot_files(
+      directory, record, verify, deadline,
+      [&](uint64_t done, uint64_t total) {
         context.tell({.kind = EventKind::kProgress, .done = done, .total = total});
-      });
+      },
+      asked.disk_only ? Needed::kColdBoot : Needed::kAll);
   if (verify && record.is_foreign())
     return doubtful("files", found + "; the Go program stores no digests to verify it by");
   return passed("files", found);
@@ -56,10 +59,21 @@ CheckRow files_row(const Context& context, int directory, const SnapshotRecord& 
 
 // --- The engine and the host
 
+CheckRow any_engine_row(const Engine& engine) {
+  return passed("engine", fmt::format("{} {} ({})", engine.kind, engine.version.text(), engine.binary));
+}
+
+CheckRow kernel_row(const Context& context, const SnapshotRecord& record) {
+  if (!record.boot_args.empty())
+    return passed("kernel", record.kernel.empty() ? "the snapshot's own" : record.kernel);
+  return refused("kernel", Code::kUnsupported, "the snapshot has no kernel of its own to boot its disk with",
+                 fmt::format("give one: knaller start --kernel FILE --rootfs {}/{}",
+                             context.home.path_of(store::Kind::kSnapshot, record.id), kRootfs));
+}
+
 CheckRow engine_row(const SnapshotRecord& record, const Engine& engine) {
   const std::string needed = record.is_foreign() ? "firecracker" : record.engine;
-  if (engine.kind == needed)
-    return passed("engine", fmt::format("{} {} ({})", engine.kind, engine.version.text(), engine.binary));
+  if (engine.kind == needed) return any_engine_row(engine);
   return refused(
       "engine", Code::kUnsupported,
       fmt::format("its state is of {}, and {} would run it ({})", needed, engine.kind, engine.reason),
@@ -219,7 +233,7 @@ void pass_over_judgement(std::vector<CheckRow>& rows) {
 
 // False when there is no record, so that nothing else can be said.
 bool read_record(const Context& context, Preflight& preflight, int directory, const store::SnapshotId& id,
-                 bool verify, const Deadline& deadline) {
+                 const RestoreOptions& asked, const Deadline& deadline) {
   try {
     preflight.record = store::read_snapshot_record(directory, id);
   } catch (const Error& error) {
@@ -231,7 +245,7 @@ bool read_record(const Context& context, Preflight& preflight, int directory, co
   preflight.rows.push_back(passed("format", record.is_foreign() ? "the Go program's, which has no number"
                                                                 : fmt::format("{}", record.format)));
   try {
-    preflight.rows.push_back(files_row(context, directory, record, verify, deadline));
+    preflight.rows.push_back(files_row(context, directory, record, asked, deadline));
   } catch (const Error& error) {
     if (error.code() == Code::kCancelled || error.code() == Code::kTimeout) throw;
     preflight.rows.push_back(row_of("files", error));
@@ -250,7 +264,7 @@ Preflight run_preflight(const Context& context, const RestoreOptions& asked, con
                         int directory, const Deadline& deadline) {
   Preflight preflight;
   std::vector<CheckRow>& rows = preflight.rows;
-  if (!read_record(context, preflight, directory, id, asked.verify, deadline)) return preflight;
+  if (!read_record(context, preflight, directory, id, asked, deadline)) return preflight;
   const SnapshotRecord& record = *preflight.record;
 
   const auto guarded = [&](const std::string& name, const auto& check) {
@@ -264,15 +278,18 @@ Preflight run_preflight(const Context& context, const RestoreOptions& asked, con
   const auto add = [&](std::string name, const std::function<CheckRow()>& check) {
     guarded(name, [&] { rows.push_back(check()); });
   };
+  if (asked.disk_only) add("kernel", [&] { return kernel_row(context, record); });
   guarded("engine", [&] {
-    Engine engine = engine_for(context, record, asked.engine, deadline);
-    rows.push_back(engine_row(record, engine));
+    Engine engine = asked.disk_only ? choose_engine(context, asked.engine, deadline)
+                                    : engine_for(context, record, asked.engine, deadline);
+    rows.push_back(asked.disk_only ? any_engine_row(engine) : engine_row(record, engine));
     if (rows.back().result != CheckRow::Result::kFailed) preflight.engine = std::move(engine);
   });
-  if (preflight.engine)
+  if (preflight.engine && !asked.disk_only)
     guarded("state version", [&] { add_state_rows(context, directory, record, *preflight.engine, rows); });
   add("memory", [&] {
-    return memory_row(available_memory(), allocated_in(directory, kMemory), record.memory_mib << 20);
+    const uint64_t touched = asked.disk_only ? 0 : allocated_in(directory, kMemory);
+    return memory_row(available_memory(), touched, record.memory_mib << 20);
   });
   add("disk space", [&] { return free_space_row(context, directory, record); });
   add("file system", [&] { return file_system_row(context); });
@@ -282,10 +299,22 @@ Preflight run_preflight(const Context& context, const RestoreOptions& asked, con
   return preflight;
 }
 
+namespace {
+
+// A cold boot would do without it.
+bool is_of_state(const CheckRow& row) {
+  return row.name == "engine" || row.name == "state version" || row.name == "CPU" || row.name == "TSC";
+}
+
+}  // namespace
+
 void require_passed(const Preflight& preflight, const store::SnapshotId& id) {
   for (const CheckRow& row : preflight.rows) {
     if (row.result != CheckRow::Result::kFailed) continue;
     std::string hint = row.remedy.empty() ? "" : row.remedy + "\n";
+    if (row.code == Code::kUnsupported && preflight.record && is_of_state(row))
+      hint += fmt::format(
+          "boot its disk alone, on any engine: knaller start --from-snapshot {} --disk-only\n", id.str());
     if (row.judgement) hint += "pass over this check with --force\n";
     hint += fmt::format("see all that is checked: knaller start --from-snapshot {} --check", id.str());
     throw Error(row.code.value_or(Code::kInternal), fmt::format("{}: {}", row.name, row.detail), hint);

@@ -13,6 +13,8 @@
 namespace knaller::vm {
 
 SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& options);
+// Call with the lock of the VM, whose directory this is.
+store::SnapshotId take_snapshot(const Context& context, const SnapshotOptions& options, int directory);
 
 std::vector<SnapshotInfo> list_snapshots(const Context& context);
 SnapshotInfo inspect_snapshot(const Context& context, const std::string& reference);

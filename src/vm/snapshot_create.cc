@@ -236,6 +236,14 @@ class Creation {
 
 }  // namespace
 
+store::SnapshotId take_snapshot(const Context& context, const SnapshotOptions& options, int directory) {
+  if (!monitor::is_alive(directory))
+    throw Error(Code::kWrongState, "it is not running",
+                fmt::format("start it first: knaller start {}", options.vm));
+  Creation creation(context, options, directory, store::read_vm_record(directory, options.vm));
+  return creation.run();
+}
+
 SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& options) {
   return in_context([&] { return fmt::format("snapshot of '{}'", options.vm); },
                     [&] {
@@ -244,12 +252,7 @@ SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& opti
                       const LockFile lock =
                           context.home.lock(Kind::kVm, options.vm, "snapshot create",
                                             Deadline::never(options.stop), on_wait(context, options));
-                      if (!monitor::is_alive(directory.get()))
-                        throw Error(Code::kWrongState, "it is not running",
-                                    fmt::format("start it first: knaller start {}", options.vm));
-                      Creation creation(context, options, directory.get(),
-                                        store::read_vm_record(directory.get(), options.vm));
-                      return describe_snapshot(context, creation.run());
+                      return describe_snapshot(context, take_snapshot(context, options, directory.get()));
                     });
 }
 

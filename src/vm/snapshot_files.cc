@@ -57,8 +57,9 @@ const store::ManifestFile& named(const store::Manifest& manifest, std::string_vi
   return *file;
 }
 
-std::vector<std::string> needed_files(const SnapshotRecord& record) {
-  std::vector<std::string> names{kMetadata, kState, kMemory};
+std::vector<std::string> needed_files(const SnapshotRecord& record, Needed needed) {
+  std::vector<std::string> names{kMetadata};
+  if (needed == Needed::kAll) names.insert(names.end(), {kState, kMemory});
   if (record.has_disk) names.emplace_back(record.has_base ? kDisk : kRootfs);
   if (record.has_base) names.emplace_back(kBase);
   if (!record.boot_args.empty()) names.emplace_back(kKernel);
@@ -73,19 +74,31 @@ void verify_everything(int directory, const store::Manifest& manifest, const Dea
   if (!damages.empty()) fail(Code::kCorrupt, "{}", damages.front().reason);
 }
 
+// Damage to what is not needed does no harm.
+void leave_out_memory(store::Manifest& manifest) {
+  std::erase_if(manifest.files,
+                [](const store::ManifestFile& file) { return file.name == kMemory || file.name == kState; });
+}
+
 std::string check_own_files(int directory, const SnapshotRecord& record, bool verify,
-                            const Deadline& deadline, const ByteProgress& progress) {
-  const store::Manifest manifest = read_manifest(directory);
+                            const Deadline& deadline, const ByteProgress& progress, Needed needed) {
+  store::Manifest manifest = read_manifest(directory);
+  if (needed == Needed::kColdBoot) leave_out_memory(manifest);
   Seen seen;
   for (const store::ManifestFile& file : manifest.files) require_file(directory, file.name, file.size, seen);
-  for (const std::string& name : needed_files(record)) named(manifest, name);
-  if (named(manifest, kMemory).size != record.memory_mib << 20)
-    fail(Code::kCorrupt, "'{}' is not {} MiB long", kMemory, record.memory_mib);
-  for (const char* name : {kMetadata, kState}) store::verify_file(directory, named(manifest, name), deadline);
+  for (const std::string& name : needed_files(record, needed)) named(manifest, name);
+  store::verify_file(directory, named(manifest, kMetadata), deadline);
+  if (needed == Needed::kAll) {
+    if (named(manifest, kMemory).size != record.memory_mib << 20)
+      fail(Code::kCorrupt, "'{}' is not {} MiB long", kMemory, record.memory_mib);
+    store::verify_file(directory, named(manifest, kState), deadline);
+  }
   if (verify) verify_everything(directory, manifest, deadline, progress);
   return fmt::format("{} files, {}: {}", seen.files, format_bytes(seen.bytes),
                      verify ? "everything read and as it was stored"
-                            : "sizes, types and owner, and the digests of state and metadata");
+                     : needed == Needed::kColdBoot
+                         ? "sizes, types and owner, and the digest of metadata"
+                         : "sizes, types and owner, and the digests of state and metadata");
 }
 
 std::string check_foreign_files(int directory, const SnapshotRecord& record) {
@@ -99,10 +112,10 @@ std::string check_foreign_files(int directory, const SnapshotRecord& record) {
 }  // namespace
 
 std::string check_snapshot_files(int directory, const SnapshotRecord& record, bool verify,
-                                 const Deadline& deadline, const ByteProgress& progress) {
+                                 const Deadline& deadline, const ByteProgress& progress, Needed needed) {
   require_own(directory, "the snapshot's folder");
   if (record.is_foreign()) return check_foreign_files(directory, record);
-  return check_own_files(directory, record, verify, deadline, progress);
+  return check_own_files(directory, record, verify, deadline, progress, needed);
 }
 
 void check_metadata_digest(int directory, const Deadline& deadline) {

@@ -72,3 +72,27 @@ teardown_file() {
   knaller rm -f moved
   [ "$moved" = "$sums" ]
 }
+
+@test "a rollback brings memory and disk back, and what came after is in the safety snapshot" {
+  knaller start back --detach --memory 256
+  knaller exec back -- sh -c 'echo old > /root/file; echo old > /run/kept'
+  id=$(knaller snapshot create back --no-sync)
+  knaller exec back -- sh -c 'echo new > /root/file; echo new > /run/kept; rm -r /etc/init.d; sync'
+  safety=$(knaller rollback back "$id")
+  [ "$(knaller exec back -- cat /root/file /run/kept)" = $'old\nold' ]
+  knaller exec back -- test -d /etc/init.d
+  # From the disks alone: the overlay and its whiteouts, and a journal that was in use.
+  knaller snapshot extract "$safety" /root/file -o "$BATS_TEST_TMPDIR"
+  [ "$(< "$BATS_TEST_TMPDIR/file")" = new ]
+  run knaller snapshot diff "$id" "$safety"
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *'~ /root/file'* && $output == *'- /etc/init.d/'* && $output == *' pages differ '* ]]
+  knaller rollback back "$safety" --no-safety
+  [ "$(knaller exec back -- cat /root/file /run/kept)" = $'new\nnew' ]
+  knaller rm -f back
+  knaller start cold --detach --from-snapshot "$safety" --disk-only
+  [ "$(knaller exec cold -- sh -c 'hostname; cat /root/file; ls /run/kept 2> /dev/null || true')" = $'cold\nnew' ]
+  knaller rm -f cold
+  knaller snapshot rm "$id" "$safety"
+}

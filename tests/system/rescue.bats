@@ -141,3 +141,32 @@ REQUESTS
   [[ $(jq -c '.files_reason' <<< "$output") == null ]]
   k_exits 3 snapshot diff it nothing-of-that-name
 }
+
+@test "--disk-only boots the disk cold, though memory and devices are damaged" {
+  local snapshot
+  snapshot=$(echo "$KNALLER_HOME"/snapshots/*)
+  rm "$snapshot/memory"
+  chmod u+w "$snapshot/state"
+  echo damaged > "$snapshot/state"
+  k_exits 11 start -d again --from-snapshot it
+  k_exits 0 start --from-snapshot it --disk-only --check --json
+  [[ $(jq -r '[.checks[].name] | join(" ")' <<< "$output") == "format files kernel engine memory disk space file system name network" ]]
+  k_exits 0 start -d again --from-snapshot it --disk-only
+  cmp "$snapshot/rootfs.ext4" "$KNALLER_HOME/vms/again/jail/rootfs.ext4"
+  k_exits 0 inspect again
+  contains "$output" '"memory_mib": 64'
+  k_exits 0 stop again
+  k_exits 0 start -d again
+  k_exits 0 snapshot create again
+  k_exits 2 start -d other --disk-only
+}
+
+@test "a state of the other engine is refused with a word on --disk-only, and then its disk is booted" {
+  local metadata
+  metadata=$(echo "$KNALLER_HOME"/snapshots/*/metadata.json)
+  k_exits 6 start -d again --from-snapshot it --engine "$KNALLER_BUILD/bin/knaller-qemu" --check
+  k start -d again --from-snapshot it --engine "$KNALLER_BUILD/bin/knaller-qemu"
+  [[ $status -eq 6 ]]
+  contains "$stderr" "--disk-only"
+  k_exits 0 start --from-snapshot it --engine "$KNALLER_BUILD/bin/knaller-qemu" --disk-only --check
+}

@@ -1,0 +1,118 @@
+#include "vm/clone.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "store/fields.h"
+#include "vm/boot.h"
+#include "vm/engine.h"
+#include "vm/foreign_state.h"
+#include "vm/layout.h"
+#include "vm/preflight.h"
+#include "vm/stop.h"
+
+namespace knaller::vm {
+namespace {
+
+using store::Kind;
+
+store::VmRecord record_of_clone(const store::SnapshotRecord& snapshot, const RestoreOptions& options,
+                                const Engine& engine) {
+  store::VmRecord vm;
+  static_cast<store::Machine&>(vm) = snapshot;
+  vm.name = options.name;
+  vm.uuid = make_uuid();
+  vm.created_at = std::chrono::system_clock::now();
+  vm.vcpus = std::max(snapshot.vcpus, 1u);
+  vm.boot_args = with_hostname(snapshot.boot_args, options.name);
+  if (options.disk_only) vm.boot_args = for_engine(vm.boot_args, snapshot.engine, engine.kind);
+  vm.network = network_of_clone(snapshot, options);
+  vm.ports = options.ports.value_or(snapshot.ports);
+  if (vm.network == NetworkMode::kNone) vm.ports.clear();
+  vm.engine = engine.kind;
+  vm.engine_binary = engine.binary;
+  vm.engine_version = engine.version.text();
+  vm.state_version = engine.state_version;
+  if (!options.disk_only) vm.from_snapshot = snapshot.id;  // its memory and devices
+  return vm;
+}
+
+void copy_private_file(int from_dir, const std::string& from, int to_dir, const std::string& to,
+                       const Deadline& deadline) {
+  const UniqueFd source = open_untrusted(from_dir, from);
+  const UniqueFd target = open_at(to_dir, to, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+  copy_sparse(source.get(), target.get(), file_size(source.get()), deadline);
+}
+
+void fill_clone(int directory, int snapshot_dir, const store::SnapshotRecord& snapshot,
+                const store::VmRecord& vm, const Deadline& deadline) {
+  make_vm_directories(directory);
+  for (const Part& part : parts_of(vm)) add_part(directory, snapshot_dir, part.name, part.name, deadline);
+  refresh_jail(directory, parts_of(vm), deadline);
+  copy_private_file(snapshot_dir, own_disk(vm), directory, "jail/" + own_disk(vm), deadline);
+  if (vm.has_ssh)
+    write_file_atomically(directory, kSshKey, store::read_entry_file(snapshot_dir, kSshKey, 16384));
+  if (!snapshot.ssh_host_keys.empty()) write_file_atomically(directory, kKnownHosts, snapshot.ssh_host_keys);
+  // Written again, and then durably, before the commit.
+  store::write_vm_record(directory, vm, Durability::kNoSync);
+}
+
+// A state of the Go program's names its disk by an absolute path.
+std::vector<std::pair<std::string, std::string>> foreign_binds(int snapshot_dir,
+                                                               const store::SnapshotRecord& record) {
+  if (record.network_of.empty()) return {};
+  const std::string path = disk_path_of_go(store::read_entry_file(snapshot_dir, kState, 16 << 20));
+  if (!path.empty()) return {{kRootfs, path}};
+  if (!record.is_foreign()) return {};
+  throw Error(Code::kUnsupported, "its state does not name the snapshot's own disk",
+              "only snapshots that the Go program made whole can be started");
+}
+
+LockFile lock_snapshot(const Context& context, const store::SnapshotId& id, const std::string& verb,
+                       const Deadline& deadline) {
+  return context.home.lock(Kind::kSnapshot, id.str(), verb, deadline.sooner(kLockPatience),
+                           waiting_note(context, fmt::format("snapshot {}", id.str())));
+}
+
+}  // namespace
+
+// With the snapshot's lock, so that nobody removes it while its files are linked; the clone then needs it no
+// more.
+PreparedClone prepare_clone(const Context& context, const CloneRequest& request, const Deadline& deadline,
+                            const std::function<void(store::VmRecord&)>& adapt) {
+  const PhaseTimer timer(context, "prepare");
+  const RestoreOptions& asked = request.asked;
+  const LockFile lock =
+      lock_snapshot(context, request.id, request.in_place ? "rollback" : "start --from-snapshot", deadline);
+  const UniqueFd snapshot_dir = context.home.open_entry(Kind::kSnapshot, request.id.str());
+  RestoreOptions checked = asked;
+  if (request.in_place) checked.name.clear();  // it is taken, by the VM itself
+  const Preflight preflight = run_preflight(context, checked, request.id, snapshot_dir.get(), deadline);
+  require_passed(preflight, request.id);
+  const store::SnapshotRecord& snapshot = *preflight.record;
+  const Engine& engine = *preflight.engine;
+
+  PreparedClone clone{.vm = record_of_clone(snapshot, asked, engine), .staged = {}, .plan = {}};
+  adapt(clone.vm);
+  clone.staged = std::make_unique<store::StagedEntry>(
+      context.home, Kind::kVm, asked.name,
+      request.in_place ? store::Existing::kReplaced : store::Existing::kRefused);
+  clone.plan = {.directory = clone.staged->directory(),
+                .entry = clone.staged->staged_name(),
+                .is_new = true,
+                .replaces = request.in_place};
+  // After a change of places the old directory has the staged one's name, and goes with it.
+  if (!request.in_place) clone.plan.on_committed = [&staged = *clone.staged] { staged.hand_over(); };
+  if (!asked.disk_only) {
+    clone.plan.load = load_requests(engine.version);
+    clone.plan.binds = foreign_binds(snapshot_dir.get(), snapshot);
+  }
+  fill_clone(clone.plan.directory, snapshot_dir.get(), snapshot, clone.vm, deadline);
+  return clone;
+}
+
+}  // namespace knaller::vm

@@ -1,0 +1,216 @@
+#include "vm/rollback.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "monitor/alive.h"
+#include "monitor/client.h"
+#include "vm/bring_up.h"
+#include "vm/clone.h"
+#include "vm/list.h"
+#include "vm/snapshot.h"
+#include "vm/stop.h"
+
+namespace knaller::vm {
+namespace {
+
+using store::Kind;
+using store::SnapshotId;
+
+constexpr std::chrono::seconds kMonitorTime{30};
+constexpr char kSafetyLabel[] = "safety";
+
+EngineChoice engine_of(const store::VmRecord& vm) {
+  return {vm.engine == "qemu" ? EngineKind::kQemu : EngineKind::kFirecracker, vm.engine_binary};
+}
+
+// The newest whose VM was this one, not another of its name. Safety snapshots do not count: a rollback that
+// is repeated leads to the same place.
+SnapshotId latest_of(const Context& context, const store::VmRecord& vm) {
+  const std::vector<SnapshotInfo> all = list_snapshots(context);  // oldest first
+  for (auto one = all.rbegin(); one != all.rend(); ++one) {
+    if (!one->broken.empty() || one->foreign || one->vm_name != vm.name || one->labels.contains(kSafetyLabel))
+      continue;
+    const SnapshotId id = SnapshotId::parse(one->id);
+    const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, id.str());
+    if (store::read_snapshot_record(directory.get(), id).vm_uuid == vm.uuid) return id;
+  }
+  throw Error(Code::kNotFound, "there is no snapshot of it",
+              fmt::format("take one: knaller snapshot create {}", vm.name));
+}
+
+void require_own(const Context& context, const store::VmRecord& vm, const SnapshotId& id, bool force) {
+  if (force || vm.from_snapshot == id.str()) return;
+  const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, id.str());
+  const store::SnapshotRecord record = store::read_snapshot_record(directory.get(), id);
+  if (record.vm_uuid == vm.uuid) return;
+  throw Error(
+      Code::kInvalidArgument, fmt::format("{} is a snapshot of another VM, '{}'", id.str(), record.vm_name),
+      fmt::format("start a VM of its own from it: knaller start --from-snapshot {}; or put it into this "
+                  "one's place with --force",
+                  id.str()));
+}
+
+// A rollback on its way, with the VM's lock.
+class Rolling {
+ public:
+  Rolling(const Context& context, const RollbackOptions& options)
+      : context_(context),
+        options_(options),
+        lock_(context.home.lock(Kind::kVm, options.name, "rollback",
+                                Deadline::after(kLockPatience, options.stop),
+                                waiting_note(context, fmt::format("VM '{}'", options.name)))),
+        directory_(open_vm(context, options.name)),
+        vm_(store::read_vm_record(directory_.get(), options.name)) {}
+
+  RollbackResult run() {
+    const SnapshotId id =
+        options_.snapshot.empty() ? latest_of(context_, vm_) : find_snapshot(context_, options_.snapshot);
+    require_own(context_, vm_, id, options_.force);
+    look_at_vm();
+    // All that is slow, and almost all that can fail: the VM runs on.
+    PreparedClone target = prepare(id);
+    keep_present_state();
+    end_vm();
+    return change_places(id, target);
+  }
+
+ private:
+  void look_at_vm() {
+    alive_ = monitor::is_alive(directory_.get());
+    if (!alive_ && options_.safety)
+      throw Error(Code::kWrongState,
+                  "it is not running: of its present state there is only the disk, which no "
+                  "safety snapshot can be taken of",
+                  fmt::format("start it first (knaller start {0}), or give its disk up: knaller rollback {0} "
+                              "--no-safety",
+                              vm_.name));
+    if (!alive_) return;
+    const Deadline deadline = Deadline::after(kMonitorTime, options_.stop);
+    const monitor::Status status =
+        monitor::MonitorClient::connect(directory_.get(), deadline).status(deadline);
+    if (status.tied)
+      throw Error(Code::kWrongState, "it belongs to the command that started it, and ends with it",
+                  "only a VM that was started with --detach can be rolled back");
+    paused_ = status.state == "paused";
+  }
+
+  PreparedClone prepare(const SnapshotId& id) const {
+    const RestoreOptions asked{.name = vm_.name,
+                               .snapshot = id.str(),
+                               .network = vm_.network,
+                               .engine = engine_of(vm_),
+                               .force = options_.force,
+                               .verify = options_.verify};
+    return prepare_clone(context_, {.asked = asked, .id = id, .in_place = true},
+                         Deadline::never(options_.stop), [this](store::VmRecord& vm) { keep_identity(vm); });
+  }
+
+  void keep_identity(store::VmRecord& vm) const {
+    vm.uuid = vm_.uuid;
+    vm.created_at = vm_.created_at;
+    vm.on_reboot = vm_.on_reboot;
+    vm.ports = vm_.ports;
+    vm.bound = vm_.bound;
+    vm.ssh_port = vm_.ssh_port;
+  }
+
+  // Also without a safety snapshot asked for: it is the way back, and then goes when it is not needed.
+  void keep_present_state() {
+    if (!alive_) return;
+    context_.step("taking a safety snapshot");
+    SnapshotOptions options{
+        .vm = vm_.name, .labels = {{kSafetyLabel, "rollback"}}, .durable = options_.safety};
+    options.stop = options_.stop;
+    safety_ = take_snapshot(context_, options, directory_.get());
+  }
+
+  // The point of no return for what runs: its ports, name and devices are to be had from here on.
+  void end_vm() {
+    if (!alive_) return;
+    context_.step("changing places");
+    try {
+      monitor::MonitorClient::stop(directory_.get(), {}, true, Deadline::after(kMonitorTime));
+    } catch (const Error&) {
+      if (monitor::is_alive(directory_.get())) throw;
+    }
+  }
+
+  RollbackResult change_places(const SnapshotId& id, PreparedClone& target) {
+    try {
+      bring_up_prepared(target);
+    } catch (Error& error) {
+      error.in(fmt::format("put it back to {}", id.str()));
+      if (safety_) go_back(error);
+      throw;
+    }
+    RollbackResult result{.snapshot = id.str()};
+    if (safety_ && options_.safety) result.safety_snapshot = safety_->str();
+    if (safety_ && !options_.safety) drop_safety();
+    result.vm = inspect_vm(context_, vm_.name);
+    return result;
+  }
+
+  void bring_up_prepared(PreparedClone& clone) const {
+    clone.plan.keep_ports = true;
+    // On commit the directories change places; what then has the ".new-" name goes with `clone`.
+    clone.plan.replaces = true;
+    bring_up(context_, clone.plan, clone.vm, {.wait = options_.wait, .tie = false, .stop = options_.stop});
+  }
+
+  // Nobody may stop this: there is nothing else that runs.
+  void go_back(Error& error) {
+    context_.step("going back");
+    try {
+      const RestoreOptions asked{.name = vm_.name,
+                                 .snapshot = safety_->str(),
+                                 .network = vm_.network,
+                                 .engine = engine_of(vm_),
+                                 .force = true};
+      PreparedClone before =
+          prepare_clone(context_, {.asked = asked, .id = *safety_, .in_place = true}, Deadline::never(),
+                        [this](store::VmRecord& vm) { keep_identity(vm); });
+      before.plan.keep_ports = true;
+      before.plan.replaces = true;
+      bring_up(context_, before.plan, before.vm, {.wait = {.ready = false}});
+      if (paused_) pause_vm(context_, vm_.name, {});
+      drop_safety();
+    } catch (const Error& way_back) {
+      error.in(fmt::format("THE VM COULD NOT BE BROUGHT BACK ({})", way_back.what()))
+          .with_hint(
+              fmt::format("it is stopped; all that it was is in {0}: knaller rollback {1} {0} --no-safety",
+                          safety_->str(), vm_.name));
+      return;
+    }
+    error.with_hint(error.hint().empty() ? "the VM runs as before"
+                                         : error.hint() + "\nthe VM runs as before");
+  }
+
+  void drop_safety() {
+    try {
+      remove_snapshot(context_, safety_->str(), {});
+    } catch (const Error& error) {
+      context_.note(
+          fmt::format("{} was only the way back and could not be removed: {}", safety_->str(), error.what()));
+    }
+  }
+
+  const Context& context_;
+  const RollbackOptions& options_;
+  LockFile lock_;
+  UniqueFd directory_;
+  store::VmRecord vm_;
+  bool alive_ = false;
+  bool paused_ = false;
+  std::optional<SnapshotId> safety_;
+};
+
+}  // namespace
+
+RollbackResult roll_back(const Context& context, const RollbackOptions& options) {
+  open_vm(context, options.name);
+  return in_context([&] { return fmt::format("roll back '{}'", options.name); },
+                    [&] { return Rolling(context, options).run(); });
+}
+
+}  // namespace knaller::vm

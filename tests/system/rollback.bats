@@ -1,0 +1,171 @@
+# `rollback`: a VM is put back in its place, or goes on as it was.
+# shellcheck disable=SC2154 # bats' run and common.bash set them
+load common
+
+setup() {
+  system_setup
+  k_exits 0 start -d web --mem 64
+  k_exits 0 snapshot create web
+  id=$output
+  uuid=$(of_web uuid)
+  mark web newer
+}
+teardown() { system_teardown; }
+
+of_web() { knaller inspect web | jq -r "if type == \"array\" then .[0] else . end | .$1"; }
+# A word at the end of a disk, where no file system has anything.
+mark() { printf '%s' "$2" | dd of="$KNALLER_HOME/vms/$1/jail/rootfs.ext4" bs=1 seek=$((8 * 1048576 - 5)) conv=notrunc status=none; }
+word_of() { tail -c 5 "$1/rootfs.ext4" | tr -d '\0'; }
+word_of_web() { word_of "$KNALLER_HOME/vms/web/jail"; }
+only_web_is_there() {
+  [[ $(ls -A "$KNALLER_HOME/vms") == web ]] || { ls -lA "$KNALLER_HOME/vms"; return 1; }
+  no_lock_held
+  k_exits 0 store check
+}
+
+@test "a VM is put back in its place, and the safety snapshot has what it was" {
+  local before safety
+  before=$(of_web monitor_pid)
+  k_exits 0 rollback web "$id"
+  safety=$output
+  is web running
+  [[ $(of_web uuid) == "$uuid" && $(of_web monitor_pid) != "$before" ]]
+  [[ -z $(word_of_web) ]]
+  [[ $(word_of "$KNALLER_HOME/snapshots/$safety") == newer ]]
+  [[ $(knaller snapshot inspect "$safety" | jq -r '.. | .labels? // empty | .safety') == rollback ]]
+  gone "$before"
+  only_web_is_there
+  # And there again.
+  k_exits 0 rollback web "$safety" --no-safety --json
+  [[ $(jq -r '.snapshot, .safety_snapshot' <<< "$output" | tr '\n' ' ') == "$safety null " ]]
+  [[ $(word_of_web) == newer ]]
+  [[ $(knaller snapshot ls -q | wc -l) -eq 2 ]]
+  k_exits 0 stop web
+  k_exits 0 start -d web
+  only_web_is_there
+}
+
+@test "without an id it is the latest of this VM, and another VM's is refused" {
+  k_exits 0 start -d other --mem 64
+  k_exits 0 snapshot create other
+  k_exits 2 rollback web "$output"
+  contains "$stderr" "another VM"
+  k_exits 3 rollback nobody
+  k_exits 0 rollback web --json
+  [[ $(jq -r .snapshot <<< "$output") == "$id" ]]
+  k_exits 0 rm -f other
+  only_web_is_there
+}
+
+@test "a stopped VM has no state to keep: only --no-safety puts it back" {
+  k_exits 0 stop web
+  k_exits 4 rollback web "$id"
+  contains "$stderr" "--no-safety"
+  [[ $(word_of_web) == newer ]]
+  k_exits 0 rollback web "$id" --no-safety
+  is web running
+  [[ -z $(word_of_web) ]]
+  only_web_is_there
+}
+
+# Another state, of which the digests are right.
+spoil_state() {
+  chmod u+w "$KNALLER_HOME/snapshots/$id"/{state,manifest}
+  python3 - "$KNALLER_HOME/snapshots/$id" << 'PY'
+import hashlib, re, sys
+folder = sys.argv[1]
+text = b"not a state"
+open(folder + "/state", "wb").write(text)
+manifest = open(folder + "/manifest").read()
+manifest = re.sub(r"file state \d+\n0 \w+\n", f"file state {len(text)}\n0 {hashlib.sha256(text).hexdigest()}\n", manifest)
+body = manifest[: manifest.rindex("end ")]
+open(folder + "/manifest", "w").write(body + "end " + hashlib.sha256(body.encode()).hexdigest() + "\n")
+PY
+  chmod 0400 "$KNALLER_HOME/snapshots/$id"/{state,manifest}
+}
+
+@test "a damaged snapshot is refused before anything is touched" {
+  local before
+  before=$(of_web monitor_pid)
+  chmod u+w "$KNALLER_HOME/snapshots/$id/memory"
+  truncate -s 1M "$KNALLER_HOME/snapshots/$id/memory"
+  k_exits 11 rollback web "$id"
+  [[ $(of_web monitor_pid) == "$before" && $(word_of_web) == newer ]]
+  [[ $(knaller snapshot ls -q | wc -l) -eq 1 ]]
+  [[ $(ls -A "$KNALLER_HOME/vms") == web ]]
+}
+
+@test "when the engine refuses the state, the VM goes on as it was, and no snapshot is left of it" {
+  spoil_state
+  k_exits 12 rollback web "$id"
+  contains "$stderr" "the VM runs as before"
+  is web running
+  [[ $(of_web uuid) == "$uuid" && $(word_of_web) == newer ]]
+  [[ $(knaller snapshot ls -q | wc -l) -eq 1 ]]
+  only_web_is_there
+}
+
+@test "an engine that never loads again: the VM is stopped, all that it was is kept, and that is said" {
+  local engine safety
+  k_exits 0 rm -f web
+  engine=$(engine_with '{"rules": [{"path": "/snapshot/load", "die": "before"}]}')
+  k_exits 0 start -d web --mem 64 --engine "$engine"
+  k_exits 0 snapshot create web
+  mark web newer
+  k_exits 12 rollback web "$output"
+  contains "$stderr" "COULD NOT BE BROUGHT BACK"
+  is web stopped
+  [[ $(word_of_web) == newer ]]
+  safety=$(knaller snapshot ls -q --filter label=safety)
+  [[ $(word_of "$KNALLER_HOME/snapshots/$safety") == newer ]]
+  contains "$stderr" "knaller rollback web $safety --no-safety"
+  only_web_is_there
+}
+
+@test "killed at any moment: it runs as before, or is rolled back, or can be put back to the safety snapshot" {
+  local round safety seed=$RANDOM
+  echo "seed $seed"
+  RANDOM=$seed
+  for round in $(seq 12); do
+    knaller rollback web "$id" --no-safety > /dev/null
+    mark web newer
+    knaller rollback web "$id" > /dev/null 2>&1 &
+    command=$!
+    children+=("$command")
+    python3 -c "import time; time.sleep($((RANDOM % 200)) / 1000)"
+    kill -KILL "$command" 2> /dev/null || true
+    wait "$command" || true
+    within 3000 settled
+    safety=$(knaller snapshot ls -q --filter label=safety)
+    if is web running; then
+      [[ -z $(word_of_web) || $(word_of_web) == newer ]]
+      [[ -n $safety || $(word_of_web) == newer ]]
+    else
+      is web stopped
+      [[ -n $safety && $(word_of_web) == newer ]]
+      k_exits 0 rollback web "$safety" --no-safety
+      [[ $(word_of_web) == newer ]]
+    fi
+    [[ -z $safety ]] || k_exits 0 snapshot rm "$safety"
+    only_web_is_there
+  done
+}
+
+# No monitor but that of a running VM is left, and no VM is half there.
+settled() {
+  knaller ls -a > /dev/null
+  [[ $(ls -A "$KNALLER_HOME/vms") == web && $(monitors_here | wc -l) -le 1 ]] && { is web running || is web stopped; }
+}
+
+@test "a VM with a network keeps its ports" {
+  with_network
+  k_exits 0 rm -f web
+  k_exits 0 start -d web --mem 64 --no-wait --port 0:80
+  k_exits 0 snapshot create web
+  local ports
+  ports=$(of_web 'bound[0].Host, .ssh_port')
+  k_exits 0 rollback web --no-wait
+  [[ $(of_web 'bound[0].Host, .ssh_port') == "$ports" ]]
+  is web running
+  only_web_is_there
+}
