@@ -52,10 +52,23 @@ bool is_own_proc() {
   return size > 0 && std::string_view(self) == std::to_string(::getpid());
 }
 
+// A read of /proc may be interrupted or short, too. False with errno, which is 0 at the end of the file.
+bool read_whole(int fd, void* buffer, size_t size, off_t at) {
+  for (size_t done = 0; done < size;) {
+    errno = 0;
+    const ssize_t got =
+        ::pread(fd, static_cast<char*>(buffer) + done, size - done, at + static_cast<off_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    done += static_cast<size_t>(got);
+  }
+  return true;
+}
+
 bool holds_acpi_root(int content, uint64_t low_memory) {
   char found[8] = {};
   const auto at = static_cast<off_t>(low_memory + kAcpiRoot);
-  return ::pread(content, found, sizeof found, at) == static_cast<ssize_t>(sizeof found) &&
+  return read_whole(content, found, sizeof found, at) &&
          std::string_view(found, sizeof found) == kAcpiRootSignature;
 }
 
@@ -200,9 +213,12 @@ void GuestMemory::read(const Range& range, char* buffer) const {
 void GuestMemory::read_process(uint64_t address, void* buffer, size_t size) const {
   const iovec local = {buffer, size};
   const iovec remote = {reinterpret_cast<void*>(address), size};
-  const ssize_t got = is_own_proc_ ? ::process_vm_readv(pid_, &local, 1, &remote, 1, 0)
-                                   : ::pread(content_.get(), buffer, size, static_cast<off_t>(address));
-  if (got != static_cast<ssize_t>(size)) fail_errno("read the memory of process {}", pid_);
+  if (!is_own_proc_) {
+    if (!read_whole(content_.get(), buffer, size, static_cast<off_t>(address)))
+      fail_errno("read the memory of process {}", pid_);
+  } else if (::process_vm_readv(pid_, &local, 1, &remote, 1, 0) != static_cast<ssize_t>(size)) {
+    fail_errno("read the memory of process {}", pid_);
+  }
 }
 
 std::vector<Range> GuestMemory::changed_ranges(const Deadline& deadline) const {
@@ -219,9 +235,8 @@ std::vector<Range> GuestMemory::changed_ranges(const Deadline& deadline) const {
       const uint64_t pages = std::min<uint64_t>(kBatch, (stretch.range.size - done) / kPage);
       const size_t bytes = pages * sizeof(uint64_t);
       const auto position = static_cast<off_t>((stretch.address + done) / kPage * sizeof(uint64_t));
-      if (::pread(pagemap.get(), entries.data(), bytes, position) != static_cast<ssize_t>(bytes)) {
+      if (!read_whole(pagemap.get(), entries.data(), bytes, position))
         fail_errno("read which pages of process {} changed", pid_);
-      }
       for (uint64_t page = 0; page < pages; ++page) {
         const uint64_t entry = entries[page];
         const bool own = (entry & kSwapped) != 0 || ((entry & kPresent) != 0 && (entry & kOfFile) == 0);

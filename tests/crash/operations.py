@@ -207,6 +207,26 @@ class ImportImage(Operation):
         self.prepare(home)
 
 
+class ImportSnapshot(Operation):
+    name = "import"
+
+    def prepare(self, home):
+        remove_others(home)
+        stream = f"{home.folder}/stream"
+        if not os.path.exists(stream):
+            home.must("snapshot", "create", "web", "--name", "exported", "--no-sync")
+            home.must("snapshot", "export", "exported", stream)
+            remove_others(home)
+        self.arguments = ("snapshot", "import", stream)
+
+    def check(self, home, before, done):
+        new = home.snapshots() - before[0]
+        if done.returncode == 0 and len(new) != 1:
+            raise Broken(f"it imported {new}")
+        for snapshot in new | {home.base}:
+            home.must_be_whole(snapshot)
+
+
 ALL = {operation.name: operation for operation in (
     Create(), CreateByEngine(), CreateNamed(), Remove(), Prune(), Protect(), Start(), StartAgain(), Restore(), RemoveVm(), Stop(),
-    ImportImage())}
+    ImportSnapshot(), ImportImage())}

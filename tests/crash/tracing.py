@@ -56,14 +56,15 @@ def calls(log, is_ours=lambda command: True):
 def points(log, home, is_ours):
     """[(syscall, number, site)] of a recorded run: every call that changes something, counted as strace counts."""
     counted = collections.Counter()
-    found = {}
+    found = set()
     for thread, syscall, rest in calls(log, is_ours):
         counted[thread, syscall] += 1
         wanted = ONLY.get(syscall)
         if (wanted and not wanted.search(rest)) or NOISE.search(rest):
             continue
-        found.setdefault((syscall, counted[thread, syscall]), f"{syscall} {normal(syscall, rest, home)}".strip())
-    return [(syscall, number, site) for (syscall, number), site in found.items()]
+        # Threads make calls of the same number at different sites.
+        found.add((syscall, counted[thread, syscall], f"{syscall} {normal(syscall, rest, home)}".strip()))
+    return sorted(found)
 
 
 def normal(syscall, rest, home):
