@@ -87,9 +87,9 @@ def normal(syscall, rest, home):
     return re.sub(r"\b\d+\b", "N", text)
 
 
-def faults(site):
+def faults(sites):
     """The kernel has no error for a write to an event's descriptor that is never full."""
-    return ("kill",) if site == "write anon_inode:[eventfd]" else FAULTS
+    return ("kill",) if "write anon_inode:[eventfd]" in sites else FAULTS
 
 
 class Attached:
