@@ -167,6 +167,29 @@ for words in ("export", "clean", "-"), ("import", "-"):
 PY
 }
 
+@test "Ctrl-C ends an export that nobody reads, and an import that nobody writes" {
+  # shellcheck disable=SC2016 # meant for another shell
+  k_exits 0 snapshot create web --while-paused -- bash -c 'head -c 1M /dev/urandom > "$KNALLER_SNAPSHOT_DIR/more"'
+  python3 - "$output" << 'PY'
+import os, signal, subprocess, sys
+read, write = os.pipe()
+for words, streams, first in (["export", sys.argv[1], "-"], {"stdout": write}, b"exporting"), (["import", "-"], {"stdin": read}, b"importing"):
+    if words[0] == "import":
+        read, write = os.pipe()
+        streams = {"stdin": read}
+    process = subprocess.Popen(["knaller", "snapshot", *words], stderr=subprocess.PIPE, **streams)
+    seen = b""
+    while first not in seen:
+        piece = os.read(process.stderr.fileno(), 4096)
+        assert piece, seen
+        seen += piece
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130, process.returncode
+PY
+  no_lock_held
+}
+
 @test "a reader that goes away ends the export" {
   k_exits 0 snapshot verify clean
   knaller snapshot export clean - 2> "$BATS_TEST_TMPDIR/err" | head -c 100 > /dev/null
