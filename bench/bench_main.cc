@@ -14,6 +14,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "against_go.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "portable.h"
@@ -84,6 +85,11 @@ void measure_all_snapshots(const Setting& setting, std::vector<Figure>& figures)
   for (const Engine& engine : with_memory) measure_snapshots(setting, engine, figures);
 }
 
+void measure_all_against_go(const Setting& setting, std::vector<Figure>& figures) {
+  for (const Engine& engine : engines_here(setting))
+    if (!engine.fake) measure_against_go(setting, engine, figures);
+}
+
 // Unless there is one: the group "image" leaves its own.
 void make_image(const Setting& setting) {
   Manager manager({.home = setting.home, .libexec = setting.programs});
@@ -104,6 +110,7 @@ constexpr auto kGroups = std::to_array<Group>({
     {"snapshot", true, measure_all_snapshots},
     {"portable", true,
      [](const Setting& setting, auto& figures) { measure_portable(setting, qemu_engine(setting), figures); }},
+    {"go", false, measure_all_against_go},
     {"many", true,
      [](const Setting& setting, auto& figures) {
        measure_many(setting, engines_here(setting).front(), figures);

@@ -1,0 +1,163 @@
+#include "against_go.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "firecracker/test_kernel.h"
+#include "go_program.h"
+#include "temporary_vm.h"
+
+namespace knaller::bench {
+namespace {
+
+constexpr int kRounds = 9;
+constexpr uint64_t kMemoryMib = 512;
+constexpr uint64_t kRandomBytes = 128 << 20;
+// DESIGN's bars, as parts of what the Go program takes.
+constexpr double kDurableBar = 0.3;
+constexpr double kNotSyncedBar = 0.15;
+constexpr double kRestoreBar = 0.3;
+
+// A kernel that halts at once, whose one segment is mostly random bytes: so they are in the guest's memory
+// even where guests do not get far.
+std::string kernel_with_random_bytes() {
+  std::string kernel = firecracker::tiny_kernel();
+  const size_t code_end = kernel.size();
+  auto* segment = reinterpret_cast<Elf64_Phdr*>(kernel.data() + sizeof(Elf64_Ehdr));
+  segment->p_filesz += kRandomBytes;
+  segment->p_memsz += kRandomBytes;
+  kernel.resize(code_end + kRandomBytes);
+  for (size_t done = code_end; done < kernel.size();) {
+    const ssize_t got = ::getrandom(kernel.data() + done, kernel.size() - done, 0);
+    if (got < 0) throw errno_error(errno, "get random bytes");
+    done += static_cast<size_t>(got);
+  }
+  return kernel;
+}
+
+struct Guest {
+  std::string kernel;
+  std::string rootfs;
+};
+
+Guest make_guest(const Setting& setting) {
+  Guest guest{.kernel = setting.scratch + "/vmlinux", .rootfs = setting.scratch + "/rootfs.ext4"};
+  write_file_atomically(AT_FDCWD, guest.kernel, kernel_with_random_bytes(), Durability::kNoSync);
+  const UniqueFd disk = open_at(AT_FDCWD, guest.rootfs, O_RDWR | O_CREAT | O_TRUNC);
+  std::filesystem::resize_file(guest.rootfs, 8 << 20);
+  run_checked({.argv = {"mke2fs", "-q", "-F", "-t", "ext4", guest.rootfs}, .search_path = true},
+              Deadline::after(std::chrono::seconds(30)));
+  return guest;
+}
+
+struct Times {
+  std::vector<double> ours;
+  std::vector<double> not_synced;
+  std::vector<double> go;
+  std::vector<double> pause;
+};
+
+std::vector<double> ratios(const std::vector<double>& ours, const std::vector<double>& go) {
+  std::vector<double> parts;
+  for (size_t i = 0; i < ours.size(); ++i) parts.push_back(ours[i] / go[i]);
+  return parts;
+}
+
+double take(Manager& manager, const std::string& vm, bool durable, std::vector<double>* pause) {
+  SnapshotInfo snapshot;
+  const double took = time_of([&] { snapshot = manager.create_snapshot({.vm = vm, .durable = durable}); });
+  if (pause != nullptr) pause->push_back(static_cast<double>(snapshot.paused.count()) / 1000);
+  manager.remove_snapshot(snapshot.id);
+  return took;
+}
+
+// In turns, so that a busy moment of the machine hits all of them.
+void compare_snapshots(Manager& manager, const GoProgram& go, std::vector<Figure>& figures) {
+  Times times;
+  take(manager, "bench", true, nullptr);  // pays for the engine's self-test
+  for (int round = 0; round < kRounds; ++round) {
+    times.ours.push_back(take(manager, "bench", true, &times.pause));
+    const GoProgram::Snapshot theirs = go.snapshot("bench");
+    times.go.push_back(theirs.took);
+    go.remove_snapshot(theirs.id);
+    times.not_synced.push_back(take(manager, "bench", false, &times.pause));
+  }
+  const std::string what = "snapshot of the standard guest";
+  figures.push_back({.name = what + ", durable", .unit = "ms", .samples = times.ours});
+  figures.push_back({.name = what + ", --no-sync", .unit = "ms", .samples = times.not_synced});
+  figures.push_back({.name = what + ", Go program", .unit = "ms", .samples = times.go});
+  figures.push_back({.name = what + ", durable : Go",
+                     .unit = "",
+                     .samples = ratios(times.ours, times.go),
+                     .bar = kDurableBar});
+  figures.push_back({.name = what + ", --no-sync : Go",
+                     .unit = "",
+                     .samples = ratios(times.not_synced, times.go),
+                     .bar = kNotSyncedBar});
+  const auto [shortest, longest] = std::ranges::minmax(times.pause);
+  figures.push_back({.name = what + ", pause",
+                     .unit = "ms",
+                     .samples = times.pause,
+                     .bar = {},
+                     .note = fmt::format("{:.1f} to {:.1f}", shortest, longest)});
+}
+
+// The Go program's VMs have pasta, so ours have it, too. Both clocks stop when the restored VM is announced,
+// and nobody waits for the guest.
+void compare_restores(Manager& manager, GoProgram& go, const Engine& engine, std::vector<Figure>& figures) {
+  const std::string ours = manager.create_snapshot({.vm = "bench", .durable = false}).id;
+  const std::string theirs = go.snapshot("bench").id;
+  manager.remove("bench", {.force = true});
+  go.kill("bench");
+  Times times;
+  for (int round = 0; round < kRounds; ++round) {
+    times.ours.push_back(time_of(
+        [&] { manager.restore({.name = "clone", .snapshot = ours, .engine = engine.choice}, no_wait()); }));
+    { const TemporaryVm clone(manager, "clone"); }
+    times.go.push_back(go.restore(fmt::format("clone-{}", round), theirs));
+    go.kill(fmt::format("clone-{}", round));
+  }
+  manager.remove_snapshot(ours);
+  figures.push_back({.name = "restore of the standard guest, pasta", .unit = "ms", .samples = times.ours});
+  figures.push_back({.name = "restore of the standard guest, Go program", .unit = "ms", .samples = times.go});
+  figures.push_back({.name = "restore of the standard guest, ours : Go",
+                     .unit = "",
+                     .samples = ratios(times.ours, times.go),
+                     .bar = kRestoreBar});
+}
+
+}  // namespace
+
+void measure_against_go(const Setting& setting, const Engine& engine, std::vector<Figure>& figures) {
+  if (const std::string reason = GoProgram::reason_to_skip(); !reason.empty()) {
+    fmt::print(stderr, "not measured against the Go program: {}\n", reason);
+    return;
+  }
+  const Guest guest = make_guest(setting);
+  const std::string folder = setting.scratch + "/go";
+  std::filesystem::create_directory(folder);
+  GoProgram go(folder, engine.binary);
+  go.start("bench", {"-kernel", guest.kernel, "-rootfs", guest.rootfs, "-mem", std::to_string(kMemoryMib)});
+
+  Manager manager({.home = setting.home, .libexec = setting.programs});
+  VmOptions vm;
+  vm.name = "bench";
+  vm.kernel = guest.kernel;
+  vm.rootfs = guest.rootfs;
+  vm.memory_mib = kMemoryMib;
+  vm.engine = engine.choice;
+  manager.start(vm, no_wait());
+  const TemporaryVm ours(manager, "bench");
+  compare_snapshots(manager, go, figures);
+  compare_restores(manager, go, engine, figures);
+}
+
+}  // namespace knaller::bench
