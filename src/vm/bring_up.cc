@@ -72,13 +72,14 @@ void note_ports(store::VmRecord& record, const std::optional<net::Plan>& plan) {
   record.bound.assign(plan->ports.begin() + 1, plan->ports.end());
 }
 
-// Makes the key durable beside everything else that a start does, and not in its way. get() throws when that
-// failed.
-std::future<void> sync_key(int directory) {
-  const bool has_key = stat_if_exists(directory, kSshKey).has_value();
-  if (!has_key) return std::async(std::launch::deferred, [] {});
-  return std::async(std::launch::async, [key = open_at(directory, kSshKey, O_RDONLY | O_NOFOLLOW)] {
-    fsync_fd(key.get(), kSshKey);
+// Makes the small files of a new VM durable beside everything else that a start does, and not in its way.
+// get() throws when that failed.
+std::future<void> sync_small_files(int directory) {
+  std::vector<UniqueFd> files;
+  for (const char* name : {kSshKey, kKnownHosts})
+    if (stat_if_exists(directory, name)) files.push_back(open_at(directory, name, O_RDONLY | O_NOFOLLOW));
+  return std::async(std::launch::async, [files = std::move(files)] {
+    for (const UniqueFd& file : files) fsync_fd(file.get(), "a file of the VM");
   });
 }
 
@@ -88,7 +89,7 @@ Tie bring_up(const Context& context, const BringUp& start, store::VmRecord& reco
              const StartOptions& options) {
   record.boot_id = store::host_boot_id();
   record.started_at = std::chrono::system_clock::now();
-  std::future<void> key_synced = sync_key(start.directory);
+  std::future<void> synced = sync_small_files(start.directory);
   const Deadline launch_limit = Deadline::after(kLaunchTime, options.stop);
   monitor::Launch launch = monitor::Launch::begin(
       context.program("knaller-monitor"), make_spec(context, start, record, options), launch_limit,
@@ -106,7 +107,7 @@ Tie bring_up(const Context& context, const BringUp& start, store::VmRecord& reco
     record.renew_reason = "it was started with --no-wait";
   }
 
-  key_synced.get();
+  synced.get();
   store::write_vm_record(start.directory, record);
   // The point of no return: from here on the VM needs nobody.
   const PhaseTimer timer(context, "commit");

@@ -55,9 +55,11 @@ void fill_clone(int directory, int snapshot_dir, const store::SnapshotRecord& sn
   refresh_jail(directory, parts_of(vm), deadline);
   copy_private_file(snapshot_dir, own_disk(vm), directory, "jail/" + own_disk(vm), deadline);
   if (vm.has_ssh)
-    write_file_atomically(directory, kSshKey, store::read_entry_file(snapshot_dir, kSshKey, 16384));
-  if (!snapshot.ssh_host_keys.empty()) write_file_atomically(directory, kKnownHosts, snapshot.ssh_host_keys);
-  // Written again, and then durably, before the commit.
+    write_file_atomically(directory, kSshKey, store::read_entry_file(snapshot_dir, kSshKey, 16384),
+                          Durability::kNoSync);
+  if (!snapshot.ssh_host_keys.empty())
+    write_file_atomically(directory, kKnownHosts, snapshot.ssh_host_keys, Durability::kNoSync);
+  // bring_up() makes all of it durable before the commit.
   store::write_vm_record(directory, vm, Durability::kNoSync);
 }
 
