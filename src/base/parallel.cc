@@ -4,6 +4,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -17,7 +18,11 @@ class Crew {
   void run(size_t threads) {
     {
       std::vector<std::jthread> others;
-      while (others.size() + 1 < threads) others.emplace_back([this] { take_part(); });
+      try {
+        while (others.size() + 1 < threads) others.emplace_back([this] { take_part(); });
+      } catch (const std::system_error&) {
+        // No more threads are to be had: those that are there do it.
+      }
       take_part();
     }
     if (error_) std::rethrow_exception(error_);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -30,7 +31,12 @@ ChunkWriter::ChunkWriter() {
   const size_t cores = std::max(1u, std::thread::hardware_concurrency());
   for (size_t number = 0; number < cores + 2; ++number)
     free_.push_back(std::make_unique<char[]>(store::kChunkBytes));
-  for (size_t number = 0; number < cores; ++number) threads_.emplace_back([this] { work(); });
+  try {
+    while (threads_.size() < cores) threads_.emplace_back([this] { work(); });
+  } catch (const std::system_error&) {
+    // Fewer do the work, too. Those that run would wait for ever for a destructor that is not called.
+    if (threads_.empty()) throw;
+  }
 }
 
 ChunkWriter::~ChunkWriter() {
