@@ -95,7 +95,7 @@ std::string overview() {
     out += command_row(path);
   out += "\nInside a VM\n";
   for (const char* path : {"ssh", "exec", "cp", "ssh-config"}) out += command_row(path);
-  out += "\nSnapshots\n" + group_rows("snapshot");
+  out += "\nSnapshots\n" + group_rows("snapshot") + command_row("rollback");
   out += "\nImages\n" + group_rows("image");
   out += "\nThe store\n" + group_rows("store");
   out += "\nOther\n";

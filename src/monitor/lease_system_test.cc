@@ -136,7 +136,8 @@ TEST_F(LeaseTest, AResumeThatIsRefusedIsTriedAgain) {
     lease.pause(soon());
   }
   EXPECT_TRUE(runs_within(seconds(2)));
-  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+  // The engine runs before the monitor has read that it does.
+  EXPECT_TRUE(becomes_true([&] { return vm_.client().status(soon()).state == "running"; }, seconds(2)));
 }
 
 TEST_F(LeaseTest, OthersWaitTheirTurnAndAreToldForWhom) {

@@ -109,7 +109,12 @@ class Attached:
 
     def __exit__(self, *_):
         self._tracer.send_signal(signal.SIGTERM)
-        self._tracer.wait(10)
+        try:
+            self._tracer.wait(2)
+        except subprocess.TimeoutExpired:
+            # strace waits for each thread it lets go; a first thread that was killed ends only when strace has reaped the others.
+            self._tracer.kill()
+            self._tracer.wait()
         self._tracer.stderr.close()
 
 

@@ -77,7 +77,7 @@ teardown_file() {
 
 @test "a rollback brings memory and disk back, and what came after is in the safety snapshot" {
   knaller start back --detach --memory 256
-  knaller exec back -- sh -c 'echo old > /root/file; echo old > /run/kept'
+  knaller exec back -- sh -c 'echo old > /root/file; echo old > /run/kept; sync'
   id=$(knaller snapshot create back --no-sync)
   knaller exec back -- sh -c 'echo new > /root/file; echo new > /run/kept; rm -r /etc/init.d; sync'
   safety=$(knaller rollback back "$id")
