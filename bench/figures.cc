@@ -45,8 +45,9 @@ std::string render_table(const std::vector<Figure>& figures) {
   std::string table = fmt::format("{:<58} {:>10} {:>19} {:>8}\n", "", "median", "quartiles", "bar");
   for (const Figure& figure : figures) {
     const Summary summary = summarise(figure.samples);
-    table += fmt::format("{:<58} {:>7.1f} {:<3}{:>8.1f} – {:>8.1f} {:>8}{}{}\n", figure.name, summary.median,
-                         figure.unit, summary.low, summary.high,
+    const int decimals = figure.unit.empty() ? 2 : 1;  // a ratio, or not
+    table += fmt::format("{0:<58} {2:>7.{1}f} {3:<3}{4:>8.{1}f} – {5:>8.{1}f} {6:>8}{7}{8}\n", figure.name,
+                         decimals, summary.median, figure.unit, summary.low, summary.high,
                          figure.bar ? fmt::format("≤ {:g}", *figure.bar) : "",
                          figure.missed() ? "  missed" : "", figure.note.empty() ? "" : "  " + figure.note);
   }

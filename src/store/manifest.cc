@@ -6,11 +6,13 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "store/fields.h"
 
 namespace knaller::store {
 namespace {
 
 constexpr size_t kMostFiles = 256;
+constexpr size_t kLargestManifest = 256 << 20;  // of some 14 TiB
 constexpr std::string_view kFirstLine = "knaller-manifest 1";
 
 bool is_digest(std::string_view text) {
@@ -150,7 +152,7 @@ ManifestFile digest_file(int directory, const std::string& name, const Deadline&
 }
 
 Manifest make_manifest(int directory, const std::vector<std::string>& names, const Deadline& deadline,
-                       const ByteProgress& progress) {
+                       const ByteProgress& progress, const Manifest& known) {
   Manifest manifest;
   std::vector<UniqueFd> open_files;
   std::vector<ChunkTask> tasks;
@@ -158,6 +160,10 @@ Manifest make_manifest(int directory, const std::vector<std::string>& names, con
   for (const std::string& name : names) {
     const UniqueFd& fd = open_files.emplace_back(open_untrusted(directory, name));
     const ManifestFile& file = manifest.files.emplace_back(ManifestFile{name, file_size(fd.get()), {}});
+    if (const ManifestFile* before = known.find(name); before != nullptr && before->size == file.size) {
+      manifest.files.back().chunks = before->chunks;
+      continue;
+    }
     for (const uint64_t offset : chunks_with_data(fd.get(), file.size))
       tasks.push_back(chunk_task(fd.get(), file, open_files.size() - 1, offset));
   }
@@ -210,6 +216,10 @@ Manifest parse_manifest(std::string_view text) {
   // One content has one manifest: no leading zeros, for example.
   if (to_text(manifest) != text) damaged("it is not written as manifests are");
   return manifest;
+}
+
+Manifest read_manifest(int directory, const std::string& name) {
+  return parse_manifest(read_entry_file(directory, name, kLargestManifest));
 }
 
 std::vector<Damage> verify_files(int directory, const Manifest& manifest, const Deadline& deadline,

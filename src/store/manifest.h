@@ -38,14 +38,17 @@ struct Manifest {
   const ManifestFile* find(std::string_view name) const;
 };
 
-// Reads the named regular files below `directory`, on all cores; `progress` is called on this thread.
+// Reads the named regular files below `directory`, on all cores; `progress` is called on this thread. What
+// `known` says of a file of that name and size is taken over, and the file not read.
 Manifest make_manifest(int directory, const std::vector<std::string>& names, const Deadline& deadline,
-                       const ByteProgress& progress = {});
+                       const ByteProgress& progress = {}, const Manifest& known = {});
 ManifestFile digest_file(int directory, const std::string& name, const Deadline& deadline);
 
 std::string to_text(const Manifest& manifest);
 // kCorrupt for anything that is not a whole manifest with the right digest of its own.
 Manifest parse_manifest(std::string_view text);
+// Of an entry's directory; kNotFound, too.
+Manifest read_manifest(int directory, const std::string& name = "manifest");
 
 // What is wrong with a file; the first of it.
 struct Damage {

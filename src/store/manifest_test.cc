@@ -59,6 +59,19 @@ TEST_F(ManifestTest, ComesBackAndLeavesOutHoles) {
   EXPECT_TRUE(damages(back).empty());
 }
 
+TEST_F(ManifestTest, WhatIsKnownOfAFileOfThatSizeIsTakenOver) {
+  write_at("state", 0, "state");
+  const Manifest known = make_manifest(directory(), {"state"}, never_);
+  write_at("state", 0, "other");
+  write_at("memory", 0, "memory");
+  const Manifest taken_over = make_manifest(directory(), {"state", "memory"}, never_, {}, known);
+  EXPECT_EQ(taken_over.files[0].chunks, known.files[0].chunks);
+  EXPECT_EQ(taken_over.files[1].chunks, digest_file(directory(), "memory", never_).chunks);
+  write_at("state", 5, "longer");
+  EXPECT_EQ(make_manifest(directory(), {"state"}, never_, {}, known).files[0].chunks,
+            digest_file(directory(), "state", never_).chunks);
+}
+
 // The digests are what sha256sum says.
 TEST_F(ManifestTest, HasThisText) {
   write_at("state", 0, "state");

@@ -13,7 +13,6 @@ namespace {
 
 const char* const kManifest = "manifest";
 const char* const kMetadata = "metadata.json";
-constexpr size_t kLargestManifest = 256 << 20;
 constexpr uint64_t kSmallFile = 1 << 20;
 
 // Runs `look`; what it finds corrupt or missing becomes a damage of `file`.
@@ -122,8 +121,7 @@ Verification verify_snapshot(int directory, const SnapshotId& id, const Deadline
     return found;
   }
   std::optional<Manifest> manifest;
-  note_damage(found.damages, kManifest,
-              [&] { manifest = parse_manifest(read_entry_file(directory, kManifest, kLargestManifest)); });
+  note_damage(found.damages, kManifest, [&] { manifest = read_manifest(directory); });
   if (manifest) check_by(*manifest, directory, id, {deadline, progress, depth}, found);
   return found;
 }

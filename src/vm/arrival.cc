@@ -93,8 +93,7 @@ const ManifestFile& Arrival::expected(const std::string& name) const {
 bool Arrival::is_here(const store::SnapshotId& id) const {
   try {
     const UniqueFd there = context_.home.open_entry(Kind::kSnapshot, id.str());
-    const std::string text = store::read_entry_file(there.get(), kManifest, portable::kLargestManifest);
-    return names_same_content(store::parse_manifest(text), manifest_);
+    return names_same_content(store::read_manifest(there.get()), manifest_);
   } catch (const Error&) {
     return false;
   }

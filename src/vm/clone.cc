@@ -12,6 +12,7 @@
 #include "vm/engine.h"
 #include "vm/foreign_state.h"
 #include "vm/layout.h"
+#include "vm/part_digests.h"
 #include "vm/preflight.h"
 #include "vm/stop.h"
 
@@ -54,6 +55,7 @@ void fill_clone(int directory, int snapshot_dir, const store::SnapshotRecord& sn
   for (const Part& part : parts_of(vm)) add_part(directory, snapshot_dir, part.name, part.name, deadline);
   refresh_jail(directory, parts_of(vm), deadline);
   copy_private_file(snapshot_dir, own_disk(vm), directory, "jail/" + own_disk(vm), deadline);
+  if (!snapshot.is_foreign()) keep_part_digests(directory, snapshot_dir, deadline);
   if (vm.has_ssh)
     write_file_atomically(directory, kSshKey, store::read_entry_file(snapshot_dir, kSshKey, 16384),
                           Durability::kNoSync);

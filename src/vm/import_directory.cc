@@ -78,8 +78,7 @@ class DirectoryImport {
 
  private:
   void read_own() {
-    manifest_ =
-        store::parse_manifest(store::read_entry_file(directory_, kManifest, portable::kLargestManifest));
+    manifest_ = store::read_manifest(directory_);
     labels_ = store::read_labels(directory_);
     check_labels_from_outside(labels_);
     // One that was unpacked from a thin archive.
@@ -101,8 +100,7 @@ class DirectoryImport {
   bool is_go_one_here(const store::SnapshotId& id) const {
     try {
       const UniqueFd there = context_.home.open_entry(store::Kind::kSnapshot, id.str());
-      const store::Manifest other =
-          store::parse_manifest(store::read_entry_file(there.get(), kManifest, portable::kLargestManifest));
+      const store::Manifest other = store::read_manifest(there.get());
       return std::all_of(manifest_.files.begin(), manifest_.files.end(), [&](const ManifestFile& file) {
         const ManifestFile* same = other.find(file.name);
         return same != nullptr &&

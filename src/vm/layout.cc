@@ -23,11 +23,16 @@ std::string own_disk(const store::VmRecord& record) {
   return record.has_base ? kDisk : kRootfs;
 }
 
-std::vector<Part> parts_of(const store::VmRecord& record) {
+std::vector<Part> shared_parts_of(const store::VmRecord& record) {
   std::vector<Part> parts;
   if (record.has_base) parts.push_back({kBase, kBase});
   if (!record.boot_args.empty()) parts.push_back({kKernel, kKernel});
   if (record.has_initrd) parts.push_back({kInitrd, kInitrd});
+  return parts;
+}
+
+std::vector<Part> parts_of(const store::VmRecord& record) {
+  std::vector<Part> parts = shared_parts_of(record);
   if (!record.from_snapshot.empty()) {
     parts.push_back({kMemory, kParentMemory});
     parts.push_back({kState, kParentState});

@@ -41,6 +41,8 @@ struct Part {
 };
 // Those that a VM of this record has; `restored`: with the memory and state that it came from.
 std::vector<Part> parts_of(const store::VmRecord& record);
+// Those that its snapshots share with it: all but the memory and state that it came from.
+std::vector<Part> shared_parts_of(const store::VmRecord& record);
 std::vector<std::string> jail_names(const std::vector<Part>& parts);
 
 // Makes `alive`, parts/ and jail/ in a new VM's directory.

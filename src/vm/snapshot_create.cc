@@ -18,6 +18,7 @@
 #include "vm/host_facts.h"
 #include "vm/layout.h"
 #include "vm/list.h"
+#include "vm/part_digests.h"
 #include "vm/snapshot.h"
 #include "vm/snapshot_change.h"
 #include "vm/stop.h"
@@ -95,8 +96,7 @@ class Creation {
   void prepare(Capture& capture) {
     const PhaseTimer timer(context_, "prepare");
     const UniqueFd parts = open_at(directory_, "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    for (const Part& part : parts_of(vm_)) {
-      if (part.name == kMemory || part.name == kState) continue;  // a parent's
+    for (const Part& part : shared_parts_of(vm_)) {
       link_or_copy(parts.get(), part.name, staged_.directory(), part.name, deadline_);
       files_.push_back(part.name);
     }
@@ -203,16 +203,28 @@ class Creation {
   // Digests, then everything on disk, then the name: the point of no return.
   void seal() {
     const PhaseTimer timer(context_, "seal");
-    const store::Manifest manifest = store::make_manifest(staged_.directory(), files_, deadline_);
+    if (options_.durable) start_writing_back();
+    const store::Manifest known = part_digests(directory_, vm_);
+    const store::Manifest manifest = store::make_manifest(staged_.directory(), files_, deadline_, {}, known);
     write_file_atomically(staged_.directory(), "manifest", store::to_text(manifest), durability());
     if (options_.durable)
-      for (const std::string& name : files_)
-        fsync_fd(open_at(staged_.directory(), name, O_RDONLY | O_NOFOLLOW).get(), name);
+      for (const std::string& name : files_) fsync_fd(open_file(name).get(), name);
+    if (known.files.empty()) keep_part_digests(directory_, staged_.directory(), deadline_);
     if (options_.name.empty()) return staged_.publish(durability());
     LockFile names = lock_snapshot_names(context_, "snapshot create", deadline_);
     check_snapshot_name(context_, options_.name);
     staged_.publish(durability());
     names.unlink_while_held();
+  }
+
+  // The disk has work while the digests are made. What goes wrong is told by the fsync that follows.
+  void start_writing_back() const {
+    for (const std::string& name : files_)
+      ::sync_file_range(open_file(name).get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+  }
+
+  UniqueFd open_file(const std::string& name) const {
+    return open_at(staged_.directory(), name, O_RDONLY | O_NOFOLLOW);
   }
 
   Durability durability() const { return options_.durable ? Durability::kFsync : Durability::kNoSync; }

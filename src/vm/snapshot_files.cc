@@ -16,7 +16,6 @@ namespace {
 using store::SnapshotRecord;
 
 constexpr char kMetadata[] = "metadata.json";
-constexpr size_t kLargestManifest = 256 << 20;
 
 struct Seen {
   size_t files = 0;
@@ -45,10 +44,6 @@ uint64_t require_file(int directory, const std::string& name, Seen& seen) {
 void require_file(int directory, const std::string& name, uint64_t size, Seen& seen) {
   const uint64_t found = require_file(directory, name, seen);
   if (found != size) fail(Code::kCorrupt, "'{}' has {} bytes instead of {}", name, found, size);
-}
-
-store::Manifest read_manifest(int directory) {
-  return store::parse_manifest(store::read_entry_file(directory, "manifest", kLargestManifest));
 }
 
 const store::ManifestFile& named(const store::Manifest& manifest, std::string_view name) {
@@ -82,7 +77,7 @@ void leave_out_memory(store::Manifest& manifest) {
 
 std::string check_own_files(int directory, const SnapshotRecord& record, bool verify,
                             const Deadline& deadline, const ByteProgress& progress, Needed needed) {
-  store::Manifest manifest = read_manifest(directory);
+  store::Manifest manifest = store::read_manifest(directory);
   if (needed == Needed::kColdBoot) leave_out_memory(manifest);
   Seen seen;
   for (const store::ManifestFile& file : manifest.files) require_file(directory, file.name, file.size, seen);
@@ -119,7 +114,7 @@ std::string check_snapshot_files(int directory, const SnapshotRecord& record, bo
 }
 
 void check_metadata_digest(int directory, const Deadline& deadline) {
-  store::verify_file(directory, named(read_manifest(directory), kMetadata), deadline);
+  store::verify_file(directory, named(store::read_manifest(directory), kMetadata), deadline);
 }
 
 }  // namespace knaller::vm

@@ -155,6 +155,21 @@ f = os.open(sys.argv[1], os.O_RDONLY); print(os.lseek(f, 0, os.SEEK_DATA))' "$sn
   contains "$stderr" "there is no 'manifest'"
 }
 
+@test "a shared file that rots after the first snapshot is damaged in the next ones, too" {
+  shared=$KNALLER_HOME/vms/web/parts/vmlinux
+  chmod u+w "$shared"
+  flip_bit_at "$shared" 0
+  chmod u-w "$shared"
+  k_exits 0 snapshot create web
+  later=$output
+  k_exits 0 start -d clone --from-snapshot "$id"
+  k_exits 0 snapshot create clone
+  for each in "$id" "$later" "$output"; do
+    k_exits 11 snapshot verify "$each"
+    contains "$stderr" "'vmlinux' is damaged"
+  done
+}
+
 @test "with --no-sync it is said in ls, inspect and JSON" {
   k_exits 0 snapshot create web --no-sync
   k_exits 0 snapshot ls

@@ -1,0 +1,27 @@
+#include "vm/part_digests.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "vm/layout.h"
+
+namespace knaller::vm {
+
+store::Manifest part_digests(int directory, const store::VmRecord& vm) {
+  store::Manifest known;
+  try {
+    if (!stat_if_exists(directory, kPartDigests)) return known;
+    const store::Manifest manifest = store::read_manifest(directory, kPartDigests);
+    for (const Part& part : shared_parts_of(vm))
+      if (const store::ManifestFile* file = manifest.find(part.name)) known.files.push_back(*file);
+  } catch (const Error& error) {
+    if (error.code() != Code::kCorrupt && error.code() != Code::kUnsupported) throw;
+  }
+  return known;
+}
+
+void keep_part_digests(int directory, int snapshot_dir, const Deadline& deadline) {
+  remove_tree(directory, kPartDigests);
+  link_or_copy(snapshot_dir, "manifest", directory, kPartDigests, deadline);
+}
+
+}  // namespace knaller::vm
