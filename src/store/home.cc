@@ -46,6 +46,32 @@ UniqueFd open_folder(int root, const std::string& name) {
   return open_at(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
+// The home's own name, and that of each folder above it that this user may have made, which lies in the last
+// one looked at. Not of a mount point, nor of what lies in a folder that can't be read.
+void sync_names_above(int root) {
+  UniqueFd folder = open_at(root, ".", O_RDONLY | O_DIRECTORY);
+  struct stat info {};
+  if (::fstat(folder.get(), &info) != 0) fail_errno("look at knaller's home");
+  while (info.st_uid == ::geteuid()) {
+    UniqueFd above(::openat(folder.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!above && errno == EACCES) return;
+    struct stat info_above {};
+    if (!above || ::fstat(above.get(), &info_above) != 0) fail_errno("look at the folder of knaller's home");
+    if (info_above.st_dev != info.st_dev || info_above.st_ino == info.st_ino) return;
+    fsync_fd(above.get(), "the folder of knaller's home");
+    folder = std::move(above);
+    info = info_above;
+  }
+}
+
+// What is announced as durable must not lie in folders that a power cut takes away. `locks`, which needs no
+// disk, is made after this: where it is, all else was synced, whoever was interrupted when.
+void sync_new_home(int root) {
+  if (stat_if_exists(root, "locks")) return;
+  fsync_fd(root, "knaller's home");
+  sync_names_above(root);
+}
+
 void rename_in(int folder, const std::string& from, const std::string& to) {
   // RENAME_NOREPLACE: a name that somebody took meanwhile is never overwritten.
   if (::renameat2(folder, from.c_str(), folder, to.c_str(), RENAME_NOREPLACE) != 0)
@@ -98,6 +124,7 @@ Home Home::open(const std::string& path, NetworkFileSystem network) {
                       home.vms_ = open_folder(home.root_.get(), "vms");
                       home.snapshots_ = open_folder(home.root_.get(), "snapshots");
                       home.images_ = open_folder(home.root_.get(), "images");
+                      sync_new_home(home.root_.get());
                       home.locks_ = open_folder(home.root_.get(), "locks");
                       return home;
                     });
