@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "portable.h"
+#include "snapshot_costs.h"
 #include "snapshots.h"
 #include "vms.h"
 
@@ -83,6 +84,7 @@ void measure_all_snapshots(const Setting& setting, std::vector<Figure>& figures)
   std::vector<Engine> with_memory = engines_here(setting);
   with_memory.front() = qemu_engine(setting);
   for (const Engine& engine : with_memory) measure_snapshots(setting, engine, figures);
+  measure_snapshot_costs(setting, qemu_engine(setting), figures);
 }
 
 void measure_all_against_go(const Setting& setting, std::vector<Figure>& figures) {
