@@ -264,12 +264,18 @@ StagedEntry::StagedEntry(const Home& home, Kind kind, const std::string& name, E
   directory_ = open_at(folder, staged_name_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
+// First out of the way, in one step: a monitor whose launcher has lost it may give the entry its name at this
+// very time, and then all of it must be there.
 StagedEntry::~StagedEntry() {
   if (!owned_) return;
   try {
-    remove_tree(home_.folder(kind_), staged_name_);
+    const int folder = home_.folder(kind_);
+    const std::string gone = std::string(kGonePrefix) + name_;
+    remove_tree(folder, gone);
+    rename_in(folder, staged_name_, gone);
+    remove_tree(folder, gone);
   } catch (const Error&) {
-    // What can't be removed now keeps its ".new-" name, and the next sweep tries again.
+    // It has its name, or it is gone already; what can't be removed now the next sweep tries again.
   }
 }
 

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <thread>
+
 #include "base/test_folder.h"
 
 namespace knaller::store {
@@ -52,6 +54,29 @@ TEST_F(HomeTest, AnAbandonedEntryIsRemoved) {
   const Home home = Home::open(path());
   { StagedEntry staged(home, Kind::kImage, "tiny"); }
   EXPECT_TRUE(list_directory(home.folder(Kind::kImage)).empty());
+}
+
+// A monitor that has lost its launcher may publish while the launcher undoes.
+TEST_F(HomeTest, AnAbandonedEntryThatGetsItsNameMeanwhileIsWhole) {
+  const Home home = Home::open(path());
+  const int vms = home.folder(Kind::kVm);
+  constexpr size_t kFiles = 40;
+  size_t published = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::thread monitor;
+    {
+      StagedEntry staged(home, Kind::kVm, "web");
+      for (size_t i = 0; i < kFiles; ++i)
+        open_at(staged.directory(), std::to_string(i), O_WRONLY | O_CREAT | O_EXCL, 0600);
+      monitor = std::thread([vms] { ::renameat2(vms, ".new-web", vms, "web", RENAME_NOREPLACE); });
+    }
+    monitor.join();
+    if (!home.has(Kind::kVm, "web")) continue;
+    ++published;
+    ASSERT_EQ(list_directory(home.open_entry(Kind::kVm, "web").get()).size(), kFiles) << "round " << round;
+    home.retire(Kind::kVm, "web");
+  }
+  RecordProperty("published", static_cast<int>(published));
 }
 
 TEST_F(HomeTest, NeverReplacesAPublishedEntry) {
