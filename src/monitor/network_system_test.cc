@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 
 #include "base/process.h"
 #include "base/socket.h"
@@ -38,13 +39,19 @@ class NetworkTest : public testing::Test {
     }
   }
 
+  // Empty for a process that has ended since it was listed.
+  std::string name_of(long long pid) {
+    std::string name;
+    std::ifstream(fmt::format("/proc/{}/comm", pid)) >> name;
+    return name;
+  }
+
   // The child of the monitor that is called pasta or (what it executes on most machines) passt.avx2.
   pid_t find_pasta(pid_t monitor) {
     const std::string children = read_file(fmt::format("/proc/{0}/task/{0}/children", monitor));
     for (const auto text : split(trim(children), ' ')) {
       const auto pid = parse_integer(text, 1, 1 << 30);
-      if (pid && read_file(fmt::format("/proc/{}/comm", *pid)).starts_with("pas"))
-        return static_cast<pid_t>(*pid);
+      if (pid && name_of(*pid).starts_with("pas")) return static_cast<pid_t>(*pid);
     }
     return 0;
   }
