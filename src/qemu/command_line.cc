@@ -40,7 +40,13 @@ void add_machine(std::vector<std::string>& arguments, const MachinePlan& plan) {
 void add_drives(std::vector<std::string>& arguments, const MachinePlan& plan) {
   for (size_t i = 0; i < plan.setup.drives.size(); ++i) {
     const DriveSetup& drive = plan.setup.drives[i];
-    const Json device = {{"driver", "virtio-blk-device"}, {"id", drive_id(i)}, {"drive", drive_id(i)}};
+    const Json device = {{"driver", "virtio-blk-device"},
+                         {"id", drive_id(i)},
+                         {"drive", drive_id(i)},
+                         // As on Firecracker the guest is told. QEMU's default would stop it for ever when the
+                         // host's disk is full.
+                         {"werror", "report"},
+                         {"rerror", "report"}};
     for (const Json& node :
          {file_node_options(drive, file_node(i, 0)), format_node_options(drive, i, file_node(i, 0))}) {
       arguments.insert(arguments.end(), {"-blockdev", dump_json(node)});

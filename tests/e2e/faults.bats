@@ -81,6 +81,41 @@ look_at_four() {
   within 1000 removed
 }
 
+# Runs without bats, with a home on a file system of its own that has the image.
+write_until_full() {
+  local code=0
+  knaller start full --detach --memory 128
+  fallocate --length "$(($(stat --file-system --format '%a * %S' "$KNALLER_HOME") - (1 << 20)))" "$KNALLER_HOME/ballast"
+  # The write fails, or the commit of it does.
+  knaller exec full -- sh -c 'dd if=/dev/urandom of=/root/big bs=1M count=20 && sync /root/big' || code=$?
+  [ "$code" -eq 1 ]
+  [ "$(knaller exec full -- echo here)" = here ]
+  is full running
+  code=0
+  knaller snapshot create full || code=$?
+  [ "$code" -eq 10 ]
+  [ "$(knaller exec full -- echo here)" = here ]
+  rm "$KNALLER_HOME/ballast"
+  knaller store check
+  knaller restart full
+  knaller exec full -- sh -c 'echo again > /root/note; sync /root/note'
+  knaller rm -f full
+}
+
+@test "on a full disk of the host the guest sees write errors and goes on" {
+  small="$BATS_TEST_TMPDIR/small"
+  mkdir "$small"
+  unshare --user --map-current-user --keep-caps --mount true 2> /dev/null || skip "no mounts in a user namespace here"
+  export -f write_until_full is state_of
+  export small
+  unshare --user --map-current-user --keep-caps --mount bash -e -x -c '
+    mount -t tmpfs -o size=300m,mode=0700 none "$small"
+    mkdir -m 0700 "$small/images"
+    cp -a "$KNALLER_HOME/images/tiny" "$small/images"
+    export KNALLER_HOME=$small
+    write_until_full'
+}
+
 @test "a killed monitor takes pasta, the engine and QEMU with it, and rm cleans" {
   knaller start web --detach
   look_at_four web
