@@ -17,6 +17,7 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 constexpr int kMostDepth = 8;
+constexpr size_t kMostMaps = 64 << 20;
 
 // Firecracker puts guest memory above 3 GiB behind the 4 GiB line, in a second region that is mapped first.
 constexpr uint64_t kLowMemory = 3ULL << 30;
@@ -43,6 +44,38 @@ std::vector<pid_t> children_of(pid_t pid) {
     }
   }
   return children;
+}
+
+// Breadth first.
+std::vector<pid_t> with_descendants(pid_t pid) {
+  std::vector<pid_t> all = {pid};
+  size_t generation = 0;
+  for (int depth = 1; depth < kMostDepth; ++depth) {
+    const size_t next = all.size();
+    for (; generation < next; ++generation) {
+      const auto children = children_of(all[generation]);
+      all.insert(all.end(), children.begin(), children.end());
+    }
+  }
+  return all;
+}
+
+uint64_t inode_of(int fd) {
+  struct stat file = {};
+  if (::fstat(fd, &file) != 0) fail_errno("look at the parent's memory file");
+  return file.st_ino;
+}
+
+// Not by device number: maps and fstat() disagree about it on btrfs and overlayfs.
+bool is_of_file(const Mapping& mapping, uint64_t inode) {
+  return mapping.inode == inode && !mapping.path.empty();
+}
+
+bool maps_file(pid_t pid, uint64_t inode) {
+  const auto maps = read_file_if_exists(AT_FDCWD, in_proc(pid, "maps"), kMostMaps);
+  return maps && std::ranges::any_of(parse_mappings(*maps), [inode](const Mapping& mapping) {
+           return is_of_file(mapping, inode);
+         });
 }
 
 // Does /proc number processes as we do? Otherwise its pids are not for system calls.
@@ -98,16 +131,12 @@ void append(std::vector<Range>& ranges, uint64_t offset, uint64_t size) {
 }  // namespace
 
 std::optional<GuestMemory> GuestMemory::find(pid_t pid, uint64_t size, int parent) {
-  std::vector<pid_t> generation = {pid};
-  for (int depth = 0; depth < kMostDepth && !generation.empty(); ++depth) {
-    std::vector<pid_t> next;
-    for (const pid_t candidate : generation) {
-      if (auto found = find_in(candidate, size, parent)) return found;
-      const auto children = children_of(candidate);
-      next.insert(next.end(), children.begin(), children.end());
-    }
-    generation = std::move(next);
-  }
+  const std::vector<pid_t> processes = with_descendants(pid);
+  const bool restored = parent >= 0 && std::ranges::any_of(processes, [inode = inode_of(parent)](pid_t one) {
+                          return maps_file(one, inode);
+                        });
+  for (const pid_t candidate : processes)
+    if (auto found = find_in(candidate, size, restored ? parent : -1)) return found;
   return {};
 }
 
@@ -128,7 +157,7 @@ std::optional<GuestMemory> GuestMemory::find_in(pid_t pid, uint64_t size, int pa
 }
 
 std::optional<std::string> GuestMemory::read_maps() const {
-  return read_file_if_exists(process_.get(), "maps", 64 << 20);
+  return read_file_if_exists(process_.get(), "maps", kMostMaps);
 }
 
 pid_t pid_in_proc(int pidfd) {
@@ -142,12 +171,9 @@ pid_t pid_in_proc(int pidfd) {
 }
 
 bool GuestMemory::take_private(const std::vector<Mapping>& mappings, int parent) {
-  struct stat file = {};
-  if (::fstat(parent, &file) != 0) fail_errno("look at the parent's memory file");
   backing_ = Backing::kPrivateFile;
-  return take_whole(mappings, [&](const Mapping& mapping) {
-    // Not by device number: maps and fstat() disagree about it on btrfs and overlayfs.
-    return mapping.writable && !mapping.shared && mapping.inode == file.st_ino && !mapping.path.empty();
+  return take_whole(mappings, [inode = inode_of(parent)](const Mapping& mapping) {
+    return mapping.writable && !mapping.shared && is_of_file(mapping, inode);
   });
 }
 

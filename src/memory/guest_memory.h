@@ -55,8 +55,9 @@ enum class Backing {
 class GuestMemory {
  public:
   // Looks at `pid` (as /proc shows it) and at all its descendants for memory of `size` bytes. `parent` is the
-  // open memory file that the VM was restored from, -1 when it was booted. Nothing when no mapping is certain
-  // to be it: then ask the engine for a Full snapshot.
+  // open memory file that the VM was restored from, -1 when it never was. A file that none of them maps does
+  // not count: the VM has been booted since. Nothing when no mapping is certain to be it: then ask the engine
+  // for a Full snapshot.
   static std::optional<GuestMemory> find(pid_t pid, uint64_t size, int parent);
 
   pid_t pid() const { return pid_; }

@@ -130,6 +130,20 @@ TEST(GuestMemory, CopiesASharedMemfdWhole) {
   EXPECT_EQ(allocated_bytes(to.get()), kPage);
 }
 
+TEST(GuestMemory, IsNotTheParentsWhenTheVmWasBootedSince) {
+  const UniqueFd parent = temporary_file();
+  ASSERT_EQ(::ftruncate(parent.get(), kSize), 0);
+  const UniqueFd memfd(::memfd_create(kMemfdName, MFD_CLOEXEC));
+  ASSERT_EQ(::ftruncate(memfd.get(), kSize), 0);
+  Map map(memfd.get(), MAP_SHARED);
+  const auto booted = GuestMemory::find(::getpid(), kSize, parent.get());
+  ASSERT_TRUE(booted);
+  EXPECT_EQ(booted->backing(), Backing::kShared);
+  // One that is mapped in part only is not passed over for something else.
+  Map part(parent.get(), MAP_PRIVATE, kSize / 2);
+  EXPECT_FALSE(GuestMemory::find(::getpid(), kSize, parent.get()));
+}
+
 // A process of another size than its guest: what Firecracker's fresh memory looks like when an arena follows
 // it.
 TEST(GuestMemory, KnowsFirecrackersMemoryByItsAcpiRoot) {

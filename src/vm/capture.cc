@@ -139,6 +139,7 @@ bool Capture::read_from_outside(const Deadline& limit) {
     why_not_outside_ = "the guest's memory was no longer found in the engine's mappings";
     return false;
   }
+  is_of_parent_ = memory->backing() == memory::Backing::kPrivateFile;
   changed_ = memory->copy_changed(memory_.get(), limit);
   return true;
 }
@@ -170,7 +171,7 @@ void Capture::collect(const Deadline& deadline) {
   copy_out(source_.jail, kNewState, new_file(kState).get(), state_size, deadline);
   if (way_ == CaptureWay::kEngine) {
     copy_out(source_.jail, kNewMemory, memory_.get(), memory_bytes(source_.record), deadline);
-  } else if (parent_in_jail_) {
+  } else if (is_of_parent_) {
     const UniqueFd parts = open_at(source_.directory, "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     const UniqueFd parent = open_untrusted(parts.get(), kMemory);
     memory::fill_unchanged(parent.get(), memory_.get(), memory_bytes(source_.record), changed_, deadline);

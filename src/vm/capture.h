@@ -77,7 +77,9 @@ class Capture {
   int target_;
   CaptureWay way_ = CaptureWay::kEngine;
   std::string why_not_outside_;
-  UniqueFd parent_in_jail_;  // the memory file that the engine was loaded from; none when it was booted
+  // The memory file that the VM was restored from; none when it never was. It may have been booted since.
+  UniqueFd parent_in_jail_;
+  bool is_of_parent_ = false;  // what is not in changed_ is the parent's
   UniqueFd disk_;
   UniqueFd disk_copy_;
   std::optional<disk::InstantCopy> copy_;

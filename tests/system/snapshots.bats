@@ -261,6 +261,22 @@ creator_is_killed() {
   is web running
 }
 
+@test "a clone that was booted again has its own memory in its snapshots, not its parent's" {
+  k_exits 0 start -d web --mem 128
+  k_exits 0 snapshot create web
+  k_exits 0 start -d clone --from-snapshot "$output"
+  k_exits 0 restart clone
+  k_exits 0 snapshot create clone --capture outside
+  outside=$output
+  k_exits 0 pause clone
+  for way in outside engine; do
+    k_exits 0 snapshot create clone --capture "$way" --name "$way"
+  done
+  cmp "$KNALLER_HOME"/snapshots/{"$(knaller snapshot inspect outside | jq -r .id)","$(knaller snapshot inspect engine | jq -r .id)"}/memory
+  k_exits 0 start -d again --from-snapshot "$outside"
+  is again running
+}
+
 @test "--no-disk leaves the disk out, and says so" {
   k_exits 0 start -d web --mem 128
   k_exits 0 snapshot create web --no-disk
