@@ -8,7 +8,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 Invocation parsed(const std::vector<std::string>& arguments) {
   ParseResult result = parse(arguments);

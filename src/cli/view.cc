@@ -54,7 +54,8 @@ std::string remarks_of(const SnapshotInfo& snapshot) {
 
 std::string labels_text(const std::map<std::string, std::string>& labels) {
   std::string out;
-  for (const auto& [key, value] : labels) out += (out.empty() ? "" : ",") + key + "=" + value;
+  for (const auto& [key, value] : labels)
+    out.append(out.empty() ? "" : ",").append(key).append("=").append(value);
   return out;
 }
 
