@@ -10,15 +10,15 @@ from home import Broken, Home, children, name_of_process, reap, within
 class Bench:
     """One worker's home, and runs in it."""
 
-    def __init__(self, programs):
-        self.programs = programs
+    def __init__(self, programs, kind=Home):
+        self.programs, self.kind = programs, kind
         self.home = None
 
     def fresh(self):
         if self.home:
             self.home.remove()
-        home = self.home = Home(self.programs)
-        home.must("image", "import", "fake", "--kernel", home.kernel, "--rootfs", home.root_disk)
+        home = self.home = self.kind(self.programs)
+        home.bring_image()
         home.must("start", "-d", "web")
         home.base = home.must("snapshot", "create", "web")
         return home
@@ -57,7 +57,7 @@ class Bench:
 
     def try_point(self, point):
         """Throws Broken with all that is known."""
-        operation = operations.ALL[point.operation]
+        operation = operations.find(point.operation)
         home = self.home or self.fresh()
         done = None
         try:
@@ -79,8 +79,7 @@ class Bench:
     def look(self, operation, point, before, done):
         home = self.home
         if point.process == "monitor" or point.fault == "kill":
-            # Whoever lost his peer has a second to notice.
-            within(1.5, lambda: home.settled(), lambda: f"states settle: {home.states()}")
+            within(home.settling, lambda: home.settled(), lambda: f"states settle: {home.states()}")
         home.must("ls")
         operation.check(home, before, done)
         state = home.states().get("web")

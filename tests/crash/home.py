@@ -17,7 +17,6 @@ import time
 MIB = 1 << 20
 COUNTER_IN_MEMORY = MIB + 64  # tests/fakes/fake_machine.h
 COUNTER_ON_DISK = 4096
-PATIENCE = 20.0  # of a command, in seconds: it is as good as hung
 F_OFD_GETLK = 36
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -100,6 +99,14 @@ def make_kernel(path):
 
 
 class Home:
+    """VMs on the fake engine. real_home.py has the other kind."""
+
+    patience = 20.0  # of a command, in seconds: it is as good as hung
+    settling = 1.5  # Whoever lost his peer has a second to notice.
+    length = 0.06  # of most commands
+    processes_of_a_vm = 2
+    jail_disk = "rootfs.ext4"
+
     def __init__(self, programs, where=None):
         self.programs = programs
         self.folder = tempfile.mkdtemp(prefix="knaller-crash.", dir=where)
@@ -129,17 +136,22 @@ class Home:
             file.truncate(8 * MIB)
         subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", self.root_disk], env=self.environment, check=True)
 
+    def bring_image(self):
+        self.must("image", "import", "fake", "--kernel", self.kernel, "--rootfs", self.root_disk)
+
     # Commands.
 
-    def run(self, *arguments, before=(), environment=None):
-        """A finished command: returncode, stdout, stderr. One that hangs is ended, with everything it started."""
+    def run(self, *arguments, before=(), environment=None, beside=""):
+        """A finished command: returncode, stdout, stderr. One that hangs is ended, with everything it started.
+
+        `beside` differs for commands that run at once."""
         command = [*before, f"{self.programs}/knaller", *arguments]
         # A file, not a pipe: processes that outlive the command would keep a pipe open.
-        with open(f"{self.folder}/out", "w+b") as out, open(f"{self.folder}/err", "w+b") as err:
+        with open(f"{self.folder}/out{beside}", "w+b") as out, open(f"{self.folder}/err{beside}", "w+b") as err:
             process = subprocess.Popen(command, env={**self.environment, **(environment or {})}, cwd="/", stdin=subprocess.DEVNULL,
                                        stdout=out, stderr=err, start_new_session=True)
             try:
-                code = process.wait(PATIENCE)
+                code = process.wait(self.patience)
             except subprocess.TimeoutExpired:
                 for pid in [process.pid, *descendants(process.pid)]:
                     kill(pid)
@@ -154,6 +166,10 @@ class Home:
         if done.returncode != 0:
             raise Broken(f"knaller {' '.join(arguments)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout.strip()
+
+    def start(self, name):
+        """A VM beside `web`, in the quickest way."""
+        self.must("start", "-d", name)
 
     # What there is.
 
@@ -185,9 +201,11 @@ class Home:
 
     def must_run(self, name):
         """It runs, and on its own disk."""
-        disk = f"{self.path}/vms/{name}/jail/rootfs.ext4"
+        disk = f"{self.path}/vms/{name}/jail/{self.jail_disk}"
         was = counter_at(disk, COUNTER_ON_DISK)
         within(1.0, lambda: counter_at(disk, COUNTER_ON_DISK) != was, f"VM '{name}' writes on its own disk")
+
+    must_answer = must_run
 
     def must_be_whole(self, snapshot):
         self.must("snapshot", "verify", snapshot)
@@ -205,7 +223,8 @@ class Home:
         self._no_lock_held()
         # After `store check`, which has asked every monitor: nobody is only just ending.
         running = [name for name, state in self.states().items() if state in ("running", "paused")]
-        within(2.0, lambda: len(self._processes()) == 2 * len(running), lambda: f"two processes for each of {running}: {self._names()}")
+        wanted = self.processes_of_a_vm * len(running)
+        within(2.0, lambda: len(self._processes()) == wanted, lambda: f"{wanted} processes for {running}: {self._names()}")
 
     def _all_files(self):
         for folder, folders, files in os.walk(self.path):

@@ -1,7 +1,8 @@
 """The operations that are interrupted. Each says how it begins, what it runs, and what may be true after it.
 
-A new one: a class with the three functions, and its name in ALL. The fixture is the VM `web`, which runs, and the snapshot `base` of it.
+A new one: a class with the three functions, in ALL, and in REAL when it is to be tried with real guests, too. The fixture is the VM `web`, which runs, and the snapshot `base` of it.
 """
+import filecmp
 import os
 
 from home import Broken
@@ -153,8 +154,44 @@ class StartAgain(Start):
 
     def prepare(self, home):
         if "other" not in home.states():
-            home.must("start", "-d", "other")
+            home.start("other")
         home.must("stop", "--force", "other")
+
+
+class Rollback(Operation):
+    name = "rollback"
+    arguments = ("rollback", "other", "back")
+    monitor = "new"
+    follow = False
+
+    def prepare(self, home):
+        state = home.states().get("other")
+        for snapshot in home.snapshots() - {home.base} if state is None else set(self.safety(home)):
+            home.must("snapshot", "rm", snapshot)
+        if state is None:
+            home.start("other")
+            home.must("snapshot", "create", "other", "--name", "back", "--no-sync")
+        elif state != "running":
+            home.must("start", "-d", "other")
+
+    def check(self, home, before, done):
+        state, safety = home.states().get("other"), self.safety(home)
+        # Who was killed can't go back, and neither can a command whose next monitor fails as the first one did. An error alone must do no harm.
+        must_run = done.returncode >= 0 and not done.monitor_hit
+        if state == "running":
+            home.must_run("other")
+        elif must_run or state not in ("stopped", "crashed"):
+            raise Broken(f"after exit code {done.returncode}, the VM is {state}")
+        elif len(safety) != 1:
+            raise Broken(f"the VM is {state}, and of what it was there is {safety or 'nothing'}")
+        if len(safety) > 1 or (done.returncode == 0 and not safety):
+            raise Broken(f"after exit code {done.returncode}, safety snapshots are {safety}")
+        for snapshot in home.snapshots():
+            home.must_be_whole(snapshot)
+
+    @staticmethod
+    def safety(home):
+        return home.must("snapshot", "ls", "-q", "--filter", "label=safety").split()
 
 
 class RemoveVm(Operation):
@@ -165,7 +202,7 @@ class RemoveVm(Operation):
     def prepare(self, home):
         if home.states().get("other") != "running":
             home.must("rm", "-f", "other")
-            home.must("start", "-d", "other")
+            home.start("other")
 
     def check(self, home, before, done):
         state = home.states().get("other")
@@ -227,6 +264,64 @@ class ImportSnapshot(Operation):
             home.must_be_whole(snapshot)
 
 
+class Export(Operation):
+    """Into a file: it is whole, and always the same, or not there."""
+
+    name = "export"
+
+    def prepare(self, home):
+        self.out, whole = f"{home.folder}/exported/out", f"{home.folder}/whole"
+        if not os.path.exists(whole):
+            home.must("snapshot", "export", home.base, whole)
+            os.mkdir(os.path.dirname(self.out))
+        self.clean(home)
+        self.arguments = ("snapshot", "export", home.base, self.out)
+
+    def check(self, home, before, done):
+        same("snapshots", before[0], home.snapshots())
+        found = os.listdir(os.path.dirname(self.out))
+        if found != ["out"] if done.returncode == 0 else found not in ([], ["out"]):
+            raise Broken(f"after exit code {done.returncode}, there is {found}")
+        if found and not filecmp.cmp(self.out, f"{home.folder}/whole", shallow=False):
+            raise Broken("what was exported is not whole")
+
+    def clean(self, home):
+        for name in os.listdir(os.path.dirname(self.out)):
+            os.unlink(f"{os.path.dirname(self.out)}/{name}")
+
+
+class BuildImage(Operation):
+    """From packages that are there already. Only knaller's first thread: the others' calls, and apt's, are left alone."""
+
+    name = "image-build"
+    arguments = ("image", "build", "tiny", "--name", "built")
+    follow = False
+
+    def prepare(self, home):
+        if "built" in home.must("image", "ls", "-q").split():
+            home.must("image", "rm", "built")
+
+    def check(self, home, before, done):
+        there = "built" in home.must("image", "ls", "-q").split()
+        if done.returncode == 0 and not there:
+            raise Broken("the image is not there")
+        if there:
+            home.must("image", "inspect", "built")
+            whole, built = (f"{home.path}/images/{name}" for name in ("tiny", "built"))
+            same("files", set(os.listdir(whole)), set(os.listdir(built)))
+            for name in ("vmlinux", "initramfs"):
+                if not filecmp.cmp(f"{whole}/{name}", f"{built}/{name}", shallow=False):
+                    raise Broken(f"'{name}' is not whole")
+
+    def clean(self, home):
+        self.prepare(home)
+
+
 ALL = {operation.name: operation for operation in (
-    Create(), CreateByEngine(), CreateNamed(), Remove(), Prune(), Protect(), Start(), StartAgain(), Restore(), RemoveVm(), Stop(),
-    ImportSnapshot(), ImportImage())}
+    Create(), CreateByEngine(), CreateNamed(), Remove(), Prune(), Protect(), Start(), StartAgain(), Restore(), Rollback(),
+    RemoveVm(), Stop(), Export(), ImportSnapshot(), ImportImage())}
+REAL = {**{name: ALL[name] for name in ("create", "delete", "prune", "start", "restore", "rollback", "import")}, "image-build": BuildImage()}
+
+
+def find(name):
+    return ALL.get(name) or REAL[name]
