@@ -148,7 +148,7 @@ struct EngineApi::Impl {
 
   // Firecracker's names, of what there is to count here: requests by their kind.
   void count(const HttpRequest& request, bool refused) {
-    static const std::map<std::string, std::string> kNames = {
+    static const std::map<std::string, std::string> names = {
         {"GET ", "instance_info"},
         {"GET machine-config", "machine_cfg"},
         {"GET version", "vmm_version"},
@@ -165,8 +165,8 @@ struct EngineApi::Impl {
         {"PATCH network-interfaces", "network"},
     };
     const auto parts = split(request.target, '/');
-    const auto name = kNames.find(fmt::format("{} {}", request.method, parts.size() > 1 ? parts[1] : ""));
-    if (name == kNames.end()) return;
+    const auto name = names.find(fmt::format("{} {}", request.method, parts.size() > 1 ? parts[1] : ""));
+    if (name == names.end()) return;
     std::string group = request.method + "_api_requests";
     std::transform(group.begin(), group.end(), group.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

@@ -187,7 +187,7 @@ TEST_F(ServerTest, NoInputStopsIt) {
     std::string sent = good;
     for (auto changes = random() % 4; changes > 0; --changes)
       sent[random() % sent.size()] =
-          static_cast<char>(random() % 2 == 0 ? random() : good[random() % good.size()]);
+          random() % 2 == 0 ? static_cast<char>(random()) : good[random() % good.size()];
     const std::string answer = exchange(sent.substr(0, 1 + random() % sent.size()));
     EXPECT_TRUE(answer.empty() || answer.starts_with("HTTP/1.1 ")) << sent;
   }
