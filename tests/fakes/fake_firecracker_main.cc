@@ -41,6 +41,12 @@ void swap_file(const std::string& name, const std::string& other) {
   if (result != 0) fail_errno("put a {} in the place of '{}'", other, name);
 }
 
+void fill_disk(const std::string& name) {
+  const UniqueFd file = open_at(AT_FDCWD, name, O_WRONLY | O_CREAT | O_TRUNC);
+  for (const std::string zeros(64 << 10, '\0'); ::write(file.get(), zeros.data(), zeros.size()) > 0;) {
+  }
+}
+
 class Fake {
  public:
   Fake(Script script, const firecracker::EngineOptions& options)
@@ -68,6 +74,7 @@ class Fake {
     std::this_thread::sleep_for(rule->delay);
     if (rule->die == "before") ::_exit(rule->exit_code);
     if (rule->hang == "before") hang();
+    if (!rule->fill.empty()) fill_disk(rule->fill);
     HttpResponse response = rule->status ? HttpResponse{*rule->status, rule->body} : api_.handle(request);
     if (rule->die == "unanswered") ::_exit(rule->exit_code);
     if (!rule->swap.empty()) swap_file(rule->swap, rule->swap_for);
@@ -80,6 +87,7 @@ class Fake {
     if (rule.truncate) response.raw = {proper.substr(0, *rule.truncate), true};
     if (rule.write_short) response.raw = {proper.substr(0, *rule.write_short), false};
     if (!rule.garbage.empty()) response.raw = {rule.garbage, true};
+    if (rule.twice) response.raw = {proper + proper, false};
     if (rule.die == "after") {
       response.last = true;
       exit_code_ = rule.exit_code;

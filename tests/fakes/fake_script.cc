@@ -36,7 +36,7 @@ void check_keys(const Json& object, const std::vector<std::string>& known) {
 Rule parse_rule(const Json& json) {
   const JsonReader reader(json, "the fake's script", Code::kInvalidArgument);
   check_keys(json, {"method", "path", "nth", "delay_ms", "status", "body", "die", "exit_code", "hang",
-                    "truncate", "write_short", "garbage", "swap", "swap_for"});
+                    "truncate", "write_short", "garbage", "twice", "fill", "swap", "swap_for"});
   Rule rule;
   rule.method = reader.string_or("method", "");
   rule.path = reader.string_or("path", "");
@@ -50,6 +50,8 @@ Rule parse_rule(const Json& json) {
   rule.truncate = bytes(reader, "truncate");
   rule.write_short = bytes(reader, "write_short");
   rule.garbage = reader.string_or("garbage", "");
+  rule.twice = reader.boolean_or("twice", false);
+  rule.fill = reader.string_or("fill", "");
   rule.swap = reader.string_or("swap", "");
   rule.swap_for = reader.string_or("swap_for", "");
   return rule;

@@ -10,7 +10,7 @@
 //    "rules": [{"method": "PUT", "path": "/snapshot/create", "nth": 2, "delay_ms": 50, "status": 400, "body":
 //    "…",
 //               "die": "before|unanswered|after", "exit_code": 1, "hang": "before|after", "truncate": 20,
-//               "write_short": 20, "garbage": "SSH-2.0",
+//               "write_short": 20, "garbage": "SSH-2.0", "twice": true, "fill": "filler",
 //               "swap": "new-memory", "swap_for": "fifo|link|directory|short|absent"}]}
 //
 // on_ctrl_alt_del: "reboot" and "poweroff" print what a guest of knaller's images prints and end the engine
@@ -18,7 +18,8 @@
 // memory and on its disk. A rule without path, method or nth fits every one; the first that fits is used.
 // `nth` counts from 1, per rule. "delay_ms" waits before the request is carried out. "status"/"body" answer
 // without carrying it out. "truncate" sends so many bytes of the answer and closes, "write_short" sends them
-// and stays silent, "garbage" is sent instead of the answer. "swap" names a file that is exchanged, before
+// and stays silent, "garbage" is sent instead of the answer, "twice" sends it twice. "fill" names a file that
+// is written, before the request is carried out, until the disk is full. "swap" names a file that is exchanged, before
 // the answer, for a fifo, a link to /etc/passwd, a directory, its own first page, or nothing.
 #ifndef KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
 #define KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
@@ -45,6 +46,8 @@ struct Rule {
   std::optional<size_t> truncate = std::nullopt;
   std::optional<size_t> write_short = std::nullopt;
   std::string garbage;
+  bool twice = false;
+  std::string fill;
   std::string swap;
   std::string swap_for;
 

@@ -95,6 +95,47 @@ engine_raves() {
   next_snapshot_works
 }
 
+@test "an engine that answers twice: its first answer counts" { each_way engine_answers_twice; }
+engine_answers_twice() {
+  start_with_rule '"twice": true'
+  k_exits 0 snapshot create web
+  id=$output
+  k_exits 0 snapshot verify "$id"
+  k_exits 0 snapshot rm "$id"
+  next_snapshot_works
+}
+
+# The monitor can't reach it any more, so the VM may stay as it is, but it hurts nobody and is removed.
+@test "an engine that swaps its socket: nothing hangs, nothing is read, and the VM can be removed" {
+  for other in fifo link directory absent; do
+    start_with_rule "\"swap\": \"api.sock\", \"swap_for\": \"$other\""
+    k snapshot create web --max-pause 2s
+    echo "$other: $status $stderr $(state_of web)"
+    lacks "$stderr" "root:"
+    k_exits 0 ls -a
+    k_exits 0 rm -f web
+    for id in $(knaller snapshot ls -q); do k_exits 0 snapshot rm "$id"; done
+    nothing_left
+  done
+}
+
+@test "an engine that fills the disk: the snapshot fails, the VM runs, and when there is room the next one works" {
+  for way in outside engine; do
+    rm -rf "$BATS_TEST_TMPDIR/small"
+    engine=$(engine_with '{"rules": [{"path": "/snapshot/create", "nth": 1, "fill": "filler"}]}')
+    KNALLER_CAPTURE=$way KNALLER_ENGINE=$engine on_small_disk '
+      knaller start -d web --mem 128
+      code=0
+      knaller snapshot create web || code=$?
+      [[ $code -eq 10 || $code -eq 12 ]] || { echo "snapshot create: $code"; exit 1; }
+      [[ -z $(ls -A "$1/snapshots") ]]
+      [[ $(knaller ls --format "{{.Status}}") == running ]]
+      rm "$1/vms/web/jail/filler"
+      knaller snapshot verify "$(knaller snapshot create web)"
+      knaller rm -f web'
+  done
+}
+
 @test "an engine that swaps what it wrote for links, fifos, folders, less or nothing: refused, nothing read" {
   for file in new-state new-memory; do
     KNALLER_CAPTURE=outside
