@@ -10,30 +10,33 @@ import shutil
 import subprocess
 
 import operations
+from file_operations import ImportSnapshot
 from home import COUNTER_IN_MEMORY, COUNTER_ON_DISK, Broken, counter_at
+from operation import remove_others
+from snapshot_operations import Create
 
 DAMAGED = 11  # exit code of `snapshot verify` and `store check`
 
 
-class CreateUnsynced(operations.Create):
+class CreateUnsynced(Create):
     name = "create-no-sync"
     arguments = ("snapshot", "create", "web", "--label", "a=b", "--no-sync")
 
 
-class ImportDirectory(operations.ImportSnapshot):
+class ImportDirectory(ImportSnapshot):
     name = "import-directory"
 
     def prepare(self, home):
-        operations.remove_others(home)
+        remove_others(home)
         folder = f"{home.folder}/exported"
         if not os.path.exists(folder):
             made = home.must("snapshot", "create", "web", "--name", "exported", "--no-sync")
             shutil.copytree(f"{home.path}/snapshots/{made}", folder)
-            operations.remove_others(home)
+            remove_others(home)
         self.arguments = ("snapshot", "import", folder)
 
 
-class ImportFirst(operations.ImportSnapshot):
+class ImportFirst(ImportSnapshot):
     """Into a home that is not there yet, and neither is the folder it is to be in."""
 
     name = "import-first"

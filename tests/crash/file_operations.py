@@ -1,0 +1,99 @@
+"""Operations that carry snapshots and images in and out."""
+import filecmp
+import os
+
+from home import Broken
+from operation import Operation, remove_others, same
+
+
+class Export(Operation):
+    """Into a file: it is whole, and always the same, or not there."""
+
+    name = "export"
+
+    def prepare(self, home):
+        self.out, whole = f"{home.folder}/exported/out", f"{home.folder}/whole"
+        if not os.path.exists(whole):
+            home.must("snapshot", "export", home.base, whole)
+            os.mkdir(os.path.dirname(self.out))
+        self.clean(home)
+        self.arguments = ("snapshot", "export", home.base, self.out)
+
+    def check(self, home, before, done):
+        same("snapshots", before[0], home.snapshots())
+        found = os.listdir(os.path.dirname(self.out))
+        if found != ["out"] if done.returncode == 0 else found not in ([], ["out"]):
+            raise Broken(f"after exit code {done.returncode}, there is {found}")
+        if found and not filecmp.cmp(self.out, f"{home.folder}/whole", shallow=False):
+            raise Broken("what was exported is not whole")
+
+    def clean(self, home):
+        for name in os.listdir(os.path.dirname(self.out)):
+            os.unlink(f"{os.path.dirname(self.out)}/{name}")
+
+
+class BuildImage(Operation):
+    """From packages that are there already. Only knaller's first thread: the others' calls, and apt's, are left alone."""
+
+    name = "image-build"
+    arguments = ("image", "build", "tiny", "--name", "built")
+    follow = False
+
+    def prepare(self, home):
+        if "built" in home.must("image", "ls", "-q").split():
+            home.must("image", "rm", "built")
+
+    def check(self, home, before, done):
+        there = "built" in home.must("image", "ls", "-q").split()
+        if done.returncode == 0 and not there:
+            raise Broken("the image is not there")
+        if there:
+            home.must("image", "inspect", "built")
+            whole, built = (f"{home.path}/images/{name}" for name in ("tiny", "built"))
+            same("files", set(os.listdir(whole)), set(os.listdir(built)))
+            for name in ("vmlinux", "initramfs"):
+                if not filecmp.cmp(f"{whole}/{name}", f"{built}/{name}", shallow=False):
+                    raise Broken(f"'{name}' is not whole")
+
+    def clean(self, home):
+        self.prepare(home)
+
+
+class ImportImage(Operation):
+    name = "image-import"
+
+    def prepare(self, home):
+        if "second" in home.must("image", "ls", "-q").split():
+            home.must("image", "rm", "second")
+        self.arguments = ("image", "import", "second", "--kernel", home.kernel, "--rootfs", home.root_disk)
+
+    def check(self, home, before, done):
+        there = "second" in home.must("image", "ls", "-q").split()
+        if done.returncode == 0 and not there:
+            raise Broken("the image is not there")
+        if there:
+            folder = f"{home.path}/images/second"
+            same("files", {"image.json", "rootfs.ext4", "vmlinux"}, set(os.listdir(folder)))
+
+    def clean(self, home):
+        self.prepare(home)
+
+
+class ImportSnapshot(Operation):
+    name = "import"
+
+    def prepare(self, home):
+        remove_others(home)
+        stream = f"{home.folder}/stream"
+        if not os.path.exists(stream):
+            home.must("snapshot", "create", "web", "--name", "exported", "--no-sync")
+            home.must("snapshot", "export", "exported", stream)
+            remove_others(home)
+        self.arguments = ("snapshot", "import", stream)
+
+    def check(self, home, before, done):
+        new = home.snapshots() - before[0]
+        if done.returncode == 0 and len(new) != 1:
+            raise Broken(f"it imported {new}")
+        for snapshot in new | {home.base}:
+            home.must_be_whole(snapshot)

@@ -1,0 +1,37 @@
+"""What every operation that is interrupted has, and helpers for their checks."""
+from home import Broken
+
+
+class Operation:
+    name = ""
+    arguments = ()
+    environment = {}
+    # Whose monitor is interrupted too: one that runs ("web"), the one that the command starts ("new"), or none.
+    monitor = None
+    # The command leaves no process that goes on, so that its threads can be followed too.
+    follow = True
+
+    def prepare(self, home):
+        """Before the faulty run and before the next one: what the command needs."""
+
+    def check(self, home, before, done):
+        """After a run, `done`; `before` is what seen() gave before it. A run that said 0 did it all; else all or nothing."""
+
+    def clean(self, home):
+        """Leaves the fixture, and nothing else."""
+        remove_others(home)
+
+    def seen(self, home):
+        return home.snapshots(), home.states()
+
+
+def remove_others(home):
+    for snapshot in home.snapshots() - {home.base}:
+        home.must("snapshot", "rm", snapshot)
+    for name in set(home.states()) - {"web"}:
+        home.must("rm", "-f", name)
+
+
+def same(what, before, after):
+    if before != after:
+        raise Broken(f"{what}: {before} before, {after} after")
