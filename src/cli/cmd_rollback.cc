@@ -9,13 +9,14 @@ namespace knaller::cli {
 int cmd_rollback(Context& context) {
   const Invocation& args = context.args();
   Output& out = context.out();
-  const RollbackOptions options{.name = args.arguments[0],
-                                .snapshot = args.arguments.size() > 1 ? args.arguments[1] : "",
-                                .safety = !args.has("no-safety"),
-                                .force = args.has("force"),
-                                .verify = args.has("verify"),
-                                .wait = wait_options(context),
-                                .stop = context.stop()};
+  RollbackOptions options{.name = args.arguments[0],
+                          .snapshot = args.arguments.size() > 1 ? args.arguments[1] : "",
+                          .safety = !args.has("no-safety"),
+                          .force = args.has("force"),
+                          .verify = args.has("verify"),
+                          .wait = wait_options(context),
+                          .stop = context.stop()};
+  if (const auto longest = context.settings().duration("max_pause")) options.max_pause = *longest;
   check_vm_name(options.name);
   suggest_vm(context, options.name, [&] { context.manager().inspect(options.name); });
   if (!options.snapshot.empty())

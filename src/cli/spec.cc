@@ -85,7 +85,7 @@ const std::vector<VariableRow>& environment_rows() {
       {"KNALLER_PASTA", "as --pasta"},
       {"KNALLER_WAIT_TIMEOUT", "as --wait-timeout"},
       {"KNALLER_STOP_TIMEOUT", "as --timeout of stop and restart"},
-      {"KNALLER_MAX_PAUSE", "as --max-pause of snapshot create"},
+      {"KNALLER_MAX_PAUSE", "as --max-pause of snapshot create and rollback"},
       {"KNALLER_CAPTURE", "as --capture of snapshot create"},
       {"KNALLER_LIBEXEC", "where knaller-monitor and knaller-qemu lie"},
       {"KNALLER_ALLOW_NETWORK_HOME", "1: as --allow-network-home"},

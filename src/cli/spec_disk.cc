@@ -61,6 +61,9 @@ Command rollback_command() {
                  .help = "Pass over doubts about CPU, TSC, memory or engine version, and take a snapshot of "
                          "another VM"},
                 {.name = "verify", .help = "Read all of the snapshot first and compare it with its digests"},
+                {.name = "max-pause",
+                 .value = "TIME",
+                 .help = "The longest that the VM may stand still for the safety snapshot (default: 5s)"},
                 {.name = "no-wait", .help = "Return as soon as the guest runs, not when it is ready"},
                 {.name = "wait-timeout",
                  .value = "TIME",

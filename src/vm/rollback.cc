@@ -119,8 +119,10 @@ class Rolling {
   void keep_present_state() {
     if (!alive_) return;
     context_.step("taking a safety snapshot");
-    SnapshotOptions options{
-        .vm = vm_.name, .labels = {{kSafetyLabel, "rollback"}}, .durable = options_.safety};
+    SnapshotOptions options{.vm = vm_.name,
+                            .labels = {{kSafetyLabel, "rollback"}},
+                            .durable = options_.safety,
+                            .max_pause = options_.max_pause};
     options.stop = options_.stop;
     safety_ = take_snapshot(context_, options, directory_.get());
   }

@@ -169,3 +169,17 @@ settled() {
   is web running
   only_web_is_there
 }
+
+@test "a safety snapshot that takes too long fails the rollback, and --max-pause allows it more" {
+  k_exits 0 rm -f web
+  slow=$(engine_with '{"rules": [{"path": "/snapshot/create", "nth": 2, "delay_ms": 800}, {"path": "/snapshot/create", "nth": 2, "delay_ms": 800}]}')
+  k_exits 0 start -d web --mem 64 --engine "$slow"
+  k_exits 0 snapshot create web
+  id=$output
+  k_exits 7 rollback web "$id" --max-pause 200ms
+  contains "$stderr" "--max-pause"
+  is web running
+  [[ $(knaller snapshot ls -q | wc -l) -eq 2 ]]
+  KNALLER_MAX_PAUSE=20s k_exits 0 rollback web "$id"
+  only_web_is_there
+}
