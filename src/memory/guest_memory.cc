@@ -73,9 +73,8 @@ bool is_of_file(const Mapping& mapping, uint64_t inode) {
 
 bool maps_file(pid_t pid, uint64_t inode) {
   const auto maps = read_file_if_exists(AT_FDCWD, in_proc(pid, "maps"), kMostMaps);
-  return maps && std::ranges::any_of(parse_mappings(*maps), [inode](const Mapping& mapping) {
-           return is_of_file(mapping, inode);
-         });
+  return maps && std::ranges::any_of(parse_mappings(*maps),
+                                     [inode](const Mapping& mapping) { return is_of_file(mapping, inode); });
 }
 
 // Does /proc number processes as we do? Otherwise its pids are not for system calls.

@@ -43,8 +43,8 @@ void add_drives(std::vector<std::string>& arguments, const MachinePlan& plan) {
     const Json device = {{"driver", "virtio-blk-device"},
                          {"id", drive_id(i)},
                          {"drive", drive_id(i)},
-                         // As on Firecracker the guest is told. QEMU's default would stop it for ever when the
-                         // host's disk is full.
+                         // As on Firecracker the guest is told. QEMU's default would stop it for ever when
+                         // the host's disk is full.
                          {"werror", "report"},
                          {"rerror", "report"}};
     for (const Json& node :

@@ -71,7 +71,8 @@ VmSetup QemuHypervisor::load(const LoadRequest& request) {
   plan.incoming = true;
   check(plan.setup);
   check_host(state);
-  if (request.clock_realtime) log_("clock_realtime: QEMU does not move a guest's clock on; set it from inside.");
+  if (request.clock_realtime)
+    log_("clock_realtime: QEMU does not move a guest's clock on; set it from inside.");
   const VmSetup setup = plan.setup;
   UniqueFd memory = firecracker::open_saved_memory(request.memory_path, setup.memory_mib << 20);
   in_context([] { return std::string("Failed to build microVM from snapshot"); },

@@ -19,8 +19,9 @@
 // `nth` counts from 1, per rule. "delay_ms" waits before the request is carried out. "status"/"body" answer
 // without carrying it out. "truncate" sends so many bytes of the answer and closes, "write_short" sends them
 // and stays silent, "garbage" is sent instead of the answer, "twice" sends it twice. "fill" names a file that
-// is written, before the request is carried out, until the disk is full. "swap" names a file that is exchanged, before
-// the answer, for a fifo, a link to /etc/passwd, a directory, its own first page, or nothing.
+// is written, before the request is carried out, until the disk is full. "swap" names a file that is
+// exchanged, before the answer, for a fifo, a link to /etc/passwd, a directory, its own first page, or
+// nothing.
 #ifndef KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
 #define KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
 
