@@ -1,4 +1,4 @@
-# How tests are declared. Each has one label (unit, fakes, system, e2e, cli, compat, install, fuzz), a name that begins with it, the
+# How tests are declared. Each has one label (unit, fakes, system, e2e, cli, compat, install, fuzz, crash), a name that begins with it, the
 # programs of this build first on PATH, and a report from which skips are collected (tests/lib/skips).
 
 # With sanitizers the tests are named asan.…, so that one ctest run can hold both builds. Those that take long there are
