@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 
 why_not_here() {
   local program
-  for program in knaller-go firecracker; do
+  for program in knaller-go firecracker nft; do
     command -v "$program" >/dev/null || { echo "there is no $program on PATH"; return; }
   done
   [ -w /dev/kvm ] || echo "/dev/kvm does not open"
