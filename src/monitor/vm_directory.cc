@@ -29,14 +29,22 @@ VmDirectory::VmDirectory(const LaunchSpec& spec) : final_(spec.name), replaces_(
 }
 
 void VmDirectory::publish() {
-  if (current_ != final_) {
-    const unsigned flags = replaces_ ? RENAME_EXCHANGE : RENAME_NOREPLACE;
-    if (::renameat2(parent_.get(), current_.c_str(), parent_.get(), final_.c_str(), flags) != 0) {
-      fail_errno("give VM '{}' its name", final_);
-    }
-    current_ = final_;
+  const std::string before = current_;
+  take_name(final_);
+  try {
+    fsync_fd(parent_.get(), "the directory of all VMs");
+  } catch (const Error&) {
+    take_name(before);  // what it replaced is there again
+    throw;
   }
-  fsync_fd(parent_.get(), "the directory of all VMs");
+}
+
+void VmDirectory::take_name(const std::string& name) {
+  if (current_ == name) return;
+  const unsigned flags = replaces_ ? RENAME_EXCHANGE : RENAME_NOREPLACE;
+  if (::renameat2(parent_.get(), current_.c_str(), parent_.get(), name.c_str(), flags) != 0)
+    fail_errno("give VM '{}' its name", final_);
+  current_ = name;
 }
 
 bool VmDirectory::still_ours(const std::string& name) const {

@@ -28,6 +28,7 @@ class VmDirectory {
   void release_alive() { alive_.reset(); }
 
  private:
+  void take_name(const std::string& name);
   bool still_ours(const std::string& name) const;
 
   UniqueFd parent_;

@@ -1,12 +1,14 @@
 #include "vm/bring_up.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <future>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "monitor/alive.h"
 #include "monitor/launch.h"
 #include "vm/boot.h"
 #include "vm/layout.h"
@@ -17,6 +19,7 @@ namespace {
 
 // For everything that is not the guest's own boot: namespaces, engine, network and the handover.
 constexpr std::chrono::seconds kLaunchTime{30};
+constexpr std::chrono::seconds kUndoTime{2};
 
 std::string find_pasta(const Context& context) {
   const std::string wanted = context.pasta.empty() ? "pasta" : context.pasta;
@@ -83,6 +86,29 @@ std::future<void> sync_small_files(int directory) {
   });
 }
 
+// Under its name, and not on its way to be undone.
+bool lives_as(const Context& context, const std::string& name, int directory) {
+  struct stat ours = {};
+  if (::fstat(directory, &ours) != 0) fail_errno("look at the VM's directory");
+  const auto named = stat_if_exists(context.home.folder(store::Kind::kVm), name);
+  return named && named->st_dev == ours.st_dev && named->st_ino == ours.st_ino &&
+         !monitor::wait_until_dead(directory, Deadline::after(kUndoTime));
+}
+
+// The point of no return: from here on the VM needs nobody. When the connection broke after the monitor was
+// asked, whether the VM lives is the answer.
+void commit(const Context& context, const BringUp& start, const store::VmRecord& record,
+            monitor::Launch& launch, bool tied) {
+  const PhaseTimer timer(context, "commit");
+  try {
+    launch.commit(Deadline::after(kLaunchTime));
+  } catch (const Error&) {
+    { const monitor::Launch given_up = std::move(launch); }  // so a monitor that has not committed undoes
+    if (tied || !lives_as(context, record.name, start.directory)) throw;
+    context.note("the VM's monitor could not say that it has taken over, but it has");
+  }
+}
+
 }  // namespace
 
 Tie bring_up(const Context& context, const BringUp& start, store::VmRecord& record,
@@ -109,9 +135,7 @@ Tie bring_up(const Context& context, const BringUp& start, store::VmRecord& reco
 
   synced.get();
   store::write_vm_record(start.directory, record);
-  // The point of no return: from here on the VM needs nobody.
-  const PhaseTimer timer(context, "commit");
-  launch.commit(Deadline::after(kLaunchTime));
+  commit(context, start, record, launch, options.tie);
   if (start.on_committed) start.on_committed();
   return options.tie ? Tie(launch.take_tie().release()) : Tie();
 }
