@@ -131,12 +131,17 @@ void append(std::vector<Range>& ranges, uint64_t offset, uint64_t size) {
 
 std::optional<GuestMemory> GuestMemory::find(pid_t pid, uint64_t size, int parent) {
   const std::vector<pid_t> processes = with_descendants(pid);
-  const bool restored = parent >= 0 && std::ranges::any_of(processes, [inode = inode_of(parent)](pid_t one) {
-                          return maps_file(one, inode);
-                        });
-  for (const pid_t candidate : processes)
-    if (auto found = find_in(candidate, size, restored ? parent : -1)) return found;
-  return {};
+  const auto look = [&](int file) -> std::optional<GuestMemory> {
+    for (const pid_t candidate : processes)
+      if (auto found = find_in(candidate, size, file)) return found;
+    return {};
+  };
+  if (parent < 0) return look(-1);
+  if (auto restored = look(parent)) return restored;
+  const uint64_t inode = inode_of(parent);
+  const bool is_mapped =
+      std::ranges::any_of(processes, [inode](pid_t process) { return maps_file(process, inode); });
+  return is_mapped ? std::nullopt : look(-1);
 }
 
 std::optional<GuestMemory> GuestMemory::find_in(pid_t pid, uint64_t size, int parent) {
