@@ -32,13 +32,17 @@ class CreateNamed(Create):
         remove_others(home)
 
 
+def provide_victim(home):
+    if len(home.snapshots()) < 2:
+        home.must("snapshot", "create", "web", "--name", "victim", "--no-sync")
+
+
 class Remove(Operation):
     name = "delete"
     arguments = ("snapshot", "rm", "victim")
 
     def prepare(self, home):
-        if len(home.snapshots()) < 2:
-            home.must("snapshot", "create", "web", "--name", "victim", "--no-sync")
+        provide_victim(home)
 
     def check(self, home, before, done):
         after = home.snapshots()
@@ -64,8 +68,7 @@ class Protect(Operation):
     arguments = ("snapshot", "protect", "victim")
 
     def prepare(self, home):
-        if len(home.snapshots()) < 2:
-            home.must("snapshot", "create", "web", "--name", "victim", "--no-sync")
+        provide_victim(home)
         home.must("snapshot", "unprotect", "victim")
 
     def check(self, home, before, done):
