@@ -35,13 +35,21 @@ function(knaller_test label name)
   endif()
 endfunction()
 
+# knaller_test_program(NAME source ...): a GoogleTest program. Its own code is not worth the optimizer's time.
+function(knaller_test_program name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE knaller_options GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_options(${name} PRIVATE -O0)
+  knaller_common_headers(${name} base_test <gmock/gmock.h> <gtest/gtest.h>)
+endfunction()
+
 # knaller_gtest(LABEL NAME SOURCE ... [LIBRARIES library ...] [AS root|user ...] and what knaller_test takes): a GoogleTest
 # program, run as whoever runs ctest or, with AS, once as root and/or once as an ordinary user, both with usable devices.
 function(knaller_gtest label name)
   cmake_parse_arguments(PARSE_ARGV 2 arg "SERIAL;SANITIZED" "TIMEOUT" "LIBRARIES;AS")
   set(program ${label}_${name}_test)
-  add_executable(${program} ${arg_UNPARSED_ARGUMENTS})
-  target_link_libraries(${program} PRIVATE knaller_options ${arg_LIBRARIES} GTest::gtest GTest::gmock GTest::gtest_main)
+  knaller_test_program(${program} ${arg_UNPARSED_ARGUMENTS})
+  target_link_libraries(${program} PRIVATE ${arg_LIBRARIES})
   set(more "")
   foreach(flag SERIAL SANITIZED)
     if(arg_${flag})
