@@ -36,7 +36,8 @@ class Bench:
         elif operation.monitor == "new":
             folder = tracing.wrap_monitor(home, options, log)
             done = home.run(*operation.arguments, environment={**environment, "KNALLER_LIBEXEC": folder})
-            tracing.let_go([pid for pid in children(os.getpid()) if name_of_process(pid) == "strace"])
+            tracers = [pid for pid in children(os.getpid()) if name_of_process(pid) == "strace"]
+            tracing.let_go(tracers, ending=done.returncode != 0)
         else:
             with tracing.Attached(home.monitor_of(operation.monitor), options, log):
                 done = home.run(*operation.arguments, environment=environment)

@@ -133,13 +133,23 @@ def wrap_monitor(home, options, log):
     return folder
 
 
-def let_go(tracers):
-    """Ends tracers that wrap_monitor() began; who was traced goes on."""
+def let_go(tracers, ending):
+    """Ends tracers that wrap_monitor() began; who was traced goes on, unless it is `ending`.
+
+    Then they may end by themselves first: strace 6.1 stands still for ever when it lets go of a pid namespace's first process
+    that is dying, since that one waits until strace has reaped the others.
+    """
+    if ending:
+        wait_for(tracers, 2)
     for pid in tracers:
         try:
             os.kill(pid, signal.SIGTERM)
         except ProcessLookupError:
             continue
-    end = time.monotonic() + 5
-    while any(state_of_process(pid) not in ("Z", "X") for pid in tracers) and time.monotonic() < end:
+    wait_for(tracers, 5)
+
+
+def wait_for(pids, seconds):
+    end = time.monotonic() + seconds
+    while any(state_of_process(pid) not in ("Z", "X") for pid in pids) and time.monotonic() < end:
         time.sleep(0.001)
