@@ -66,6 +66,24 @@ Damage damaged_at(const ManifestFile& file, uint64_t offset) {
                       std::min(kChunkBytes, file.size - offset), offset)};
 }
 
+const KnownFile* find_known(const std::vector<KnownFile>& known, const ManifestFile& file) {
+  const auto found = std::ranges::find_if(known, [&](const KnownFile& before) {
+    return before.file.name == file.name && before.file.size == file.size;
+  });
+  return found == known.end() ? nullptr : &*found;
+}
+
+// Gives `file` the chunks that are as they were, and leaves in `unknown` only those that may not be.
+void take_over(const KnownFile& before, ManifestFile& file, std::vector<uint64_t>& unknown) {
+  const auto may_differ = [&](uint64_t offset) {
+    const auto next = std::ranges::upper_bound(before.changed, offset, {}, &Extent::end);
+    return next != before.changed.end() && next->begin < offset + kChunkBytes;
+  };
+  for (const ManifestChunk& chunk : before.file.chunks)
+    if (!may_differ(chunk.offset)) file.chunks.push_back(chunk);
+  std::erase_if(unknown, [&](uint64_t offset) { return !may_differ(offset); });
+}
+
 // The chunks of each file that must be looked at, and where the first one lies that is not as stored.
 class Verification {
  public:
@@ -152,19 +170,17 @@ ManifestFile digest_file(int directory, const std::string& name, const Deadline&
 }
 
 Manifest make_manifest(int directory, const std::vector<std::string>& names, const Deadline& deadline,
-                       const ByteProgress& progress, const Manifest& known) {
+                       const ByteProgress& progress, const std::vector<KnownFile>& known) {
   Manifest manifest;
   std::vector<UniqueFd> open_files;
   std::vector<ChunkTask> tasks;
   manifest.files.reserve(names.size());  // the tasks refer to the names in it
   for (const std::string& name : names) {
     const UniqueFd& fd = open_files.emplace_back(open_untrusted(directory, name));
-    const ManifestFile& file = manifest.files.emplace_back(ManifestFile{name, file_size(fd.get()), {}});
-    if (const ManifestFile* before = known.find(name); before != nullptr && before->size == file.size) {
-      manifest.files.back().chunks = before->chunks;
-      continue;
-    }
-    for (const uint64_t offset : chunks_with_data(fd.get(), file.size))
+    ManifestFile& file = manifest.files.emplace_back(ManifestFile{name, file_size(fd.get()), {}});
+    std::vector<uint64_t> unknown = chunks_with_data(fd.get(), file.size);
+    if (const KnownFile* before = find_known(known, file)) take_over(*before, file, unknown);
+    for (const uint64_t offset : unknown)
       tasks.push_back(chunk_task(fd.get(), file, open_files.size() - 1, offset));
   }
   std::vector<std::string> digests(tasks.size());
@@ -175,6 +191,8 @@ Manifest make_manifest(int directory, const std::vector<std::string>& names, con
   for (size_t at = 0; at < tasks.size(); ++at)
     if (!digests[at].empty())
       manifest.files[tasks[at].file].chunks.push_back({tasks[at].offset, std::move(digests[at])});
+  for (ManifestFile& file : manifest.files)
+    std::ranges::sort(file.chunks, {}, &ManifestChunk::offset);
   return manifest;
 }
 

@@ -38,10 +38,16 @@ struct Manifest {
   const ManifestFile* find(std::string_view name) const;
 };
 
-// Reads the named regular files below `directory`, on all cores; `progress` is called on this thread. What
-// `known` says of a file of that name and size is taken over, and the file not read.
+// What a file was, and where it may be different now.
+struct KnownFile {
+  ManifestFile file;
+  std::vector<Extent> changed = {};  // in ascending order
+};
+
+// Reads the named regular files below `directory`, on all cores; `progress` is called on this thread. Of a
+// file of that name and size in `known`, only the chunks that may have changed are read.
 Manifest make_manifest(int directory, const std::vector<std::string>& names, const Deadline& deadline,
-                       const ByteProgress& progress = {}, const Manifest& known = {});
+                       const ByteProgress& progress = {}, const std::vector<KnownFile>& known = {});
 ManifestFile digest_file(int directory, const std::string& name, const Deadline& deadline);
 
 std::string to_text(const Manifest& manifest);

@@ -61,15 +61,29 @@ TEST_F(ManifestTest, ComesBackAndLeavesOutHoles) {
 
 TEST_F(ManifestTest, WhatIsKnownOfAFileOfThatSizeIsTakenOver) {
   write_at("state", 0, "state");
-  const Manifest known = make_manifest(directory(), {"state"}, never_);
+  const std::vector<KnownFile> known = {{digest_file(directory(), "state", never_)}};
   write_at("state", 0, "other");
   write_at("memory", 0, "memory");
   const Manifest taken_over = make_manifest(directory(), {"state", "memory"}, never_, {}, known);
-  EXPECT_EQ(taken_over.files[0].chunks, known.files[0].chunks);
+  EXPECT_EQ(taken_over.files[0].chunks, known[0].file.chunks);
   EXPECT_EQ(taken_over.files[1].chunks, digest_file(directory(), "memory", never_).chunks);
   write_at("state", 5, "longer");
   EXPECT_EQ(make_manifest(directory(), {"state"}, never_, {}, known).files[0].chunks,
             digest_file(directory(), "state", never_).chunks);
+}
+
+// Chunks: 0 zero then and now, 1 as before, 2 other, 3 new, 4 zero now, 5 rotten, where nothing was changed.
+TEST_F(ManifestTest, OfAKnownFileOnlyWhatMayHaveChangedIsRead) {
+  resize("memory", 5 * kChunkBytes + 4096);
+  for (const uint64_t chunk : {1, 2, 4, 5}) write_at("memory", chunk * kChunkBytes, "before");
+  KnownFile known = {digest_file(directory(), "memory", never_)};
+  write_at("memory", 3 * kChunkBytes - 6, "afterafter");
+  write_at("memory", 4 * kChunkBytes, std::string(6, '\0'));
+  Manifest now = make_manifest(directory(), {"memory"}, never_);
+  write_at("memory", 5 * kChunkBytes, "rotten");
+  known.changed = {{3 * kChunkBytes - 4096, 3 * kChunkBytes + 4096}, {4 * kChunkBytes, 4 * kChunkBytes + 4096}};
+  EXPECT_EQ(to_text(make_manifest(directory(), {"memory"}, never_, {}, {known})), to_text(now));
+  EXPECT_EQ(verify(now.files[0]), Code::kCorrupt);
 }
 
 // The digests are what sha256sum says.

@@ -179,6 +179,13 @@ void Capture::collect(const Deadline& deadline) {
   remove_engine_files();
 }
 
+std::optional<std::vector<Extent>> Capture::memory_changed() const {
+  if (!is_of_parent_) return std::nullopt;
+  std::vector<Extent> changed;
+  for (const memory::Range& range : changed_) changed.push_back({range.offset, range.offset + range.size});
+  return changed;
+}
+
 UniqueFd Capture::new_file(const std::string& name) {
   UniqueFd file = open_at(target_, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
   files_.push_back(name);

@@ -22,6 +22,7 @@
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "disk/instant_copy.h"
 #include "knaller/types.h"
 #include "memory/guest_memory.h"
@@ -61,6 +62,9 @@ class Capture {
   const std::vector<std::string>& files() const { return files_; }
   CaptureWay way() const { return way_; }
   const std::string& why_not_outside() const { return why_not_outside_; }
+  // Where the memory may differ from that of the snapshot that the VM came from, in ascending order; nothing
+  // when it was not built upon that.
+  std::optional<std::vector<Extent>> memory_changed() const;
 
  private:
   // The memory, where it is to be read from outside.

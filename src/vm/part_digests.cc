@@ -6,13 +6,16 @@
 
 namespace knaller::vm {
 
-store::Manifest part_digests(int directory, const store::VmRecord& vm) {
-  store::Manifest known;
+std::vector<store::KnownFile> part_digests(int directory, const store::VmRecord& vm,
+                                           const std::optional<std::vector<Extent>>& memory_changed) {
+  std::vector<store::KnownFile> known;
   try {
     if (!stat_if_exists(directory, kPartDigests)) return known;
     const store::Manifest manifest = store::read_manifest(directory, kPartDigests);
     for (const Part& part : shared_parts_of(vm))
-      if (const store::ManifestFile* file = manifest.find(part.name)) known.files.push_back(*file);
+      if (const store::ManifestFile* file = manifest.find(part.name)) known.push_back({*file});
+    if (const store::ManifestFile* memory = manifest.find(kMemory); memory != nullptr && memory_changed)
+      known.push_back({*memory, *memory_changed});
   } catch (const Error& error) {
     if (error.code() != Code::kCorrupt && error.code() != Code::kUnsupported) throw;
   }

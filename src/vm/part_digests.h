@@ -1,12 +1,16 @@
 // The digests of a VM's immutable files, so that its snapshots do not read them again and again.
 //
-// `digests` in the VM's directory is a hard link to the manifest of the snapshot that the VM came from, or
-// else of its first one. A part that rots later keeps the digest that it had: `snapshot verify` finds the
-// damage, where a digest made anew would bless it.
+// `digests` in the VM's directory is a hard link to the manifest of the snapshot that the VM came from, or, if
+// it was booted, of its first one. A part that rots later keeps the digest that it had: `snapshot verify`
+// finds the damage, where a digest made anew would bless it.
 #ifndef KNALLER_VM_PART_DIGESTS_H_
 #define KNALLER_VM_PART_DIGESTS_H_
 
+#include <optional>
+#include <vector>
+
 #include "base/deadline.h"
+#include "base/file.h"
 #include "store/manifest.h"
 #include "store/vm_record.h"
 
@@ -14,9 +18,11 @@ namespace knaller::vm {
 
 inline constexpr char kPartDigests[] = "digests";
 
-// Of the files that a snapshot of the VM has in common with the VM. Empty when nothing is known, or the file
-// is damaged: a power cut may leave it empty, since nobody needs it to be durable.
-store::Manifest part_digests(int directory, const store::VmRecord& vm);
+// Of the files that a snapshot of the VM has in common with the VM, and of the memory that the VM came from,
+// of which the snapshot has all but `memory_changed`. Empty when nothing is known, or the file is damaged: a
+// power cut may leave it empty, since nobody needs it to be durable.
+std::vector<store::KnownFile> part_digests(int directory, const store::VmRecord& vm,
+                                           const std::optional<std::vector<Extent>>& memory_changed);
 
 // Links the manifest of the snapshot in `snapshot_dir` into the VM's directory, in place of what is there.
 void keep_part_digests(int directory, int snapshot_dir, const Deadline& deadline);

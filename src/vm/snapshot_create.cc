@@ -77,7 +77,7 @@ class Creation {
     stand_still(capture, lease);
     collect(capture);
     describe(capture);
-    seal();
+    seal(capture);
     undo.commit();
     rollback_.commit();
     return id_;
@@ -201,15 +201,16 @@ class Creation {
   }
 
   // Digests, then everything on disk, then the name: the point of no return.
-  void seal() {
+  void seal(const Capture& capture) {
     const PhaseTimer timer(context_, "seal");
     if (options_.durable) start_writing_back();
-    const store::Manifest known = part_digests(directory_, vm_);
+    const std::vector<store::KnownFile> known = part_digests(directory_, vm_, capture.memory_changed());
     const store::Manifest manifest = store::make_manifest(staged_.directory(), files_, deadline_, {}, known);
     write_file_atomically(staged_.directory(), "manifest", store::to_text(manifest), durability());
     if (options_.durable)
       for (const std::string& name : files_) fsync_fd(open_file(name).get(), name);
-    if (known.files.empty()) keep_part_digests(directory_, staged_.directory(), deadline_);
+    if (known.empty() && vm_.from_snapshot.empty())
+      keep_part_digests(directory_, staged_.directory(), deadline_);
     if (options_.name.empty()) return staged_.publish(durability());
     LockFile names = lock_snapshot_names(context_, "snapshot create", deadline_);
     check_snapshot_name(context_, options_.name);
