@@ -17,6 +17,8 @@
 namespace knaller {
 namespace {
 
+constexpr size_t kTemporaryDigits = 12;
+
 struct SplitPath {
   std::string folder;  // "." when the path has none
   std::string name;
@@ -127,7 +129,7 @@ void write_file_atomically(int dir, const std::string& path, std::string_view co
                            mode_t mode) {
   const auto [folder_path, name] = split_path(path);
   const UniqueFd folder = open_at(dir, folder_path, O_RDONLY | O_DIRECTORY);
-  const std::string temporary = fmt::format(".{}.{}", name, hex(random_bytes(6)));
+  const std::string temporary = fmt::format(".{}.{}", name, hex(random_bytes(kTemporaryDigits / 2)));
   const UniqueFd fd = open_at(folder.get(), temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
   try {
     write_and_sync(fd.get(), path, content, durability, mode);
@@ -139,6 +141,13 @@ void write_file_atomically(int dir, const std::string& path, std::string_view co
     throw;
   }
   if (durability == Durability::kFsync) fsync_fd(folder.get(), folder_path);
+}
+
+bool is_unfinished_write(std::string_view name) {
+  if (!name.starts_with('.') || name.size() < kTemporaryDigits + 3) return false;
+  const std::string_view digits = name.substr(name.size() - kTemporaryDigits);
+  return name[name.size() - kTemporaryDigits - 1] == '.' &&
+         digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 void fsync_fd(int fd, std::string_view what) {

@@ -38,6 +38,8 @@ std::optional<std::string> read_file_if_exists(int dir, const std::string& path,
 // unless given.
 void write_file_atomically(int dir, const std::string& path, std::string_view content,
                            Durability durability = Durability::kFsync, mode_t mode = 0600);
+// A temporary name that it leaves when it is killed.
+bool is_unfinished_write(std::string_view name);
 void fsync_fd(int fd, std::string_view what);
 
 // mkdir -p, each new level with `mode`.

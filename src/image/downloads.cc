@@ -23,7 +23,24 @@ void fsync_files(int folder) {
   fsync_fd(folder, kLists);
 }
 
+constexpr char kLock[] = "lock";
+
+std::vector<std::string> unfinished_writes(int folder) {
+  std::vector<std::string> names = list_directory(folder);
+  std::erase_if(names, [](const std::string& name) { return !is_unfinished_write(name); });
+  return names;
+}
+
 }  // namespace
+
+void sweep_downloads(const std::string& cache_folder) {
+  if (!exists(cache_folder)) return;
+  const UniqueFd folder = open_directory(cache_folder);
+  if (unfinished_writes(folder.get()).empty()) return;
+  const auto lock = LockFile::try_acquire(folder.get(), kLock, "sweep");
+  if (!lock) return;
+  for (const std::string& name : unfinished_writes(folder.get())) remove_tree(folder.get(), name);
+}
 
 Downloads::Downloads(const std::string& kept, const std::string& otherwise, const EventSink& sink,
                      const Deadline& deadline)
@@ -31,7 +48,7 @@ Downloads::Downloads(const std::string& kept, const std::string& otherwise, cons
   make_directories(path_);
   folder_ = open_directory(path_);
   if (kept.empty()) return;
-  lock_ = LockFile::acquire(folder_.get(), "lock", "image build", deadline, [&](const std::string& holder) {
+  lock_ = LockFile::acquire(folder_.get(), kLock, "image build", deadline, [&](const std::string& holder) {
     say(sink, EventKind::kNote, fmt::format("waiting for another download of packages: {}", holder));
   });
   if (!stat_if_exists(folder_.get(), kListsAreWhole)) remove_tree(folder_.get(), kLists);

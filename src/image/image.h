@@ -54,6 +54,9 @@ struct ImportOptions {
   EventSink sink = {};
 };
 
+// Removes what a build that was killed left among the kept downloads; leaves it to a build that runs.
+void sweep_downloads(const std::string& cache_folder);
+
 // As any user; needs apt, and for "debian" mmdebstrap and subordinate ids. Returns when the image is
 // published and durable.
 Image build(const store::Home& home, const BuildOptions& options, const Deadline& deadline);

@@ -18,7 +18,7 @@ image::BuildOptions build_options(const Context& context, const ImageBuildOption
                             .packages = options.packages,
                             .replace = options.replace,
                             .guest_helper = context.program("guest/guest"),
-                            .cache_folder = context.home.path() + "/cache/packages",
+                            .cache_folder = packages_folder(context),
                             .sink = context.sink};
   if (options.disk_mib != 0) build.disk_mib = options.disk_mib;
   return build;
@@ -32,6 +32,10 @@ image::BuildOptions build_options(const Context& context, const ImageBuildOption
 }
 
 }  // namespace
+
+std::string packages_folder(const Context& context) {
+  return context.home.path() + "/cache/packages";
+}
 
 image::Image load_image(const Context& context, const std::string& name) {
   store::Name::parse(name, "image name");

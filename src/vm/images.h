@@ -10,6 +10,9 @@
 
 namespace knaller::vm {
 
+// Where downloaded packages are kept.
+std::string packages_folder(const Context& context);
+
 ImageInfo build_image(const Context& context, const ImageBuildOptions& options);
 ImageInfo import_image(const Context& context, const ImageImportOptions& options);
 std::vector<ImageInfo> list_images(const Context& context);

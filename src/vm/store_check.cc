@@ -161,14 +161,6 @@ void check_lock(const Context& context, const std::string& file, const store::Tr
 
 }  // namespace
 
-bool is_unfinished_write(std::string_view file) {
-  constexpr size_t kDigits = 12;
-  if (!file.starts_with('.') || file.size() < kDigits + 3) return false;
-  const std::string_view digits = file.substr(file.size() - kDigits);
-  return file[file.size() - kDigits - 1] == '.' &&
-         digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 bool with_lock(const Context& context, Kind kind, const std::string& name,
                const std::function<bool()>& body) {
   const bool was_there = stat_if_exists(context.home.locks(), store::lock_name(kind, name)).has_value();

@@ -13,8 +13,6 @@ StoreReport check_store(const Context& context, const StoreCheckOptions& options
 // One VM (store_check_vm.cc).
 void check_vm(const Context& context, const std::string& name, StoreFindings& findings);
 
-// What write_file_atomically() leaves when it is killed.
-bool is_unfinished_write(std::string_view file);
 // Runs `body` under the entry's lock, and leaves no lock file that was not there. False when somebody has it.
 bool with_lock(const Context& context, store::Kind kind, const std::string& name,
                const std::function<bool()>& body);

@@ -2,18 +2,21 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
+#include <chrono>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "image/image.h"
 #include "monitor/alive.h"
 #include "vm/capture.h"
-#include "vm/store_check.h"
+#include "vm/images.h"
 
 namespace knaller::vm {
 namespace {
 
 using store::Kind;
+
+constexpr std::chrono::minutes kLongestWrite{1};
 
 std::vector<std::string> unfinished_writes(int directory) {
   std::vector<std::string> names = list_directory(directory);
@@ -64,6 +67,17 @@ void sweep_snapshot(const Context& context, const std::string& id) {
   if (lock) remove_unfinished_writes(directory.get(), false);
 }
 
+// Small files that commands write without a lock, in no time.
+void sweep_remembered(const std::string& path) {
+  const UniqueFd folder = open_directory(path);
+  const auto now = std::chrono::system_clock::now();
+  for (const std::string& name : unfinished_writes(folder.get())) {
+    const auto info = stat_if_exists(folder.get(), name);
+    if (info && now - std::chrono::system_clock::from_time_t(info->st_mtime) > kLongestWrite)
+      remove_tree(folder.get(), name);
+  }
+}
+
 }  // namespace
 
 void sweep(const Context& context) {
@@ -79,6 +93,13 @@ void sweep(const Context& context) {
   };
   each(Kind::kVm, sweep_vm);
   each(Kind::kSnapshot, sweep_snapshot);
+  try {
+    image::sweep_downloads(packages_folder(context));
+    sweep_remembered(context.home.path());
+    if (exists(context.home.path() + "/cache")) sweep_remembered(context.home.path() + "/cache");
+  } catch (const Error&) {
+    // As above.
+  }
 }
 
 }  // namespace knaller::vm

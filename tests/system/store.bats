@@ -227,3 +227,23 @@ damage vms/other"
     [[ $(knaller ls --format "{{.Name}} {{.Status}}") == "web running" ]]
     knaller rm -f web'
 }
+
+@test "what killed commands left among downloads and remembered facts goes, and not what is being written" {
+  mkdir -p "$KNALLER_HOME/cache/packages"
+  left=(.facts.json.0123456789ab cache/.capture.json.0123456789ab cache/packages/.status.0123456789ab)
+  for file in "${left[@]}"; do
+    touch -d '2 minutes ago' "$KNALLER_HOME/$file"
+  done
+  writing=.facts.json.fedcba987654
+  touch "$KNALLER_HOME/$writing"
+  exec {lock}> "$KNALLER_HOME/cache/packages/lock"
+  python3 -c 'import fcntl, struct, sys; fcntl.fcntl(int(sys.argv[1]), 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))' "$lock"
+  knaller ls
+  [ ! -e "$KNALLER_HOME/${left[0]}" ]
+  [ ! -e "$KNALLER_HOME/${left[1]}" ]
+  [ -e "$KNALLER_HOME/${left[2]}" ]
+  exec {lock}>&-
+  knaller ls
+  [ ! -e "$KNALLER_HOME/${left[2]}" ]
+  [ -e "$KNALLER_HOME/$writing" ]
+}
