@@ -170,6 +170,13 @@ std::optional<struct stat> stat_if_exists(int dir, const std::string& path) {
   fail_errno("look at '{}'", path);
 }
 
+bool is_still_named(int dir, const std::string& name, int fd) {
+  struct stat opened;
+  if (::fstat(fd, &opened) != 0) fail_errno("look at what was '{}'", name);
+  const auto named = stat_if_exists(dir, name);
+  return named && named->st_dev == opened.st_dev && named->st_ino == opened.st_ino;
+}
+
 bool exists(const std::string& path) {
   return stat_if_exists(AT_FDCWD, path).has_value();
 }

@@ -46,6 +46,8 @@ void fsync_fd(int fd, std::string_view what);
 void make_directories(const std::string& path, mode_t mode = 0700);
 std::optional<struct stat> stat_if_exists(int dir, const std::string& path);  // does not follow a final link
 bool exists(const std::string& path);
+// Whether that name still means the file or directory that is open as `fd`.
+bool is_still_named(int dir, const std::string& name, int fd);
 std::vector<std::string> list_directory(int dir);  // names, sorted, without "." and ".."
 // Removes a file or a whole tree without following links. Nothing there is no error.
 void remove_tree(int dir, const std::string& name);

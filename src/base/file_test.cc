@@ -216,6 +216,16 @@ TEST_F(CopyTest, LinksWhereItCan) {
   EXPECT_EQ(code_thrown_by(link), Code::kCorrupt);
 }
 
+TEST_F(CopyTest, ANameMeansTheOpenFileUntilItIsAnothers) {
+  const UniqueFd file = make("file");
+  EXPECT_TRUE(is_still_named(folder_.fd(), "file", file.get()));
+  ASSERT_EQ(::rename(folder_.path("file").c_str(), folder_.path("moved").c_str()), 0);
+  EXPECT_FALSE(is_still_named(folder_.fd(), "file", file.get()));
+  EXPECT_TRUE(is_still_named(folder_.fd(), "moved", file.get()));
+  make("file");
+  EXPECT_FALSE(is_still_named(folder_.fd(), "file", file.get()));
+}
+
 TEST_F(CopyTest, CopiesToAnotherFileSystem) {
   struct stat here, there;
   ASSERT_EQ(::fstat(folder_.fd(), &here), 0);

@@ -1,7 +1,6 @@
 #include "base/lock.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,15 +37,6 @@ bool try_lock(int fd, struct flock lock) {
 bool is_locked(int fd, struct flock lock) {
   if (::fcntl(fd, F_OFD_GETLK, &lock) != 0) fail_errno("look at the locks of a file");
   return lock.l_type != F_UNLCK;
-}
-
-// A lock on a file that somebody has unlinked (while holding it) keeps nobody out: the name is free for a new
-// file.
-bool still_named(int dir, const std::string& name, int fd) {
-  struct stat opened;
-  if (::fstat(fd, &opened) != 0) fail_errno("look at the lock '{}'", name);
-  const auto named = stat_if_exists(dir, name);
-  return named && named->st_dev == opened.st_dev && named->st_ino == opened.st_ino;
 }
 
 // "<time> <pid> <verb>", padded to one length, for messages only: on a full disk it is missing, and the lock
@@ -86,7 +76,9 @@ std::optional<LockFile> LockFile::try_acquire(int dir, const std::string& name, 
   while (true) {
     UniqueFd fd = open_at(folder.get(), name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK);
     if (!try_lock(fd.get(), write_lock(0, 0))) return std::nullopt;
-    if (!still_named(folder.get(), name, fd.get())) continue;
+    // A lock on a file that somebody has unlinked (while holding it) keeps nobody out: the name is free for a
+    // new file.
+    if (!is_still_named(folder.get(), name, fd.get())) continue;
     write_holder(fd.get(), verb);
     return LockFile(std::move(folder), name, std::move(fd));
   }

@@ -1,7 +1,6 @@
 #include "monitor/vm_directory.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -47,23 +46,16 @@ void VmDirectory::take_name(const std::string& name) {
   current_ = name;
 }
 
-bool VmDirectory::still_ours(const std::string& name) const {
-  struct stat ours;
-  if (::fstat(vm_.get(), &ours) != 0) fail_errno("look at the VM's directory");
-  const auto named = stat_if_exists(parent_.get(), name);
-  return named && named->st_dev == ours.st_dev && named->st_ino == ours.st_ino;
-}
-
 // First out of the way, in one step: then it is nobody's, and what is interrupted here the next command's
 // sweep finishes.
 void VmDirectory::remove() {
-  if (!still_ours(current_)) return;
+  if (!is_still_named(parent_.get(), current_, vm_.get())) return;
   const std::string gone = fmt::format(".gone-{}.{}", final_, hex(random_bytes(4)));
   if (::renameat2(parent_.get(), current_.c_str(), parent_.get(), gone.c_str(), RENAME_NOREPLACE) != 0) {
     if (errno == ENOENT) return;
     fail_errno("remove VM '{}'", final_);
   }
-  if (!still_ours(gone)) {
+  if (!is_still_named(parent_.get(), gone, vm_.get())) {
     // Between the look and the rename another command replaced it.
     if (::renameat2(parent_.get(), gone.c_str(), parent_.get(), current_.c_str(), RENAME_NOREPLACE) != 0) {
       fail_errno("put back the directory of VM '{}'", final_);

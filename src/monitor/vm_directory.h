@@ -29,7 +29,6 @@ class VmDirectory {
 
  private:
   void take_name(const std::string& name);
-  bool still_ours(const std::string& name) const;
 
   UniqueFd parent_;
   UniqueFd vm_;

@@ -1,7 +1,6 @@
 #include "vm/bring_up.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <future>
 
@@ -88,10 +87,7 @@ std::future<void> sync_small_files(int directory) {
 
 // Under its name, and not on its way to be undone.
 bool lives_as(const Context& context, const std::string& name, int directory) {
-  struct stat ours = {};
-  if (::fstat(directory, &ours) != 0) fail_errno("look at the VM's directory");
-  const auto named = stat_if_exists(context.home.folder(store::Kind::kVm), name);
-  return named && named->st_dev == ours.st_dev && named->st_ino == ours.st_ino &&
+  return is_still_named(context.home.folder(store::Kind::kVm), name, directory) &&
          !monitor::wait_until_dead(directory, Deadline::after(kUndoTime));
 }
 

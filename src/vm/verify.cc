@@ -1,6 +1,7 @@
 #include "vm/verify.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "store/verify.h"
 #include "vm/snapshot.h"
 
@@ -11,10 +12,7 @@ using store::Kind;
 
 // A snapshot that is removed while it is read looks damaged.
 void require_still_there(const Context& context, const std::string& id, int directory) {
-  struct stat opened {};
-  if (::fstat(directory, &opened) != 0) fail_errno("look at snapshot {}", id);
-  const auto named = stat_if_exists(context.home.folder(Kind::kSnapshot), id);
-  if (!named || named->st_ino != opened.st_ino)
+  if (!is_still_named(context.home.folder(Kind::kSnapshot), id, directory))
     fail(Code::kNotFound, "snapshot {} was removed meanwhile", id);
 }
 
