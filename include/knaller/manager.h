@@ -97,6 +97,7 @@ struct RollbackOptions {
   bool safety = true;    // keep a snapshot of its present state, labelled safety=rollback
   bool force = false;    // pass over checks that are judgement, and take the snapshot of another VM
   bool verify = false;   // as in RestoreOptions
+  CaptureWay capture = CaptureWay::kAuto;                         // as in SnapshotOptions
   std::chrono::milliseconds max_pause = std::chrono::seconds(5);  // as in SnapshotOptions
   WaitOptions wait;
   std::stop_token stop;

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "base/json.h"
+#include "cli/capture.h"
 #include "cli/commands.h"
 #include "cli/creation.h"
 #include "cli/view.h"
@@ -16,7 +17,7 @@ int cmd_rollback(Context& context) {
                           .verify = args.has("verify"),
                           .wait = wait_options(context),
                           .stop = context.stop()};
-  if (const auto longest = context.settings().duration("max_pause")) options.max_pause = *longest;
+  read_capture_settings(context, options.max_pause, options.capture);
   check_vm_name(options.name);
   suggest_vm(context, options.name, [&] { context.manager().inspect(options.name); });
   if (!options.snapshot.empty())

@@ -4,19 +4,13 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "cli/capture.h"
 #include "cli/commands.h"
 #include "cli/labels.h"
 #include "cli/view.h"
 
 namespace knaller::cli {
 namespace {
-
-CaptureWay capture_way(const Setting& setting) {
-  for (const CaptureWay way : {CaptureWay::kAuto, CaptureWay::kOutside, CaptureWay::kEngine})
-    if (setting.text == to_string(way)) return way;
-  fail(Code::kInvalidArgument, "{}: '{}' is none of auto, outside and engine", setting.origin,
-       printable(setting.text));
-}
 
 // Its output goes where knaller's own messages go: standard output is for the snapshot's id.
 void run_while_paused(const std::vector<std::string>& command, const PausedVm& vm, std::stop_token stop) {
@@ -63,8 +57,7 @@ SnapshotOptions snapshot_options(Context& context) {
   for (const std::string& text : args.all("label"))
     options.labels.insert_or_assign(label_of(text).first, label_of(text).second);
   options.durable = !args.has("no-sync");
-  if (const auto longest = context.settings().duration("max_pause")) options.max_pause = *longest;
-  if (const auto way = context.settings().get("capture")) options.capture = capture_way(*way);
+  read_capture_settings(context, options.max_pause, options.capture);
   options.disk = !args.has("no-disk");
   options.wait = !args.has("no-wait");
   options.stop = context.stop();

@@ -86,7 +86,7 @@ const std::vector<VariableRow>& environment_rows() {
       {"KNALLER_WAIT_TIMEOUT", "as --wait-timeout"},
       {"KNALLER_STOP_TIMEOUT", "as --timeout of stop and restart"},
       {"KNALLER_MAX_PAUSE", "as --max-pause of snapshot create and rollback"},
-      {"KNALLER_CAPTURE", "as --capture of snapshot create"},
+      {"KNALLER_CAPTURE", "as --capture of snapshot create and rollback"},
       {"KNALLER_LIBEXEC", "where knaller-monitor and knaller-qemu lie"},
       {"KNALLER_ALLOW_NETWORK_HOME", "1: as --allow-network-home"},
       {"NO_COLOR", "not empty: no colours and no escape sequences"},

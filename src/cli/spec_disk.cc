@@ -64,6 +64,7 @@ Command rollback_command() {
                 {.name = "max-pause",
                  .value = "TIME",
                  .help = "The longest that the VM may stand still for the safety snapshot (default: 5s)"},
+                capture_flag(),
                 {.name = "no-wait", .help = "Return as soon as the guest runs, not when it is ready"},
                 {.name = "wait-timeout",
                  .value = "TIME",

@@ -2,6 +2,16 @@
 #include "cli/spec.h"
 
 namespace knaller::cli {
+
+Flag capture_flag() {
+  return {
+      .name = "capture",
+      .value = "WAY",
+      .help = "How the memory is taken: read from 'outside', written by the 'engine', or 'auto' (default)",
+      .names = Names::kWords,
+      .words = "auto outside engine"};
+}
+
 namespace {
 
 std::vector<Flag> snapshot_create_flags() {
@@ -16,11 +26,7 @@ std::vector<Flag> snapshot_create_flags() {
       {.name = "max-pause",
        .value = "TIME",
        .help = "The longest that the VM may stand still (default: 5s); past it the snapshot fails"},
-      {.name = "capture",
-       .value = "WAY",
-       .help = "How the memory is taken: read from 'outside', written by the 'engine', or 'auto' (default)",
-       .names = Names::kWords,
-       .words = "auto outside engine"},
+      capture_flag(),
       {.name = "no-disk", .help = "Leave out the VM's own disk, which is kept elsewhere"},
       {.name = "no-wait", .help = "Fail at once when another command works on the VM"},
       {.name = "while-paused",

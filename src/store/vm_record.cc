@@ -23,6 +23,7 @@ std::string to_json_text(const VmRecord& r) {
       {"bound", ports_to_json(r.bound)},
       {"ssh_port", r.ssh_port},
       {"from_snapshot", r.from_snapshot},
+      {"booted_since", r.booted_since},
       {"renewed", r.renewed},
       {"renew_reason", r.renew_reason},
       {"boot_id", r.boot_id},
@@ -53,6 +54,7 @@ VmRecord parse_vm_record(std::string_view text, const std::string& expected_name
   r.bound = ports_from_json(reader.array("bound"), what);
   r.ssh_port = static_cast<uint16_t>(reader.integer_or("ssh_port", 0, 0, 65535));
   r.from_snapshot = reader.string_or("from_snapshot", "");
+  r.booted_since = reader.boolean_or("booted_since", false);
   r.renewed = reader.boolean_or("renewed", true);
   r.renew_reason = reader.string_or("renew_reason", "");
   r.boot_id = reader.string_or("boot_id", "");

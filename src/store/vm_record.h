@@ -21,10 +21,14 @@ struct VmRecord : Machine {
 
   // Where it came from, and its last start
   std::string from_snapshot;
+  bool booted_since = false;  // of from_snapshot it has the disk only
   bool renewed = true;
   std::string renew_reason;
   std::string boot_id;  // of the host
   SystemTime started_at{};
+
+  // It runs on the memory that from_snapshot has.
+  bool has_parent_memory() const { return !from_snapshot.empty() && !booted_since; }
 };
 
 std::string to_json_text(const VmRecord& record);

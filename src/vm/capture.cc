@@ -57,7 +57,7 @@ void remove_engine_files(int jail) {
 }
 
 Capture::Capture(CaptureSource source, int target) : source_(source), target_(target) {
-  if (!source_.record.from_snapshot.empty()) parent_in_jail_ = open_of_engine(source_.jail, kParentMemory);
+  if (source_.record.has_parent_memory()) parent_in_jail_ = open_of_engine(source_.jail, kParentMemory);
 }
 
 void Capture::remove_engine_files() const {

@@ -153,7 +153,7 @@ class ScratchVm {
  private:
   void await_writes(pid_t engine) const {
     UniqueFd parent;
-    if (!record_.from_snapshot.empty())
+    if (record_.has_parent_memory())
       parent = open_at(directory_.get(), std::string("jail/") + kParentMemory, O_RDONLY | O_NOFOLLOW);
     const Deadline limit = deadline_.sooner(kGuestTime);
     const auto memory =
@@ -235,7 +235,7 @@ CaptureCheck try_engine(const Context& context, const store::VmRecord& like, con
 }
 
 const std::string& why_not(const CaptureCheck& check, const store::VmRecord& record) {
-  return record.from_snapshot.empty() ? check.why_not_booted : check.why_not_restored;
+  return record.has_parent_memory() ? check.why_not_restored : check.why_not_booted;
 }
 
 }  // namespace

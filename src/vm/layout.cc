@@ -31,12 +31,14 @@ std::vector<Part> shared_parts_of(const store::VmRecord& record) {
   return parts;
 }
 
+std::vector<Part> parent_parts() {
+  return {{kMemory, kParentMemory}, {kState, kParentState}};
+}
+
 std::vector<Part> parts_of(const store::VmRecord& record) {
   std::vector<Part> parts = shared_parts_of(record);
-  if (!record.from_snapshot.empty()) {
-    parts.push_back({kMemory, kParentMemory});
-    parts.push_back({kState, kParentState});
-  }
+  if (record.has_parent_memory())
+    for (const Part& part : parent_parts()) parts.push_back(part);
   return parts;
 }
 
@@ -56,6 +58,15 @@ void add_part(int directory, int from_dir, const std::string& from, const std::s
               const Deadline& deadline) {
   const UniqueFd parts = open_inside(directory, "parts");
   link_or_copy(from_dir, from, parts.get(), part, deadline);
+}
+
+void remove_parts(int directory, const std::vector<Part>& parts) {
+  const UniqueFd from = open_inside(directory, "parts");
+  const UniqueFd jail = open_inside(directory, "jail");
+  for (const Part& part : parts) {
+    remove_tree(from.get(), part.name);
+    remove_tree(jail.get(), part.jail_name);
+  }
 }
 
 void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline& deadline) {

@@ -39,9 +39,11 @@ struct Part {
   std::string name;
   std::string jail_name;
 };
-// Those that a VM of this record has; `restored`: with the memory and state that it came from.
+// Those that a VM of this record has.
 std::vector<Part> parts_of(const store::VmRecord& record);
-// Those that its snapshots share with it: all but the memory and state that it came from.
+// The memory and devices that a clone came from, which it needs until it is booted.
+std::vector<Part> parent_parts();
+// Those that its snapshots share with it: all but these.
 std::vector<Part> shared_parts_of(const store::VmRecord& record);
 std::vector<std::string> jail_names(const std::vector<Part>& parts);
 
@@ -50,6 +52,7 @@ void make_vm_directories(int directory);
 // Brings one immutable file from `from` in `from_dir` into parts/.
 void add_part(int directory, int from_dir, const std::string& from, const std::string& part,
               const Deadline& deadline);
+void remove_parts(int directory, const std::vector<Part>& parts);
 // Links every part into the jail anew, whatever an earlier engine left there under its name, and removes old
 // sockets.
 void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline& deadline);

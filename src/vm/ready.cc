@@ -82,7 +82,7 @@ std::string console_hint(const Watch& watch) {
 // Images of ours say on the console when their SSH server listens; knocking before that only costs the guest
 // time.
 bool announces_itself(const store::VmRecord& record) {
-  return record.guest_protocol > 0 && record.from_snapshot.empty();
+  return record.guest_protocol > 0 && !record.has_parent_memory();
 }
 
 void wait_for_ready_line(Watch& watch, const Deadline& deadline) {

@@ -122,6 +122,7 @@ class Rolling {
     SnapshotOptions options{.vm = vm_.name,
                             .labels = {{kSafetyLabel, "rollback"}},
                             .durable = options_.safety,
+                            .capture = options_.capture,
                             .max_pause = options_.max_pause};
     options.stop = options_.stop;
     safety_ = take_snapshot(context_, options, directory_.get());

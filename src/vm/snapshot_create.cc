@@ -209,7 +209,7 @@ class Creation {
     write_file_atomically(staged_.directory(), "manifest", store::to_text(manifest), durability());
     if (options_.durable)
       for (const std::string& name : files_) fsync_fd(open_file(name).get(), name);
-    if (known.empty() && vm_.from_snapshot.empty())
+    if (known.empty() && !vm_.has_parent_memory())
       keep_part_digests(directory_, staged_.directory(), deadline_);
     if (options_.name.empty()) return staged_.publish(durability());
     LockFile names = lock_snapshot_names(context_, "snapshot create", deadline_);

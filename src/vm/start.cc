@@ -192,6 +192,14 @@ void note_engine(const Context& context, store::VmRecord& record, const StartOpt
   record.state_version = facts.state_version;
 }
 
+// It boots, so it never needs the memory and devices again that it came from.
+void give_up_parent_memory(int directory, store::VmRecord& record) {
+  record.booted_since = true;
+  // On the disk first: without the files, it must not be said to have them.
+  store::write_vm_record(directory, record);
+  remove_parts(directory, parent_parts());
+}
+
 // With the host ports of the last start where they were leased, unless somebody else has one by now.
 Tie start_again(const Context& context, const std::string& name, int directory, store::VmRecord& record,
                 const StartOptions& options) {
@@ -223,6 +231,7 @@ Started start_existing(const Context& context, const std::string& name, const St
                                     "start the snapshot again, under another name");
                       require_free(context, record.ports);
                       note_engine(context, record, options);
+                      if (!record.from_snapshot.empty()) give_up_parent_memory(directory.get(), record);
                       refresh_jail(directory.get(), parts_of(record), Deadline::never(options.stop));
                       Started started;
                       started.tie = start_again(context, name, directory.get(), record, options);

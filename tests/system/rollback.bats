@@ -170,6 +170,15 @@ settled() {
   only_web_is_there
 }
 
+@test "the memory of the safety snapshot is taken as --capture says" {
+  for way in engine outside; do
+    k_exits 0 rollback web "$id" --capture "$way"
+    [[ $(knaller snapshot inspect "$output" | jq -r .capture) == "$way" ]]
+  done
+  k_exits 2 rollback web "$id" --capture magic
+  is web running
+}
+
 @test "a safety snapshot that takes too long fails the rollback, and --max-pause allows it more" {
   k_exits 0 rm -f web
   slow=$(engine_with '{"rules": [{"path": "/snapshot/create", "nth": 2, "delay_ms": 800}, {"path": "/snapshot/create", "nth": 2, "delay_ms": 800}]}')

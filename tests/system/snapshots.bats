@@ -306,7 +306,10 @@ creator_is_killed() {
   k_exits 0 start -d web --mem 128
   k_exits 0 snapshot create web
   k_exits 0 start -d clone --from-snapshot "$output"
+  [ -e "$KNALLER_HOME/vms/clone/parts/memory" ]
   k_exits 0 restart clone
+  [[ -z $(find "$KNALLER_HOME/vms/clone" -name '*memory' -o -name '*state') ]]
+  k_exits 0 store check
   k_exits 0 snapshot create clone --capture outside
   outside=$output
   k_exits 0 pause clone
