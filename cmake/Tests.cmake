@@ -11,13 +11,16 @@ file(CHMOD ${KNALLER_REPORTS} PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE G
 set(KNALLER_TEST_PREFIX "")
 if(KNALLER_SANITIZE)
   set(KNALLER_TEST_PREFIX asan.)
+  # Built while other tests run: those with guests leave processors idle. At the lowest priority, so that none waits for it.
+  add_test(NAME asan.build COMMAND nice -n 19 ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --parallel 2)
+  set_tests_properties(asan.build PROPERTIES LABELS build TIMEOUT 3600 FIXTURES_SETUP sanitized)
 endif()
 
-# knaller_test(LABEL NAME COMMAND word ... [SERIAL] [SANITIZED] [TIMEOUT seconds]): a test that is any command. It skips with
-# exit code 77 and a line "skip: REASON". SERIAL: nothing else runs beside it (guests under emulation take both cores).
+# knaller_test(LABEL NAME COMMAND word ... [GUESTS] [SANITIZED] [TIMEOUT seconds]): a test that is any command. It skips with
+# exit code 77 and a line "skip: REASON". GUESTS: it counts as two (guests under emulation take a processor each).
 # SANITIZED: runs with sanitizers too, as unit, fakes and system always do.
 function(knaller_test label name)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "SERIAL;SANITIZED" "TIMEOUT" "COMMAND")
+  cmake_parse_arguments(PARSE_ARGV 2 arg "GUESTS;SANITIZED" "TIMEOUT" "COMMAND")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
@@ -30,8 +33,11 @@ function(knaller_test label name)
   set_tests_properties(${full_name} PROPERTIES LABELS "${labels}" TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77
     ENVIRONMENT "GTEST_OUTPUT=xml:${KNALLER_REPORTS}/${full_name}.xml;KNALLER_SOURCE=${CMAKE_SOURCE_DIR};KNALLER_BUILD=${CMAKE_BINARY_DIR};KNALLER_BIN=${CMAKE_BINARY_DIR}/bin"
     ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${CMAKE_BINARY_DIR}/bin")
-  if(arg_SERIAL)
-    set_tests_properties(${full_name} PROPERTIES RUN_SERIAL TRUE)
+  if(arg_GUESTS)
+    set_tests_properties(${full_name} PROPERTIES PROCESSORS 2)
+  endif()
+  if(KNALLER_SANITIZE)
+    set_tests_properties(${full_name} PROPERTIES FIXTURES_REQUIRED sanitized)
   endif()
 endfunction()
 
@@ -46,12 +52,12 @@ endfunction()
 # knaller_gtest(LABEL NAME SOURCE ... [LIBRARIES library ...] [AS root|user ...] and what knaller_test takes): a GoogleTest
 # program, run as whoever runs ctest or, with AS, once as root and/or once as an ordinary user, both with usable devices.
 function(knaller_gtest label name)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "SERIAL;SANITIZED" "TIMEOUT" "LIBRARIES;AS")
+  cmake_parse_arguments(PARSE_ARGV 2 arg "GUESTS;SANITIZED" "TIMEOUT" "LIBRARIES;AS")
   set(program ${label}_${name}_test)
   knaller_test_program(${program} ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(${program} PRIVATE ${arg_LIBRARIES})
   set(more "")
-  foreach(flag SERIAL SANITIZED)
+  foreach(flag GUESTS SANITIZED)
     if(arg_${flag})
       list(APPEND more ${flag})
     endif()
@@ -72,10 +78,10 @@ endfunction()
 
 # knaller_bats(LABEL FILE ... and what knaller_test takes): each bats file is one test, run as an ordinary user.
 function(knaller_bats label)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "SERIAL;SANITIZED" "TIMEOUT" "")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "GUESTS;SANITIZED" "TIMEOUT" "")
   set(more "")
-  if(arg_SERIAL)
-    list(APPEND more SERIAL)
+  if(arg_GUESTS)
+    list(APPEND more GUESTS)
   endif()
   if(arg_SANITIZED)
     list(APPEND more SANITIZED)
