@@ -9,7 +9,6 @@
 
 #include "base/deadline.h"
 #include "base/error.h"
-#include "base/fd.h"
 #include "figures.h"
 
 namespace knaller::bench {
@@ -69,9 +68,9 @@ double GoProgram::start(const std::string& name, const std::vector<std::string>&
   spawned.stdout_fd = output.write_end.get();
   spawned.stderr_fd = output.write_end.get();
   return time_of([&] {
-    vms_[name] = spawn(spawned);
+    Running& running = vms_[name] = {.process = spawn(spawned), .output = std::move(output.read_end)};
     output.write_end.reset();
-    wait_for_start(output.read_end.get(), name);
+    wait_for_start(running.output.get(), name);
   });
 }
 

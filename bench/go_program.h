@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/process.h"
 
 namespace knaller::bench {
@@ -34,7 +35,11 @@ class GoProgram {
 
   std::string folder_;
   std::string engine_;
-  std::map<std::string, Child> vms_;
+  struct Running {
+    Child process;
+    UniqueFd output;  // kept: it would end at its next word to nobody
+  };
+  std::map<std::string, Running> vms_;
 };
 
 }  // namespace knaller::bench
