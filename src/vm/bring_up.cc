@@ -3,6 +3,8 @@
 #include <fcntl.h>
 
 #include <future>
+#include <memory>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -77,12 +79,18 @@ void note_ports(store::VmRecord& record, const std::optional<net::Plan>& plan) {
 // Makes the small files of a new VM durable beside everything else that a start does, and not in its way.
 // get() throws when that failed.
 std::future<void> sync_small_files(int directory) {
-  std::vector<UniqueFd> files;
+  const auto files = std::make_shared<std::vector<UniqueFd>>();
   for (const char* name : {kSshKey, kKnownHosts})
-    if (stat_if_exists(directory, name)) files.push_back(open_at(directory, name, O_RDONLY | O_NOFOLLOW));
-  return std::async(std::launch::async, [files = std::move(files)] {
-    for (const UniqueFd& file : files) fsync_fd(file.get(), "a file of the VM");
-  });
+    if (stat_if_exists(directory, name)) files->push_back(open_at(directory, name, O_RDONLY | O_NOFOLLOW));
+  const auto sync = [files] {
+    for (const UniqueFd& file : *files) fsync_fd(file.get(), "a file of the VM");
+  };
+  try {
+    return std::async(std::launch::async, sync);
+  } catch (const std::system_error&) {
+    // No thread is to be had: get() does it.
+    return std::async(std::launch::deferred, sync);
+  }
 }
 
 // Under its name, and not on its way to be undone.

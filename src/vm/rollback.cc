@@ -142,10 +142,11 @@ class Rolling {
   RollbackResult change_places(const SnapshotId& id, PreparedClone& target) {
     try {
       bring_up_prepared(target);
-    } catch (Error& error) {
+    } catch (const std::exception& exception) {
+      Error error = error_from(exception);
       error.in(fmt::format("put it back to {}", id.str()));
       if (safety_) go_back(error);
-      throw;
+      throw error;
     }
     RollbackResult result{.snapshot = id.str()};
     if (safety_ && options_.safety) result.safety_snapshot = safety_->str();
@@ -178,7 +179,7 @@ class Rolling {
       bring_up(context_, before.plan, before.vm, {.wait = {.ready = false}});
       if (paused_) pause_vm(context_, vm_.name, {});
       drop_safety();
-    } catch (const Error& way_back) {
+    } catch (const std::exception& way_back) {
       error.in(fmt::format("THE VM COULD NOT BE BROUGHT BACK ({})", way_back.what()))
           .with_hint(
               fmt::format("it is stopped; all that it was is in {0}: knaller rollback {1} {0} --no-safety",
@@ -192,7 +193,7 @@ class Rolling {
   void drop_safety() {
     try {
       remove_snapshot(context_, safety_->str(), {});
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       context_.note(
           fmt::format("{} was only the way back and could not be removed: {}", safety_->str(), error.what()));
     }
