@@ -191,8 +191,7 @@ Manifest make_manifest(int directory, const std::vector<std::string>& names, con
   for (size_t at = 0; at < tasks.size(); ++at)
     if (!digests[at].empty())
       manifest.files[tasks[at].file].chunks.push_back({tasks[at].offset, std::move(digests[at])});
-  for (ManifestFile& file : manifest.files)
-    std::ranges::sort(file.chunks, {}, &ManifestChunk::offset);
+  for (ManifestFile& file : manifest.files) std::ranges::sort(file.chunks, {}, &ManifestChunk::offset);
   return manifest;
 }
 

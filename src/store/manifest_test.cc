@@ -81,7 +81,8 @@ TEST_F(ManifestTest, OfAKnownFileOnlyWhatMayHaveChangedIsRead) {
   write_at("memory", 4 * kChunkBytes, std::string(6, '\0'));
   Manifest now = make_manifest(directory(), {"memory"}, never_);
   write_at("memory", 5 * kChunkBytes, "rotten");
-  known.changed = {{3 * kChunkBytes - 4096, 3 * kChunkBytes + 4096}, {4 * kChunkBytes, 4 * kChunkBytes + 4096}};
+  known.changed = {{3 * kChunkBytes - 4096, 3 * kChunkBytes + 4096},
+                   {4 * kChunkBytes, 4 * kChunkBytes + 4096}};
   EXPECT_EQ(to_text(make_manifest(directory(), {"memory"}, never_, {}, {known})), to_text(now));
   EXPECT_EQ(verify(now.files[0]), Code::kCorrupt);
 }
