@@ -194,9 +194,11 @@ void note_engine(const Context& context, store::VmRecord& record, const StartOpt
 
 // It boots, so it never needs the memory and devices again that it came from.
 void give_up_parent_memory(int directory, store::VmRecord& record) {
-  record.booted_since = true;
-  // On the disk first: without the files, it must not be said to have them.
-  store::write_vm_record(directory, record);
+  if (record.has_parent_memory()) {
+    record.booted_since = true;
+    // On the disk first: without the files, it must not be said to have them.
+    store::write_vm_record(directory, record);
+  }
   remove_parts(directory, parent_parts());
 }
 
