@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <memory>
 
 #include "base/error.h"
@@ -73,15 +74,9 @@ const KnownFile* find_known(const std::vector<KnownFile>& known, const ManifestF
   return found == known.end() ? nullptr : &*found;
 }
 
-// Gives `file` the chunks that are as they were, and leaves in `unknown` only those that may not be.
-void take_over(const KnownFile& before, ManifestFile& file, std::vector<uint64_t>& unknown) {
-  const auto may_differ = [&](uint64_t offset) {
-    const auto next = std::ranges::upper_bound(before.changed, offset, {}, &Extent::end);
-    return next != before.changed.end() && next->begin < offset + kChunkBytes;
-  };
-  for (const ManifestChunk& chunk : before.file.chunks)
-    if (!may_differ(chunk.offset)) file.chunks.push_back(chunk);
-  std::erase_if(unknown, [&](uint64_t offset) { return !may_differ(offset); });
+bool may_differ(const KnownFile& before, uint64_t chunk) {
+  const auto next = std::ranges::upper_bound(before.changed, chunk, {}, &Extent::end);
+  return next != before.changed.end() && next->begin < chunk + kChunkBytes;
 }
 
 // The chunks of each file that must be looked at, and where the first one lies that is not as stored.
@@ -178,10 +173,15 @@ Manifest make_manifest(int directory, const std::vector<std::string>& names, con
   for (const std::string& name : names) {
     const UniqueFd& fd = open_files.emplace_back(open_untrusted(directory, name));
     ManifestFile& file = manifest.files.emplace_back(ManifestFile{name, file_size(fd.get()), {}});
-    std::vector<uint64_t> unknown = chunks_with_data(fd.get(), file.size);
-    if (const KnownFile* before = find_known(known, file)) take_over(*before, file, unknown);
-    for (const uint64_t offset : unknown)
-      tasks.push_back(chunk_task(fd.get(), file, open_files.size() - 1, offset));
+    const KnownFile* const before = find_known(known, file);
+    if (before != nullptr) {
+      std::ranges::copy_if(before->file.chunks, std::back_inserter(file.chunks),
+                           [&](const ManifestChunk& chunk) { return !may_differ(*before, chunk.offset); });
+      if (before->changed.empty()) continue;
+    }
+    for (const uint64_t offset : chunks_with_data(fd.get(), file.size))
+      if (before == nullptr || may_differ(*before, offset))
+        tasks.push_back(chunk_task(fd.get(), file, open_files.size() - 1, offset));
   }
   std::vector<std::string> digests(tasks.size());
   digest_chunks(tasks,
