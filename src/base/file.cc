@@ -53,6 +53,13 @@ void write_and_sync(int fd, const std::string& path, std::string_view content, D
   if (durability == Durability::kFsync) fsync_fd(fd, path);
 }
 
+bool is_temporary(std::string_view name) {
+  if (!name.starts_with('.') || name.size() < kTemporaryDigits + 3) return false;
+  const std::string_view digits = name.substr(name.size() - kTemporaryDigits);
+  return name[name.size() - kTemporaryDigits - 1] == '.' &&
+         digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 }  // namespace
 
 UniqueFd open_at(int dir, const std::string& path, int flags, mode_t mode) {
@@ -143,11 +150,10 @@ void write_file_atomically(int dir, const std::string& path, std::string_view co
   if (durability == Durability::kFsync) fsync_fd(folder.get(), folder_path);
 }
 
-bool is_unfinished_write(std::string_view name) {
-  if (!name.starts_with('.') || name.size() < kTemporaryDigits + 3) return false;
-  const std::string_view digits = name.substr(name.size() - kTemporaryDigits);
-  return name[name.size() - kTemporaryDigits - 1] == '.' &&
-         digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+std::vector<std::string> unfinished_writes(int dir) {
+  std::vector<std::string> names = list_directory(dir);
+  std::erase_if(names, [](const std::string& name) { return !is_temporary(name); });
+  return names;
 }
 
 void fsync_fd(int fd, std::string_view what) {

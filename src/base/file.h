@@ -38,8 +38,8 @@ std::optional<std::string> read_file_if_exists(int dir, const std::string& path,
 // unless given.
 void write_file_atomically(int dir, const std::string& path, std::string_view content,
                            Durability durability = Durability::kFsync, mode_t mode = 0600);
-// A temporary name that it leaves when it is killed.
-bool is_unfinished_write(std::string_view name);
+// The temporary names in a folder that it left when it was killed, or is writing to now.
+std::vector<std::string> unfinished_writes(int dir);
 void fsync_fd(int fd, std::string_view what);
 
 // mkdir -p, each new level with `mode`.
@@ -75,6 +75,7 @@ struct Extent {
 Extent next_data(int fd, uint64_t from, uint64_t size);
 // The data of the file inside `within`, in pieces of at most `most` bytes.
 std::vector<Extent> data_pieces(int fd, const Extent& within, uint64_t most);
+void punch_hole(int fd, const Extent& extent);
 
 struct CopyResult {
   uint64_t apparent_bytes = 0;

@@ -54,6 +54,12 @@ std::vector<Extent> data_pieces(int fd, const Extent& within, uint64_t most) {
   return pieces;
 }
 
+void punch_hole(int fd, const Extent& extent) {
+  if (::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(extent.begin),
+                  static_cast<off_t>(extent.size())) != 0)
+    fail_errno("make a hole in a file");
+}
+
 void read_at(int fd, char* buffer, size_t size, uint64_t offset) {
   while (size > 0) {
     const ssize_t got = ::pread(fd, buffer, size, static_cast<off_t>(offset));

@@ -39,12 +39,6 @@ timespec file_time() {
   return now;
 }
 
-void punch(int target, const Extent& extent) {
-  if (::fallocate(target, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(extent.begin),
-                  static_cast<off_t>(extent.size())) != 0)
-    fail_errno("make a hole in the copy of a disk");
-}
-
 // Brings the blocks of `now` that differ from `before` into the target.
 uint64_t write_differences(int target, const char* now, const char* before, const Extent& piece) {
   uint64_t changed = 0;
@@ -53,7 +47,7 @@ uint64_t write_differences(int target, const char* now, const char* before, cons
     if (std::memcmp(now + at, before + at, size) == 0) continue;
     changed += size;
     if (is_zero(now + at, size))
-      punch(target, {piece.begin + at, piece.begin + at + size});
+      punch_hole(target, {piece.begin + at, piece.begin + at + size});
     else
       write_at(target, now + at, size, piece.begin + at);
   }
@@ -100,7 +94,7 @@ void InstantCopy::complete(const Deadline& deadline) {
 void InstantCopy::punch_new_holes() {
   uint64_t at = 0;
   const auto empty = [&](uint64_t end) {
-    for (const Extent& data : data_pieces(target_, {at, end}, end)) punch(target_, data);
+    for (const Extent& data : data_pieces(target_, {at, end}, end)) punch_hole(target_, data);
   };
   for (const Extent& data : data_pieces(disk_, {0, size_}, size_)) {
     if (data.begin > at) empty(data.begin);

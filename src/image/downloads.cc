@@ -25,12 +25,6 @@ void fsync_files(int folder) {
 
 constexpr char kLock[] = "lock";
 
-std::vector<std::string> unfinished_writes(int folder) {
-  std::vector<std::string> names = list_directory(folder);
-  std::erase_if(names, [](const std::string& name) { return !is_unfinished_write(name); });
-  return names;
-}
-
 }  // namespace
 
 void sweep_downloads(const std::string& cache_folder) {

@@ -24,12 +24,11 @@ char* piece_buffer() {
   return buffer.data();
 }
 
-std::vector<Extent> cut(const std::vector<Range>& ranges) {
+std::vector<Extent> cut(const std::vector<Extent>& extents) {
   std::vector<Extent> pieces;
-  for (const Range& range : ranges) {
-    const uint64_t end = range.offset + range.size;
-    for (uint64_t at = range.offset; at < end; at += kPiece)
-      pieces.push_back({at, std::min(at + kPiece, end)});
+  for (const Extent& extent : extents) {
+    for (uint64_t at = extent.begin; at < extent.end; at += kPiece)
+      pieces.push_back({at, std::min(at + kPiece, extent.end)});
   }
   return pieces;
 }
@@ -57,7 +56,7 @@ void copy_pieces(int from, int to, const std::vector<Extent>& pieces, const Dead
   });
 }
 
-std::vector<Extent> data_outside(int file, uint64_t size, const std::vector<Range>& done, uint64_t most) {
+std::vector<Extent> data_outside(int file, uint64_t size, const std::vector<Extent>& done, uint64_t most) {
   std::vector<Extent> pieces;
   uint64_t at = 0;
   const auto add = [&](uint64_t end) {
@@ -65,9 +64,9 @@ std::vector<Extent> data_outside(int file, uint64_t size, const std::vector<Rang
     const auto more = data_pieces(file, {at, end}, most);
     pieces.insert(pieces.end(), more.begin(), more.end());
   };
-  for (const Range& range : done) {
-    add(range.offset);
-    at = range.offset + range.size;
+  for (const Extent& extent : done) {
+    add(extent.begin);
+    at = extent.end;
   }
   add(size);
   return pieces;
@@ -78,11 +77,11 @@ std::vector<Extent> data_outside(int file, uint64_t size, const std::vector<Rang
 uint64_t GuestMemory::changed_bytes(const Deadline& deadline) const {
   if (backing_ == Backing::kShared) return allocated_bytes(shared_.get());
   uint64_t bytes = 0;
-  for (const Range& range : changed_ranges(deadline)) bytes += range.size;
+  for (const Extent& extent : changed_extents(deadline)) bytes += extent.size();
   return bytes;
 }
 
-std::vector<Range> GuestMemory::copy_changed(int to, const Deadline& deadline) const {
+std::vector<Extent> GuestMemory::copy_changed(int to, const Deadline& deadline) const {
   if (::ftruncate(to, static_cast<off_t>(size_)) != 0)
     fail_errno("make a memory file of {}", format_bytes(size_));
   if (backing_ == Backing::kShared) {
@@ -90,12 +89,12 @@ std::vector<Range> GuestMemory::copy_changed(int to, const Deadline& deadline) c
     return {{0, size_}};
   }
   // Before anything is read: reading makes pages present.
-  const std::vector<Range> changed = changed_ranges(deadline);
+  const std::vector<Extent> changed = changed_extents(deadline);
   const std::vector<Extent> pieces = cut(changed);
   for_each_in_parallel(pieces.size(), [&](size_t at) {
     deadline.check("a copy of guest memory");
     const Extent& piece = pieces[at];
-    read({piece.begin, piece.size()}, piece_buffer());
+    read(piece, piece_buffer());
     write_nonzero(to, piece_buffer(), piece.size(), piece.begin);
   });
   // The pid may have become another process's; this directory is this process's alone, and empty once it has
@@ -105,7 +104,7 @@ std::vector<Range> GuestMemory::copy_changed(int to, const Deadline& deadline) c
   return changed;
 }
 
-void fill_unchanged(int parent, int to, uint64_t size, const std::vector<Range>& done,
+void fill_unchanged(int parent, int to, uint64_t size, const std::vector<Extent>& done,
                     const Deadline& deadline) {
   std::vector<Extent> whole = data_outside(parent, size, done, size);
   // The first one tells whether the file system can.

@@ -119,11 +119,11 @@ UniqueFd open_memfd(pid_t pid, uint64_t inode) {
   return {};
 }
 
-void append(std::vector<Range>& ranges, uint64_t offset, uint64_t size) {
-  if (!ranges.empty() && ranges.back().offset + ranges.back().size == offset) {
-    ranges.back().size += size;
+void append(std::vector<Extent>& extents, const Extent& next) {
+  if (!extents.empty() && extents.back().end == next.begin) {
+    extents.back().end = next.end;
   } else {
-    ranges.push_back({offset, size});
+    extents.push_back(next);
   }
 }
 
@@ -202,7 +202,7 @@ bool GuestMemory::take_anonymous(const std::vector<Mapping>& mappings) {
     if (length < size_ || length - size_ > kMostMergedBehind) continue;
     if (!holds_acpi_root(content_.get(), mapping.start + high)) continue;
     stretches_ = {{mapping.start + high, {0, size_ - high}}};
-    if (high > 0) stretches_.push_back({mapping.start, {size_ - high, high}});
+    if (high > 0) stretches_.push_back({mapping.start, {size_ - high, size_}});
     return true;
   }
   return false;
@@ -214,29 +214,27 @@ bool GuestMemory::take_whole(const std::vector<Mapping>& mappings,
   stretches_.clear();
   for (const Mapping& mapping : mappings) {
     if (belongs(mapping))
-      stretches_.push_back({mapping.start, {mapping.offset, mapping.end - mapping.start}});
+      stretches_.push_back({mapping.start, {mapping.offset, mapping.offset + (mapping.end - mapping.start)}});
   }
-  std::ranges::sort(stretches_, {}, [](const Stretch& stretch) { return stretch.range.offset; });
+  std::ranges::sort(stretches_, {}, [](const Stretch& stretch) { return stretch.extent.begin; });
   uint64_t next = 0;
   for (const Stretch& stretch : stretches_) {
-    if (stretch.range.offset != next) return false;
-    next += stretch.range.size;
+    if (stretch.extent.begin != next) return false;
+    next = stretch.extent.end;
   }
   return next == size_;
 }
 
-void GuestMemory::read(const Range& range, char* buffer) const {
-  uint64_t done = 0;
+void GuestMemory::read(const Extent& extent, char* buffer) const {
+  uint64_t at = extent.begin;
   for (const Stretch& stretch : stretches_) {
-    const uint64_t at = range.offset + done;
-    if (at < stretch.range.offset || at - stretch.range.offset >= stretch.range.size) continue;
-    const uint64_t inside = at - stretch.range.offset;
-    const uint64_t size = std::min(range.size - done, stretch.range.size - inside);
-    read_process(stretch.address + inside, buffer + done, size);
-    done += size;
-    if (done == range.size) return;
+    if (at < stretch.extent.begin || at >= stretch.extent.end) continue;
+    const uint64_t end = std::min(extent.end, stretch.extent.end);
+    read_process(stretch.address + (at - stretch.extent.begin), buffer + (at - extent.begin), end - at);
+    at = end;
+    if (at == extent.end) return;
   }
-  fail(Code::kInternal, "offset {} is outside of the guest's memory", range.offset + done);
+  fail(Code::kInternal, "offset {} is outside of the guest's memory", at);
 }
 
 // process_vm_readv() is nearly twice as fast as reading /proc/PID/mem.
@@ -251,18 +249,18 @@ void GuestMemory::read_process(uint64_t address, void* buffer, size_t size) cons
   }
 }
 
-std::vector<Range> GuestMemory::changed_ranges(const Deadline& deadline) const {
+std::vector<Extent> GuestMemory::changed_extents(const Deadline& deadline) const {
   constexpr uint64_t kPresent = 1ULL << 63;
   constexpr uint64_t kSwapped = 1ULL << 62;
   constexpr uint64_t kOfFile = 1ULL << 61;
   constexpr size_t kBatch = 32 << 10;
   const UniqueFd pagemap = open_at(process_.get(), "pagemap", O_RDONLY);
-  std::vector<Range> ranges;
+  std::vector<Extent> changed;
   std::vector<uint64_t> entries(kBatch);
   for (const Stretch& stretch : stretches_) {
-    for (uint64_t done = 0; done < stretch.range.size; done += kBatch * kPage) {
+    for (uint64_t done = 0; done < stretch.extent.size(); done += kBatch * kPage) {
       deadline.check("reading which pages of the guest changed");
-      const uint64_t pages = std::min<uint64_t>(kBatch, (stretch.range.size - done) / kPage);
+      const uint64_t pages = std::min<uint64_t>(kBatch, (stretch.extent.size() - done) / kPage);
       const size_t bytes = pages * sizeof(uint64_t);
       const auto position = static_cast<off_t>((stretch.address + done) / kPage * sizeof(uint64_t));
       if (!read_whole(pagemap.get(), entries.data(), bytes, position))
@@ -270,11 +268,12 @@ std::vector<Range> GuestMemory::changed_ranges(const Deadline& deadline) const {
       for (uint64_t page = 0; page < pages; ++page) {
         const uint64_t entry = entries[page];
         const bool own = (entry & kSwapped) != 0 || ((entry & kPresent) != 0 && (entry & kOfFile) == 0);
-        if (own) append(ranges, stretch.range.offset + done + page * kPage, kPage);
+        const uint64_t at = stretch.extent.begin + done + page * kPage;
+        if (own) append(changed, {at, at + kPage});
       }
     }
   }
-  return ranges;
+  return changed;
 }
 
 }  // namespace knaller::memory

@@ -21,17 +21,12 @@
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "base/file.h"
 
 namespace knaller::memory {
 
 // The name of the memfd on which knaller-qemu puts the memory of a VM that it boots.
 inline constexpr const char* kMemfdName = "knaller-guest-memory";
-
-struct Range {
-  uint64_t offset = 0;
-  uint64_t size = 0;
-  bool operator==(const Range&) const = default;
-};
 
 // One line of /proc/PID/maps.
 struct Mapping {
@@ -69,12 +64,12 @@ class GuestMemory {
   // Makes the empty file `to` size() bytes long and writes every page that differs from the parent (all that
   // are not zero, when there is none) at its offset, on all cores. Pages of zeros become holes. Returns what
   // is now as it has to be, in ascending order.
-  std::vector<Range> copy_changed(int to, const Deadline& deadline) const;
+  std::vector<Extent> copy_changed(int to, const Deadline& deadline) const;
 
  private:
   struct Stretch {
     uint64_t address = 0;
-    Range range;
+    Extent extent;  // of the memory file
   };
   GuestMemory(pid_t pid, uint64_t size) : pid_(pid), size_(size) {}
 
@@ -83,9 +78,9 @@ class GuestMemory {
   bool take_shared(const std::vector<Mapping>& mappings);
   bool take_anonymous(const std::vector<Mapping>& mappings);
   bool take_whole(const std::vector<Mapping>& mappings, const std::function<bool(const Mapping&)>& belongs);
-  std::vector<Range> changed_ranges(const Deadline& deadline) const;
+  std::vector<Extent> changed_extents(const Deadline& deadline) const;
   std::optional<std::string> read_maps() const;  // nothing once the process has ended
-  void read(const Range& range, char* buffer) const;
+  void read(const Extent& extent, char* buffer) const;
   void read_process(uint64_t address, void* buffer, size_t size) const;
 
   pid_t pid_;
@@ -104,7 +99,7 @@ pid_t pid_in_proc(int pidfd);
 
 // The rest of what copy_changed() began, when the guest may run again: the parent's data outside of `done`,
 // shared where the file system can, else copied on all cores.
-void fill_unchanged(int parent, int to, uint64_t size, const std::vector<Range>& done,
+void fill_unchanged(int parent, int to, uint64_t size, const std::vector<Extent>& done,
                     const Deadline& deadline);
 
 }  // namespace knaller::memory

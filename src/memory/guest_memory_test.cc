@@ -87,7 +87,7 @@ TEST(GuestMemory, CopiesOnlyWhatAPrivateMappingChanged) {
   EXPECT_EQ(memory->backing(), Backing::kPrivateFile);
   const UniqueFd to = temporary_file();
   const auto changed = memory->copy_changed(to.get(), Deadline::never());
-  EXPECT_EQ(changed, (std::vector<Range>{{9 * kPage, 2 * kPage}, {40 * kPage, kPage}}));
+  EXPECT_EQ(changed, (std::vector<Extent>{{9 * kPage, 11 * kPage}, {40 * kPage, 41 * kPage}}));
   EXPECT_EQ(allocated_bytes(to.get()), 2 * kPage);
 
   fill_unchanged(parent.get(), to.get(), kSize, changed, Deadline::never());
@@ -125,7 +125,7 @@ TEST(GuestMemory, CopiesASharedMemfdWhole) {
   EXPECT_EQ(memory->backing(), Backing::kShared);
   const UniqueFd to = temporary_file();
   const auto changed = memory->copy_changed(to.get(), Deadline::never());
-  EXPECT_EQ(changed, (std::vector<Range>{{0, kSize}}));
+  EXPECT_EQ(changed, (std::vector<Extent>{{0, kSize}}));
   EXPECT_EQ(content(to.get()), content(memfd.get()));
   EXPECT_EQ(allocated_bytes(to.get()), kPage);
 }

@@ -54,13 +54,6 @@ std::string_view series(std::string_view version) {
   return version.substr(0, version.rfind('.'));
 }
 
-void punch(int file, const memory::Range& range) {
-  if (::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset),
-                  static_cast<off_t>(range.size)) != 0) {
-    fail_errno("make a hole in the memory file");
-  }
-}
-
 }  // namespace
 
 VmSetup QemuHypervisor::load(const LoadRequest& request) {
@@ -207,7 +200,7 @@ void QemuHypervisor::write_memory(int to, SnapshotType type) {
     return;
   }
   const UniqueFd pages = make_stream();
-  for (const auto& range : guest->copy_changed(pages.get(), deadline)) punch(to, range);
+  for (const Extent& extent : guest->copy_changed(pages.get(), deadline)) punch_hole(to, extent);
   memory::fill_unchanged(pages.get(), to, bytes, {}, deadline);
 }
 

@@ -38,6 +38,8 @@ class Home {
   static Home open(const std::string& path, NetworkFileSystem network = NetworkFileSystem::kRefused);
 
   const std::string& path() const { return path_; }
+  // Of what can be had again: may not exist.
+  std::string cache_path() const { return path_ + "/cache"; }
   int root() const { return root_.get(); }
   int locks() const { return locks_.get(); }
   // "NFS", "FUSE", …; empty on a local file system.

@@ -181,9 +181,7 @@ void Capture::collect(const Deadline& deadline) {
 
 std::optional<std::vector<Extent>> Capture::memory_changed() const {
   if (!is_of_parent_) return std::nullopt;
-  std::vector<Extent> changed;
-  for (const memory::Range& range : changed_) changed.push_back({range.offset, range.offset + range.size});
-  return changed;
+  return changed_;
 }
 
 UniqueFd Capture::new_file(const std::string& name) {

@@ -88,7 +88,7 @@ class Capture {
   UniqueFd disk_copy_;
   std::optional<disk::InstantCopy> copy_;
   UniqueFd memory_;
-  std::vector<memory::Range> changed_;  // of memory_, what take() wrote
+  std::vector<Extent> changed_;  // of memory_, what take() wrote
   std::vector<std::string> files_;
 };
 

@@ -41,10 +41,6 @@ const char* const kFile = "capture.json";
 
 // --- What is remembered
 
-std::string cache_folder(const Context& context) {
-  return context.home.path() + "/cache";
-}
-
 // This very binary on this very kernel.
 std::string key_of(const std::string& binary) {
   struct utsname kernel = {};
@@ -55,8 +51,7 @@ std::string key_of(const std::string& binary) {
 // Empty when there is nothing, or nothing of use: it is only a cache.
 Json read_memory(const Context& context) {
   try {
-    const UniqueFd home = open_directory(context.home.path());
-    const auto text = read_file_if_exists(home.get(), std::string("cache/") + kFile);
+    const auto text = read_file_if_exists(AT_FDCWD, context.home.cache_path() + "/" + kFile);
     if (text) {
       Json json = parse_json(*text, kFile);
       if (json.is_object() && json.value("format", 0) == 1 && json["checks"].is_object()) return json;
@@ -71,8 +66,8 @@ void remember(const Context& context, const std::string& key, const CaptureCheck
   Json json = read_memory(context);
   if (json["checks"].size() >= kMostRemembered) json["checks"] = Json::object();
   json["checks"][key] = {{"booted", check.why_not_booted}, {"restored", check.why_not_restored}};
-  make_directories(cache_folder(context));
-  const UniqueFd folder = open_directory(cache_folder(context));
+  make_directories(context.home.cache_path());
+  const UniqueFd folder = open_directory(context.home.cache_path());
   write_file_atomically(folder.get(), kFile, dump_json(json, 2) + "\n", Durability::kNoSync);
 }
 

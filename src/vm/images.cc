@@ -34,7 +34,7 @@ image::BuildOptions build_options(const Context& context, const ImageBuildOption
 }  // namespace
 
 std::string packages_folder(const Context& context) {
-  return context.home.path() + "/cache/packages";
+  return context.home.cache_path() + "/packages";
 }
 
 image::Image load_image(const Context& context, const std::string& name) {

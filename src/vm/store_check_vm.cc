@@ -74,8 +74,7 @@ class VmCheck {
   }
 
   void check_unfinished_writes() {
-    for (const std::string& file : list_directory(directory_.get())) {
-      if (!is_unfinished_write(file)) continue;
+    for (const std::string& file : unfinished_writes(directory_.get())) {
       // A monitor writes this one without the lock.
       if (alive_ && file.starts_with(".exit.json.")) continue;
       remove(directory_.get(), file, path_ + "/" + file, "it was half written");

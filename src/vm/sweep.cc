@@ -18,12 +18,6 @@ using store::Kind;
 
 constexpr std::chrono::minutes kLongestWrite{1};
 
-std::vector<std::string> unfinished_writes(int directory) {
-  std::vector<std::string> names = list_directory(directory);
-  std::erase_if(names, [](const std::string& name) { return !is_unfinished_write(name); });
-  return names;
-}
-
 void remove_unfinished_writes(int directory, bool alive) {
   for (const std::string& name : unfinished_writes(directory))
     // A monitor writes this one without the lock.
@@ -69,6 +63,7 @@ void sweep_snapshot(const Context& context, const std::string& id) {
 
 // Small files that commands write without a lock, in no time.
 void sweep_remembered(const std::string& path) {
+  if (!exists(path)) return;
   const UniqueFd folder = open_directory(path);
   const auto now = std::chrono::system_clock::now();
   for (const std::string& name : unfinished_writes(folder.get())) {
@@ -96,7 +91,7 @@ void sweep(const Context& context) {
   try {
     image::sweep_downloads(packages_folder(context));
     sweep_remembered(context.home.path());
-    if (exists(context.home.path() + "/cache")) sweep_remembered(context.home.path() + "/cache");
+    sweep_remembered(context.home.cache_path());
   } catch (const Error&) {
     // As above.
   }

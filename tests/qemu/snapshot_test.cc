@@ -144,7 +144,7 @@ TEST_F(Snapshots, OfTheStateAloneWithTheMemoryReadFromOutside) {
     vm->resume();  // before the rest
     if (parent) {
       uint64_t bytes = 0;
-      for (const auto& range : changed) bytes += range.size;
+      for (const Extent& extent : changed) bytes += extent.size();
       EXPECT_LT(bytes, kMemory / 4) << "a clone that did little has all of its memory to itself";
       memory::fill_unchanged(parent.get(), to.get(), kMemory, changed, guest_patience());
     }
