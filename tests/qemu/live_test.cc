@@ -191,11 +191,12 @@ TEST_F(Live, RunsFromAConfigurationFile) {
   EXPECT_THAT(folder.read("serial"), HasSubstr("Kernel panic - not syncing"));
 }
 
-// In a network namespace of its own, with the TAP that the guest pings.
+// In a network namespace of its own, with the TAP that the guest pings. Its address is always the same: a
+// restored guest knows it, and would send to an old one for half a minute.
 LiveOptions with_tap() {
   const std::string prepare =
       "ip link set lo up && ip tuntap add tap0 mode tap && ip addr add 10.0.0.1/24 dev tap0 && ip link set "
-      "tap0 up && exec \"$@\"";
+      "tap0 address 06:00:0a:00:00:01 up && exec \"$@\"";
   return {.wrapper = {"unshare", "--user", "--map-root-user", "--net", "--", "/bin/sh", "-c", prepare, "sh"}};
 }
 
