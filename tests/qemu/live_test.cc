@@ -223,21 +223,21 @@ TEST_F(Live, TalksToTheNetworkBehindItsTap) {
 }
 
 // The guest pings once a tick, and waits for the answer.
-std::chrono::nanoseconds time_of_ticks(LiveVm& vm, int count) {
+std::chrono::nanoseconds time_of_five_ticks(LiveVm& vm) {
   const auto begin = std::chrono::steady_clock::now();
   const int first = vm.last_tick().number;
-  while (vm.next_tick().number < first + count) {
+  while (vm.next_tick().number < first + 5) {
   }
   return std::chrono::steady_clock::now() - begin;
 }
 
-// One frame a second. Of eight ticks the first may have begun, and one frame may have been saved up.
-constexpr auto kLimitedTime = std::chrono::seconds(6);
+// One frame a second. Of five ticks the first may have begun, and one frame may have been saved up.
+constexpr auto kLimitedTime = std::chrono::seconds(3);
 const std::string kOneASecond = R"({"ops":{"size":1,"refill_time":1000}})";
 const std::string kNoLimit = R"({"ops":{"size":0,"refill_time":0}})";
 
 void expect_free(LiveVm& vm) {
-  while (time_of_ticks(vm, 8) >= kLimitedTime - std::chrono::seconds(1)) {
+  while (time_of_five_ticks(vm) >= kLimitedTime - std::chrono::seconds(1)) {
   }
   while (!vm.next_tick().has("net=ok")) {
   }
@@ -256,17 +256,17 @@ TEST_F(Live, LimitsFramesBothWaysAndLetsThemBeChanged) {
       guest_patience());
   vm.boot();
   vm.next_tick();
-  EXPECT_GE(time_of_ticks(vm, 8), kLimitedTime);
+  EXPECT_GE(time_of_five_ticks(vm), kLimitedTime);
   patch("tx", kNoLimit);
   expect_free(vm);
   patch("rx", kOneASecond);
-  EXPECT_GE(time_of_ticks(vm, 8), kLimitedTime);
+  EXPECT_GE(time_of_five_ticks(vm), kLimitedTime);
   vm.pause();
   vm.save();
   LiveVm clone(with_tap());
   clone.load_from(vm.folder());
   clone.next_tick();
-  EXPECT_GE(time_of_ticks(clone, 8), kLimitedTime);
+  EXPECT_GE(time_of_five_ticks(clone), kLimitedTime);
   EXPECT_EQ(clone.answer_to(request("PATCH", "/network-interfaces/eth0",
                                     R"({"iface_id":"eth0","rx_rate_limiter":)" + kNoLimit + "}")),
             "204 ");
