@@ -53,8 +53,11 @@ int cmd_snapshot_extract(Context& context) {
   context.progress().finish();
   tell(context, result, options.destination);
   for (const std::string& path : result.missing)
-    out.error(Error(Code::kNotFound,
-                    fmt::format("there is no '{}' on the disk of {}", printable(path), result.id)));
+    out.error(
+        Error(Code::kNotFound, fmt::format("there is no '{}' on the disk of {}", printable(path), result.id),
+              "what a guest wrote in its last half minute may be in its memory only: `sync` there before "
+              "the snapshot, or start it and copy the file: knaller start NAME --from-snapshot " +
+                  result.id));
   context.show_timings();
   return result.missing.empty() ? 0 : exit_code_of(Code::kNotFound);
 }

@@ -249,8 +249,8 @@ std::string why_not_outside(const Context& context, const store::VmRecord& recor
     if (const auto known = remembered_capture_check(context, record.engine_binary))
       return why_not(*known, record);
     const PhaseTimer timer(context, "self-test");
-    context.step(fmt::format("trying, once, whether the memory of {} {} can be read from outside",
-                             record.engine, record.engine_version));
+    context.step(
+        fmt::format("trying, once, whether the memory of {} can be read from outside", record.engine));
     // The user is told of one self-test, not of what it consists of.
     const Context silent{store::Home::open(context.home.path(), store::Home::NetworkFileSystem::kAllowed),
                          context.libexec,

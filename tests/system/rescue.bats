@@ -67,6 +67,7 @@ teardown() { system_teardown; }
   k snapshot extract it /nothing /etc/motd -o "$out"
   [[ $status -eq 3 ]]
   contains "$stderr" "no '/nothing' on the disk of snap_"
+  contains "$stderr" "may be in its memory only"
   [[ $(< "$out/motd") == welcome ]]
   k_exits 2 snapshot extract it /etc/motd /way/motd -o "$out"
   k_exits 2 snapshot extract it /etc/../etc/motd -o "$out"
