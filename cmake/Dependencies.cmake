@@ -16,5 +16,7 @@ pkg_check_modules(lzma REQUIRED IMPORTED_TARGET liblzma)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(ssh REQUIRED IMPORTED_TARGET libssh)
 pkg_check_modules(mnl REQUIRED IMPORTED_TARGET libmnl)
+# Its header only; src/store/multi_buffer.cc opens the library itself, where it is installed.
+find_path(IPSEC_MB_INCLUDE_DIR intel-ipsec-mb.h REQUIRED)
 # Its header only; src/net/packet_filter.cc opens the library itself.
 pkg_check_modules(nftables REQUIRED IMPORTED_TARGET libnftables)

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "disk/ext4.h"
 #include "image/debian_sources.h"
-#include "store/digest.h"
+#include "store/sha256.h"
 
 namespace knaller::image {
 namespace {

@@ -12,9 +12,7 @@ namespace knaller::portable {
 namespace {
 
 void check(const ChunkWriter::Chunk& chunk) {
-  const std::string_view data(chunk.data.get(), chunk.size);
-  if (chunk.sha256.empty() ? is_zero(data.data(), data.size()) : store::sha256_hex(data) == chunk.sha256)
-    return;
+  if (store::chunk_digest(chunk.kind, {chunk.data.get(), chunk.size}) == chunk.digest) return;
   fail(Code::kCorrupt, "'{}' is damaged in the {} bytes from offset {}", printable(chunk.file), chunk.size,
        chunk.offset);
 }

@@ -25,7 +25,8 @@ class ChunkWriter {
     std::string_view file;  // its name, for errors
     uint64_t offset = 0;
     size_t size = 0;
-    std::string_view sha256;  // empty: it has to be all zero
+    store::DigestKind kind = store::DigestKind::kTree;
+    std::string_view digest;  // empty: it has to be all zero
     std::unique_ptr<char[]> data;
   };
 

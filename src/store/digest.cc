@@ -1,19 +1,18 @@
 #include "store/digest.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
-#include <memory>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/text.h"
+#include "store/sha256.h"
 
 namespace knaller::store {
 namespace {
@@ -21,33 +20,64 @@ namespace {
 // Stays in a core's second-level cache between the read and the hash.
 constexpr size_t kPieceBytes = 256 << 10;
 
-[[noreturn]] void fail_in_openssl() {
-  fail(Code::kInternal, "OpenSSL can't compute a SHA-256");
+constexpr size_t kLeafBytes = 16 << 10;
+
+const std::string& digest_of_zero_leaf() {
+  static const std::string digest = sha256(std::string(kLeafBytes, '\0'));
+  return digest;
 }
 
-class Sha256 {
+// Of bytes that come in pieces; a piece that another one follows has whole leaves. Zeros in front are only
+// counted until something else follows: chunks that are all zero are never hashed.
+class ChunkDigest {
  public:
-  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    // Fetched once: an implicit fetch at every use costs more than hashing a small file.
-    static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    if (context_ == nullptr || algorithm == nullptr ||
-        EVP_DigestInit_ex2(context_.get(), algorithm, nullptr) != 1)
-      fail_in_openssl();
+  explicit ChunkDigest(DigestKind kind) : kind_(kind) {}
+
+  void add(std::string_view piece) {
+    if (all_zero_ && is_zero(piece.data(), piece.size())) {
+      zeros_ += piece.size();
+      return;
+    }
+    if (std::exchange(all_zero_, false)) add_zeros();
+    if (kind_ == DigestKind::kTree)
+      add_leaves(piece);
+    else
+      hash_.add(piece);
   }
 
-  void add(const char* data, size_t size) {
-    if (EVP_DigestUpdate(context_.get(), data, size) != 1) fail_in_openssl();
-  }
-
-  std::string finish() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-    unsigned int size = 0;
-    if (EVP_DigestFinal_ex(context_.get(), digest.data(), &size) != 1) fail_in_openssl();
-    return hex({reinterpret_cast<const char*>(digest.data()), size});
-  }
+  std::string finish() { return all_zero_ ? std::string() : hex(hash_.finish()); }
 
  private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+  void add_zeros() {
+    if (kind_ == DigestKind::kTree) {
+      for (; zeros_ > 0; zeros_ -= kLeafBytes) hash_.add(digest_of_zero_leaf());
+      return;
+    }
+    static const std::string zeros(kPieceBytes, '\0');
+    for (; zeros_ > 0; zeros_ -= std::min(zeros_, zeros.size()))
+      hash_.add(std::string_view(zeros).substr(0, zeros_));
+  }
+
+  void add_leaves(std::string_view piece) {
+    std::vector<std::string_view> leaves;
+    std::vector<bool> is_known;
+    for (; !piece.empty(); piece.remove_prefix(std::min(kLeafBytes, piece.size()))) {
+      const std::string_view leaf = piece.substr(0, kLeafBytes);
+      is_known.push_back(leaf.size() == kLeafBytes && is_zero(leaf.data(), leaf.size()));
+      if (!is_known.back()) leaves.push_back(leaf);
+    }
+    const std::string digests = sha256_of_each(leaves);
+    std::string_view next = digests;
+    for (const bool known : is_known) {
+      hash_.add(known ? std::string_view(digest_of_zero_leaf()) : next.substr(0, kSha256Bytes));
+      if (!known) next.remove_prefix(kSha256Bytes);
+    }
+  }
+
+  DigestKind kind_;
+  Sha256 hash_;
+  bool all_zero_ = true;
+  uint64_t zeros_ = 0;
 };
 
 // Fewer bytes only where the file ends.
@@ -63,27 +93,16 @@ size_t read_piece(const ChunkTask& task, uint64_t offset, char* buffer, size_t s
   return filled;
 }
 
-// Zeros in front are only counted until something else follows: chunks that are all zero are never hashed.
 std::string digest_chunk(const ChunkTask& task, std::vector<char>& buffer) {
-  Sha256 hash;
-  bool all_zero = true;
+  ChunkDigest digest(task.kind);
   for (uint64_t done = 0; done < task.size;) {
     const size_t wanted = std::min<uint64_t>(buffer.size(), task.size - done);
     const size_t size = read_piece(task, task.offset + done, buffer.data(), wanted);
     if (size == 0) break;
-    if (all_zero && !is_zero(buffer.data(), size)) {
-      all_zero = false;
-      const std::vector<char> zeros(std::min<uint64_t>(done, kPieceBytes));
-      for (uint64_t fed = 0; fed < done;) {
-        const size_t part = std::min<uint64_t>(zeros.size(), done - fed);
-        hash.add(zeros.data(), part);
-        fed += part;
-      }
-    }
-    if (!all_zero) hash.add(buffer.data(), size);
+    digest.add({buffer.data(), size});
     done += size;
   }
-  return all_zero ? std::string() : hash.finish();
+  return digest.finish();
 }
 
 // Chunks are read side by side, which defeats the kernel's own read-ahead.
@@ -94,10 +113,10 @@ void read_ahead(const ChunkTask& task) {
 
 }  // namespace
 
-std::string sha256_hex(std::string_view data) {
-  Sha256 hash;
-  hash.add(data.data(), data.size());
-  return hash.finish();
+std::string chunk_digest(DigestKind kind, std::string_view data) {
+  ChunkDigest digest(kind);
+  digest.add(data);
+  return digest.finish();
 }
 
 std::vector<uint64_t> chunks_with_data(int fd, uint64_t size) {

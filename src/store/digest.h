@@ -1,4 +1,4 @@
-// SHA-256 of the chunks of files, made on all cores.
+// Digests of the chunks of files, made on all cores.
 //
 // The caller's thread works beside the others and is the only one that calls `progress`. Holes are found, not
 // read; memory is a small buffer a thread. What one thread throws ends the others and is thrown to the
@@ -19,7 +19,16 @@ namespace knaller::store {
 
 constexpr uint64_t kChunkBytes = 4 << 20;
 
-std::string sha256_hex(std::string_view data);
+// How a digest is made of a chunk's bytes.
+enum class DigestKind {
+  kPlain,  // their SHA-256
+  // The SHA-256 of the SHA-256s, one behind the other, of its leaves: 16 KiB each, the last one what is left.
+  // A processor computes many of those at once, and those of zeros are known.
+  kTree,
+};
+
+// Of at most kChunkBytes, as 64 hexadecimal digits; empty when all of them are zero.
+std::string chunk_digest(DigestKind kind, std::string_view data);
 
 // Offsets of the chunks of an open file that are not all hole.
 std::vector<uint64_t> chunks_with_data(int fd, uint64_t size);
@@ -30,6 +39,7 @@ struct ChunkTask {
   size_t file = 0;        // the caller's number for it
   uint64_t offset = 0;
   uint64_t size = 0;  // bytes of the file from there, at most kChunkBytes
+  DigestKind kind = DigestKind::kTree;
 };
 
 struct ChunkWork {

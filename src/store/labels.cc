@@ -1,8 +1,8 @@
 #include "store/labels.h"
 
 #include "base/text.h"
-#include "store/digest.h"
 #include "store/fields.h"
+#include "store/sha256.h"
 
 namespace knaller::store {
 namespace {

@@ -8,13 +8,25 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "store/fields.h"
+#include "store/sha256.h"
 
 namespace knaller::store {
 namespace {
 
 constexpr size_t kMostFiles = 256;
 constexpr size_t kLargestManifest = 256 << 20;  // of some 14 TiB
-constexpr std::string_view kFirstLine = "knaller-manifest 1";
+constexpr std::string_view kFirstLineOfPlain = "knaller-manifest 1";
+constexpr std::string_view kFirstLine = "knaller-manifest 2";
+
+std::string_view first_line(DigestKind kind) {
+  return kind == DigestKind::kPlain ? kFirstLineOfPlain : kFirstLine;
+}
+
+std::optional<DigestKind> kind_of(std::string_view line) {
+  for (const DigestKind kind : {DigestKind::kPlain, DigestKind::kTree})
+    if (line == first_line(kind)) return kind;
+  return std::nullopt;
+}
 
 bool is_digest(std::string_view text) {
   return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -47,11 +59,16 @@ ManifestFile parse_file_line(std::string_view line) {
   const std::string_view name = line.substr(0, space);
   if (!size || name.empty() || name.find('/') != std::string_view::npos || name.starts_with('.'))
     damaged("a file's line is wrong");
-  return {std::string(name), static_cast<uint64_t>(*size), {}};
+  return {.name = std::string(name), .size = static_cast<uint64_t>(*size)};
 }
 
 ChunkTask chunk_task(int fd, const ManifestFile& file, size_t number, uint64_t offset) {
-  return {fd, file.name, number, offset, std::min(kChunkBytes, file.size - offset)};
+  return {.fd = fd,
+          .name = file.name,
+          .file = number,
+          .offset = offset,
+          .size = std::min(kChunkBytes, file.size - offset),
+          .kind = file.kind};
 }
 
 std::optional<Damage> damaged_as_a_whole(const ManifestFile& file, const UniqueFd& fd) {
@@ -69,7 +86,7 @@ Damage damaged_at(const ManifestFile& file, uint64_t offset) {
 
 const KnownFile* find_known(const std::vector<KnownFile>& known, const ManifestFile& file) {
   const auto found = std::ranges::find_if(known, [&](const KnownFile& before) {
-    return before.file.name == file.name && before.file.size == file.size;
+    return before.file.name == file.name && before.file.size == file.size && before.file.kind == file.kind;
   });
   return found == known.end() ? nullptr : &*found;
 }
@@ -133,7 +150,7 @@ class Verification {
     for (const uint64_t offset : with_data) {
       lost_before(offset);
       const bool known = stored != file.chunks.end() && stored->offset == offset;
-      expected_.push_back(known ? (stored++)->sha256 : std::string());
+      expected_.push_back(known ? (stored++)->digest : std::string());
       tasks_.push_back(chunk_task(open_files_[number].get(), file, number, offset));
     }
     lost_before(UINT64_MAX);
@@ -160,6 +177,15 @@ const ManifestFile* Manifest::find(std::string_view name) const {
   return found == files.end() ? nullptr : &*found;
 }
 
+ManifestFile describe_file(const std::string& name, std::string_view content, DigestKind kind) {
+  ManifestFile file{.name = name, .size = content.size(), .kind = kind};
+  for (uint64_t offset = 0; offset < content.size(); offset += kChunkBytes) {
+    std::string digest = chunk_digest(kind, content.substr(offset, kChunkBytes));
+    if (!digest.empty()) file.chunks.push_back({offset, std::move(digest)});
+  }
+  return file;
+}
+
 ManifestFile digest_file(int directory, const std::string& name, const Deadline& deadline) {
   return make_manifest(directory, {name}, deadline).files.front();
 }
@@ -172,7 +198,7 @@ Manifest make_manifest(int directory, const std::vector<std::string>& names, con
   manifest.files.reserve(names.size());  // the tasks refer to the names in it
   for (const std::string& name : names) {
     const UniqueFd& fd = open_files.emplace_back(open_untrusted(directory, name));
-    ManifestFile& file = manifest.files.emplace_back(ManifestFile{name, file_size(fd.get()), {}});
+    ManifestFile& file = manifest.files.emplace_back(ManifestFile{.name = name, .size = file_size(fd.get())});
     const KnownFile* const before = find_known(known, file);
     if (before != nullptr) {
       std::ranges::copy_if(before->file.chunks, std::back_inserter(file.chunks),
@@ -196,11 +222,10 @@ Manifest make_manifest(int directory, const std::vector<std::string>& names, con
 }
 
 std::string to_text(const Manifest& manifest) {
-  std::string text(kFirstLine);
-  text += '\n';
+  std::string text = fmt::format("{}\n", first_line(manifest.kind()));
   for (const ManifestFile& file : manifest.files) {
     text += fmt::format("file {} {}\n", file.name, file.size);
-    for (const ManifestChunk& chunk : file.chunks) text += fmt::format("{} {}\n", chunk.offset, chunk.sha256);
+    for (const ManifestChunk& chunk : file.chunks) text += fmt::format("{} {}\n", chunk.offset, chunk.digest);
   }
   return text + fmt::format("end {}\n", sha256_hex(text));
 }
@@ -212,15 +237,17 @@ Manifest parse_manifest(std::string_view text) {
   if (text.substr(end) != fmt::format("end {}\n", sha256_hex(body))) damaged("its own digest does not match");
 
   Manifest manifest;
-  bool first = true;
+  std::optional<DigestKind> kind;
   for (const std::string_view line : split(body.substr(0, body.size() - 1), '\n')) {
-    if (std::exchange(first, false)) {
-      if (line != kFirstLine)
+    if (!kind) {
+      kind = kind_of(line);
+      if (!kind)
         throw Error(Code::kUnsupported, "the manifest is of another version",
                     "use the newer knaller that made it");
     } else if (line.starts_with("file ")) {
       if (manifest.files.size() == kMostFiles) damaged("it names too many files");
       ManifestFile file = parse_file_line(line.substr(5));
+      file.kind = *kind;
       if (manifest.find(file.name) != nullptr) damaged("it names a file twice");
       manifest.files.push_back(std::move(file));
     } else {

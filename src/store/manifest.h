@@ -1,12 +1,12 @@
-// The manifest of a snapshot: the SHA-256 of every 4 MiB chunk of every file, so that any later change is
-// found.
+// The manifest of a snapshot: a digest of every 4 MiB chunk of every file, so that any later change is found.
 //
-//   knaller-manifest 1
+//   knaller-manifest 2
 //   file <name> <size>
-//   <offset> <sha-256>        one line per chunk that is not all hole
+//   <offset> <digest>         one line per chunk that is not all zero
 //   end <sha-256 of everything above>
 //
-// Described in docs/formats/snapshot.md. Holes and stored zeros give the same manifest.
+// Described in docs/formats/snapshot.md. Holes and stored zeros give the same manifest. Those of format 1,
+// whose digests are plain, are read, and written as they were.
 #ifndef KNALLER_STORE_MANIFEST_H_
 #define KNALLER_STORE_MANIFEST_H_
 
@@ -23,7 +23,7 @@ namespace knaller::store {
 
 struct ManifestChunk {
   uint64_t offset = 0;
-  std::string sha256;  // 64 hexadecimal digits
+  std::string digest;  // 64 hexadecimal digits
   bool operator==(const ManifestChunk&) const = default;
 };
 
@@ -31,11 +31,15 @@ struct ManifestFile {
   std::string name;
   uint64_t size = 0;
   std::vector<ManifestChunk> chunks;
+  DigestKind kind = DigestKind::kTree;  // the same for all files of a manifest
 };
+// A file of which all is at hand.
+ManifestFile describe_file(const std::string& name, std::string_view content, DigestKind kind);
 
 struct Manifest {
   std::vector<ManifestFile> files;
   const ManifestFile* find(std::string_view name) const;
+  DigestKind kind() const { return files.empty() ? DigestKind::kTree : files.front().kind; }
 };
 
 // What a file was, and where it may be different now.
@@ -45,7 +49,8 @@ struct KnownFile {
 };
 
 // Reads the named regular files below `directory`, on all cores; `progress` is called on this thread. Of a
-// file of that name and size in `known`, only the chunks that may have changed are read.
+// file of that name and size in `known`, only the chunks that may have changed are read, when its digests are
+// of the kind that is made today.
 Manifest make_manifest(int directory, const std::vector<std::string>& names, const Deadline& deadline,
                        const ByteProgress& progress = {}, const std::vector<KnownFile>& known = {});
 ManifestFile digest_file(int directory, const std::string& name, const Deadline& deadline);

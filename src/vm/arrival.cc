@@ -112,8 +112,7 @@ void Arrival::take_place(const store::SnapshotId& id) {
 
 void Arrival::describe(const std::string& metadata) {
   const ManifestFile& file = expected(kMetadata);
-  const ManifestFile found{
-      kMetadata, metadata.size(), {{.offset = 0, .sha256 = store::sha256_hex(metadata)}}};
+  const ManifestFile found = store::describe_file(kMetadata, metadata, file.kind);
   if (!is_same_content(file, found)) fail(Code::kCorrupt, "'{}' is not what its manifest says", kMetadata);
   record_ = store::parse_snapshot_record(metadata, *id_there_);
   if (record_.is_foreign())
@@ -169,8 +168,7 @@ void Arrival::write_own_metadata() {
     json["id"] = id_->str();
     metadata_ = dump_json(json, 2) + "\n";
     for (ManifestFile& file : manifest_.files)
-      if (file.name == kMetadata)
-        file = {kMetadata, metadata_.size(), {{.offset = 0, .sha256 = store::sha256_hex(metadata_)}}};
+      if (file.name == kMetadata) file = store::describe_file(kMetadata, metadata_, file.kind);
     record_.id = id_->str();
   }
   write_file_atomically(staged_->directory(), kMetadata, metadata_);

@@ -176,7 +176,8 @@ class StreamImport {
                                .file = file.name,
                                .offset = offset,
                                .size = std::min(kChunkBytes, file.size - offset),
-                               .sha256 = known ? std::string_view((stored++)->sha256) : "",
+                               .kind = file.kind,
+                               .digest = known ? std::string_view((stored++)->digest) : "",
                                .data = writer_.buffer()};
       deadline_.check("the import");
       filler.fill(chunk.data.get(), {offset, offset + chunk.size});

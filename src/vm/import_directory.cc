@@ -91,9 +91,8 @@ class DirectoryImport {
     check_go_files(directory_, record);
     metadata_ = store::to_json_text(record);
     manifest_ = store::make_manifest(directory_, {kState, kMemory, kRootfs}, deadline_, progress());
-    manifest_.files.insert(
-        manifest_.files.begin(),
-        {kMetadata, metadata_.size(), {{.offset = 0, .sha256 = store::sha256_hex(metadata_)}}});
+    manifest_.files.insert(manifest_.files.begin(),
+                           store::describe_file(kMetadata, metadata_, manifest_.kind()));
   }
 
   // Imported before: all but the metadata, which got a uuid of its own, is the same.

@@ -71,6 +71,12 @@ TEST(GoldenTest, SnapshotIsWholeByItsManifest) {
 TEST(GoldenTest, ManifestIsWrittenTheSame) {
   const UniqueFd directory = golden(kSnapshot);
   const std::string text = read_file(directory.get(), "manifest");
+  EXPECT_EQ(to_text(store::parse_manifest(text)), text);
+}
+
+TEST(GoldenTest, ManifestOfFormat2IsWrittenTheSame) {
+  const UniqueFd directory = golden(kSnapshot);
+  const std::string text = read_file(golden("").get(), "manifest2");
   std::vector<std::string> names;
   for (const store::ManifestFile& file : store::parse_manifest(text).files) names.push_back(file.name);
   EXPECT_EQ(to_text(store::make_manifest(directory.get(), names, Deadline::never())), text);
@@ -84,13 +90,13 @@ TEST(GoldenTest, ManifestOfManyChunksIsWrittenTheSame) {
   ASSERT_EQ(::pwrite(memory.get(), "\xff", 1, (9 << 20) + 4), 1);
   write_file_atomically(folder.fd(), "state", "state");
   EXPECT_EQ(to_text(store::make_manifest(folder.fd(), {"memory", "state"}, Deadline::never())),
-            "knaller-manifest 1\n"
+            "knaller-manifest 2\n"
             "file memory 9437189\n"
-            "0 bf980011ca917908c98078c6c95de2d4a4f341cb9c0bd33918e7ba48e733b518\n"
-            "8388608 6f9d65d299b67c73ad757ceb2d93494e8ec30dd6bc46636afcc21312f00858ff\n"
+            "0 04fdf856b039c544a87c0110d0b74796e2e5cf88ea556bcf968b790bd162aeef\n"
+            "8388608 7919b240281b281b19ada392cc017357ba2daecc3eeb87636bd3a5dae0b6a5cd\n"
             "file state 5\n"
-            "0 4ba69735ca53765ed6a709edb56c6ea236b7193a3b29a6b390c346f0f4340e4e\n"
-            "end 7bd3bf0f7af0e06cf3d2ef160c7542466046d94780908dc46a158e264c2afdfc\n");
+            "0 976a5ea297c390bec582bb4330d915155e221547340b1c07b228079e210e9d6e\n"
+            "end b4053523b8bd41167e77229c0fa362663f916456e70aa0eb74699293a0aa76a4\n");
 }
 
 TEST(GoldenTest, LabelsAreReadAndWrittenTheSame) {

@@ -1,5 +1,6 @@
 #include "portable/layout.h"
 #include "store/manifest.h"
+#include "store/sha256.h"
 #include "target.h"
 
 namespace {

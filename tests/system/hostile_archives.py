@@ -180,7 +180,7 @@ case("other-id", 11, "is of snapshot", Archive().add("snap_00000000/manifest", m
 
 # Manifests and metadata that are wrong in themselves
 case("manifest-digest", 11, "digest", Archive().begin(manifest.replace(b" 0", b" 1", 1) if b" 0" in manifest else manifest[:-2] + b"0\n").done())
-case("manifest-future", 6, "another version", Archive().begin(sign(manifest.replace(b"manifest 1", b"manifest 2", 1))).done())
+case("manifest-future", 6, "another version", Archive().begin(sign(manifest.replace(b"manifest 1", b"manifest 3", 1))).done())
 case("manifest-cut", 11, "manifest", Archive().begin(manifest[:100]).done())
 case("manifest-huge", 11, "bytes", Archive().begin(b"x" * (65 << 20)).done())
 case("manifest-names-itself", 11, "no snapshot has", Archive().begin(manifest_with(metadata, lambda t: t[:-69] + b"file manifest 3\n" + t[-69:])).done())

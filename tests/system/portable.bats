@@ -131,7 +131,7 @@ text = json.dumps(metadata).encode()
 os.chmod(path, 0o600); open(path, "wb").write(text)
 path = os.path.join(folder, "manifest")
 manifest = open(path).read()
-manifest = re.sub(r"file metadata.json \d+\n0 \w+\n", f"file metadata.json {len(text)}\n0 {hashlib.sha256(text).hexdigest()}\n", manifest)
+manifest = re.sub(r"file metadata.json \d+\n0 \w+\n", f"file metadata.json {len(text)}\n0 {hashlib.sha256(hashlib.sha256(text).digest()).hexdigest()}\n", manifest)
 body = manifest[:manifest.rindex("end ")]
 open(path, "w").write(body + f"end {hashlib.sha256(body.encode()).hexdigest()}\n")
 PY

@@ -24,7 +24,7 @@ text = json.dumps(m).encode()
 open(folder + "/metadata.json", "wb").write(text)
 manifest = open(folder + "/manifest").read()
 manifest = re.sub(r"file metadata\.json \d+\n0 \w+\n",
-                  f"file metadata.json {len(text)}\n0 {hashlib.sha256(text).hexdigest()}\n", manifest)
+                  f"file metadata.json {len(text)}\n0 {hashlib.sha256(hashlib.sha256(text).digest()).hexdigest()}\n", manifest)
 body = manifest[: manifest.rindex("end ")]
 open(folder + "/manifest", "w").write(body + "end " + hashlib.sha256(body.encode()).hexdigest() + "\n")
 PY

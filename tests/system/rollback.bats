@@ -77,7 +77,7 @@ folder = sys.argv[1]
 text = b"not a state"
 open(folder + "/state", "wb").write(text)
 manifest = open(folder + "/manifest").read()
-manifest = re.sub(r"file state \d+\n0 \w+\n", f"file state {len(text)}\n0 {hashlib.sha256(text).hexdigest()}\n", manifest)
+manifest = re.sub(r"file state \d+\n0 \w+\n", f"file state {len(text)}\n0 {hashlib.sha256(hashlib.sha256(text).digest()).hexdigest()}\n", manifest)
 body = manifest[: manifest.rindex("end ")]
 open(folder + "/manifest", "w").write(body + "end " + hashlib.sha256(body.encode()).hexdigest() + "\n")
 PY

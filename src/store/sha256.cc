@@ -1,0 +1,55 @@
+#include "store/sha256.h"
+
+#include <openssl/evp.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "store/multi_buffer.h"
+
+namespace knaller::store {
+namespace {
+
+[[noreturn]] void fail_in_openssl() {
+  fail(Code::kInternal, "OpenSSL can't compute a SHA-256");
+}
+
+}  // namespace
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
+  // Fetched once: an implicit fetch at every use costs more than hashing a small file.
+  static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  if (context_ == nullptr || algorithm == nullptr ||
+      EVP_DigestInit_ex2(context_.get(), algorithm, nullptr) != 1)
+    fail_in_openssl();
+}
+
+void Sha256::add(std::string_view data) {
+  if (EVP_DigestUpdate(context_.get(), data.data(), data.size()) != 1) fail_in_openssl();
+}
+
+std::string Sha256::finish() {
+  std::string digest(kSha256Bytes, '\0');
+  if (EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr) != 1)
+    fail_in_openssl();
+  return digest;
+}
+
+std::string sha256(std::string_view data) {
+  Sha256 hash;
+  hash.add(data);
+  return hash.finish();
+}
+
+std::string sha256_hex(std::string_view data) {
+  return hex(sha256(data));
+}
+
+std::string sha256_of_each(const std::vector<std::string_view>& pieces) {
+  thread_local const std::unique_ptr<MultiBuffer> lanes = MultiBuffer::open();
+  if (lanes) return lanes->sha256_of_each(pieces);
+  std::string digests;
+  for (const std::string_view piece : pieces) digests += sha256(piece);
+  return digests;
+}
+
+}  // namespace knaller::store
