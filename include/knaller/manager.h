@@ -368,13 +368,14 @@ class KNALLER_API Manager {
   // without `sweep` to see what interrupted commands left behind.
   StoreReport check_store(const StoreCheckOptions& options = {});
 
-  // What this machine can do, one row a check.
-  std::vector<CheckRow> doctor();
-
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// What this machine can do for a Manager with these options, one row a check. A home that can't be used is
+// one of them.
+KNALLER_API std::vector<CheckRow> doctor(const ManagerOptions& options = {});
 
 // $KNALLER_HOME, else $XDG_DATA_HOME/knaller, else ~/.local/share/knaller. For programs; the library itself
 // never reads the environment.

@@ -4,7 +4,7 @@
 namespace knaller::cli {
 
 int cmd_doctor(Context& context) {
-  return print_checks(context, context.manager().doctor()) ? 0 : 1;
+  return print_checks(context, doctor(context.manager_options())) ? 0 : 1;
 }
 
 }  // namespace knaller::cli

@@ -35,6 +35,7 @@ bool is_there(Context& context, const std::string& name) {
 
 Started start_one(Context& context, const std::string& name, bool tie) {
   if (!name.empty()) check_vm_name(name);
+  refuse_limits(context.args());
   if (!name.empty() && !has_creation_flags(context.args()) && is_there(context, name))
     return context.manager().start_existing(
         name, {.wait = wait_options(context), .tie = tie, .stop = context.stop()});

@@ -24,17 +24,19 @@ Context::Context(const Invocation& invocation, Output& output)
       progress_(output, invocation.has("verbose")),
       signals_({SIGINT, SIGTERM, SIGHUP}, [this](int number) { on_signal(number); }) {}
 
+ManagerOptions Context::manager_options() {
+  ManagerOptions options;
+  options.home = settings_.text("home");
+  options.libexec = settings_.text("libexec");
+  options.pasta = settings_.text("pasta");
+  options.allow_network_home = settings_.enabled("allow_network_home");
+  options.sweep = !invocation_.command->path.starts_with("store ");
+  options.on_event = [this](const Event& event) { progress_.on_event(event); };
+  return options;
+}
+
 Manager& Context::manager() {
-  if (!manager_) {
-    ManagerOptions options;
-    options.home = settings_.text("home");
-    options.libexec = settings_.text("libexec");
-    options.pasta = settings_.text("pasta");
-    options.allow_network_home = settings_.enabled("allow_network_home");
-    options.sweep = !invocation_.command->path.starts_with("store ");
-    options.on_event = [this](const Event& event) { progress_.on_event(event); };
-    manager_ = std::make_unique<Manager>(std::move(options));
-  }
+  if (!manager_) manager_ = std::make_unique<Manager>(manager_options());
   return *manager_;
 }
 

@@ -28,6 +28,7 @@ class Context {
   Output& out() { return output_; }
   Progress& progress() { return progress_; }
   const Settings& settings() const { return settings_; }
+  ManagerOptions manager_options();
   Manager& manager();
 
   // Asked to stop at the first Ctrl-C, SIGTERM or SIGHUP; the second ends the program.

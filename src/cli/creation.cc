@@ -25,19 +25,6 @@ constexpr std::array<std::string_view, 9> kNotWithSnapshot{
     "image", "cpus", "mem", "disk", "kernel", "rootfs", "initrd", "kernel-args", "on-reboot"};
 constexpr std::array<std::string_view, 4> kOnlyWithSnapshot{"disk-only", "force", "check", "verify"};
 
-void refuse_limits(const Invocation& args) {
-  for (const std::string_view limit : kLimits) {
-    const auto value = args.value(limit);
-    if (!value) continue;
-    const bool zero = !value->empty() && value->find_first_not_of("0.") == std::string::npos;
-    if (zero) continue;
-    if (value->find_first_not_of("0123456789.") != std::string::npos || value->empty())
-      fail(Code::kInvalidArgument, "--{}: '{}' is no number", limit, printable(*value));
-    throw Error(Code::kUnsupported, fmt::format("--{}: this limit is not enforced yet", limit),
-                "leave it out; the VM then has no such limit");
-  }
-}
-
 std::string absolute(const std::string& path) {
   return std::filesystem::absolute(expand_tilde(path, ::getenv)).lexically_normal().string();
 }
@@ -89,6 +76,19 @@ void complete_files(Context& context, VmOptions& vm) {
 }
 
 }  // namespace
+
+void refuse_limits(const Invocation& args) {
+  for (const std::string_view limit : kLimits) {
+    const auto value = args.value(limit);
+    if (!value) continue;
+    const bool zero = !value->empty() && value->find_first_not_of("0.") == std::string::npos;
+    if (zero) continue;
+    if (value->find_first_not_of("0123456789.") != std::string::npos || value->empty())
+      fail(Code::kInvalidArgument, "--{}: '{}' is no number", limit, printable(*value));
+    throw Error(Code::kUnsupported, fmt::format("--{}: this limit is not enforced yet", limit),
+                "leave it out; the VM then has no such limit");
+  }
+}
 
 bool has_creation_flags(const Invocation& args) {
   return std::any_of(kCreationFlags.begin(), kCreationFlags.end(),

@@ -12,6 +12,9 @@ namespace knaller::cli {
 // Flags that configure a new VM were given (not settings of the environment or the configuration file).
 bool has_creation_flags(const Invocation& args);
 
+// Of a VM that exists, too. kUnsupported for limits that are not enforced yet.
+void refuse_limits(const Invocation& args);
+
 // Throws for everything that can be judged without the home: numbers, ports, limits that are not enforced.
 VmOptions vm_options(const Context& context);
 // `name`: of the VM; empty: one is made up.

@@ -58,11 +58,10 @@ CheckRow check_firecracker() {
   }
 }
 
-CheckRow check_qemu(const Context& context) {
+CheckRow check_qemu(const std::string& libexec) {
   const std::string remedy = "sudo apt install qemu-system-x86";
-  if (find_program(context.program("knaller-qemu")).empty())
-    return failed("knaller-qemu", fmt::format("it is not in {}", context.libexec),
-                  "install knaller completely");
+  if (find_program(libexec + "/knaller-qemu").empty())
+    return failed("knaller-qemu", fmt::format("it is not in {}", libexec), "install knaller completely");
   const std::string qemu = find_program("qemu-system-x86_64");
   if (qemu.empty()) return failed("QEMU", "there is no 'qemu-system-x86_64' on PATH", remedy);
   const ProgramOutput output = run_program({.argv = {qemu, "--version"}}, soon());
@@ -79,8 +78,8 @@ CheckRow check_choice(const Context& context) {
   }
 }
 
-CheckRow check_pasta(const Context& context) {
-  const std::string binary = find_program(context.pasta.empty() ? "pasta" : context.pasta);
+CheckRow check_pasta(const std::string& pasta) {
+  const std::string binary = find_program(pasta.empty() ? "pasta" : pasta);
   if (binary.empty())
     return failed("pasta", "it is not on PATH: VMs have no network without it", "sudo apt install passt");
   const ProgramOutput output = run_program({.argv = {binary, "--version"}}, soon());
@@ -146,8 +145,15 @@ CheckRow check_cgroup() {
                  "run knaller in a systemd user session (loginctl enable-linger)");
 }
 
+constexpr const char* kOtherHome = "set KNALLER_HOME to a folder on a local file system";
+
 CheckRow check_home(const Context& context) {
-  return ok("home", fmt::format("{} (on a local file system)", context.home.path()));
+  const std::string network = context.home.network_file_system();
+  if (network.empty()) return ok("home", fmt::format("{} (on a local file system)", context.home.path()));
+  return warning(
+      "home",
+      fmt::format("{} is on {}, whose locks and renames can't be relied on", context.home.path(), network),
+      kOtherHome);
 }
 
 CheckRow check_space(const Context& context) {
@@ -214,24 +220,33 @@ CheckRow run_check(const std::string& name, const std::function<CheckRow()>& che
 
 }  // namespace
 
-std::vector<CheckRow> run_doctor(const Context& context) {
+std::vector<CheckRow> check_host(const std::string& libexec, const std::string& pasta) {
   return {
       run_check("kernel", check_kernel),
       run_check("KVM", check_kvm),
       run_check("Firecracker", check_firecracker),
-      run_check("QEMU", [&] { return check_qemu(context); }),
-      run_check("engine", [&] { return check_choice(context); }),
-      run_check("snapshots", [&] { return check_capture(context); }),
-      run_check("pasta", [&] { return check_pasta(context); }),
+      run_check("QEMU", [&] { return check_qemu(libexec); }),
+      run_check("pasta", [&] { return check_pasta(pasta); }),
       run_check("/dev/net/tun", check_tun),
       run_check("user namespaces", check_namespaces),
       run_check("cgroup", check_cgroup),
-      run_check("home", [&] { return check_home(context); }),
-      run_check("free space", [&] { return check_space(context); }),
-      run_check("reflink", [&] { return check_reflink(context); }),
       run_check("lingering", check_linger),
       run_check("image build", check_image_tools),
   };
+}
+
+std::vector<CheckRow> check_what_is_there(const Context& context) {
+  return {
+      run_check("home", [&] { return check_home(context); }),
+      run_check("free space", [&] { return check_space(context); }),
+      run_check("reflink", [&] { return check_reflink(context); }),
+      run_check("engine", [&] { return check_choice(context); }),
+      run_check("snapshots", [&] { return check_capture(context); }),
+  };
+}
+
+CheckRow home_unusable(const Error& error) {
+  return failed("home", error.what(), error.hint().empty() ? kOtherHome : error.hint());
 }
 
 }  // namespace knaller::vm

@@ -2,14 +2,20 @@
 #ifndef KNALLER_VM_DOCTOR_H_
 #define KNALLER_VM_DOCTOR_H_
 
+#include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "vm/context.h"
 
 namespace knaller::vm {
 
-// Never throws for what it finds: a check that fails is a row. Starts and changes nothing.
-std::vector<CheckRow> run_doctor(const Context& context);
+// None of these throws for what it finds: a check that fails is a row. They start and change nothing.
+std::vector<CheckRow> check_host(const std::string& libexec, const std::string& pasta);
+// The home, and what depends on it.
+std::vector<CheckRow> check_what_is_there(const Context& context);
+// In place of those, when the home could not be opened.
+CheckRow home_unusable(const Error& error);
 
 }  // namespace knaller::vm
 

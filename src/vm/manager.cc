@@ -3,8 +3,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -202,8 +204,14 @@ StoreReport Manager::check_store(const StoreCheckOptions& options) {
   return vm::check_store(impl_->context, options);
 }
 
-std::vector<CheckRow> Manager::doctor() {
-  return vm::run_doctor(impl_->context);
+std::vector<CheckRow> doctor(const ManagerOptions& options) {
+  std::vector<CheckRow> rows = vm::check_host(find_libexec(options.libexec), options.pasta);
+  try {
+    std::ranges::move(vm::check_what_is_there(make_context(options)), std::back_inserter(rows));
+  } catch (const Error& error) {
+    rows.push_back(vm::home_unusable(error));
+  }
+  return rows;
 }
 
 Tie::Tie() = default;

@@ -71,7 +71,7 @@ make_fake_image() {
   knaller image import fake --kernel "$files/vmlinux" --rootfs "$files/rootfs.ext4"
 }
 
-# VMs on the fake engine, without network: they start in milliseconds and are ready at their console's line.
+# VMs on the fake engine, without network: they start in milliseconds, and nobody waits for anything in them.
 use_fake_engine() {
   export KNALLER_ENGINE=$KNALLER_BUILD/bin/fake_firecracker KNALLER_NETWORK=none KNALLER_IMAGE=fake
   make_fake_image

@@ -287,6 +287,41 @@ teardown() {
   [[ $output == web ]]
 }
 
+@test "limits that are not enforced are refused for a VM that exists, too" {
+  k_exits 0 start -d web
+  k_exits 0 stop web
+  for limit in --network-bandwidth --disk-bandwidth --disk-iops; do
+    k_exits 6 start -d web "$limit" 100
+  done
+  k_exits 0 start -d web --disk-iops 0
+}
+
+@test "the Go program's kernel and root file system are used when both lie in the home, and said" {
+  cp "$BATS_TEST_TMPDIR"/files/{vmlinux,rootfs.ext4} "$KNALLER_HOME"
+  unset KNALLER_IMAGE
+  k_exits 0 start -d web
+  contains "$stderr" "using the kernel and root file system"
+  k_exits 0 start -d other --kernel "$BATS_TEST_TMPDIR/files/vmlinux"
+  k_exits 0 inspect other
+  [[ $(jq -r .image <<< "$output") != fake ]]
+  rm "$KNALLER_HOME/rootfs.ext4"
+  k_exits 3 start -d third --kernel "$BATS_TEST_TMPDIR/files/vmlinux"
+  contains "$stderr" "rootfs.ext4"
+}
+
+@test "doctor names what is missing and the command that mends it, without a home too" {
+  mkdir "$BATS_TEST_TMPDIR/few"
+  for program in apt-get mke2fs; do ln -s "$(PATH=$PATH:/sbin:/usr/sbin command -v "$program")" "$BATS_TEST_TMPDIR/few"; done
+  run -1 env PATH="$KNALLER_BIN:$BATS_TEST_TMPDIR/few" knaller doctor
+  contains "$output" "✗ pasta"
+  contains "$output" "sudo apt install passt"
+  contains "$output" "sudo apt install qemu-system-x86"
+  KNALLER_HOME=/proc/nosuch k_exits 1 doctor
+  contains "$output" "✗ home"
+  contains "$output" "KNALLER_HOME"
+  contains "$output" "user namespaces"
+}
+
 @test "doctor prints one row a check, as JSON too, and exits 0 or 1" {
   k doctor
   [[ $status -eq 0 || $status -eq 1 ]]

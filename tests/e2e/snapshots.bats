@@ -75,6 +75,24 @@ teardown_file() {
   [ "$moved" = "$sums" ]
 }
 
+@test "clones of an old snapshot have the clock of now, their own name and their own randomness" {
+  knaller start first --detach --memory 256
+  id=$(knaller snapshot create first --no-sync)
+  knaller rm -f first
+  sleep 4
+  for name in one two; do
+    knaller start "$name" --detach --from-snapshot "$id"
+    # A second for the answer to come.
+    late=$(($(date +%s) - $(knaller exec "$name" -- date +%s)))
+    ((late >= -2 && late <= 2)) || { echo "the clock of $name is $late s late"; false; }
+    [ "$(knaller exec "$name" -- hostname)" = "$name" ]
+    [ "$(knaller inspect "$name" | jq .renewed)" = true ]
+  done
+  [ "$(knaller exec one -- sh -c 'head -c 16 /dev/urandom | od -x')" != "$(knaller exec two -- sh -c 'head -c 16 /dev/urandom | od -x')" ]
+  knaller rm -f one two
+  knaller snapshot rm "$id"
+}
+
 @test "a rollback brings memory and disk back, and what came after is in the safety snapshot" {
   knaller start back --detach --memory 256
   knaller exec back -- sh -c 'echo old > /root/file; echo old > /run/kept; sync'

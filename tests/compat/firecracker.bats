@@ -1,0 +1,71 @@
+# The command line on a real Firecracker. Its guests need not get far for that: where hardware virtualization is a pretence they hang,
+# and all but "ready" can still be asserted.
+bats_require_minimum_version 1.5.0
+
+why_not_here() {
+  command -v firecracker >/dev/null || { echo "no firecracker on PATH"; return; }
+  [ -w /dev/kvm ] || echo "/dev/kvm does not open"
+}
+
+# bats 1.8 takes a skip in setup_file for a failure.
+setup() {
+  [ -z "$why_not" ] || skip "$why_not"
+}
+
+setup_file() {
+  why_not=$(why_not_here)
+  export why_not
+  [ -z "$why_not" ] || return 0
+  export KNALLER_HOME="$BATS_FILE_TMPDIR/home" KNALLER_ENGINE=firecracker
+  knaller image build tiny
+  knaller start web --detach --no-wait --mem 128
+}
+
+teardown_file() {
+  [ -n "$why_not" ] || knaller rm -f --all >/dev/null 2>&1 || true
+}
+
+state_of() { knaller inspect "$1" | jq -r .state; }
+
+@test "a VM is paused, goes on, is stopped and started again" {
+  knaller start other --detach --no-wait --mem 128
+  knaller pause other
+  [ "$(state_of other)" = paused ]
+  knaller resume other
+  [ "$(state_of other)" = running ]
+  # Its guest does not hear Ctrl+Alt+Del.
+  knaller stop other --timeout 200ms
+  [ "$(state_of other)" = stopped ]
+  knaller start other --detach --no-wait
+  [ "$(state_of other)" = running ]
+  knaller rm -f other
+  run -3 knaller inspect other
+}
+
+@test "snapshots by either way are whole, and clones of them run at once" {
+  local way id
+  for way in outside engine; do
+    id=$(knaller snapshot create web --capture "$way")
+    [ "$(state_of web)" = running ]
+    [ "$(knaller snapshot inspect "$id" | jq -r .capture)" = "$way" ]
+    knaller snapshot verify "$id"
+    knaller start "$way-1" --detach --no-wait --from-snapshot "$id"
+    knaller start "$way-2" --detach --no-wait --from-snapshot "$id"
+  done
+  # A clone's own, of which most is its parent's.
+  id=$(knaller snapshot create outside-1 --capture outside)
+  knaller snapshot verify "$id"
+  knaller start grandchild --detach --no-wait --from-snapshot "$id"
+  [ "$(knaller ls -q | wc -l)" -eq 6 ]
+  knaller snapshot rm "$id"
+  knaller rm -f outside-1 outside-2 engine-1 engine-2 grandchild
+  knaller store check
+}
+
+@test "a VM goes back to a snapshot in its place" {
+  knaller snapshot create web --name back
+  knaller rollback web back --no-wait
+  [ "$(state_of web)" = running ]
+  [ "$(knaller snapshot ls -q --filter label=safety | wc -l)" -eq 1 ]
+  knaller store check
+}
