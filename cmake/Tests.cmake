@@ -18,15 +18,15 @@ endif()
 
 # knaller_test(LABEL NAME COMMAND word ... [GUESTS] [SANITIZED] [TIMEOUT seconds]): a test that is any command. It skips with
 # exit code 77 and a line "skip: REASON". GUESTS: it counts as two (guests under emulation take a processor each).
-# SANITIZED: runs with sanitizers too, as unit, fakes and system always do.
+# SANITIZED: runs with sanitizers too, as unit, fakes and the programs of system always do. BATS: it is a bats file.
 function(knaller_test label name)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "GUESTS;SANITIZED" "TIMEOUT" "COMMAND")
+  cmake_parse_arguments(PARSE_ARGV 2 arg "GUESTS;SANITIZED;BATS" "TIMEOUT" "COMMAND")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
   set(full_name ${KNALLER_TEST_PREFIX}${label}.${name})
   set(labels ${label})
-  if(KNALLER_SANITIZE AND NOT arg_SANITIZED AND NOT label MATCHES "^(unit|fakes|system)$")
+  if(KNALLER_SANITIZE AND NOT arg_SANITIZED AND (arg_BATS OR NOT label MATCHES "^(unit|fakes|system)$"))
     list(APPEND labels full)
   endif()
   add_test(NAME ${full_name} COMMAND ${arg_COMMAND})
@@ -37,7 +37,9 @@ function(knaller_test label name)
     set_tests_properties(${full_name} PROPERTIES PROCESSORS 2)
   endif()
   if(KNALLER_SANITIZE)
+    # Whoever waits waits longer.
     set_tests_properties(${full_name} PROPERTIES FIXTURES_REQUIRED sanitized)
+    set_property(TEST ${full_name} APPEND PROPERTY ENVIRONMENT KNALLER_PATIENCE=5)
   endif()
 endfunction()
 
@@ -91,7 +93,7 @@ function(knaller_bats label)
   endif()
   foreach(file IN LISTS arg_UNPARSED_ARGUMENTS)
     get_filename_component(name ${file} NAME_WE)
-    knaller_test(${label} ${name} ${more} COMMAND ${CMAKE_SOURCE_DIR}/tests/lib/run-bats
+    knaller_test(${label} ${name} BATS ${more} COMMAND ${CMAKE_SOURCE_DIR}/tests/lib/run-bats
       ${KNALLER_REPORTS}/${KNALLER_TEST_PREFIX}${label}.${name}.tap ${file})
   endforeach()
 endfunction()

@@ -3,9 +3,9 @@
 
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 
-# Waits until the command succeeds, for so many milliseconds at most.
+# Waits until the command succeeds, for so many milliseconds at most; programs with sanitizers are given more.
 within() {
-  local limit=$(($(now_ms) + $1))
+  local limit=$(($(now_ms) + $1 * ${KNALLER_PATIENCE:-1}))
   shift
   until "$@"; do
     if (($(now_ms) > limit)); then
