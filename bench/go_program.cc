@@ -1,5 +1,6 @@
 #include "go_program.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 
 #include "base/deadline.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "figures.h"
 
 namespace knaller::bench {
@@ -89,7 +91,17 @@ GoProgram::Snapshot GoProgram::snapshot(const std::string& vm) const {
   if (!output.status.success() || at == std::string::npos)
     throw Error(Code::kInternal, "the Go program took no snapshot: " + said);
   taken.id = said.substr(at, std::string("snap_01234567").size());
+  taken.sync = time_of([&] { sync_snapshot(taken.id); });
   return taken;
+}
+
+void GoProgram::sync_snapshot(const std::string& id) const {
+  const UniqueFd all = open_directory(folder_ + "/.local/share/knaller/snapshots");
+  const UniqueFd snapshot = open_at(all.get(), id, O_RDONLY | O_DIRECTORY);
+  for (const std::string& name : list_directory(snapshot.get()))
+    fsync_fd(open_at(snapshot.get(), name, O_RDONLY).get(), name);
+  fsync_fd(snapshot.get(), id);
+  fsync_fd(all.get(), "snapshots");
 }
 
 void GoProgram::remove_snapshot(const std::string& id) const {

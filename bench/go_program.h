@@ -25,12 +25,14 @@ class GoProgram {
   struct Snapshot {
     std::string id;
     double took = 0;  // milliseconds, of the whole command
+    double sync = 0;  // and until all of it is on the disk, which it leaves to whoever needs that
   };
   Snapshot snapshot(const std::string& vm) const;
   void remove_snapshot(const std::string& id) const;
   void kill(const std::string& name);
 
  private:
+  void sync_snapshot(const std::string& id) const;
   SpawnOptions command(std::vector<std::string> words) const;
 
   std::string folder_;

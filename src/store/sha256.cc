@@ -9,6 +9,9 @@
 namespace knaller::store {
 namespace {
 
+// A restore looks at a few leaves only: opening the library would take longer than they do.
+constexpr size_t kWorthItsLibrary = 6;
+
 [[noreturn]] void fail_in_openssl() {
   fail(Code::kInternal, "OpenSSL can't compute a SHA-256");
 }
@@ -45,8 +48,10 @@ std::string sha256_hex(std::string_view data) {
 }
 
 std::string sha256_of_each(const std::vector<std::string_view>& pieces) {
-  thread_local const std::unique_ptr<MultiBuffer> lanes = MultiBuffer::open();
-  if (lanes) return lanes->sha256_of_each(pieces);
+  if (pieces.size() >= kWorthItsLibrary) {
+    thread_local const std::unique_ptr<MultiBuffer> lanes = MultiBuffer::open();
+    if (lanes) return lanes->sha256_of_each(pieces);
+  }
   std::string digests;
   for (const std::string_view piece : pieces) digests += sha256(piece);
   return digests;
