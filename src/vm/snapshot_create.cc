@@ -125,10 +125,12 @@ class Creation {
       capture.take(limit);
       call_user(limit);
     } catch (Error& error) {
-      release_after(error, lease);
+      if (error.code() == Code::kTimeout)
+        error.with_hint("the VM runs on; allow the pause more time with --max-pause");
+      if (const auto worse = release(lease)) error.in(worse->message()).with_hint(worse->hint());
       throw;
     }
-    lease.release(Deadline::after(kResumeTime));
+    if (const auto failure = release(lease)) throw *failure;
     if (lease.was_paused()) return;
     paused_ = duration_cast<microseconds>(Clock::now() - began);
     resumed_at_ = std::chrono::system_clock::now();
@@ -141,14 +143,14 @@ class Creation {
     limit.check("what was to be done while the VM stood still");
   }
 
-  void release_after(Error& error, monitor::Lease& lease) {
-    if (error.code() == Code::kTimeout)
-      error.with_hint("the VM runs on; allow the pause more time with --max-pause");
+  // Why the guest does not run again; nothing when it does.
+  std::optional<Error> release(monitor::Lease& lease) const {
     try {
       lease.release(Deadline::after(kResumeTime));
-    } catch (const Error& resume_error) {
-      error.in(fmt::format("THE VM COULD NOT BE RESUMED ({})", resume_error.what()))
-          .with_hint(fmt::format("see `knaller inspect {0}`; resume it: knaller resume {0}", vm_.name));
+      return std::nullopt;
+    } catch (const Error& error) {
+      return Error(error.code(), fmt::format("THE VM COULD NOT BE RESUMED ({})", error.what()),
+                   fmt::format("see `knaller inspect {0}`; resume it: knaller resume {0}", vm_.name));
     }
   }
 

@@ -5,8 +5,8 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
   export KNALLER_HOME="$BATS_FILE_TMPDIR/home" XDG_CONFIG_HOME="$BATS_FILE_TMPDIR/config"
-  knaller image build tiny
-  knaller start in --detach --mem 256
+  # The first command in a new home: it builds the image.
+  knaller start in --detach --mem 256 2> "$BATS_FILE_TMPDIR/said"
 }
 
 teardown_file() {
@@ -23,6 +23,12 @@ inside() {
 
 terminal() {
   python3 "$BATS_TEST_DIRNAME/terminal.py" "$@"
+}
+
+@test "the first start builds the image tiny, and says so" {
+  grep -q "there is no image 'tiny' yet: building it, this once" "$BATS_FILE_TMPDIR/said"
+  grep -q "write the root file system" "$BATS_FILE_TMPDIR/said"
+  [ "$(knaller image ls -q)" = tiny ]
 }
 
 @test "exec passes each argument literally" {

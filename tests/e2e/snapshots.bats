@@ -56,14 +56,14 @@ teardown_file() {
     [[ $i -lt $generations ]] || break
     knaller snapshot rm "$id"
   done
-  for name in a b c; do knaller start "$name" --detach --from-snapshot "$id" & done
+  for name in a b c d e f; do knaller start "$name" --detach --from-snapshot "$id" & done
   wait
-  for name in a b c; do
+  for name in a b c d e f; do
     # Past the page cache, too.
     [ "$(knaller exec "$name" -- sh -c 'echo 3 > /proc/sys/vm/drop_caches; cat /run/kept/* /root/[0-9]* | sha256sum')" = "$sums" ]
     knaller exec "$name" -- sh -c "head -c 1000000 /dev/urandom > /root/own; echo $name > /run/name; sync"
   done
-  for name in a b c; do [ "$(knaller exec "$name" -- cat /run/name)" = "$name" ]; done
+  for name in a b c d e f; do [ "$(knaller exec "$name" -- cat /run/name)" = "$name" ]; done
   knaller snapshot verify "$id"
   # In another home, which has no image, as well.
   local here=$KNALLER_HOME

@@ -105,12 +105,34 @@ engine_answers_twice() {
   next_snapshot_works
 }
 
+@test "an engine that does not resume the VM: the error says that first, and what to do" {
+  engine=$(engine_with '{"rules": [{"method": "PATCH", "path": "/vm", "nth": 2, "status": 500, "body": "{\"fault_message\":\"no\"}"}]}')
+  k_exits 0 start -d web --mem 128 --engine "$engine"
+  k_exits 12 snapshot create web
+  contains "$stderr" "THE VM COULD NOT BE RESUMED"
+  contains "$stderr" "knaller resume web"
+  only_snapshots
+  k_exits 0 resume web
+  is web running
+  next_snapshot_works
+  k_exits 0 rm -f web
+
+  # When something else failed before.
+  engine=$(engine_with '{"rules": [{"path": "/snapshot/create", "nth": 1, "status": 500, "body": "{\"fault_message\":\"full\"}"}, {"method": "PATCH", "path": "/vm", "nth": 2, "status": 500, "body": "{\"fault_message\":\"no\"}"}]}')
+  k_exits 0 start -d other --mem 128 --engine "$engine"
+  k_exits 12 snapshot create other
+  contains "$stderr" "THE VM COULD NOT BE RESUMED"
+  contains "$stderr" "full"
+}
+
 # The monitor can't reach it any more, so the VM may stay as it is, but it hurts nobody and is removed.
 @test "an engine that swaps its socket: nothing hangs, nothing is read, and the VM can be removed" {
   for other in fifo link directory absent; do
     start_with_rule "\"swap\": \"api.sock\", \"swap_for\": \"$other\""
     k snapshot create web --max-pause 2s
     echo "$other: $status $stderr $(state_of web)"
+    [[ $status -ne 0 && -z $output ]]
+    is web stuck
     lacks "$stderr" "root:"
     k_exits 0 ls -a
     k_exits 0 rm -f web
@@ -174,16 +196,22 @@ engine_answers_twice() {
   [[ $(stat -c %s /etc/passwd) -gt 0 ]]
 }
 
-@test "a creator that is killed leaves the VM running within a second of the answer, and nothing else" {
-  start_with_rule '"delay_ms": 300'
-  knaller snapshot create web > /dev/null 2>&1 3>&- &
-  command=$!
-  within 3000 is web paused
-  kill -KILL "$command"
-  wait "$command" || true
-  within 1300 is web running
-  only_snapshots
-  next_snapshot_works
+@test "a creator that is killed or interrupted leaves the VM running within a second of the answer, and nothing else" {
+  for signal in KILL INT TERM; do
+    start_with_rule '"delay_ms": 300'
+    knaller snapshot create web > /dev/null 2>&1 3>&- &
+    command=$!
+    within 3000 is web paused
+    kill "-$signal" "$command"
+    code=0
+    wait "$command" || code=$?
+    [[ $code -eq $((128 + $(kill -l "$signal"))) ]]
+    within 1300 is web running
+    only_snapshots
+    next_snapshot_works
+    k_exits 0 rm -f web web2
+    k_exits 0 snapshot rm "$(knaller snapshot ls -q)"
+  done
 }
 
 @test "a creator that is killed at any moment leaves all or nothing" { each_way creator_is_killed; }
@@ -233,7 +261,9 @@ creator_is_killed() {
   k_exits 0 snapshot create web --while-paused -- sh -c '
     knaller ls --format "{{.Status}}" > "$KNALLER_SNAPSHOT_DIR/notes"'
   id=$output
+  contains "$stderr" "the VM stood still for"
   [[ $(< "$KNALLER_HOME/snapshots/$id/notes") == paused ]]
+  [[ $(knaller snapshot inspect "$id" | jq '.paused_at < .resumed_at') == true ]]
   k_exits 0 snapshot verify "$id"
   k_exits 0 snapshot rm "$id"
 
