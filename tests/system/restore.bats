@@ -30,6 +30,24 @@ open(folder + "/manifest", "w").write(body + "end " + hashlib.sha256(body.encode
 PY
 }
 
+# A state whose disk is the file $1, and of which the digests are right.
+rewrite_state() {
+  chmod u+w "$snapshot"/{state,manifest}
+  python3 - "$snapshot" "$1" << 'PY'
+import hashlib, json, re, sys
+folder, disk = sys.argv[1:]
+state = json.load(open(folder + "/state"))
+state["drives"][0]["path_on_host"] = disk
+text = json.dumps(state).encode()
+open(folder + "/state", "wb").write(text)
+manifest = open(folder + "/manifest").read()
+manifest = re.sub(r"file state \d+\n0 \w+\n",
+                  f"file state {len(text)}\n0 {hashlib.sha256(hashlib.sha256(text).digest()).hexdigest()}\n", manifest)
+body = manifest[: manifest.rindex("end ")]
+open(folder + "/manifest", "w").write(body + "end " + hashlib.sha256(body.encode()).hexdigest() + "\n")
+PY
+}
+
 # The restore and its check both end with this code, the row of this name is the first that failed and says this, and nothing is left.
 refused() {
   local code=$1 row=$2 text=$3
@@ -273,4 +291,23 @@ while True:
   [[ $(knaller ls --json | jq -r '.vms[] | select(.name == "web2").renewed') == false ]]
   k_exits 0 start -d web3 --no-wait --from-snapshot "$id"
   [[ $(knaller inspect web3 | jq -r .renew_reason) == *"--no-wait"* ]]
+}
+
+@test "a state that names other files of the user's reaches none of them" {
+  victim=$BATS_TEST_TMPDIR/victim
+  head -c 8M /dev/urandom > "$victim"
+  before=$(sha256sum "$victim")
+  rewrite_state rootfs.ext4
+  k_exits 0 start -d web2 --from-snapshot "$id"
+  k_exits 0 rm -f web2
+  for path in "$victim" "../../../../victim" "/proc/self/root$victim" "../vm.json" /etc/passwd; do
+    rewrite_state "$path"
+    k start -d web2 --from-snapshot "$id"
+    echo "$path: $status $stderr"
+    [[ $status -ne 0 && -n $stderr ]]
+    lacks "$stderr" "root:"
+    [[ -z $(state_of web2) ]]
+  done
+  [[ $(sha256sum "$victim") == "$before" ]]
+  is web running
 }
