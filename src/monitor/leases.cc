@@ -83,7 +83,8 @@ void Leases::release(ConnectionId connection, bool leave_paused) {
     if (error) return actions_.refuse(connection, *error);
     paused_ = false;
     actions_.reply(connection, okay());
-    finish();
+    // Its connection may have ended meanwhile; then undo_abandoned() is under way and gives the lease on.
+    if (holder_ && holder_->connection == connection && !holder_->abandoned) finish();
   });
 }
 
