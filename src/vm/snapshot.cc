@@ -70,6 +70,15 @@ void require_unprotected(const Context& context, const SnapshotId& id, bool forc
               fmt::format("unprotect it first: knaller snapshot unprotect {}", id.str()));
 }
 
+// Fewer digits of an id are more likely a name that is gone, and `snapshot rm` must not take another for it.
+constexpr size_t kFewestDigits = 4;
+
+bool is_beginning_of(std::string_view reference, std::string_view id) {
+  const std::string_view prefix = "snap_";
+  if (reference.starts_with(prefix)) reference.remove_prefix(prefix.size());
+  return reference.size() >= kFewestDigits && id.substr(prefix.size()).starts_with(reference);
+}
+
 }  // namespace
 
 SnapshotInfo describe_snapshot(const Context& context, const SnapshotId& id) {
@@ -110,9 +119,7 @@ SnapshotId find_snapshot(const Context& context, const std::string& reference) {
     known.push_back(info.id);
     if (!info.name.empty()) known.push_back(info.name);
     if (!info.name.empty() && info.name == reference) return SnapshotId::parse(info.id);
-    const std::string_view digits = std::string_view(info.id).substr(5);
-    if (!reference.empty() && (info.id.starts_with(reference) || digits.starts_with(reference)))
-      matches.push_back(info.id);
+    if (is_beginning_of(reference, info.id)) matches.push_back(info.id);
   }
   if (matches.size() == 1) return SnapshotId::parse(matches.front());
   if (matches.size() > 1)

@@ -49,6 +49,7 @@ flip_last() { flip_bit_at "$1" $(($(stat -c %s "$1") - 1)); }
 @test "a whole snapshot is ok, by id, beginning, name and with --all, and its files are not touched" {
   local before
   before=$(stat -c '%n %Y %Z %a' "$snapshot"/*)
+  for few in "${id:0:8}" "${id:5:1}" snap s; do k_exits 3 snapshot verify "$few"; done
   for reference in "$id" "${id:0:9}" clean; do
     k_exits 0 snapshot verify "$reference"
     contains "$output" "ok"
