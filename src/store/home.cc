@@ -223,22 +223,30 @@ void Home::sweep_locks(Kind kind) const {
 
 void Home::sweep_folder(Kind kind) const {
   for (const std::string& entry : list_directory(folder(kind))) {
-    const std::string_view prefix = entry.starts_with(kNewPrefix)    ? kNewPrefix
-                                    : entry.starts_with(kGonePrefix) ? kGonePrefix
-                                                                     : "";
-    if (prefix.empty()) continue;
-    const std::string name = entry.substr(prefix.size());
-    auto lock = try_lock(kind, name, "sweep");
-    if (!lock) continue;
-    // A VM that is being made is also held by its monitor, which undoes it when its launcher is gone.
-    const auto alive = stat_if_exists(folder(kind), entry + "/alive");
-    if (alive && S_ISREG(alive->st_mode)) {
-      const UniqueFd fd = open_at(folder(kind), entry + "/alive", O_RDONLY | O_NOFOLLOW);
-      if (is_byte_locked(fd.get(), 0) || is_byte_locked(fd.get(), 1)) continue;
+    try {
+      sweep_entry(kind, entry);
+    } catch (const Error&) {
+      // Another user's, or a bad disk: it hurts nobody, and `knaller store check` tells of it.
     }
-    remove_tree(folder(kind), entry);
-    if (!has(kind, name)) lock->unlink_while_held();
   }
+}
+
+void Home::sweep_entry(Kind kind, const std::string& entry) const {
+  const std::string_view prefix = entry.starts_with(kNewPrefix)    ? kNewPrefix
+                                  : entry.starts_with(kGonePrefix) ? kGonePrefix
+                                                                   : "";
+  if (prefix.empty()) return;
+  const std::string name = entry.substr(prefix.size());
+  auto lock = try_lock(kind, name, "sweep");
+  if (!lock) return;
+  // A VM that is being made is also held by its monitor, which undoes it when its launcher is gone.
+  const auto alive = stat_if_exists(folder(kind), entry + "/alive");
+  if (alive && S_ISREG(alive->st_mode)) {
+    const UniqueFd fd = open_at(folder(kind), entry + "/alive", O_RDONLY | O_NOFOLLOW);
+    if (is_byte_locked(fd.get(), 0) || is_byte_locked(fd.get(), 1)) return;
+  }
+  remove_tree(folder(kind), entry);
+  if (!has(kind, name)) lock->unlink_while_held();
 }
 
 void Home::retire(Kind kind, const std::string& name) const {

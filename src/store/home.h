@@ -73,6 +73,7 @@ class Home {
  private:
   Home() = default;
   void sweep_folder(Kind kind) const;
+  void sweep_entry(Kind kind, const std::string& entry) const;
   void sweep_locks(Kind kind) const;
 
   std::string path_;
