@@ -128,6 +128,24 @@ TEST_F(LeasesTest, TheNextHolderWaitsForTheUndo) {
   EXPECT_EQ(freed_, 1);
 }
 
+// Two resumes are under way then; only the second one's answer gives the lease on.
+TEST_F(LeasesTest, AHolderThatLeavesWhileItsReleaseIsUnderWayIsFollowedByOne) {
+  leases_.request(1, "snapshot", 10);
+  leases_.pause(1);
+  answer();
+  leases_.request(2, "snapshot", 20);
+  leases_.request(3, "snapshot", 30);
+  leases_.release(1, false);
+  leases_.connection_ended(1);
+  answer();
+  EXPECT_THAT(said_to(2), ElementsAre("wait"));
+  answer();
+  EXPECT_THAT(said_to(2), ElementsAre("wait", "ok"));
+  EXPECT_THAT(said_to(3), ElementsAre("wait"));
+  leases_.release(2, false);
+  EXPECT_THAT(said_to(3), ElementsAre("wait", "ok"));
+}
+
 TEST_F(LeasesTest, WhatWasPausedBeforeStaysPaused) {
   leases_.request(1, "pause", 10);
   leases_.pause(1);
