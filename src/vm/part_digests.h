@@ -1,7 +1,7 @@
 // The digests of a VM's immutable files, so that its snapshots do not read them again and again.
 //
-// `digests` in the VM's directory is a hard link to the manifest of the snapshot that the VM came from, or, if
-// it was booted, of its first one. A part that rots later keeps the digest that it had: `snapshot verify`
+// `digests` in the VM's directory is a hard link to the manifest of the snapshot that the VM came from, or,
+// if it was booted, of its first one. A part that rots later keeps the digest that it had: `snapshot verify`
 // finds the damage, where a digest made anew would bless it.
 #ifndef KNALLER_VM_PART_DIGESTS_H_
 #define KNALLER_VM_PART_DIGESTS_H_
