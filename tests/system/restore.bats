@@ -16,36 +16,28 @@ teardown() { system_teardown; }
 rewrite() {
   chmod u+w "$snapshot"/{metadata.json,manifest}
   python3 - "$snapshot" "$1" << 'PY'
-import hashlib, json, re, sys
+import json, sys
 folder, change = sys.argv[1:]
 m = json.load(open(folder + "/metadata.json"))
 exec(change)
 text = json.dumps(m).encode()
 open(folder + "/metadata.json", "wb").write(text)
-manifest = open(folder + "/manifest").read()
-manifest = re.sub(r"file metadata\.json \d+\n0 \w+\n",
-                  f"file metadata.json {len(text)}\n0 {hashlib.sha256(hashlib.sha256(text).digest()).hexdigest()}\n", manifest)
-body = manifest[: manifest.rindex("end ")]
-open(folder + "/manifest", "w").write(body + "end " + hashlib.sha256(body.encode()).hexdigest() + "\n")
 PY
+  "$KNALLER_SOURCE/tests/lib/sign-again" "$snapshot" metadata.json
 }
 
 # A state whose disk is the file $1, and of which the digests are right.
 rewrite_state() {
   chmod u+w "$snapshot"/{state,manifest}
   python3 - "$snapshot" "$1" << 'PY'
-import hashlib, json, re, sys
+import json, sys
 folder, disk = sys.argv[1:]
 state = json.load(open(folder + "/state"))
 state["drives"][0]["path_on_host"] = disk
 text = json.dumps(state).encode()
 open(folder + "/state", "wb").write(text)
-manifest = open(folder + "/manifest").read()
-manifest = re.sub(r"file state \d+\n0 \w+\n",
-                  f"file state {len(text)}\n0 {hashlib.sha256(hashlib.sha256(text).digest()).hexdigest()}\n", manifest)
-body = manifest[: manifest.rindex("end ")]
-open(folder + "/manifest", "w").write(body + "end " + hashlib.sha256(body.encode()).hexdigest() + "\n")
 PY
+  "$KNALLER_SOURCE/tests/lib/sign-again" "$snapshot" state
 }
 
 # The restore and its check both end with this code, the row of this name is the first that failed and says this, and nothing is left.

@@ -71,16 +71,8 @@ only_web_is_there() {
 # Another state, of which the digests are right.
 spoil_state() {
   chmod u+w "$KNALLER_HOME/snapshots/$id"/{state,manifest}
-  python3 - "$KNALLER_HOME/snapshots/$id" << 'PY'
-import hashlib, re, sys
-folder = sys.argv[1]
-text = b"not a state"
-open(folder + "/state", "wb").write(text)
-manifest = open(folder + "/manifest").read()
-manifest = re.sub(r"file state \d+\n0 \w+\n", f"file state {len(text)}\n0 {hashlib.sha256(hashlib.sha256(text).digest()).hexdigest()}\n", manifest)
-body = manifest[: manifest.rindex("end ")]
-open(folder + "/manifest", "w").write(body + "end " + hashlib.sha256(body.encode()).hexdigest() + "\n")
-PY
+  printf "not a state" > "$KNALLER_HOME/snapshots/$id/state"
+  "$KNALLER_SOURCE/tests/lib/sign-again" "$KNALLER_HOME/snapshots/$id" state
   chmod 0400 "$KNALLER_HOME/snapshots/$id"/{state,manifest}
 }
 
