@@ -62,27 +62,30 @@ state_of() { knaller inspect "$1" | jq -r .state; }
   knaller store check
 }
 
+# Takes both of the paused VM `large`, and prints the id of the one from outside.
+compare_both_ways() {
+  local by_engine from_outside differing
+  by_engine=$(knaller snapshot create large --no-sync --capture engine --max-pause 60s)
+  from_outside=$(knaller snapshot create large --no-sync --capture outside --max-pause 60s)
+  # Each save writes a few pages of its own into the guest's memory: device queues.
+  differing=$(knaller snapshot diff "$by_engine" "$from_outside" --json | jq .memory.differing_pages)
+  echo "$1: $differing pages differ" >&2
+  [ "$differing" -le 8 ] || return 1
+  echo "$from_outside"
+}
+
 # Above 3 GiB its memory is in two parts, the upper one lower in the process.
 @test "memory read from outside is what the engine writes, with several CPUs and above 3 GiB, too" {
-  local size id by_engine clone
+  local size id
   for size in '--cpus 2 --mem 256' '--cpus 4 --mem 3200'; do
     # shellcheck disable=SC2086 # two flags
     knaller start large --detach --no-wait $size
     knaller pause large
-    by_engine=$(knaller snapshot create large --no-sync --capture engine --max-pause 60s)
-    id=$(knaller snapshot create large --no-sync --capture outside --max-pause 60s)
-    # Each save writes a few pages of its own into the guest's memory: device queues.
-    differing=$(knaller snapshot diff "$by_engine" "$id" --json | jq .memory.differing_pages)
-    echo "$size: $differing pages differ"
-    [ "$differing" -le 8 ]
+    id=$(compare_both_ways "$size")
     knaller rm -f large
     knaller start large --detach --no-wait --from-snapshot "$id"
     knaller pause large
-    by_engine=$(knaller snapshot create large --no-sync --capture engine --max-pause 60s)
-    clone=$(knaller snapshot create large --no-sync --capture outside --max-pause 60s)
-    differing=$(knaller snapshot diff "$by_engine" "$clone" --json | jq .memory.differing_pages)
-    echo "$size, its clone: $differing pages differ"
-    [ "$differing" -le 8 ]
+    compare_both_ways "$size, its clone"
     knaller rm -f large
     knaller snapshot prune --keep-last 0 --vm large
   done
