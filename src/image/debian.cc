@@ -3,9 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pwd.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +18,7 @@
 #include "image/builders.h"
 #include "image/debian_sources.h"
 #include "image/guest_files.h"
+#include "image/mmdebstrap.h"
 #include "image/package.h"
 #include "image/sub_ids.h"
 
@@ -33,7 +32,6 @@ constexpr char kPackages[] =
 constexpr std::array<const char*, 3> kLeftOut = {
     "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*", "path-exclude=/usr/share/doc/*"};
 constexpr uint64_t kLeastSubIds = 65536;
-constexpr auto kCleanUpTime = std::chrono::seconds(60);
 
 // Of the building host or of this one build.
 constexpr std::array<const char*, 9> kNotForTheGuest = {
@@ -123,13 +121,12 @@ void write_modules_tar(const FileTree& kernel, const std::string& path, const De
   check(archive_write_close(tar.get()));
 }
 
-std::vector<std::string> mmdebstrap_command(const Workshop& workshop, const std::string& version) {
+std::vector<std::string> mmdebstrap_arguments(const Workshop& workshop, const std::string& version) {
   std::string packages = kPackages;
   for (const std::string& name : workshop.options.packages) packages += "," + name;
   std::vector<std::string> argv = {
-      disk::require_program("mmdebstrap", "mmdebstrap"), ::geteuid() == 0 ? "--mode=root" : "--mode=unshare",
-      "--variant=minbase", "--format=tar", "--include=" + packages,
-      "--aptopt=APT::Install-Recommends \"false\";",
+      ::geteuid() == 0 ? "--mode=root" : "--mode=unshare", "--variant=minbase", "--format=tar",
+      "--include=" + packages, "--aptopt=APT::Install-Recommends \"false\";",
       // mmdebstrap's own command; the path is relative to where it is started.
       "--customize-hook=tar-in modules.tar /", "--customize-hook=chroot \"$1\" depmod -a " + version};
   for (const std::string& option : workshop.apt.host_options()) argv.push_back("--aptopt=" + option);
@@ -138,138 +135,6 @@ std::vector<std::string> mmdebstrap_command(const Workshop& workshop, const std:
   for (const std::string_view line : split(workshop.apt.sources(), '\n'))
     if (!line.empty()) argv.emplace_back(line);
   return argv;
-}
-
-// On a terminal mmdebstrap writes in colours and draws progress bars.
-std::string without_escapes(const std::string& line) {
-  std::string text;
-  for (size_t at = 0; at < line.size(); ++at) {
-    if (line[at] == '\x1b' && at + 1 < line.size() && line[at + 1] == '[') {
-      at = line.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", at + 2);
-      if (at == std::string::npos) break;
-    } else {
-      text.push_back(line[at]);
-    }
-  }
-  return text;
-}
-
-// Tells the steps that mmdebstrap tells, and keeps its last words for an error.
-class Listener {
- public:
-  explicit Listener(const EventSink& sink) : sink_(sink) {}
-
-  void take(std::string_view bytes) {
-    pending_ += bytes;
-    for (size_t end = pending_.find_first_of("\r\n"); end != std::string::npos;
-         end = pending_.find_first_of("\r\n")) {
-      take_line(pending_.substr(0, end));
-      pending_.erase(0, end + 1);
-    }
-    if (pending_.size() > 1 << 16) pending_.clear();
-  }
-
-  std::string last_words() const {
-    std::string text;
-    for (const std::string& line : lines_) text += (text.empty() ? "" : "; ") + line;
-    return text;
-  }
-
- private:
-  void take_line(const std::string& raw) {
-    const std::string line = without_escapes(raw);
-    if (trim(line).empty() || line.find("%") != std::string::npos || line == "done") return;
-    if (line.starts_with("I: ")) {
-      say(sink_, EventKind::kStep, "mmdebstrap: " + printable(line.substr(3)));
-      return;
-    }
-    lines_.push_back(printable(line));
-    if (lines_.size() > 5) lines_.erase(lines_.begin());
-  }
-
-  const EventSink& sink_;
-  std::string pending_;
-  std::vector<std::string> lines_;
-};
-
-// mmdebstrap's processes belong to subordinate ids, so no signal of ours reaches them all. A terminal's do:
-// the kernel sends them to the whole foreground group, whoever it belongs to. So mmdebstrap gets a terminal.
-// When its other side is closed, be it because the build stops or because this process dies, the session's
-// leader (`unshare --fork`, which only waits) ends, the group gets a SIGHUP, and mmdebstrap removes its
-// chroot.
-struct Terminal {
-  UniqueFd master;
-  UniqueFd slave;
-};
-
-Terminal open_terminal() {
-  Terminal terminal;
-  terminal.master.reset(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
-  std::array<char, 64> name;
-  if (!terminal.master || ::grantpt(terminal.master.get()) != 0 || ::unlockpt(terminal.master.get()) != 0 ||
-      ::ptsname_r(terminal.master.get(), name.data(), name.size()) != 0)
-    fail_errno("open a terminal");
-  terminal.slave = open_at(AT_FDCWD, name.data(), O_RDWR | O_NOCTTY);
-  return terminal;
-}
-
-// The terminal's end of file is EIO, when nobody has its other side open any more.
-bool read_terminal(const Terminal& terminal, const Deadline& deadline,
-                   const std::function<void(std::string_view)>& take) {
-  std::array<char, 4096> buffer;
-  for (;;) {
-    if (poll_until(terminal.master.get(), POLLIN, deadline) == 0) return false;
-    const ssize_t count = ::read(terminal.master.get(), buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return true;
-    take({buffer.data(), static_cast<size_t>(count)});
-  }
-}
-
-// `alive` is the end of a pipe whose other end every process of mmdebstrap's has: its end of file is their
-// end.
-void end_gently(Child& child, Terminal& terminal, int alive) {
-  terminal.master.reset();
-  poll_until(alive, POLLIN, Deadline::after(kCleanUpTime));
-  child.kill_and_reap();
-}
-
-void listen_to_the_end(Child& child, const Terminal& terminal, Listener& listener, const Deadline& deadline) {
-  if (!read_terminal(terminal, deadline, [&](std::string_view bytes) { listener.take(bytes); }))
-    fail(Code::kTimeout, "mmdebstrap did not end in time");
-  const auto status = child.wait(deadline);
-  if (!status) fail(Code::kTimeout, "mmdebstrap did not end in time");
-  if (status->success()) return;
-  throw Error(
-      Code::kIo, fmt::format("mmdebstrap failed ({}): {}", status->describe(), listener.last_words()),
-      "check the network and the room in the temporary folder; knaller doctor looks at user namespaces");
-}
-
-void run_mmdebstrap(const Workshop& workshop, const std::string& version, const Deadline& deadline) {
-  const UniqueFd tar = open_at(AT_FDCWD, workshop.folder + "/root.tar", O_WRONLY | O_CREAT | O_EXCL, 0600);
-  Terminal terminal = open_terminal();
-  Pipe alive = make_pipe();
-  SpawnOptions options;
-  options.argv = mmdebstrap_command(workshop, version);
-  options.argv.insert(options.argv.begin(),
-                      {disk::require_program("setsid", "util-linux"), "--ctty", "--wait",
-                       disk::require_program("unshare", "util-linux"), "--fork"});
-  options.working_directory = workshop.folder;
-  options.stdin_fd = terminal.slave.get();
-  options.stdout_fd = tar.get();
-  options.stderr_fd = terminal.slave.get();
-  options.descriptors = {{alive.write_end.get(), 3}};
-  options.outlive_parent = true;  // long enough to clean up
-  Child child = spawn(options);
-  terminal.slave.reset();
-  alive.write_end.reset();
-  Listener listener(workshop.options.sink);
-  try {
-    listen_to_the_end(child, terminal, listener, deadline);
-  } catch (...) {
-    end_gently(child, terminal, alive.read_end.get());
-    throw;
-  }
 }
 
 PackageVersions installed_packages(const FileTree& root) {
@@ -316,7 +181,8 @@ void check_can_make_debian() {
 PackageVersions make_debian(const Workshop& workshop, const FileTree& kernel, FileTree& root,
                             const Deadline& deadline) {
   write_modules_tar(kernel, workshop.folder + "/modules.tar", deadline);
-  run_mmdebstrap(workshop, modules_version(kernel), deadline);
+  run_mmdebstrap(mmdebstrap_arguments(workshop, modules_version(kernel)), workshop.folder, "root.tar",
+                 workshop.options.sink, deadline);
   say(workshop.options.sink, EventKind::kStep, "put the root file system together");
   // devtmpfs covers /dev; what mmdebstrap could make there depends on who it ran as.
   unpack_tar(

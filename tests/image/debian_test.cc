@@ -47,6 +47,43 @@ TEST_F(StoppedDebian, LeavesNoChrootBehind) {
   EXPECT_THAT(all_entries(home_), ::testing::IsEmpty());
 }
 
+// mmdebstrap's process 1 does not hear a signal while no program runs for it. Here it takes its time there.
+class StoppedSlowDebian : public StoppedDebian {
+ protected:
+  StoppedSlowDebian() {
+    make_directories(folder_.path("bin"));
+    write_file_atomically(folder_.fd(), "bin/Slow.pm", R"(package Slow;
+      use POSIX ();
+      no warnings;
+      my $real = \&POSIX::sigprocmask;
+      *POSIX::sigprocmask = sub { select(undef, undef, undef, 0.5) if $_[0] == POSIX::SIG_BLOCK(); $real->(@_) };
+      1;)");
+    write_file_atomically(
+        folder_.fd(), "bin/mmdebstrap",
+        "#!/bin/sh\nexec perl -I" + folder_.path("bin") + " -MSlow /usr/bin/mmdebstrap \"$@\"\n",
+        Durability::kFsync, 0700);
+    ::setenv("PATH", (folder_.path("bin") + ":" + path_before_).c_str(), 1);
+  }
+  ~StoppedSlowDebian() override { ::setenv("PATH", path_before_.c_str(), 1); }
+
+  const std::string path_before_ = std::getenv("PATH");
+};
+
+TEST_F(StoppedSlowDebian, AsksAgainWhenItWasNotHeard) {
+  std::stop_source stop;
+  Deadline soon = Deadline::never();
+  EXPECT_EQ(code_thrown_by([&] {
+              build(home_, options([&] {
+                      soon = Deadline::after(std::chrono::seconds(20));
+                      stop.request_stop();
+                    }),
+                    Deadline::never(stop.get_token()));
+            }),
+            Code::kCancelled);
+  EXPECT_FALSE(soon.expired());
+  EXPECT_THAT(list_directory(temporary_.fd()), ::testing::IsEmpty());
+}
+
 TEST_F(StoppedDebian, KilledLeavesNoChrootBehindEither) {
   const pid_t pid = ::fork();
   if (pid == 0) {
