@@ -238,6 +238,9 @@ struct ExecOptions {
   // Readable when a byte that is a signal number to pass on, or 0 for "the window changed", is there. -1:
   // none.
   int signal_fd = -1;
+  // Called on the caller's thread when the guest has taken the command: `signal_fd` and the input are read
+  // from now on.
+  std::function<void()> on_started;
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(10);
   std::stop_token stop;
 };
@@ -373,9 +376,9 @@ class KNALLER_API Manager {
   std::unique_ptr<Impl> impl_;
 };
 
-// What this machine can do for a Manager with these options, one row a check. A home that can't be used is
-// one of them.
-KNALLER_API std::vector<CheckRow> doctor(const ManagerOptions& options = {});
+// What this machine can do for a Manager with these options and VMs on that engine, one row a check. A home
+// that can't be used is one of them.
+KNALLER_API std::vector<CheckRow> doctor(const ManagerOptions& options = {}, const EngineChoice& engine = {});
 
 // $KNALLER_HOME, else $XDG_DATA_HOME/knaller, else ~/.local/share/knaller. For programs; the library itself
 // never reads the environment.

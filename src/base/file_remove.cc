@@ -43,7 +43,7 @@ class TreeRemover {
   void remove(int dir, const std::string& name, int depth) {
     for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
       if (::unlinkat(dir, name.c_str(), 0) == 0 || errno == ENOENT) return;
-      if (errno != EISDIR && errno != EPERM) fail_errno("remove '{}'", printable(name));
+      if (errno != EISDIR) fail_errno("remove '{}'", printable(name));
       if (::unlinkat(dir, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return;
       if (errno == ENOTDIR) continue;
       if (errno != ENOTEMPTY && errno != EEXIST) fail_errno("remove '{}'", printable(name));
@@ -72,7 +72,7 @@ class TreeRemover {
 
 void remove_tree(int dir, const std::string& name) {
   if (::unlinkat(dir, name.c_str(), 0) == 0 || errno == ENOENT) return;
-  if (errno != EISDIR && errno != EPERM) fail_errno("remove '{}'", printable(name));
+  if (errno != EISDIR) fail_errno("remove '{}'", printable(name));
   const UniqueFd top = open_to_empty(dir, name);
   if (!top) return;
   TreeRemover remover(top.get());

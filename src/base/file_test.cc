@@ -106,6 +106,13 @@ TEST(RemoveTreeTest, RemovesAllAndFollowsNothing) {
   EXPECT_FALSE(exists(folder.path("kept/file")));
 }
 
+TEST(RemoveTreeTest, SaysWhatMayNotBeRemoved) {
+  const UniqueFd descriptors = open_directory("/proc/self/fd");
+  EXPECT_EQ(code_thrown_by([&] { remove_tree(descriptors.get(), "0"); }), Code::kPermission);
+  const UniqueFd self = open_directory("/proc/self");
+  EXPECT_EQ(code_thrown_by([&] { remove_tree(self.get(), "fd"); }), Code::kPermission);
+}
+
 // Root passes over modes; as an ordinary user only the chmod makes this work.
 TEST(RemoveTreeTest, CopesWithDirectoriesOfModeZero) {
   TestFolder folder;

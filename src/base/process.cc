@@ -40,6 +40,7 @@ struct ChildPlan {
   int report_fd = -1;
   pid_t parent = -1;
   bool outlive_parent = false;
+  bool own_group = false;
 };
 
 // --- In the child: async-signal-safe calls only, and no return. ---
@@ -85,6 +86,7 @@ void tie_to_parent(const ChildPlan& plan, int report_fd) {
 [[noreturn]] void run_child(ChildPlan& plan) {
   reset_signals();
   if (plan.outlive_parent) ::setsid();
+  if (plan.own_group) ::setpgid(0, 0);
   const int report_fd = arrange_descriptors(plan);
   if (!plan.outlive_parent) tie_to_parent(plan, report_fd);
   if (plan.directory != nullptr && ::chdir(plan.directory) != 0) report_and_exit(report_fd, Step::kDirectory);
@@ -157,7 +159,7 @@ Child clone_child(ChildPlan& plan) {
       ::syscall(SYS_clone, CLONE_VFORK | CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr, nullptr);
   if (pid < 0) fail_errno("start a process for '{}'", plan.path);
   if (pid == 0) run_child(plan);
-  return Child(static_cast<pid_t>(pid), UniqueFd(pidfd));
+  return Child(static_cast<pid_t>(pid), UniqueFd(pidfd), plan.own_group);
 }
 
 [[noreturn]] void throw_failure(const Failure& failure, const SpawnOptions& options,
@@ -203,6 +205,7 @@ Child& Child::operator=(Child&& other) noexcept {
   kill_and_reap();
   pid_ = std::exchange(other.pid_, -1);
   pidfd_ = std::move(other.pidfd_);
+  own_group_ = other.own_group_;
   return *this;
 }
 
@@ -230,6 +233,8 @@ std::optional<ExitStatus> Child::wait(const Deadline& deadline) {
 
 void Child::kill_and_reap() noexcept {
   if (!pidfd_) return;
+  // The group's number is the child's pid, which stays taken until it is reaped.
+  if (own_group_) ::kill(-pid_, SIGKILL);
   ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
   siginfo_t info;
   while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) != 0 && errno == EINTR) {
@@ -252,6 +257,7 @@ Child spawn(const SpawnOptions& options) {
   }
   if (!options.working_directory.empty()) plan.directory = options.working_directory.c_str();
   plan.outlive_parent = options.outlive_parent;
+  plan.own_group = options.own_group;
   plan.parent = ::getpid();
   const UniqueFd null_fd(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null_fd) fail_errno("open '/dev/null'");

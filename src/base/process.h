@@ -30,6 +30,7 @@ struct SpawnOptions {
   int stderr_fd = -1;
   std::vector<std::pair<int, int>> descriptors;  // {ours, the child's number (>= 3)}
   bool outlive_parent = false;                   // true: no parent-death signal, a session of its own
+  bool own_group = false;  // a process group of its own: what ends the child by force ends its children, too
 };
 
 // How a process ended.
@@ -48,7 +49,8 @@ struct ExitStatus {
 class Child {
  public:
   Child() = default;
-  Child(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+  Child(pid_t pid, UniqueFd pidfd, bool own_group = false)
+      : pid_(pid), pidfd_(std::move(pidfd)), own_group_(own_group) {}
   Child(Child&&) noexcept = default;
   Child& operator=(Child&& other) noexcept;
   ~Child();
@@ -60,7 +62,7 @@ class Child {
   void signal(int number) const;  // no error when it has ended already
   // Nothing when the deadline passes first. Reaps the process.
   std::optional<ExitStatus> wait(const Deadline& deadline);
-  // SIGKILL and reap. Idempotent.
+  // SIGKILL, to its whole group if it has one of its own, and reap. Idempotent.
   void kill_and_reap() noexcept;
   // Gives up ownership: the process goes on, and somebody else reaps it.
   UniqueFd detach();
@@ -68,6 +70,7 @@ class Child {
  private:
   pid_t pid_ = -1;
   UniqueFd pidfd_;
+  bool own_group_ = false;
 };
 
 // Throws kNotFound when the program does not exist, and what exec(2) reported otherwise.

@@ -136,6 +136,29 @@ TEST(ChildTest, TheDestructorKillsAndReaps) {
   EXPECT_EQ(::waitpid(pid, nullptr, WNOHANG), -1) << "it is not a zombie either";
 }
 
+TEST(ChildTest, AGroupOfItsOwnEndsWithIt) {
+  const auto last_words = [](bool own_group) {
+    Pipe words = make_pipe();
+    Pipe release = make_pipe();
+    {
+      SpawnOptions options = shell("(read line; echo survived >&2) <&3 & echo up; wait");
+      options.own_group = own_group;
+      options.descriptors = {{release.read_end.get(), 3}};
+      options.stderr_fd = words.write_end.get();
+      Pipe ready = make_pipe();
+      options.stdout_fd = ready.write_end.get();
+      const Child child = spawn(options);
+      char text[3];
+      read_up_to(ready.read_end.get(), text, sizeof text, "the child");
+    }
+    words.write_end.reset();
+    release = {};
+    return read_to_end(words.read_end.get(), 100, "what is left");
+  };
+  EXPECT_EQ(last_words(true), "");
+  EXPECT_EQ(last_words(false), "survived\n");
+}
+
 TEST(ChildTest, WaitsUntilTheDeadlineAndSignals) {
   Child child = spawn(shell("exec sleep 1000"));
   EXPECT_EQ(child.wait(Deadline::after(1ms)), std::nullopt);

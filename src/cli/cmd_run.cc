@@ -45,10 +45,17 @@ int cmd_run(Context& context) {
     exit_code = run_in_guest(context, name, std::move(options));
   } catch (const Error& error) {
     context.out().error(error);
+    if (error.code() == Code::kCancelled) exit_code = context.cancelled_code();
   }
   context.show_timings();
-  // The tie would have it removed, too; this waits until it is gone.
-  if (!keep) context.manager().remove(name, {.force = true});
+  if (keep) return exit_code;
+  try {
+    // The tie would have it removed, too; this waits until it is gone.
+    context.manager().remove(name, {.force = true});
+  } catch (const Error& error) {
+    context.out().error(error);
+    if (exit_code == 0) exit_code = kExecFailed;
+  }
   return exit_code;
 }
 

@@ -22,7 +22,8 @@ void run_while_paused(const std::vector<std::string>& command, const PausedVm& v
                        .search_path = true,
                        .environment = std::move(environment),
                        .stdout_fd = STDERR_FILENO,
-                       .stderr_fd = STDERR_FILENO});
+                       .stderr_fd = STDERR_FILENO,
+                       .own_group = true});
   const auto status = child.wait(Deadline::at(vm.deadline, std::move(stop)));
   if (!status)
     throw Error(Code::kTimeout, what + " took longer than the pause may last",

@@ -34,6 +34,8 @@ class Context {
   // Asked to stop at the first Ctrl-C, SIGTERM or SIGHUP; the second ends the program.
   std::stop_token stop() { return stop_.get_token(); }
   SignalWatcher& signals() { return signals_; }
+  // What the first and the second such signal do.
+  void on_signal(int number);
   // The exit code for Code::kCancelled: 128 + the signal that asked for it.
   int cancelled_code() const { return 128 + signal_.load(); }
 
@@ -42,8 +44,6 @@ class Context {
   void add_timings(nlohmann::json& document);
 
  private:
-  void on_signal(int number);
-
   const Invocation& invocation_;
   Output& output_;
   Settings settings_;

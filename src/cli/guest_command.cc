@@ -4,8 +4,11 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
+#include <vector>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -36,29 +39,54 @@ class RawTerminal {
   termios before_{};
 };
 
-// Signals from now on go to the guest's command instead of ending this one.
-class SignalPipe {
+// How often, and in what time, somebody asks for the end who means this command rather than the guest's.
+constexpr int kInsisting = 3;
+constexpr std::chrono::seconds kInsistingTime{3};
+
+bool asks_for_the_end(int number) {
+  return number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
+}
+
+// Until the guest has taken its command, signals end this one; from then on they are passed on. Insisting
+// ends this one again: a guest may hang.
+class GuestSignals {
  public:
-  explicit SignalPipe(Context& context) : context_(context), pipe_(make_pipe()) {
+  explicit GuestSignals(Context& context) : context_(context), pipe_(make_pipe()) {
     ::fcntl(pipe_.write_end.get(), F_SETFL, O_NONBLOCK);
-    context_.signals().set_callback([this](int number) {
-      const auto byte = static_cast<unsigned char>(number == SIGWINCH ? 0 : number);
-      // Full: the guest has thousands of them to read.
-      [[maybe_unused]] const ssize_t written = ::write(pipe_.write_end.get(), &byte, 1);
-    });
-    for (const int number : {SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH}) context_.signals().add(number);
   }
-  SignalPipe(const SignalPipe&) = delete;
-  SignalPipe& operator=(const SignalPipe&) = delete;
-  ~SignalPipe() {
-    context_.signals().set_callback([](int) {});
+  GuestSignals(const GuestSignals&) = delete;
+  GuestSignals& operator=(const GuestSignals&) = delete;
+  ~GuestSignals() {
+    context_.signals().set_callback([&context = context_](int number) {
+      if (asks_for_the_end(number)) context.on_signal(number);
+    });
+  }
+
+  void pass_on() {
+    context_.signals().set_callback([this](int number) { take(number); });
+    for (const int number : {SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH}) context_.signals().add(number);
   }
 
   int fd() const { return pipe_.read_end.get(); }
 
  private:
+  void take(int number) {
+    const auto byte = static_cast<unsigned char>(number == SIGWINCH ? 0 : number);
+    // Full: the guest has thousands of them to read.
+    [[maybe_unused]] const ssize_t written = ::write(pipe_.write_end.get(), &byte, 1);
+    if (asks_for_the_end(number) && is_insisting()) context_.on_signal(number);
+  }
+
+  bool is_insisting() {
+    const auto now = std::chrono::steady_clock::now();
+    asked_at_.push_back(now);
+    std::erase_if(asked_at_, [now](auto asked) { return now - asked > kInsistingTime; });
+    return asked_at_.size() >= kInsisting;
+  }
+
   Context& context_;
   Pipe pipe_;
+  std::vector<std::chrono::steady_clock::time_point> asked_at_;
 };
 
 std::pair<std::string, std::string> variable(const std::string& text) {
@@ -105,14 +133,16 @@ ExecOptions exec_options(const Context& context, std::vector<std::string> argv) 
 }
 
 int run_in_guest(Context& context, const std::string& name, ExecOptions options) {
-  const SignalPipe signals(context);
+  GuestSignals signals(context);
+  std::optional<RawTerminal> raw;
   options.signal_fd = signals.fd();
-  ExecResult result;
-  {
-    std::optional<RawTerminal> raw;
+  options.stop = context.stop();
+  options.on_started = [&] {
+    signals.pass_on();
     if (options.tty && ::isatty(STDIN_FILENO) == 1) raw.emplace(STDIN_FILENO);
-    suggest_vm(context, name, [&] { result = context.manager().exec(name, options); });
-  }
+  };
+  ExecResult result;
+  suggest_vm(context, name, [&] { result = context.manager().exec(name, options); });
   return result.signal != 0 ? 128 + result.signal : result.exit_code;
 }
 

@@ -81,6 +81,7 @@ std::vector<Command> store_commands();
 std::vector<Command> snapshot_disk_commands();  // a part of these
 Command rollback_command();                     // a part of vm_commands()
 Flag capture_flag();                            // of commands that take a snapshot
+std::vector<Flag> engine_flags();               // of commands that look for an engine
 std::vector<Command> other_commands();
 
 }  // namespace knaller::cli

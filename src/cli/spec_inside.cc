@@ -13,7 +13,8 @@ std::vector<Command> inside_commands() {
            "signals "
            "are passed on; a terminal is given when this command has one on input and output. The exit code "
            "is "
-           "the command's own, 128+N when signal N ended it, 125 when knaller or the connection failed.",
+           "the command's own, 128+N when signal N ended it, 125 when knaller or the connection failed. "
+           "Three signals within three seconds (Ctrl-C, SIGTERM) end this command even if the guest hangs.",
        .flags = {{.name = "tty", .letter = 't', .help = "Give the command a terminal, always"},
                  {.name = "no-tty", .letter = 'T', .help = "Give the command no terminal"},
                  {.name = "interactive", .letter = 'i', .help = "Connect the input, which is done anyway"},

@@ -72,20 +72,12 @@ std::vector<Flag> creation_flags() {
        .help = "When the guest reboots: restart (default) or stop",
        .names = Names::kWords,
        .words = "restart stop"},
-      {.name = "engine",
-       .value = "ENGINE",
-       .help = "auto (default), firecracker, qemu, or the path of one",
-       .names = Names::kWords,
-       .words = "auto firecracker qemu"},
-      {.name = "firecracker",
-       .value = "FILE",
-       .help = "The Firecracker program to use",
-       .names = Names::kFile},
       {.name = "pasta", .value = "FILE", .help = "The pasta program to use", .names = Names::kFile},
       {.name = "no-wait", .help = "Return as soon as the guest runs, not when it is ready"},
       {.name = "wait-timeout", .value = "TIME", .help = "How long it may take to be ready (default: 2m)"},
   };
-  for (const Flag& flag : limit_flags()) flags.push_back(flag);
+  for (const auto& more : {engine_flags(), limit_flags()})
+    flags.insert(flags.end(), more.begin(), more.end());
   return flags;
 }
 
@@ -154,6 +146,20 @@ Command run_command() {
 }
 
 }  // namespace
+
+std::vector<Flag> engine_flags() {
+  return {
+      {.name = "engine",
+       .value = "ENGINE",
+       .help = "auto (default), firecracker, qemu, or the path of one",
+       .names = Names::kWords,
+       .words = "auto firecracker qemu"},
+      {.name = "firecracker",
+       .value = "FILE",
+       .help = "The Firecracker program to use",
+       .names = Names::kFile},
+  };
+}
 
 std::vector<Command> vm_commands() {
   return {

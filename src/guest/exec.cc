@@ -233,6 +233,7 @@ ExecResult Session::exec(const ExecOptions& options) {
     channel.request_terminal(terminal_kind(options), size.columns, size.rows, start);
   }
   channel.execute(command, start);
+  if (options.on_started) options.on_started();
   return Relay(channel, options).run();
 }
 

@@ -132,15 +132,19 @@ void Monitor::finish(const Verdict& verdict, const ExitStatus& status) {
 // same.
 void Monitor::leave_directory() {
   server_->close();
-  try {
-    write_exit_record(directory_->fd(), *exit_);
-    record_event(fmt::format("{}: {}", exit_->state, exit_->reason));
-    remove_tree(directory_->jail(), "api.sock");
-    remove_tree(directory_->jail(), "log");
-    if (spec_.remove_at_end) directory_->remove();
-  } catch (const std::exception& exception) {
-    logs_->add_engine(fmt::format("knaller-monitor: {}\n", exception.what()));
-  }
+  // Each for itself: where the disk is too full to write how it ended, the VM can still be removed.
+  const auto attempt = [this](const std::function<void()>& step) {
+    try {
+      step();
+    } catch (const std::exception& exception) {
+      logs_->add_engine(fmt::format("knaller-monitor: {}\n", exception.what()));
+    }
+  };
+  attempt([this] { write_exit_record(directory_->fd(), *exit_); });
+  attempt([this] { record_event(fmt::format("{}: {}", exit_->state, exit_->reason)); });
+  attempt([this] { remove_tree(directory_->jail(), "api.sock"); });
+  attempt([this] { remove_tree(directory_->jail(), "log"); });
+  if (spec_.remove_at_end) attempt([this] { directory_->remove(); });
   directory_->release_alive();
 }
 

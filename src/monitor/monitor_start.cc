@@ -219,9 +219,15 @@ void Monitor::commit() {
   }
   if (!started_ || phase_ != Phase::kStarting) fail(Code::kWrongState, "there is nothing to commit");
   // How an earlier life ended says nothing any more, least of all after a crash of the host.
+  const auto before = read_file_if_exists(directory_->fd(), kExitFile);
   if (::unlinkat(directory_->fd(), kExitFile, 0) != 0 && errno != ENOENT)
     fail_errno("remove '{}'", kExitFile);
-  directory_->publish();
+  try {
+    directory_->publish();
+  } catch (const Error&) {
+    if (before) write_file_atomically(directory_->fd(), kExitFile, *before);
+    throw;
+  }
   phase_ = Phase::kRunning;
   handover_->send({{"event", "committed"}});
   ::malloc_trim(0);

@@ -42,13 +42,14 @@ std::string to_text(in_addr address, unsigned prefix) {
 }
 
 // Routes of type "local", not the addresses of the devices: those include whole prefixes that the host
-// answers for.
+// answers for. "Everything is local", in a table of its own, is how a transparent proxy gets what is marked
+// for it (IP_TRANSPARENT): it makes no address the host's.
 void note_route(const nlmsghdr* message, HostNetwork& host) {
   const auto* header = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
   if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_family != AF_INET) return;
   Route route{.table = header->rtm_table};
   mnl_attr_parse(message, sizeof *header, collect, &route);
-  if (header->rtm_type == RTN_LOCAL) {
+  if (header->rtm_type == RTN_LOCAL && header->rtm_dst_len != 0) {
     host.local_networks.push_back(to_text(route.destination, header->rtm_dst_len));
   }
   if (header->rtm_type == RTN_UNICAST && header->rtm_dst_len == 0) host.has_default_route = true;

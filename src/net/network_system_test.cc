@@ -341,6 +341,16 @@ TEST_F(NetworkTest, InspectsTheHostsOwnAddresses) {
   });
 }
 
+TEST_F(NetworkTest, TheRouteOfATransparentProxyMakesNoAddressTheHosts) {
+  in_host([] {
+    set_lo_up();
+    run_checked({.argv = {"ip", "route", "add", "local", "default", "dev", "lo", "table", "100"},
+                 .search_path = true},
+                Deadline::after(std::chrono::seconds(5)));
+    EXPECT_THAT(inspect_host().local_networks, ::testing::Not(::testing::Contains("0.0.0.0/0")));
+  });
+}
+
 TEST_F(NetworkTest, PastaEndsWithWhoStartedIt) {
   in_host([] {
     set_lo_up();

@@ -69,10 +69,11 @@ CheckRow check_qemu(const std::string& libexec) {
   return ok("QEMU", first_line(output.out));
 }
 
-CheckRow check_choice(const Context& context) {
+CheckRow check_choice(const Context& context, const EngineChoice& choice) {
   try {
-    const Engine engine = choose_engine(context, {}, soon());
-    return ok("engine", fmt::format("{} would be used: {}", engine.kind, engine.reason));
+    const Engine engine = choose_engine(context, choice, soon());
+    return ok("engine",
+              fmt::format("{} {} would be used: {}", engine.kind, engine.version.text(), engine.reason));
   } catch (const Error& error) {
     return failed("engine", error.what(), error.hint());
   }
@@ -196,8 +197,8 @@ CheckRow check_image_tools() {
 }
 
 // How snapshots of this engine's VMs get the guest's memory.
-CheckRow check_capture(const Context& context) {
-  const Engine engine = choose_engine(context, {}, soon());
+CheckRow check_capture(const Context& context, const EngineChoice& choice) {
+  const Engine engine = choose_engine(context, choice, soon());
   const std::string name = fmt::format("{} {}", engine.kind, engine.version.text());
   const auto known = remembered_capture_check(context, engine.binary);
   if (!known)
@@ -235,13 +236,13 @@ std::vector<CheckRow> check_host(const std::string& libexec, const std::string& 
   };
 }
 
-std::vector<CheckRow> check_what_is_there(const Context& context) {
+std::vector<CheckRow> check_what_is_there(const Context& context, const EngineChoice& engine) {
   return {
       run_check("home", [&] { return check_home(context); }),
       run_check("free space", [&] { return check_space(context); }),
       run_check("reflink", [&] { return check_reflink(context); }),
-      run_check("engine", [&] { return check_choice(context); }),
-      run_check("snapshots", [&] { return check_capture(context); }),
+      run_check("engine", [&] { return check_choice(context, engine); }),
+      run_check("snapshots", [&] { return check_capture(context, engine); }),
   };
 }
 

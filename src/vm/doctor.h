@@ -12,8 +12,8 @@ namespace knaller::vm {
 
 // None of these throws for what it finds: a check that fails is a row. They start and change nothing.
 std::vector<CheckRow> check_host(const std::string& libexec, const std::string& pasta);
-// The home, and what depends on it.
-std::vector<CheckRow> check_what_is_there(const Context& context);
+// The home, and what depends on it; `engine` is what VMs are asked to run on.
+std::vector<CheckRow> check_what_is_there(const Context& context, const EngineChoice& engine);
 // In place of those, when the home could not be opened.
 CheckRow home_unusable(const Error& error);
 

@@ -204,10 +204,10 @@ StoreReport Manager::check_store(const StoreCheckOptions& options) {
   return vm::check_store(impl_->context, options);
 }
 
-std::vector<CheckRow> doctor(const ManagerOptions& options) {
+std::vector<CheckRow> doctor(const ManagerOptions& options, const EngineChoice& engine) {
   std::vector<CheckRow> rows = vm::check_host(find_libexec(options.libexec), options.pasta);
   try {
-    std::ranges::move(vm::check_what_is_there(make_context(options)), std::back_inserter(rows));
+    std::ranges::move(vm::check_what_is_there(make_context(options), engine), std::back_inserter(rows));
   } catch (const Error& error) {
     rows.push_back(vm::home_unusable(error));
   }

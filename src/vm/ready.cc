@@ -128,6 +128,19 @@ guest::Session open_session(const store::VmRecord& record, const std::string& pa
   }
 }
 
+void renew_by_ssh(store::VmRecord& record, const std::string& path, const Deadline& deadline) {
+  try {
+    guest::Session session = open_session(record, path, deadline);
+    const guest::Renewal renewal = guest::renew(session, {.hostname = record.name}, deadline);
+    record.renewed = renewal.ok;
+    record.renew_reason = renewal.reason;
+  } catch (const Error& error) {
+    // A guest that has changed its keys since is its owner's affair, and runs.
+    if (error.code() != Code::kPermission) throw;
+    record.renew_reason = error.what();
+  }
+}
+
 }  // namespace
 
 void wait_until_ready(const Context& context, monitor::Launch& launch, const store::VmRecord& record,
@@ -154,12 +167,8 @@ void renew_clone(const Context& context, store::VmRecord& record, const std::str
     record.renew_reason = "the guest has no knaller helper";
   else if (record.ssh_port == 0)
     record.renew_reason = "there is no network to reach the guest by";
-  else {
-    guest::Session session = open_session(record, path, deadline);
-    const guest::Renewal renewal = guest::renew(session, {.hostname = record.name}, deadline);
-    record.renewed = renewal.ok;
-    record.renew_reason = renewal.reason;
-  }
+  else
+    renew_by_ssh(record, path, deadline);
   if (!record.renewed)
     context.note(fmt::format("'{}' keeps the snapshot's randomness, clock and hostname: {}", record.name,
                              record.renew_reason));

@@ -134,8 +134,9 @@ class Rolling {
     context_.step("changing places");
     try {
       monitor::MonitorClient::stop(directory_.get(), {}, true, Deadline::after(kMonitorTime));
-    } catch (const Error&) {
-      if (monitor::is_alive(directory_.get())) throw;
+    } catch (Error& error) {
+      if (!monitor::is_alive(directory_.get())) return;
+      throw error.with_hint(fmt::format("what it was is in {}", safety_->str()));
     }
   }
 

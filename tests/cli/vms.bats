@@ -322,6 +322,14 @@ teardown() {
   contains "$output" "user namespaces"
 }
 
+@test "doctor looks at the engine that was asked for" {
+  printf '#!/bin/sh\necho "Firecracker v1.9.9"\n' > "$BATS_TEST_TMPDIR/other-firecracker"
+  chmod +x "$BATS_TEST_TMPDIR/other-firecracker"
+  KNALLER_ENGINE="$BATS_TEST_TMPDIR/other-firecracker" k doctor
+  contains "$output" "firecracker 1.9.9 would be used: asked for"
+  k_exits 2 doctor --engine bochs
+}
+
 @test "doctor prints one row a check, as JSON too, and exits 0 or 1" {
   k doctor
   [[ $status -eq 0 || $status -eq 1 ]]

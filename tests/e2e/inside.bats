@@ -2,6 +2,7 @@
 # shellcheck disable=SC2154 # bats' run sets them
 # shellcheck disable=SC2016 # meant for another shell
 bats_require_minimum_version 1.5.0
+load ../lib/processes
 
 setup_file() {
   export KNALLER_HOME="$BATS_FILE_TMPDIR/home" XDG_CONFIG_HOME="$BATS_FILE_TMPDIR/config"
@@ -83,6 +84,35 @@ terminal() {
   code=0
   wait "$pid" || code=$?
   [ "$code" -eq 9 ]
+}
+
+# Three of them ask for the end of a command whose guest does not.
+@test "exec of a guest that hangs can be interrupted, connected or not" {
+  coproc GUEST { exec knaller exec in -- sh -c 'echo up; sleep 1000'; }
+  read -r line <&"${GUEST[0]}"
+  [ "$line" = up ]
+  connected=$GUEST_PID
+  look_at in
+  qemu=$(pgrep --parent "$engine")
+  kill -STOP "$qemu"
+  knaller exec in -- true 3>&- 2> "$BATS_TEST_TMPDIR/said" &
+  connecting=$!
+  sleep 0.5
+  kill -INT "$connecting"
+  within 2000 gone "$connecting"
+  # One that comes before the last was taken would be lost.
+  for _ in 1 2 3; do
+    kill -TERM "$connected"
+    sleep 0.3
+  done
+  within 2000 gone "$connected"
+  kill -CONT "$qemu"
+  code=0
+  wait "$connecting" || code=$?
+  [ "$code" -eq 130 ]
+  code=0
+  wait "$connected" || code=$?
+  [ "$code" -eq 143 ]
 }
 
 @test "exec gives a terminal its size, follows its changes, and hands Ctrl-C to the guest" {

@@ -93,6 +93,20 @@ teardown_file() {
   knaller snapshot rm "$id"
 }
 
+@test "a clone whose guest takes the key no more runs, and says that it was not renewed" {
+  knaller start first --detach --memory 256
+  knaller exec first -- sh -c 'rm /root/.ssh/authorized_keys; sync'
+  id=$(knaller snapshot create first --no-sync)
+  knaller rm -f first
+  run knaller start shut --detach --from-snapshot "$id"
+  [ "$status" -eq 0 ]
+  [[ $output == *"does not accept the key"* ]]
+  [ "$(knaller inspect shut | jq .renewed)" = false ]
+  [[ $(knaller inspect shut | jq .renew_reason) == *"does not accept the key"* ]]
+  knaller rm -f shut
+  knaller snapshot rm "$id"
+}
+
 @test "a rollback brings memory and disk back, and what came after is in the safety snapshot" {
   knaller start back --detach --memory 256
   knaller exec back -- sh -c 'echo old > /root/file; echo old > /run/kept; sync'

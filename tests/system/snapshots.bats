@@ -269,7 +269,9 @@ creator_is_killed() {
 
   k_exits 1 snapshot create web --while-paused -- sh -c 'exit 3'
   contains "$stderr" "exit code 3"
-  k_exits 7 snapshot create web --max-pause 300ms --while-paused -- sleep 60
+  k_exits 7 snapshot create web --max-pause 300ms --while-paused -- sh -c '
+    sleep 60 & echo $! > '"$BATS_TEST_TMPDIR"'/sleeper; wait'
+  within 1000 gone "$(< "$BATS_TEST_TMPDIR/sleeper")"
   k_exits 3 snapshot create web --while-paused -- /no/such/program
   k_exits 2 snapshot create web --while-paused
   k_exits 2 snapshot create web -- true
