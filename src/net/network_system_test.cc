@@ -344,9 +344,8 @@ TEST_F(NetworkTest, InspectsTheHostsOwnAddresses) {
 TEST_F(NetworkTest, TheRouteOfATransparentProxyMakesNoAddressTheHosts) {
   in_host([] {
     set_lo_up();
-    run_checked({.argv = {"ip", "route", "add", "local", "default", "dev", "lo", "table", "100"},
-                 .search_path = true},
-                Deadline::after(std::chrono::seconds(5)));
+    RouteSocket netlink;
+    add_proxy_route(netlink);
     EXPECT_THAT(inspect_host().local_networks, ::testing::Not(::testing::Contains("0.0.0.0/0")));
   });
 }

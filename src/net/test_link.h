@@ -34,15 +34,26 @@ inline UniqueFd attach(const std::string& name, int flags) {
 // `gateway` empty: straight through the device.
 inline void add_default_route(RouteSocket& netlink, const std::string& device, const std::string& gateway) {
   NetlinkMessage message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-  auto& route = message.family<rtmsg>();
-  route.rtm_family = AF_INET;
-  route.rtm_table = RT_TABLE_MAIN;
-  route.rtm_protocol = RTPROT_STATIC;
-  route.rtm_scope = gateway.empty() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-  route.rtm_type = RTN_UNICAST;
+  message.family<rtmsg>() = {.rtm_family = AF_INET,
+                             .rtm_table = RT_TABLE_MAIN,
+                             .rtm_protocol = RTPROT_STATIC,
+                             .rtm_scope = gateway.empty() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+                             .rtm_type = RTN_UNICAST};
   mnl_attr_put_u32(message.header(), RTA_OIF, ::if_nametoindex(device.c_str()));
   if (!gateway.empty()) mnl_attr_put_u32(message.header(), RTA_GATEWAY, ::inet_addr(gateway.c_str()));
   netlink.apply(message, "add the default route");
+}
+
+// As `ip route add local default dev lo table 100`: what is looked up there is taken for the host's own.
+inline void add_proxy_route(RouteSocket& netlink) {
+  NetlinkMessage message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+  message.family<rtmsg>() = {.rtm_family = AF_INET,
+                             .rtm_table = 100,
+                             .rtm_protocol = RTPROT_STATIC,
+                             .rtm_scope = RT_SCOPE_HOST,
+                             .rtm_type = RTN_LOCAL};
+  mnl_attr_put_u32(message.header(), RTA_OIF, ::if_nametoindex("lo"));
+  netlink.apply(message, "add the proxy's route");
 }
 
 // A device with addresses (each /32 except the first) that everything else goes through. Returns its other
