@@ -8,6 +8,7 @@ file(MAKE_DIRECTORY ${KNALLER_REPORTS})
 # Tests that run as another user write here too.
 file(CHMOD ${KNALLER_REPORTS} PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_WRITE GROUP_EXECUTE
   WORLD_READ WORLD_WRITE WORLD_EXECUTE)
+set(KNALLER_THOROUGH 1 CACHE STRING "How many times the usual time and samples tests take that could go on for ever (./dev test --full)")
 set(KNALLER_TEST_PREFIX "")
 if(KNALLER_SANITIZE)
   set(KNALLER_TEST_PREFIX asan.)
@@ -24,14 +25,15 @@ function(knaller_test label name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
+  math(EXPR timeout "${arg_TIMEOUT} * ${KNALLER_THOROUGH}")
   set(full_name ${KNALLER_TEST_PREFIX}${label}.${name})
   set(labels ${label})
   if(KNALLER_SANITIZE AND NOT arg_SANITIZED AND (arg_BATS OR NOT label MATCHES "^(unit|fakes|system)$"))
     list(APPEND labels full)
   endif()
   add_test(NAME ${full_name} COMMAND ${arg_COMMAND})
-  set_tests_properties(${full_name} PROPERTIES LABELS "${labels}" TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77
-    ENVIRONMENT "GTEST_OUTPUT=xml:${KNALLER_REPORTS}/${full_name}.xml;KNALLER_SOURCE=${CMAKE_SOURCE_DIR};KNALLER_BUILD=${CMAKE_BINARY_DIR};KNALLER_BIN=${CMAKE_BINARY_DIR}/bin"
+  set_tests_properties(${full_name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77
+    ENVIRONMENT "GTEST_OUTPUT=xml:${KNALLER_REPORTS}/${full_name}.xml;KNALLER_SOURCE=${CMAKE_SOURCE_DIR};KNALLER_BUILD=${CMAKE_BINARY_DIR};KNALLER_BIN=${CMAKE_BINARY_DIR}/bin;KNALLER_THOROUGH=${KNALLER_THOROUGH}"
     ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${CMAKE_BINARY_DIR}/bin")
   if(arg_GUESTS)
     set_tests_properties(${full_name} PROPERTIES PROCESSORS 2)

@@ -106,6 +106,7 @@ class Home:
     length = 0.06  # of most commands
     processes_of_a_vm = 2
     jail_disk = "rootfs.ext4"
+    can_be_entered = False
 
     def __init__(self, programs, where=None):
         self.programs = programs
@@ -125,16 +126,16 @@ class Home:
         }
         self.kernel = os.path.join(self.folder, "vmlinux")
         self.root_disk = os.path.join(self.folder, "rootfs.ext4")
-        self._make_files()
-
-    def _make_files(self):
-        subprocess.run(["strip", "-o", self.engine, f"{self.programs}/fake_firecracker"], check=True)
-        with open(self.engine, "a", encoding="utf-8") as file:
-            file.write('\n--fake-script--\n{"guest": {"ready_ms": 1, "tick_ms": 2}}')
+        self._make_engine()
         make_kernel(self.kernel)
         with open(self.root_disk, "wb") as file:
             file.truncate(8 * MIB)
         subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", self.root_disk], env=self.environment, check=True)
+
+    def _make_engine(self):
+        subprocess.run(["strip", "-o", self.engine, f"{self.programs}/fake_firecracker"], check=True)
+        with open(self.engine, "a", encoding="utf-8") as file:
+            file.write('\n--fake-script--\n{"guest": {"ready_ms": 1, "tick_ms": 2}}')
 
     def bring_image(self):
         self.must("image", "import", "fake", "--kernel", self.kernel, "--rootfs", self.root_disk)

@@ -15,14 +15,22 @@ COMMANDS = {
     "cold": ("start", "-d", "VM", "--from-snapshot", "ID", "--disk-only"), "rollback": ("rollback", "VM"),
     "rollback-to": ("rollback", "VM", "ID", "--force", "--no-safety"), "snapshot-rm": ("snapshot", "rm", "ID"),
     "prune": ("snapshot", "prune", "--vm", "VM", "--keep-last", "1"), "label": ("snapshot", "label", "ID", "seen=yes"),
-    "verify": ("snapshot", "verify", "--all"), "export": ("snapshot", "export", "--force", "ID", "STREAM"),
-    "import": ("snapshot", "import", "STREAM"), "check": ("store", "check", "--repair"), "ls": ("ls", "-a")}
+    "protect": ("snapshot", "protect", "ID"), "unprotect": ("snapshot", "unprotect", "ID"), "rename": ("snapshot", "rename", "ID", "NEW"),
+    "diff": ("snapshot", "diff", "ID", "OTHER"), "extract": ("snapshot", "extract", "ID", "/", "-o", "FOLDER"),
+    "snapshots": ("snapshot", "ls"), "snapshot": ("snapshot", "inspect", "ID"), "verify": ("snapshot", "verify", "--all"), "export": ("snapshot", "export", "--force", "ID", "STREAM"),
+    "import": ("snapshot", "import", "STREAM"), "check": ("store", "check", "--repair"), "du": ("store", "du"), "ls": ("ls", "-a"),
+    "inspect": ("inspect", "VM"), "logs": ("logs", "VM"), "may-start": ("start", "VM", "--from-snapshot", "ID", "--check"),
+    "image-import": ("image", "import", "more", "--kernel", "KERNEL", "--rootfs", "ROOT"), "image-rm": ("image", "rm", "more"),
+    "images": ("image", "ls")}
+INSIDE = {
+    "exec": ("exec", "-n", "--wait-timeout", "10s", "VM", "--", "true"), "cp": ("cp", "KERNEL", "VM:/tmp/copied"),
+    "run": ("run", "-n", "--", "true")}
 KILLS = {"kill-monitor": ("knaller-monito",), "kill-engine": ("engine", "knaller-qemu", "exe"), "kill-pasta": ("pasta", "pasta.avx2")}
 OFTEN = ("start", "start", "rm", "rm", "create", "create", "restore", "restore", "rollback", "rollback-to")
 # Those that make a VM are mostly given a name that is free, others one of a VM, so that they have something to do.
 MAKING = ("start", "restore", "cold")
-# What a command may say. 6: memory is asked for from outside, which not every VM gives.
-CODES = (0, 1, 3, 4, 5, 6, 7, 8, 10, 11, 12)
+# What a command may say. 6: memory is asked for from outside, which not every VM gives. 125: the guest could not be entered.
+CODES = (0, 1, 3, 4, 5, 6, 7, 8, 10, 11, 12, 125)
 # What timeout(1) says for whom it killed, or wanted to.
 KILLED = (137, 124)
 STATES = ("running", "paused", "stopped", "crashed")
@@ -37,9 +45,9 @@ class Step(collections.namedtuple("Step", "verb name which killed full beside"))
         return "; beside it ".join([" ".join([self.verb, self.name, str(self.which), *how]), *map(str, self.beside)])
 
 
-def make_steps(seed, count):
+def make_steps(seed, count, kind):
     chance = random.Random(seed)
-    verbs = [*COMMANDS, *KILLS, *OFTEN]
+    verbs = [*COMMANDS, *(INSIDE if kind.can_be_entered else ()), *KILLS, *OFTEN]
 
     def share():
         return chance.randrange(1000) / 1000
@@ -56,7 +64,7 @@ class Torture:
         # VMs and snapshots whose guest has seen write errors: it may have stopped writing.
         self.full = set()
         self.counts = collections.Counter()
-        self.stream, self.ballast = f"{home.folder}/stream", f"{home.folder}/ballast"
+        self.stream, self.ballast, self.extracted = (f"{home.folder}/{name}" for name in ("stream", "ballast", "extracted"))
 
     def step(self, step):
         """Takes it, and looks at everything. Throws Broken."""
@@ -70,6 +78,7 @@ class Torture:
         finally:
             if os.path.exists(self.ballast):
                 os.unlink(self.ballast)
+            shutil.rmtree(self.extracted, ignore_errors=True)
         for one, command, done in zip(together, commands, ended):
             self.note(one, command, done)
         self.look(commands)
@@ -84,8 +93,9 @@ class Torture:
         # The first one stays: without any snapshot, little can be tried.
         targets = [one for one in known if step.verb != "snapshot-rm" or one != self.home.base] or ["snap_00000000"]
         target = targets[int(step.which * len(targets))]
-        words = {"VM": step.name, "ID": target, "STREAM": self.stream}
-        return [words.get(word, word) for word in COMMANDS.get(step.verb, ())]
+        words = {"VM": step.name, "ID": target, "OTHER": targets[-1], "NEW": f"snapshot-of-{step.name}", "STREAM": self.stream,
+                 "FOLDER": self.extracted, "KERNEL": self.home.kernel, "ROOT": self.home.root_disk}
+        return [words.get(word, word.replace("VM:", f"{step.name}:")) for word in (COMMANDS | INSIDE).get(step.verb, ())]
 
     def fill(self):
         """Leaves some pages."""
@@ -164,6 +174,7 @@ class Torture:
 
     def keep_few(self, here):
         for snapshot in sorted(here - {self.home.base})[MOST_SNAPSHOTS:]:
+            self.home.must("snapshot", "unprotect", snapshot)
             self.home.must("snapshot", "rm", snapshot)
             self.announced.discard(snapshot)
 

@@ -4,9 +4,9 @@
 bats_require_minimum_version 1.5.0
 load ../lib/processes
 
-# How much of it: KNALLER_E2E_SNAPSHOTS=50 KNALLER_E2E_GENERATIONS=20 is the whole.
-snapshots=${KNALLER_E2E_SNAPSHOTS:-6}
-generations=${KNALLER_E2E_GENERATIONS:-4}
+# The whole is 50 snapshots and 20 generations.
+snapshots=$((5 * ${KNALLER_THOROUGH:-1}))
+generations=$((KNALLER_THOROUGH > 1 ? 20 : 4))
 
 setup_file() {
   export KNALLER_HOME="$BATS_FILE_TMPDIR/home"
