@@ -125,13 +125,21 @@ void Capture::copy_disk_ahead(bool durable, const Deadline& deadline) {
 }
 
 void Capture::take(const Deadline& limit) {
-  if (way_ == CaptureWay::kEngine || !read_from_outside(limit)) dump_by_engine(limit);
-  if (copy_) copy_->complete(limit);
+  if (way_ == CaptureWay::kEngine || !read_from_outside(limit))
+    measure("state and memory, by the engine", [&] { dump_by_engine(limit); });
+  if (copy_) measure("disk", [&] { copy_->complete(limit); });
+}
+
+void Capture::measure(std::string what, const std::function<void()>& step) {
+  const auto began = std::chrono::steady_clock::now();
+  step();
+  steps_.push_back({std::move(what), std::chrono::duration_cast<std::chrono::microseconds>(
+                                         std::chrono::steady_clock::now() - began)});
 }
 
 // False when the memory is not where it was before the pause.
 bool Capture::read_from_outside(const Deadline& limit) {
-  save_state_alone(limit);
+  measure("state", [&] { save_state_alone(limit); });
   // Only now: each save writes into guest memory (Firecracker resets vsock and flushes the network's frames).
   const auto memory = find_memory();
   if (!memory) {
@@ -140,7 +148,7 @@ bool Capture::read_from_outside(const Deadline& limit) {
     return false;
   }
   is_of_parent_ = memory->backing() == memory::Backing::kPrivateFile;
-  changed_ = memory->copy_changed(memory_.get(), limit);
+  measure("memory, from outside", [&] { changed_ = memory->copy_changed(memory_.get(), limit); });
   return true;
 }
 

@@ -15,6 +15,8 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +47,12 @@ struct CapturePlan {
   bool durable = true;
 };
 
+// What take() did, and how long, while the guest stood still.
+struct CaptureStep {
+  std::string what;  // "memory, from outside"
+  std::chrono::microseconds duration{};
+};
+
 class Capture {
  public:
   // `target`: the snapshot's directory in making.
@@ -62,6 +70,7 @@ class Capture {
   const std::vector<std::string>& files() const { return files_; }
   CaptureWay way() const { return way_; }
   const std::string& why_not_outside() const { return why_not_outside_; }
+  const std::vector<CaptureStep>& steps() const { return steps_; }
   // Where the memory may differ from that of the snapshot that the VM came from, in ascending order; nothing
   // when it was not built upon that.
   std::optional<std::vector<Extent>> memory_changed() const;
@@ -73,6 +82,7 @@ class Capture {
   void require_space(const std::optional<memory::GuestMemory>& memory, const Deadline& deadline) const;
   void copy_disk_ahead(bool durable, const Deadline& deadline);
   bool read_from_outside(const Deadline& limit);
+  void measure(std::string what, const std::function<void()>& step);
   void save_state_alone(const Deadline& limit) const;
   void dump_by_engine(const Deadline& limit) const;
   UniqueFd new_file(const std::string& name);
@@ -89,6 +99,7 @@ class Capture {
   std::optional<disk::InstantCopy> copy_;
   UniqueFd memory_;
   std::vector<Extent> changed_;  // of memory_, what take() wrote
+  std::vector<CaptureStep> steps_;
   std::vector<std::string> files_;
 };
 

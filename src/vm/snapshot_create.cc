@@ -131,6 +131,7 @@ class Creation {
       throw;
     }
     if (const auto failure = release(lease)) throw *failure;
+    for (const CaptureStep& step : capture.steps()) context_.timing("pause: " + step.what, step.duration);
     if (lease.was_paused()) return;
     paused_ = duration_cast<microseconds>(Clock::now() - began);
     resumed_at_ = std::chrono::system_clock::now();

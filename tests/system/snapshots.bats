@@ -256,6 +256,15 @@ creator_is_killed() {
   is web running
 }
 
+@test "--timings says how the memory was taken" {
+  k_exits 0 start -d web --mem 128
+  k_exits 0 snapshot create web --timings --capture outside
+  contains "$stderr" "pause: state"
+  contains "$stderr" "pause: memory, from outside"
+  k_exits 0 snapshot create web --timings --capture engine --json
+  [[ $(jq -r '.timings[].phase' <<< "$output") == *"pause: state and memory, by the engine"* ]]
+}
+
 @test "--while-paused: the command runs in the pause, its files become part of the snapshot, its failure fails it" {
   k_exits 0 start -d web --mem 128
   k_exits 0 snapshot create web --while-paused -- sh -c '
