@@ -50,15 +50,27 @@ void check_unfinished(const Context& context, Kind kind, const std::string& entr
                     });
 }
 
+// Nothing when this user may not read it, which is told of.
+std::optional<store::Verification> look_at_snapshot(int directory, const std::string& name,
+                                                    StoreFindings& findings) {
+  const std::string path = path_of(Kind::kSnapshot, name);
+  const std::string remedy = fmt::format("knaller snapshot rm -f {}", name);
+  try {
+    store::Verification found = store::verify_snapshot(directory, SnapshotId::parse(name), Deadline::never(),
+                                                       {}, store::Depth::kQuick);
+    for (const store::Damage& damage : found.damages) findings.damage(path, damage.reason, remedy);
+    return found;
+  } catch (const Error& error) {
+    findings.unusable(path, error, remedy);
+    return std::nullopt;
+  }
+}
+
 void check_snapshot(const Context& context, const std::string& name, StoreFindings& findings) {
   const std::string path = path_of(Kind::kSnapshot, name);
   const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, name);
-  const SnapshotId id = SnapshotId::parse(name);
-  const store::Verification found =
-      store::verify_snapshot(directory.get(), id, Deadline::never(), {}, store::Depth::kQuick);
-  if (!found.has_digests) return;  // the Go program's
-  for (const store::Damage& damage : found.damages)
-    findings.damage(path, damage.reason, fmt::format("knaller snapshot rm -f {}", name));
+  const auto found = look_at_snapshot(directory.get(), name, findings);
+  if (found && !found->has_digests) return;  // the Go program's
   findings.check_access(context.home.folder(Kind::kSnapshot), name, path, Access::kFolder);
   for (const std::string& file : list_directory(directory.get())) {
     const std::string file_path = path + "/" + file;
@@ -84,7 +96,7 @@ void check_image(const Context& context, const std::string& name, StoreFindings&
   try {
     image::load(context.home, name);
   } catch (const Error& error) {
-    findings.damage(path, error.message(), fmt::format("knaller image rm {}", name));
+    findings.unusable(path, error, fmt::format("knaller image rm {}", name));
   }
   findings.check_access(context.home.folder(Kind::kImage), name, path, Access::kFolder);
   for (const std::string& file : list_directory(directory.get()))
@@ -113,7 +125,7 @@ void check_entry(const Context& context, Kind kind, const std::string& entry, St
     check_published(context, kind, entry, findings);
   } catch (const Error& error) {
     // Removed meanwhile, or not to be looked at.
-    if (context.home.has(kind, entry)) findings.damage(path_of(kind, entry), error.what(), error.hint());
+    if (context.home.has(kind, entry)) findings.unusable(path_of(kind, entry), error, error.hint());
   }
 }
 

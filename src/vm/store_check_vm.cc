@@ -42,7 +42,7 @@ class VmCheck {
     try {
       record = store::read_vm_record(directory_.get(), name_);
     } catch (const Error& error) {
-      return findings_.damage(path_, error.what(), fmt::format("knaller rm -f {}", name_));
+      return findings_.unusable(path_, error, fmt::format("knaller rm -f {}", name_));
     }
     for (const Part& part : parts_of(record)) require_file("parts/" + part.name);
     require_file("jail/" + own_disk(record));

@@ -53,6 +53,7 @@ StoreFindings::StoreFindings(const Context& context, bool repair) : repair_(repa
   struct stat home {};
   if (::fstat(context.home.root(), &home) != 0) fail_errno("look at '{}'", context.home.path());
   owner_ = home.st_uid;
+  home_ = context.home.path();
 }
 
 void StoreFindings::mendable(StoreFinding finding, const std::function<bool()>& mend) {
@@ -94,11 +95,11 @@ void StoreFindings::check_owner(int dir, const std::string& name, const std::str
   mendable({.kind = StoreFinding::Kind::kAccess,
             .path = path,
             .text = fmt::format("it belongs to user {}, and the home to user {}", owner, owner_),
-            .remedy = fmt::format("sudo chown {} '{}'", owner_, path)},
+            .remedy = fmt::format("sudo chown {} '{}/{}'", owner_, home_, path)},
            [&] {
              if (::fchownat(dir, name.c_str(), owner_, static_cast<gid_t>(-1), AT_SYMLINK_NOFOLLOW) != 0)
                throw errno_error(errno, fmt::format("give '{}' to user {}", path, owner_))
-                   .with_hint(fmt::format("as root: chown {} '{}'", owner_, path));
+                   .with_hint(fmt::format("sudo chown {} '{}/{}'", owner_, home_, path));
              return true;
            });
 }
@@ -119,6 +120,15 @@ void StoreFindings::check_mode(int dir, const std::string& name, const std::stri
 void StoreFindings::damage(const std::string& path, const std::string& text, const std::string& remedy) {
   report_.findings.push_back(
       {.kind = StoreFinding::Kind::kDamage, .path = path, .text = text, .remedy = remedy});
+}
+
+void StoreFindings::unusable(const std::string& path, const Error& error, const std::string& remedy) {
+  if (error.code() != Code::kPermission) return damage(path, error.what(), remedy);
+  report_.findings.push_back(
+      {.kind = StoreFinding::Kind::kAccess,
+       .path = path,
+       .text = error.what(),
+       .remedy = fmt::format("sudo chown --recursive {} '{}/{}'", owner_, home_, path)});
 }
 
 void StoreFindings::note(const std::string& path, const std::string& text, const std::string& remedy) {

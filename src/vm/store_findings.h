@@ -28,6 +28,8 @@ class StoreFindings {
   // Owner and mode of `name` below `dir`; not of what is neither a file nor a folder.
   void check_access(int dir, const std::string& name, const std::string& path, Access access);
   void damage(const std::string& path, const std::string& text, const std::string& remedy);
+  // Why it can't be used: damage, which `remedy` ends, or only that this user may not look at it.
+  void unusable(const std::string& path, const Error& error, const std::string& remedy);
   void note(const std::string& path, const std::string& text, const std::string& remedy = {});
 
   StoreReport finish();
@@ -39,6 +41,7 @@ class StoreFindings {
 
   const bool repair_;
   uid_t owner_ = 0;  // of the home
+  std::string home_;
   StoreReport report_;
   store::PlannedRemovals planned_;
   std::set<std::string> leftovers_;

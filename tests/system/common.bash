@@ -36,6 +36,12 @@ on_small_disk() {
     '"$1" bash "$BATS_TEST_TMPDIR/small" "$BATS_TEST_TMPDIR/files"
 }
 
+# As root of a user namespace that has this user's subordinate ids, too: for files of somebody else.
+with_other_users() {
+  unshare --user --map-root-user --map-auto "$@" 2> "$BATS_TEST_TMPDIR/other-users" ||
+    skip "no subordinate ids here: $(< "$BATS_TEST_TMPDIR/other-users")"
+}
+
 # The path of an engine that behaves as this script says (tests/fakes/fake_script.h).
 engine_with() {
   local path

@@ -105,6 +105,13 @@ not_forced() { k_exits "$1" start -d web2 --from-snapshot "$id" --force; }
   not_forced 11
 }
 
+@test "a file of another user is refused, whatever is forced" {
+  with_other_users sh -c 'chown 1:1 "$1" && chmod 444 "$1"' sh "$snapshot/memory"
+  refused 9 "files" "belongs to user"
+  not_forced 9
+  with_other_users chown 0:0 "$snapshot/memory"
+}
+
 @test "a newer format is unsupported, and damage that looks like one is damage" {
   rewrite 'm["format"] = 2'
   refused 6 format "of format 2"

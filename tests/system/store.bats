@@ -148,6 +148,24 @@ PY
   [[ $(cat "$KNALLER_HOME/snapshots/odd") == odd ]]
 }
 
+@test "files of another user are found, with the command for root" {
+  k_exits 0 start -d web --mem 64
+  k_exits 0 snapshot create web
+  id=$output
+  cd "$KNALLER_HOME"
+  with_other_users chown 1:1 "snapshots/$id/state" vms/web/vm.json
+  [[ $(found | cut -d ' ' -f 1 | sort -u) == access ]]
+  k_exits 11 store check --repair
+  for path in "snapshots/$id/state" vms/web/vm.json; do
+    contains "$output" "sudo chown $(id -u) '$KNALLER_HOME/$path'"
+  done
+  lacks "$output" "knaller snapshot rm"
+  lacks "$output" "knaller rm"
+  with_other_users chown 0:0 "snapshots/$id/state" vms/web/vm.json
+  k_exits 0 store check
+  is web running
+}
+
 @test "damage is named with what to do, and no repair removes it" {
   k_exits 0 start -d web --mem 64
   k_exits 0 start -d other --mem 64
