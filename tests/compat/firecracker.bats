@@ -1,19 +1,10 @@
 # The command line on a real Firecracker. Its guests need not get far for that: where hardware virtualization is a pretence they hang,
 # and all but "ready" can still be asserted.
 bats_require_minimum_version 1.5.0
-
-why_not_here() {
-  command -v firecracker >/dev/null || { echo "no firecracker on PATH"; return; }
-  [ -w /dev/kvm ] || echo "/dev/kvm does not open"
-}
-
-# bats 1.8 takes a skip in setup_file for a failure.
-setup() {
-  [ -z "$why_not" ] || skip "$why_not"
-}
+load common
 
 setup_file() {
-  why_not=$(why_not_here)
+  why_not=$(missing firecracker)
   export why_not
   [ -z "$why_not" ] || return 0
   export KNALLER_HOME="$BATS_FILE_TMPDIR/home" KNALLER_ENGINE=firecracker

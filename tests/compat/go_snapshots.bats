@@ -2,22 +2,10 @@
 # not get far for that: what is asserted is that the state loads, on a private disk, with the network that the guest remembers.
 
 bats_require_minimum_version 1.5.0
-
-why_not_here() {
-  local program
-  for program in knaller-go firecracker nft; do
-    command -v "$program" >/dev/null || { echo "there is no $program on PATH"; return; }
-  done
-  [ -w /dev/kvm ] || echo "/dev/kvm does not open"
-}
-
-# bats 1.8 takes a skip in setup_file for a failure.
-setup() {
-  [ -z "$why_not" ] || skip "$why_not"
-}
+load common
 
 setup_file() {
-  why_not=$(why_not_here)
+  why_not=$(missing knaller-go firecracker nft)
   export why_not
   [ -z "$why_not" ] || return 0
   export HOME="$BATS_FILE_TMPDIR/home" XDG_RUNTIME_DIR="$BATS_FILE_TMPDIR/run" PATH="$KNALLER_BIN:$PATH"

@@ -17,6 +17,13 @@ system_setup() {
   children=()
 }
 
+# As an image that knaller made: its VMs get a key, and their guests say on the console that they are ready.
+make_image_ours() {
+  chmod u+w "$KNALLER_HOME/images/fake/image.json"
+  jq '.guest_protocol = 1' "$KNALLER_HOME/images/fake/image.json" > "$BATS_TEST_TMPDIR/files/image.json"
+  cp "$BATS_TEST_TMPDIR/files/image.json" "$KNALLER_HOME/images/fake/image.json"
+}
+
 system_teardown() {
   local pid
   for pid in "${children[@]}"; do kill -KILL "$pid" 2> /dev/null || true; done

@@ -4,10 +4,7 @@ load common
 
 setup() {
   system_setup
-  # As an image that knaller made: its guests say on their console that they are ready.
-  chmod u+w "$KNALLER_HOME/images/fake/image.json"
-  jq '.guest_protocol = 1' "$KNALLER_HOME/images/fake/image.json" > "$BATS_TEST_TMPDIR/files/image.json"
-  cp "$BATS_TEST_TMPDIR/files/image.json" "$KNALLER_HOME/images/fake/image.json"
+  make_image_ours
 }
 teardown() { system_teardown; }
 

@@ -5,10 +5,7 @@ load common
 setup() {
   umask 0000
   system_setup
-  # As an image that knaller made: such VMs get a key.
-  chmod u+w "$KNALLER_HOME/images/fake/image.json"
-  jq '.guest_protocol = 1' "$KNALLER_HOME/images/fake/image.json" > "$BATS_TEST_TMPDIR/files/image.json"
-  cp "$BATS_TEST_TMPDIR/files/image.json" "$KNALLER_HOME/images/fake/image.json"
+  make_image_ours
 }
 teardown() { system_teardown; }
 
