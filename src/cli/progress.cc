@@ -27,7 +27,7 @@ std::string shortened(const std::string& text, size_t columns) {
 std::string progress_text(uint64_t done, uint64_t total, std::chrono::duration<double> elapsed) {
   std::string text;
   if (total != 0) {
-    constexpr size_t kCells = 20;
+    constexpr size_t kCells = 16;
     const auto share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
     const auto filled = static_cast<size_t>(share * static_cast<double>(kCells));
     text = fmt::format("[{}{}]  {} of {}", std::string(filled, '#'), std::string(kCells - filled, '.'),
@@ -82,7 +82,10 @@ void Progress::progress(uint64_t done, uint64_t total) {
   if (output_.json() || output_.quiet() || !output_.err().bar) return;
   const auto now = Clock::now();
   if (now - drawn_at_ < kRedrawAfter && (total == 0 || done < total)) return;
-  draw_line(step_ + "  " + progress_text(done, total, now - step_began_));
+  // Of a line that is too long, the numbers stay.
+  const std::string numbers = "  " + progress_text(done, total, now - step_began_);
+  const size_t room = columns_of(STDERR_FILENO) - 1;
+  draw_line(shortened(step_, room - std::min(room, numbers.size())) + numbers);
 }
 
 // Without escape sequences the rest of a longer line is overwritten with spaces.

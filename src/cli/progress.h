@@ -47,7 +47,7 @@ class Progress {
   std::vector<Timing> timings_;
 };
 
-// "[#####.....]  12 MiB of 40 MiB  5.1 MiB/s"; without a bar when the total is not known.
+// "[####............]  12 MiB of 40 MiB  5.1 MiB/s"; without a bar when the total is not known.
 std::string progress_text(uint64_t done, uint64_t total, std::chrono::duration<double> elapsed);
 
 }  // namespace knaller::cli

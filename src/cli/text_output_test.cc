@@ -72,9 +72,9 @@ TEST(Format, RefusesWhatItDoesNotKnow) {
 
 TEST(Progress, ShowsShareAndRate) {
   EXPECT_EQ(progress_text(10 << 20, 40 << 20, std::chrono::seconds(2)),
-            "[#####...............]  10.0 MiB of 40.0 MiB  5.0 MiB/s");
+            "[####............]  10.0 MiB of 40.0 MiB  5.0 MiB/s");
   EXPECT_EQ(progress_text(10 << 20, 0, std::chrono::seconds(0)), "10.0 MiB");
-  EXPECT_THAT(progress_text(50, 40, std::chrono::seconds(0)), StartsWith("[####################]"));
+  EXPECT_THAT(progress_text(50, 40, std::chrono::seconds(0)), StartsWith("[################]"));
 }
 
 TEST(ConsoleFilter, KeepsTextAndColours) {

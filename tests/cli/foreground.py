@@ -1,4 +1,4 @@
-"""foreground.py SCENARIO: uses knaller on a terminal, which the tests of vms.bats look at. Exit code 1 and a message on failure."""
+"""foreground.py SCENARIO [ARG]: uses knaller on a terminal, which the tests of vms.bats look at. Exit code 1 and a message on failure."""
 import json
 import os
 import pathlib
@@ -73,4 +73,22 @@ def no_color():
         terminal.fail("no colour on a terminal")
 
 
-{"one-signal": one_signal, "stuck-guest": stuck_guest, "remove": remove, "killed": killed, "killed-and-removed": killed_and_removed, "no-color": no_color}[sys.argv[1]]()
+def progress(snapshot):
+    """A reader that takes its time, so that there is something to show."""
+    command = f"knaller snapshot export {snapshot} - | (sleep 1; cat > /dev/null)"
+    terminal = Terminal("sh", "-c", command)
+    terminal.wait_for("[")
+    terminal.wait_for("MiB of ")
+    terminal.wait_for("MiB/s")
+    terminal.wait_for("[################]")
+    terminal.wait_for("\r\nexported")
+    terminal.end(0)
+    terminal = Terminal("sh", "-c", command, NO_COLOR="1")
+    terminal.wait_for("MiB/s")
+    terminal.end(0)
+    if "\x1b" in terminal.seen:
+        terminal.fail("an escape sequence")
+
+
+{"one-signal": one_signal, "stuck-guest": stuck_guest, "remove": remove, "killed": killed, "killed-and-removed": killed_and_removed, "no-color": no_color,
+ "progress": progress}[sys.argv[1]](*sys.argv[2:])

@@ -32,6 +32,16 @@ terminal() {
   [ "$(knaller image ls -q)" = tiny ]
 }
 
+@test "image build makes disks of the size that is asked for" {
+  knaller image build tiny --name wide --size 3G
+  [ "$(knaller image inspect wide | jq .disk_mib)" -eq 3072 ]
+  knaller start wide --detach --mem 256 --image wide
+  kib=$(knaller exec wide -- sh -c 'df -k /var/lib/knaller | tail -n 1' | awk '{ print $2 }')
+  ((kib > 2800 * 1024 && kib <= 3072 * 1024))
+  knaller rm -f wide
+  knaller image rm wide
+}
+
 @test "exec passes each argument literally" {
   inside printf '<%s>' 'a b' '$HOME' '' "it's" '"' '\n' '*' $'two\nlines' '-n' '--' 'ü'
   [ "$status" -eq 0 ]

@@ -325,6 +325,15 @@ make_go_snapshot() {
   k_exits 11 snapshot import "$go"
 }
 
+@test "progress is a bar with bytes and rate on a terminal, a line elsewhere" {
+  # shellcheck disable=SC2016 # meant for another shell
+  k_exits 0 snapshot create web --while-paused -- bash -c 'head -c 64M /dev/urandom > "$KNALLER_SNAPSHOT_DIR/more"'
+  python3 "$KNALLER_SOURCE/tests/cli/foreground.py" progress "$output"
+  k_exits 0 snapshot export "$output" "$BATS_TEST_TMPDIR/file"
+  lacks "$stderr" "[#"
+  [[ $(grep -c exporting <<< "$stderr") -eq 1 ]]
+}
+
 @test "too little room is said before anything is written" {
   export_it
   unshare --user --map-current-user --keep-caps --mount mount -t tmpfs none /mnt 2> /dev/null ||
