@@ -104,11 +104,12 @@ std::optional<memory::GuestMemory> Capture::find_memory() const {
 // found before the guest stands still.
 void Capture::require_space(const std::optional<memory::GuestMemory>& memory,
                             const Deadline& deadline) const {
-  uint64_t needed = disk_ ? allocated_bytes(disk_.get()) : 0;
-  if (memory) needed += memory->changed_bytes(deadline);
   struct statvfs system = {};
   if (::fstatvfs(target_, &system) != 0) fail_errno("look at the home's file system");
   const uint64_t available = system.f_bavail * system.f_frsize;
+  uint64_t needed = disk_ ? allocated_bytes(disk_.get()) : 0;
+  if (available >= needed + memory_bytes(source_.record)) return;
+  if (memory) needed += memory->changed_bytes(deadline);
   if (available >= needed) return;
   throw Error(Code::kExhausted,
               fmt::format("the snapshot needs about {}, and {} are free", format_bytes(needed),
