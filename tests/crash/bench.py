@@ -31,8 +31,10 @@ class Bench:
             os.unlink(log)
         environment = operation.environment
         if process == "command":
-            follow = ["-f", "--seccomp-bpf"] if operation.follow else []
-            done = home.run(*operation.arguments, before=["strace", *follow, "-o", log, *options], environment=environment)
+            # Who is started and goes on is let go when it becomes another program: so it must not be `knaller`, which becomes `knaller-cli`.
+            follow = ["--seccomp-bpf"] if operation.follow else ["--detach-on=execve"]
+            done = home.run(*operation.arguments, before=["strace", "-f", *follow, "-o", log, *options], environment=environment,
+                            program="knaller-cli")
         elif operation.monitor == "new":
             folder = tracing.wrap_monitor(home, options, log)
             done = home.run(*operation.arguments, environment={**environment, "KNALLER_LIBEXEC": folder})

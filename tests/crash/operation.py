@@ -8,7 +8,7 @@ class Operation:
     environment = {}
     # Whose monitor is interrupted too: one that runs ("web"), the one that the command starts ("new"), or none.
     monitor = None
-    # The command leaves no process that goes on, so that its threads can be followed too.
+    # The command leaves no process that goes on, so that all it starts may be failed; else its own threads only.
     follow = True
 
     def prepare(self, home):

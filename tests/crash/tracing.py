@@ -72,7 +72,8 @@ def normal(syscall, rest, home):
     rest = re.sub(r"\) += .*| <unfinished.*", "", rest)
     operations = re.findall(r'\\"op\\":\\"(\w+)\\"', rest)
     request = re.findall(r'"((?:GET|PUT|PATCH) /[\w/-]*)', rest)
-    paths = re.findall(r"<([^>]*)>", rest)
+    # Where another thread's call comes between, strace does not print what these give.
+    paths = [] if syscall in ("clone", "clone3", "pipe2", "socketpair") else re.findall(r"<([^>]*)>", rest)
     # A short string without any escape is a name; others are content.
     names = [] if syscall == "execve" or operations or request else [text for text in re.findall(r'"([^"\\]{1,120})"(?!\.\.\.)', rest) if "{" not in text]
     constants = re.findall(r"\b(?:O_CREAT|O_TRUNC|FICLONE|F_OFD_SETLK|CLONE_NEW\w+|CLONE_THREAD|RENAME_\w+|AT_REMOVEDIR|MS_\w+|PR_\w+|AF_\w+)\b", rest)
