@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/all_processes.h"
 #include "base/error.h"
 #include "base/signals.h"
 #include "base/text.h"
@@ -215,9 +216,7 @@ Child::~Child() {
 
 void Child::signal(int number) const {
   if (!pidfd_) return;
-  if (::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0) != 0 && errno != ESRCH) {
-    fail_errno("send signal {} to process {}", number, pid_);
-  }
+  signal_pidfd(pidfd_.get(), number);
 }
 
 std::optional<ExitStatus> Child::wait(const Deadline& deadline) {

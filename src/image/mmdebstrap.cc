@@ -2,14 +2,15 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
 
+#include "base/all_processes.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/process.h"
@@ -106,32 +107,41 @@ bool read_terminal(const Terminal& terminal, const Deadline& deadline,
   }
 }
 
-// The process's group and its program's name, from /proc/PID/stat: "12 (name) S parent group ...".
-bool is_to_end(int process, pid_t group) {
-  // What removes the chroot, in mmdebstrap's modes `root` and `unshare`.
+// Of /proc/PID/stat, "12 (name) S parent group ...".
+struct ProcessStat {
+  std::string name;
+  std::optional<int64_t> group;
+};
+
+ProcessStat stat_of(int process) {
+  try {
+    const std::string text = read_file(process, "stat");
+    const size_t begin = text.find('(');
+    const size_t end = text.rfind(')');
+    if (begin == std::string::npos || end == std::string::npos || end < begin) return {};
+    const std::vector<std::string_view> fields = split(trim(std::string_view(text).substr(end + 1)), ' ');
+    if (fields.size() < 3) return {};
+    return {text.substr(begin + 1, end - begin - 1), parse_integer(fields[2], 1, INT32_MAX)};
+  } catch (const Error&) {
+    return {};  // it has just ended
+  }
+}
+
+bool removes_the_chroot(const std::string& name) {
+  // In mmdebstrap's modes `root` and `unshare`.
   static constexpr std::array<std::string_view, 5> kCleaners = {"rm", "env", "find", "newuidmap",
                                                                 "newgidmap"};
-  const auto stat = read_file_if_exists(process, "stat");
-  const size_t name = stat ? stat->find('(') : std::string::npos;
-  const size_t name_end = stat ? stat->rfind(')') : std::string::npos;
-  if (name == std::string::npos || name_end == std::string::npos || name_end < name) return false;
-  const std::vector<std::string_view> fields = split(std::string_view(*stat).substr(name_end + 2), ' ');
-  if (fields.size() < 3 || parse_integer(fields[2], 1, INT32_MAX) != group) return false;
-  return std::ranges::find(kCleaners, std::string_view(*stat).substr(name + 1, name_end - name - 1)) ==
-         kCleaners.end();
+  return std::ranges::find(kCleaners, name) != kCleaners.end();
 }
 
 // Their user may signal them all, for it owns the user namespace that their ids are from.
 void hang_up(pid_t group) {
-  const UniqueFd processes = open_directory("/proc");
-  for (const std::string& entry : list_directory(processes.get())) {
-    const auto pid = parse_integer(entry, 1, INT32_MAX);
-    if (!pid) continue;
-    const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(*pid), 0)));
-    const UniqueFd process(::openat(processes.get(), entry.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (pidfd && process && is_to_end(process.get(), group))
-      ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGHUP, nullptr, 0);
-  }
+  for_each_process([group](pid_t pid, int process) {
+    const UniqueFd pidfd = open_pidfd(pid);
+    const ProcessStat stat = stat_of(process);
+    if (pidfd && stat.group == group && !removes_the_chroot(stat.name)) signal_pidfd(pidfd.get(), SIGHUP);
+    return true;
+  });
 }
 
 // `alive` is the end of a pipe whose other end every process of mmdebstrap's has: its end of file is their

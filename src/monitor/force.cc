@@ -3,12 +3,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 
+#include "base/all_processes.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -71,10 +71,7 @@ bool is_holder(int process, const struct stat& file) {
 }
 
 void kill_all(const std::vector<Holder>& holders) {
-  for (const Holder& holder : holders) {
-    if (::syscall(SYS_pidfd_send_signal, holder.pidfd.get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH)
-      fail_errno("end process {}", holder.pid);
-  }
+  for (const Holder& holder : holders) signal_pidfd(holder.pidfd.get(), SIGKILL);
 }
 
 }  // namespace
@@ -83,19 +80,12 @@ std::vector<Holder> alive_holders(int vm_directory) {
   const auto file = stat_if_exists(vm_directory, kAliveFile);
   if (!file) return {};
   std::vector<Holder> holders;
-  const UniqueFd proc = open_directory("/proc");
-  for (const std::string& entry : list_directory(proc.get())) {
-    const auto number = parse_integer(entry, 1, INT32_MAX);
-    if (!number) continue;
-    const auto pid = static_cast<pid_t>(*number);
-    UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    const UniqueFd process(::openat(proc.get(), entry.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    // The directory is of the process that had the pid when it was opened, and shows nothing when that has
-    // ended. If the pidfd's process lives now, it had the pid all the time: they are one.
-    if (!pidfd || !process || !is_holder(process.get(), *file)) continue;
-    if (poll_until(pidfd.get(), POLLIN, Deadline::after({})) != 0) continue;
-    holders.push_back({pid, std::move(pidfd)});
-  }
+  for_each_process([&](pid_t pid, int process) {
+    // Before the look, which then shows that this process had the pid.
+    UniqueFd pidfd = open_pidfd(pid);
+    if (pidfd && is_holder(process, *file)) holders.push_back({pid, std::move(pidfd)});
+    return true;
+  });
   return holders;
 }
 

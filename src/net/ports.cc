@@ -13,6 +13,7 @@
 #include <sstream>
 #include <vector>
 
+#include "base/all_processes.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -56,15 +57,14 @@ bool has_socket(int process, const std::vector<std::string>& links) {
 }
 
 std::string process_with(const std::vector<std::string>& links) {
-  const UniqueFd processes = open_directory("/proc");
-  for (const auto& name : list_directory(processes.get())) {
-    if (!parse_integer(name, 1, INT32_MAX)) continue;
-    const UniqueFd process(::openat(processes.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!process || !has_socket(process.get(), links)) continue;
-    const auto command = read_file_if_exists(process.get(), "comm");
-    return fmt::format("{} (pid {})", command ? printable(trim(*command)) : "a process", name);
-  }
-  return {};
+  std::string found;
+  for_each_process([&](pid_t pid, int process) {
+    if (!has_socket(process, links)) return true;
+    const auto command = read_file_if_exists(process, "comm");
+    found = fmt::format("{} (pid {})", command ? printable(trim(*command)) : "a process", pid);
+    return false;
+  });
+  return found;
 }
 
 in_addr parse_address(const std::string& text) {
