@@ -110,12 +110,13 @@ terminal() {
   sleep 0.5
   kill -INT "$connecting"
   within 2000 gone "$connecting"
-  # One that comes before the last was taken would be lost.
-  for _ in 1 2 3; do
+  # One that comes before the last was taken is lost.
+  insist() {
     kill -TERM "$connected"
     sleep 0.3
-  done
-  within 2000 gone "$connected"
+    gone "$connected"
+  }
+  within 5000 insist
   kill -CONT "$qemu"
   code=0
   wait "$connecting" || code=$?

@@ -74,7 +74,7 @@ TEST_F(StoppedSlowDebian, AsksAgainWhenItWasNotHeard) {
   Deadline soon = Deadline::never();
   EXPECT_EQ(code_thrown_by([&] {
               build(home_, options([&] {
-                      soon = Deadline::after(std::chrono::seconds(20));
+                      soon = Deadline::after(std::chrono::seconds(45));
                       stop.request_stop();
                     }),
                     Deadline::never(stop.get_token()));
