@@ -61,7 +61,7 @@ class Listener {
  private:
   void take_line(const std::string& raw) {
     const std::string line = without_escapes(raw);
-    if (trim(line).empty() || line.find("%") != std::string::npos || line == "done") return;
+    if (trim(line).empty() || line.find('%') != std::string::npos || line == "done") return;
     if (line.starts_with("I: ")) {
       say(sink_, EventKind::kStep, "mmdebstrap: " + printable(line.substr(3)));
       return;

@@ -16,6 +16,7 @@ namespace knaller::store {
 struct InodeId {
   dev_t device = 0;
   ino_t number = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 sees a 0 in what the compiler makes of it.
   auto operator<=>(const InodeId&) const = default;
 };
 

@@ -73,7 +73,7 @@ void check_snapshot(const Context& context, const std::string& name, StoreFindin
   if (found && !found->has_digests) return;  // the Go program's
   findings.check_access(context.home.folder(Kind::kSnapshot), name, path, Access::kFolder);
   for (const std::string& file : list_directory(directory.get())) {
-    const std::string file_path = path + "/" + file;
+    const std::string file_path = fmt::format("{}/{}", path, file);
     if (store::is_unfinished_labels(file)) {
       if (context.home.is_locked(Kind::kSnapshot, name)) continue;
       findings.leftover(file_path, "labels that were half written",
@@ -100,7 +100,7 @@ void check_image(const Context& context, const std::string& name, StoreFindings&
   }
   findings.check_access(context.home.folder(Kind::kImage), name, path, Access::kFolder);
   for (const std::string& file : list_directory(directory.get()))
-    findings.check_access(directory.get(), file, path + "/" + file,
+    findings.check_access(directory.get(), file, fmt::format("{}/{}", path, file),
                           file == "image.json" ? Access::kPrivate : Access::kImmutable);
 }
 
