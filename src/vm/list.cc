@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
@@ -143,13 +144,13 @@ VmInfo describe_vm(const Context& context, const std::string& name, int director
 }
 
 std::vector<VmInfo> list_vms(const Context& context) {
-  std::vector<VmInfo> vms;
-  for (const std::string& name : context.home.entries(Kind::kVm)) {
-    VmInfo info = describe_entry(context, name);
-    // Removed between the listing and the look at it: it is no VM any more.
-    if (info.state == VmState::kBroken && !context.home.has(Kind::kVm, name)) continue;
-    vms.push_back(std::move(info));
-  }
+  const std::vector<std::string> names = context.home.entries(Kind::kVm);
+  std::vector<VmInfo> vms(names.size());
+  for_each_in_parallel(names.size(), [&](size_t at) { vms[at] = describe_entry(context, names[at]); });
+  // Removed between the listing and the look at it: it is no VM any more.
+  std::erase_if(vms, [&](const VmInfo& vm) {
+    return vm.state == VmState::kBroken && !context.home.has(Kind::kVm, vm.name);
+  });
   for (const std::string& name : context.home.entries_in_making(Kind::kVm)) {
     const bool published =
         std::any_of(vms.begin(), vms.end(), [&](const VmInfo& vm) { return vm.name == name; });
