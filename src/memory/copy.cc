@@ -18,6 +18,29 @@ namespace {
 // Stays in a core's second-level cache between the read and the write.
 constexpr uint64_t kPiece = 256 << 10;
 
+// What a core looks through, and copies, at a time.
+constexpr uint64_t kShare = 4 << 20;
+
+std::vector<Extent> shares_of(uint64_t size) {
+  std::vector<Extent> shares;
+  for (uint64_t at = 0; at < size; at += kShare) shares.push_back({at, std::min(at + kShare, size)});
+  return shares;
+}
+
+// One that ends where the next begins is one with it.
+std::vector<Extent> joined(const std::vector<std::vector<Extent>>& lists) {
+  std::vector<Extent> all;
+  for (const auto& list : lists) {
+    for (const Extent& extent : list) {
+      if (!all.empty() && all.back().end == extent.begin)
+        all.back().end = extent.end;
+      else
+        all.push_back(extent);
+    }
+  }
+  return all;
+}
+
 // One a thread: a fresh buffer for every piece would cost a page fault for every page.
 char* piece_buffer() {
   thread_local std::vector<char> buffer(kPiece);
@@ -77,7 +100,10 @@ std::vector<Extent> data_outside(int file, uint64_t size, const std::vector<Exte
 uint64_t GuestMemory::changed_bytes(const Deadline& deadline) const {
   if (backing_ == Backing::kShared) return allocated_bytes(shared_.get());
   uint64_t bytes = 0;
-  for (const Extent& extent : changed_extents(deadline)) bytes += extent.size();
+  for (const Extent& share : shares_of(size_)) {
+    deadline.check("reading which pages of the guest changed");
+    for (const Extent& extent : changed_in(share)) bytes += extent.size();
+  }
   return bytes;
 }
 
@@ -85,23 +111,26 @@ std::vector<Extent> GuestMemory::copy_changed(int to, const Deadline& deadline) 
   if (::ftruncate(to, static_cast<off_t>(size_)) != 0)
     fail_errno("make a memory file of {}", format_bytes(size_));
   if (backing_ == Backing::kShared) {
+    // Looked for at once: each look for the end of data goes through all of it.
     copy_pieces(shared_.get(), to, data_pieces(shared_.get(), {0, size_}, kPiece), deadline);
     return {{0, size_}};
   }
-  // Before anything is read: reading makes pages present.
-  const std::vector<Extent> changed = changed_extents(deadline);
-  const std::vector<Extent> pieces = cut(changed);
-  for_each_in_parallel(pieces.size(), [&](size_t at) {
+  const std::vector<Extent> shares = shares_of(size_);
+  std::vector<std::vector<Extent>> changed(shares.size());
+  for_each_in_parallel(shares.size(), [&](size_t at) {
     deadline.check("a copy of guest memory");
-    const Extent& piece = pieces[at];
-    read(piece, piece_buffer());
-    write_nonzero(to, piece_buffer(), piece.size(), piece.begin);
+    // Before any of it is read: reading makes pages present.
+    changed[at] = changed_in(shares[at]);
+    for (const Extent& piece : cut(changed[at])) {
+      read(piece, piece_buffer());
+      write_nonzero(to, piece_buffer(), piece.size(), piece.begin);
+    }
   });
   // The pid may have become another process's; this directory is this process's alone, and empty once it has
   // ended.
   if (!read_maps()) fail(Code::kEngineDied, "the engine ended while its memory was read");
   if (backing_ == Backing::kAnonymous) return {{0, size_}};
-  return changed;
+  return joined(changed);
 }
 
 void fill_unchanged(int parent, int to, uint64_t size, const std::vector<Extent>& done,

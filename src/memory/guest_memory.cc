@@ -249,28 +249,27 @@ void GuestMemory::read_process(uint64_t address, void* buffer, size_t size) cons
   }
 }
 
-std::vector<Extent> GuestMemory::changed_extents(const Deadline& deadline) const {
+std::vector<Extent> GuestMemory::changed_in(const Extent& within) const {
   constexpr uint64_t kPresent = 1ULL << 63;
   constexpr uint64_t kSwapped = 1ULL << 62;
   constexpr uint64_t kOfFile = 1ULL << 61;
-  constexpr size_t kBatch = 32 << 10;
   const UniqueFd pagemap = open_at(process_.get(), "pagemap", O_RDONLY);
   std::vector<Extent> changed;
-  std::vector<uint64_t> entries(kBatch);
+  std::vector<uint64_t> entries;
   for (const Stretch& stretch : stretches_) {
-    for (uint64_t done = 0; done < stretch.extent.size(); done += kBatch * kPage) {
-      deadline.check("reading which pages of the guest changed");
-      const uint64_t pages = std::min<uint64_t>(kBatch, (stretch.extent.size() - done) / kPage);
-      const size_t bytes = pages * sizeof(uint64_t);
-      const auto position = static_cast<off_t>((stretch.address + done) / kPage * sizeof(uint64_t));
-      if (!read_whole(pagemap.get(), entries.data(), bytes, position))
-        fail_errno("read which pages of process {} changed", pid_);
-      for (uint64_t page = 0; page < pages; ++page) {
-        const uint64_t entry = entries[page];
-        const bool own = (entry & kSwapped) != 0 || ((entry & kPresent) != 0 && (entry & kOfFile) == 0);
-        const uint64_t at = stretch.extent.begin + done + page * kPage;
-        if (own) append(changed, {at, at + kPage});
-      }
+    const uint64_t begin = std::max(within.begin, stretch.extent.begin);
+    const uint64_t end = std::min(within.end, stretch.extent.end);
+    if (begin >= end) continue;
+    entries.resize((end - begin) / kPage);
+    const uint64_t address = stretch.address + (begin - stretch.extent.begin);
+    if (!read_whole(pagemap.get(), entries.data(), entries.size() * sizeof(uint64_t),
+                    static_cast<off_t>(address / kPage * sizeof(uint64_t))))
+      fail_errno("read which pages of process {} changed", pid_);
+    for (uint64_t page = 0; page < entries.size(); ++page) {
+      const uint64_t entry = entries[page];
+      const bool own = (entry & kSwapped) != 0 || ((entry & kPresent) != 0 && (entry & kOfFile) == 0);
+      const uint64_t at = begin + page * kPage;
+      if (own) append(changed, {at, at + kPage});
     }
   }
   return changed;

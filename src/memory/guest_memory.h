@@ -78,7 +78,8 @@ class GuestMemory {
   bool take_shared(const std::vector<Mapping>& mappings);
   bool take_anonymous(const std::vector<Mapping>& mappings);
   bool take_whole(const std::vector<Mapping>& mappings, const std::function<bool(const Mapping&)>& belongs);
-  std::vector<Extent> changed_extents(const Deadline& deadline) const;
+  // What of `within` is the process's own.
+  std::vector<Extent> changed_in(const Extent& within) const;
   std::optional<std::string> read_maps() const;  // nothing once the process has ended
   void read(const Extent& extent, char* buffer) const;
   void read_process(uint64_t address, void* buffer, size_t size) const;
