@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <algorithm>
 #include <random>
 
 #include "base/error.h"
@@ -18,7 +18,7 @@ namespace {
 
 void put_octal(char* field, size_t size, uint64_t value) {
   const std::string text = fmt::format("{:0{}o}", value, size - 1);
-  std::memcpy(field, text.data(), std::min(size, text.size()));
+  std::copy_n(text.data(), std::min(size, text.size()), field);
 }
 
 // One 512-byte header in ustar's form.
@@ -92,7 +92,7 @@ class TarTest : public testing::Test {
     size_t position = 0;
     const TarSource source = [&](char* buffer, size_t size) {
       const size_t count = std::min(size, archive.size() - position);
-      std::memcpy(buffer, archive.data() + position, count);
+      std::copy_n(archive.data() + position, count, buffer);
       position += count;
       return count;
     };

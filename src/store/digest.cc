@@ -94,13 +94,19 @@ size_t read_piece(const ChunkTask& task, uint64_t offset, char* buffer, size_t s
 }
 
 std::string digest_chunk(const ChunkTask& task, std::vector<char>& buffer) {
+  static const std::string zeros(kPieceBytes, '\0');
   ChunkDigest digest(task.kind);
-  for (uint64_t done = 0; done < task.size;) {
-    const size_t wanted = std::min<uint64_t>(buffer.size(), task.size - done);
-    const size_t size = read_piece(task, task.offset + done, buffer.data(), wanted);
+  const uint64_t end = task.offset + task.size;
+  Extent data{task.offset, task.offset};
+  for (uint64_t at = task.offset; at < end;) {
+    if (data.end <= at) data = next_data(task.fd, at, end);
+    const size_t wanted = std::min<uint64_t>(buffer.size(), end - at);
+    // Reading a hole costs as much as reading data.
+    const bool hole = at + wanted <= data.begin;
+    const size_t size = hole ? wanted : read_piece(task, at, buffer.data(), wanted);
     if (size == 0) break;
-    digest.add({buffer.data(), size});
-    done += size;
+    digest.add({hole ? zeros.data() : buffer.data(), size});
+    at += size;
   }
   return digest.finish();
 }
@@ -121,10 +127,11 @@ std::string chunk_digest(DigestKind kind, std::string_view data) {
 
 std::vector<uint64_t> chunks_with_data(int fd, uint64_t size) {
   std::vector<uint64_t> offsets;
-  for (uint64_t offset = next_data(fd, 0, size).begin; offset < size;
-       offset = next_data(fd, offset, size).begin) {
-    offsets.push_back(offset / kChunkBytes * kChunkBytes);
-    offset = offsets.back() + kChunkBytes;
+  // Each extent is looked for once: to find its end, the kernel goes through all of it.
+  for (const Extent& data : data_pieces(fd, {0, size}, size)) {
+    const uint64_t first = data.begin / kChunkBytes * kChunkBytes;
+    const uint64_t next = offsets.empty() ? 0 : offsets.back() + kChunkBytes;
+    for (uint64_t at = std::max(first, next); at < data.end; at += kChunkBytes) offsets.push_back(at);
   }
   return offsets;
 }
