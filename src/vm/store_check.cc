@@ -61,6 +61,7 @@ std::optional<store::Verification> look_at_snapshot(int directory, const std::st
     for (const store::Damage& damage : found.damages) findings.damage(path, damage.reason, remedy);
     return found;
   } catch (const Error& error) {
+    if (error.code() != Code::kPermission) throw;
     findings.unusable(path, error, remedy);
     return std::nullopt;
   }
