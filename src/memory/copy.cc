@@ -27,16 +27,10 @@ std::vector<Extent> shares_of(uint64_t size) {
   return shares;
 }
 
-// One that ends where the next begins is one with it.
 std::vector<Extent> joined(const std::vector<std::vector<Extent>>& lists) {
   std::vector<Extent> all;
   for (const auto& list : lists) {
-    for (const Extent& extent : list) {
-      if (!all.empty() && all.back().end == extent.begin)
-        all.back().end = extent.end;
-      else
-        all.push_back(extent);
-    }
+    for (const Extent& extent : list) append(all, extent);
   }
   return all;
 }

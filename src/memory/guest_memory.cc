@@ -119,6 +119,8 @@ UniqueFd open_memfd(pid_t pid, uint64_t inode) {
   return {};
 }
 
+}  // namespace
+
 void append(std::vector<Extent>& extents, const Extent& next) {
   if (!extents.empty() && extents.back().end == next.begin) {
     extents.back().end = next.end;
@@ -126,8 +128,6 @@ void append(std::vector<Extent>& extents, const Extent& next) {
     extents.push_back(next);
   }
 }
-
-}  // namespace
 
 std::optional<GuestMemory> GuestMemory::find(pid_t pid, uint64_t size, int parent) {
   const std::vector<pid_t> processes = with_descendants(pid);

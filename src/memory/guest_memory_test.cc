@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstring>
 
+#include "base/all_processes.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -111,7 +111,7 @@ TEST(GuestMemory, IsNotFoundWhenOnlyAPartIsMapped) {
 }
 
 TEST(GuestMemory, FindsAProcessByItsPidfd) {
-  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  const UniqueFd pidfd = open_pidfd(::getpid());
   EXPECT_EQ(pid_in_proc(pidfd.get()), ::getpid());
 }
 

@@ -20,6 +20,7 @@
 #include <iostream>
 #include <string>
 
+#include "base/all_processes.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -148,7 +149,7 @@ class Namespace {
 
   void take(int number) {
     if (number < 0) return;
-    const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+    const UniqueFd pidfd = open_pidfd(pid_);
     fd_.reset(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), number, 0)));
     if (!fd_) fail_errno("take a descriptor of the namespace");
   }

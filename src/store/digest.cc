@@ -22,6 +22,11 @@ constexpr size_t kPieceBytes = 256 << 10;
 
 constexpr size_t kLeafBytes = 16 << 10;
 
+const std::string& zero_piece() {
+  static const std::string zeros(kPieceBytes, '\0');
+  return zeros;
+}
+
 const std::string& digest_of_zero_leaf() {
   static const std::string digest = sha256(std::string(kLeafBytes, '\0'));
   return digest;
@@ -53,7 +58,7 @@ class ChunkDigest {
       for (; zeros_ > 0; zeros_ -= kLeafBytes) hash_.add(digest_of_zero_leaf());
       return;
     }
-    static const std::string zeros(kPieceBytes, '\0');
+    const std::string& zeros = zero_piece();
     for (; zeros_ > 0; zeros_ -= std::min(zeros_, zeros.size()))
       hash_.add(std::string_view(zeros).substr(0, zeros_));
   }
@@ -94,7 +99,7 @@ size_t read_piece(const ChunkTask& task, uint64_t offset, char* buffer, size_t s
 }
 
 std::string digest_chunk(const ChunkTask& task, std::vector<char>& buffer) {
-  static const std::string zeros(kPieceBytes, '\0');
+  const std::string& zeros = zero_piece();
   ChunkDigest digest(task.kind);
   const uint64_t end = task.offset + task.size;
   Extent data{task.offset, task.offset};
