@@ -46,7 +46,7 @@ TEST(PrivateDisk, IsAnEmptySparseFileSystem) {
   make_private_disk(folder.path("disk.ext4"), 8192);
   const UniqueFd fd = open_at(AT_FDCWD, folder.path("disk.ext4"), O_RDONLY);
   EXPECT_EQ(file_size(fd.get()), uint64_t{8} << 30);
-  EXPECT_LT(allocated_bytes(fd.get()), 8U << 20);
+  EXPECT_LT(allocated_bytes(fd.get()), 512U << 10) << "every VM copies it";
   check_ext4(fd.get(), "the disk");
   expect_clean(folder.path("disk.ext4"));
   struct stat info {};

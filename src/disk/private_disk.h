@@ -10,7 +10,7 @@
 
 namespace knaller::disk {
 
-// Makes the file, mode 0600, sparse: some 20 ms and 1–5 MiB whatever its size. kInvalidArgument below 32 MiB
+// Makes the file, mode 0600, sparse: some 20 ms, and some 200 KiB for 8 GiB. kInvalidArgument below 32 MiB
 // or over 16 TiB, kNotFound without mke2fs. On failure nothing is left.
 void make_private_disk(const std::string& path, uint64_t mib, const Deadline& deadline = Deadline::never());
 
