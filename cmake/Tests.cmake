@@ -13,9 +13,17 @@ set(KNALLER_TEST_PREFIX "")
 if(KNALLER_SANITIZE)
   set(KNALLER_TEST_PREFIX asan.)
   # Built while other tests run: those with guests leave processors idle. At the lowest priority, so that none waits for it.
-  add_test(NAME asan.build COMMAND nice -n 19 ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --parallel 2)
+  if(KNALLER_THOROUGH EQUAL 1)
+    set(build_target quick)
+  else()
+    set(build_target all)
+  endif()
+  add_test(NAME asan.build COMMAND nice -n 19 ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --parallel 2 --target ${build_target})
   set_tests_properties(asan.build PROPERTIES LABELS build TIMEOUT 3600 FIXTURES_SETUP sanitized)
 endif()
+
+# Everything that the tests need that are not left to --full: knaller's own programs, and those that the tests are.
+add_custom_target(quick)
 
 # knaller_test(LABEL NAME COMMAND word ... [GUESTS] [SANITIZED] [TIMEOUT seconds]): a test that is any command. It skips with
 # exit code 77 and a line "skip: REASON". GUESTS: it counts as two (guests under emulation take a processor each).
@@ -30,6 +38,9 @@ function(knaller_test label name)
   set(labels ${label})
   if(KNALLER_SANITIZE AND NOT arg_SANITIZED AND (arg_BATS OR NOT label MATCHES "^(unit|fakes|system)$"))
     list(APPEND labels full)
+  endif()
+  if(NOT full IN_LIST labels AND arg_COMMAND MATCHES "TARGET_FILE:([^>]+)>")
+    add_dependencies(quick ${CMAKE_MATCH_1})
   endif()
   add_test(NAME ${full_name} COMMAND ${arg_COMMAND})
   set_tests_properties(${full_name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77
