@@ -1,9 +1,13 @@
-// Work that is cut into pieces, done on all cores.
+// Work on other cores: cut into pieces, or beside what the caller goes on with.
 #ifndef KNALLER_BASE_PARALLEL_H_
 #define KNALLER_BASE_PARALLEL_H_
 
 #include <cstddef>
 #include <functional>
+#include <future>
+#include <system_error>
+#include <type_traits>
+#include <utility>
 
 namespace knaller {
 
@@ -11,6 +15,17 @@ namespace knaller {
 // others as there are further cores. Returns when all are done. What one call throws keeps those that have
 // not begun from beginning, and is thrown to the caller.
 void for_each_in_parallel(size_t count, const std::function<void(size_t)>& work);
+
+// Begins work() on a thread of its own. get() gives its result, or throws what it has thrown; where no thread
+// is to be had, get() does the work. What is never got is waited for by the future's destructor.
+template <typename Work>
+std::future<std::invoke_result_t<Work>> begin_beside(Work work) {
+  try {
+    return std::async(std::launch::async, work);
+  } catch (const std::system_error&) {
+    return std::async(std::launch::deferred, std::move(work));
+  }
+}
 
 }  // namespace knaller
 

@@ -29,5 +29,17 @@ TEST(Parallel, AFailureEndsTheRestAndIsTheCallers) {
   EXPECT_LT(begun, 1'000'000u);
 }
 
+TEST(Parallel, WhatIsBegunBesideGivesItsResultOrWhatItThrew) {
+  std::promise<void> go;
+  auto seven = begin_beside([&, ready = go.get_future().share()] {
+    ready.get();
+    return 7;
+  });
+  auto broken = begin_beside([] { fail(Code::kIo, "it broke"); });
+  go.set_value();  // only reached when the first does not keep the caller
+  EXPECT_EQ(seven.get(), 7);
+  EXPECT_THROW(broken.get(), Error);
+}
+
 }  // namespace
 }  // namespace knaller

@@ -35,19 +35,33 @@ Child spawn_monitor(const std::string& binary, const std::string& name, int sock
 
 }  // namespace
 
-Launch Launch::begin(const std::string& monitor_binary, const LaunchSpec& spec, const Deadline& deadline,
-                     const PhaseSink& on_phase) {
-  const auto began = std::chrono::steady_clock::now();
+Launch::Launch(const std::string& monitor_binary, const std::string& name) {
   auto [ours, theirs] = make_socket_pair();
-  Child first = spawn_monitor(monitor_binary, spec.name, theirs.get());
-  theirs.reset();
-  Launch launch(std::move(ours));
-  send_all(launch.socket_.get(), dump_json({{"v", 1}, {"op", "launch"}, {"spec", spec_to_json(spec)}}) + "\n",
-           deadline, kPeer);
-  // The process that we spawned forks and ends at once; its child is the monitor.
-  const auto status = first.wait(deadline.sooner(kForkTime));
+  first_ = spawn_monitor(monitor_binary, name, theirs.get());
+  socket_ = std::move(ours);
+}
+
+// The process that we spawned forks and ends at once; its child is the monitor.
+void Launch::await_monitor(const Deadline& deadline) {
+  const auto status = first_.wait(deadline.sooner(kForkTime));
   if (!status) fail(Code::kTimeout, "the VM's monitor did not start");
   if (!status->success()) fail(Code::kInternal, "the VM's monitor could not start: {}", status->describe());
+}
+
+void Launch::begin(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase) {
+  try {
+    launch(spec, deadline, on_phase);
+  } catch (...) {
+    undo();
+    throw;
+  }
+}
+
+void Launch::launch(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase) {
+  const auto began = std::chrono::steady_clock::now();
+  send_all(socket_.get(), dump_json({{"v", 1}, {"op", "launch"}, {"spec", spec_to_json(spec)}}) + "\n",
+           deadline, kPeer);
+  await_monitor(deadline);
   if (on_phase) {
     const auto took = std::chrono::steady_clock::now() - began;
     on_phase("monitor", std::chrono::duration_cast<std::chrono::microseconds>(took));
@@ -58,13 +72,12 @@ Launch Launch::begin(const std::string& monitor_binary, const LaunchSpec& spec, 
     if (on_phase) on_phase(phase, duration);
   };
   try {
-    launch.await_started(deadline, note_phase);
+    await_started(deadline, note_phase);
   } catch (const Error& error) {
     if (error.code() != Code::kTimeout || !deadline.expired()) throw;
     throw Error(Code::kTimeout, fmt::format("the start did not get beyond its step '{}' in time", last_step),
-                launch.console_hint());
+                console_hint());
   }
-  return launch;
 }
 
 Launch::Launch(Launch&& other) noexcept = default;
@@ -72,6 +85,7 @@ Launch::Launch(Launch&& other) noexcept = default;
 Launch& Launch::operator=(Launch&& other) noexcept {
   if (this == &other) return *this;
   undo();
+  first_ = std::move(other.first_);
   socket_ = std::move(other.socket_);
   buffer_ = std::move(other.buffer_);
   events_ = std::move(other.events_);
@@ -89,6 +103,7 @@ Launch::~Launch() {
 // The monitor sees our end of file, undoes everything, and shows that by its own.
 void Launch::undo() noexcept {
   if (!socket_ || committed_) return;
+  first_.kill_and_reap();  // one that has not forked yet need not
   try {
     ::shutdown(socket_.get(), SHUT_WR);
     const Deadline deadline = Deadline::after(kUndoTime);

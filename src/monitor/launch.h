@@ -1,7 +1,10 @@
-// The launcher's side of a start. begin() starts a monitor, which starts everything else; until commit() the
-// end of this process, or of the Launch, undoes all of it. After commit() the VM needs nobody.
+// The launcher's side of a start. The constructor starts a monitor, which waits; begin() has it start
+// everything else. Until commit() the end of this process, or of the Launch, undoes all of it. After commit()
+// the VM needs nobody.
 //
-//   Launch launch = Launch::begin(monitor_binary, spec, deadline);
+//   Launch launch(monitor_binary, name);
+//   … prepare the VM's directory, while the monitor's program is loaded …
+//   launch.begin(spec, deadline);
 //   while (auto event = launch.next_event(deadline)) { … ready? … }
 //   launch.commit(deadline);
 //
@@ -20,6 +23,7 @@
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "base/process.h"
 #include "monitor/exit_record.h"
 #include "monitor/spec.h"
 
@@ -42,16 +46,17 @@ class Launch {
  public:
   using PhaseSink = std::function<void(std::string_view phase, std::chrono::microseconds duration)>;
 
-  // Returns when every request was answered with success, the network is up and the guest runs. Otherwise
-  // throws the monitor's error, whose hint ends with the console and engine log lines that explain it;
-  // everything is undone by then.
-  static Launch begin(const std::string& monitor_binary, const LaunchSpec& spec, const Deadline& deadline,
-                      const PhaseSink& on_phase = {});
-
+  // Starts the program without waiting for it. `name` is the VM's, for those who look at the processes.
+  Launch(const std::string& monitor_binary, const std::string& name);
   Launch(Launch&& other) noexcept;
   Launch& operator=(Launch&& other) noexcept;
   // Not committed: the monitor undoes everything, and the destructor waits (at most 10 s) until it has.
   ~Launch();
+
+  // Once. Returns when every request was answered with success, the network is up and the guest runs.
+  // Otherwise throws the monitor's error, whose hint ends with the console and engine log lines that explain
+  // it; everything is undone by then.
+  void begin(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase = {});
 
   // With the leased host ports filled in; nothing without network.
   const std::optional<net::Plan>& network() const { return network_; }
@@ -70,13 +75,15 @@ class Launch {
   UniqueFd take_tie();
 
  private:
-  explicit Launch(UniqueFd socket) : socket_(std::move(socket)) {}
   bool read_message(nlohmann::json& message, const Deadline& deadline);
+  void launch(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase);
+  void await_monitor(const Deadline& deadline);
   void await_started(const Deadline& deadline, const PhaseSink& on_phase);
   std::string console_hint() const;
   void queue_event(const nlohmann::json& message);
   void undo() noexcept;
 
+  Child first_;  // forks the monitor and ends
   UniqueFd socket_;
   std::string buffer_;
   std::deque<LaunchEvent> events_;

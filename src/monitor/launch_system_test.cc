@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/all_processes.h"
 #include "monitor/test_vm.h"
 
 namespace knaller::monitor {
@@ -50,6 +51,25 @@ TEST(LaunchTest, ALaunchThatIsNotCommittedLeavesNothing) {
   EXPECT_THAT(vm.entries(), IsEmpty());
 }
 
+bool has_monitor(const std::string& vm) {
+  const std::string command = kMonitorProgram + '\0' + vm + '\0';
+  bool found = false;
+  for_each_process([&](pid_t, int directory) {
+    found = read_file_if_exists(directory, "cmdline") == command;
+    return !found;
+  });
+  return found;
+}
+
+TEST(LaunchTest, AMonitorThatIsToldNothingEndsWithItsLauncher) {
+  const TestVm vm;
+  {
+    const Launch launch(kMonitorProgram, vm.spec.name);
+    EXPECT_TRUE(becomes_true([&] { return has_monitor(vm.spec.name); }, seconds(5)));
+  }
+  EXPECT_TRUE(becomes_true([&] { return !has_monitor(vm.spec.name); }, seconds(1)));
+}
+
 TEST(LaunchTest, ARefusedRequestUndoesAllAndSaysWhy) {
   TestVm vm;
   vm.script(
@@ -68,7 +88,7 @@ TEST(LaunchTest, AnEngineThatNeverAnswersIsGivenUpAtTheDeadline) {
   TestVm vm;
   vm.script(R"({"rules": [{"path": "/boot-source", "hang": "before"}]})");
   try {
-    Launch::begin(kMonitorProgram, vm.spec, Deadline::after(milliseconds(500)));
+    Launch(kMonitorProgram, vm.spec.name).begin(vm.spec, Deadline::after(milliseconds(500)));
     FAIL() << "it started";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::kTimeout);
@@ -85,8 +105,8 @@ TEST(LaunchTest, ACallerThatStopsIsCancelledAtOnce) {
     if (phase == "engine") stop.request_stop();
   };
   EXPECT_EQ(code_thrown_by([&] {
-              Launch::begin(kMonitorProgram, vm.spec, Deadline::after(seconds(30), stop.get_token()),
-                            stop_when_asked);
+              Launch(kMonitorProgram, vm.spec.name)
+                  .begin(vm.spec, Deadline::after(seconds(30), stop.get_token()), stop_when_asked);
             }),
             Code::kCancelled);
   EXPECT_THAT(vm.entries(), IsEmpty());

@@ -153,7 +153,7 @@ TEST_F(LifecycleTest, ASecondMonitorOfOneDirectoryIsRefusedAndHarmsNothing) {
   Launch launch = vm_.start();
   LaunchSpec second = vm_.spec;
   second.directory = "vms/" + vm_.spec.name;
-  EXPECT_EQ(code_thrown_by([&] { Launch::begin(kMonitorProgram, second, soon()); }), Code::kBusy);
+  EXPECT_EQ(code_thrown_by([&] { Launch(kMonitorProgram, second.name).begin(second, soon()); }), Code::kBusy);
   EXPECT_EQ(vm_.client().status(soon()).state, "running");
 }
 

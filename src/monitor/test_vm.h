@@ -59,7 +59,11 @@ class TestVm {
   // The fake engine's script (tests/fakes/fake_script.h).
   void script(const std::string& json) { spec.engine_args = {"--script", json}; }
 
-  Launch begin() { return Launch::begin(kMonitorProgram, spec, soon()); }
+  Launch begin() {
+    Launch launch(kMonitorProgram, spec.name);
+    launch.begin(spec, soon());
+    return launch;
+  }
   // Begins, waits for the guest and commits.
   Launch start() {
     Launch launch = begin();

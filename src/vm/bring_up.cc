@@ -2,15 +2,13 @@
 
 #include <fcntl.h>
 
-#include <future>
 #include <memory>
-#include <system_error>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/parallel.h"
 #include "base/process.h"
 #include "monitor/alive.h"
-#include "monitor/launch.h"
 #include "vm/boot.h"
 #include "vm/layout.h"
 #include "vm/ready.h"
@@ -82,15 +80,16 @@ std::future<void> sync_small_files(int directory) {
   const auto files = std::make_shared<std::vector<UniqueFd>>();
   for (const char* name : {kSshKey, kKnownHosts})
     if (stat_if_exists(directory, name)) files->push_back(open_at(directory, name, O_RDONLY | O_NOFOLLOW));
-  const auto sync = [files] {
+  return begin_beside([files] {
     for (const UniqueFd& file : *files) fsync_fd(file.get(), "a file of the VM");
-  };
-  try {
-    return std::async(std::launch::async, sync);
-  } catch (const std::system_error&) {
-    // No thread is to be had: get() does it.
-    return std::async(std::launch::deferred, sync);
-  }
+  });
+}
+
+monitor::Launch take_launch(const Context& context, BringUp& start, const std::string& name) {
+  if (!start.launch) return start_monitor(context, name);
+  monitor::Launch launch = std::move(*start.launch);
+  start.launch.reset();
+  return launch;
 }
 
 // Under its name, and not on its way to be undone.
@@ -115,15 +114,18 @@ void commit(const Context& context, const BringUp& start, const store::VmRecord&
 
 }  // namespace
 
-Tie bring_up(const Context& context, const BringUp& start, store::VmRecord& record,
-             const StartOptions& options) {
+monitor::Launch start_monitor(const Context& context, const std::string& name) {
+  return {context.program("knaller-monitor"), name};
+}
+
+Tie bring_up(const Context& context, BringUp& start, store::VmRecord& record, const StartOptions& options) {
+  monitor::Launch launch = take_launch(context, start, record.name);
   record.boot_id = store::host_boot_id();
   record.started_at = std::chrono::system_clock::now();
   std::future<void> synced = sync_small_files(start.directory);
   const Deadline launch_limit = Deadline::after(kLaunchTime, options.stop);
-  monitor::Launch launch = monitor::Launch::begin(
-      context.program("knaller-monitor"), make_spec(context, start, record, options), launch_limit,
-      [&](std::string_view phase, auto duration) { context.timing(std::string(phase), duration); });
+  launch.begin(make_spec(context, start, record, options), launch_limit,
+               [&](std::string_view phase, auto duration) { context.timing(std::string(phase), duration); });
   note_ports(record, launch.network());
 
   if (options.wait.ready) {

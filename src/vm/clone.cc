@@ -108,7 +108,8 @@ PreparedClone prepare_clone(const Context& context, const CloneRequest& request,
   clone.plan = {.directory = clone.staged->directory(),
                 .entry = clone.staged->staged_name(),
                 .is_new = true,
-                .replaces = request.in_place};
+                .replaces = request.in_place,
+                .launch = start_monitor(context, asked.name)};
   // After a change of places the old directory has the staged one's name, and goes with it.
   if (!request.in_place) clone.plan.on_committed = [&staged = *clone.staged] { staged.hand_over(); };
   if (!asked.disk_only) {

@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 
+#include <utility>
+
 #include "base/error.h"
 #include "base/file.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "disk/private_disk.h"
 #include "disk/root_disk.h"
@@ -98,10 +101,18 @@ void fill_from_files(const Context& context, const VmOptions& vm, int directory,
                        deadline);
 }
 
-std::string make_key(int directory, const std::string& name) {
-  const guest::KeyPair key = guest::make_ed25519_key("knaller " + name);
-  write_file_atomically(directory, kSshKey, key.private_key, Durability::kNoSync);
-  return key.public_line;
+using FutureKey = std::future<guest::KeyPair>;
+
+// Begun before the image, VM and engine are looked at: with OpenSSL's own start it takes longer than all
+// that.
+FutureKey begin_key(const std::string& name) {
+  return begin_beside([comment = "knaller " + name] { return guest::make_ed25519_key(comment); });
+}
+
+std::string keep_key(int directory, FutureKey key) {
+  const guest::KeyPair pair = key.get();
+  write_file_atomically(directory, kSshKey, pair.private_key, Durability::kNoSync);
+  return pair.public_line;
 }
 
 // What the user left open: the Go program's guest when it lies in the home, else "tiny".
@@ -122,7 +133,7 @@ VmOptions choose_guest(const Context& context, VmOptions vm) {
 }
 
 void fill_vm(const Context& context, const VmOptions& vm, int directory, store::VmRecord& record,
-             const StartOptions& options) {
+             FutureKey key, const StartOptions& options) {
   const PhaseTimer timer(context, "prepare");
   const Deadline deadline = Deadline::never(options.stop);
   make_vm_directories(directory);
@@ -135,7 +146,7 @@ void fill_vm(const Context& context, const VmOptions& vm, int directory, store::
                           waiting_note(context, fmt::format("image '{}'", vm.image)));
     fill_from_image(context, load_image(context, vm.image), vm, directory, record, deadline);
   }
-  if (record.has_ssh) guest.ssh_key = make_key(directory, record.name);
+  if (record.has_ssh) guest.ssh_key = keep_key(directory, std::move(key));
   record.boot_args = boot_args(record, guest);
   refresh_jail(directory, parts_of(record), deadline);
   // bring_up() makes it durable before the commit, and the key with it.
@@ -159,27 +170,31 @@ LockFile lock_for_start(const Context& context, const std::string& name, const S
 Started start_new(const Context& context, const VmOptions& asked, const StartOptions& options) {
   check_options(asked);
   const std::string name = asked.name.empty() ? store::make_up_name().str() : asked.name;
-  return in_context(
-      [&] { return fmt::format("start '{}'", name); },
-      [&] {
-        const VmOptions vm = choose_guest(context, asked);
-        const Engine engine = choose_engine(context, vm.engine, Deadline::after(kLockPatience, options.stop));
-        if (context.home.has(Kind::kVm, name)) fail_existing(name);
-        if (!vm.image.empty()) provide_image(context, vm.image, options.stop);
-        require_free(context, vm.ports);
+  return in_context([&] { return fmt::format("start '{}'", name); },
+                    [&] {
+                      const VmOptions vm = choose_guest(context, asked);
+                      FutureKey key = vm.image.empty() ? FutureKey() : begin_key(name);
+                      const Engine engine =
+                          choose_engine(context, vm.engine, Deadline::after(kLockPatience, options.stop));
+                      if (context.home.has(Kind::kVm, name)) fail_existing(name);
+                      if (!vm.image.empty()) provide_image(context, vm.image, options.stop);
+                      require_free(context, vm.ports);
 
-        const LockFile lock = lock_for_start(context, name, options);
-        if (context.home.has(Kind::kVm, name)) fail_existing(name);
-        store::StagedEntry staged(context.home, Kind::kVm, name);
-        store::VmRecord record = new_record(name, vm, engine);
-        fill_vm(context, vm, staged.directory(), record, options);
-        BringUp plan{.directory = staged.directory(), .entry = staged.staged_name(), .is_new = true};
-        plan.on_committed = [&staged] { staged.hand_over(); };
-        Started started;
-        started.tie = bring_up(context, plan, record, options);
-        started.vm = inspect_vm(context, name);
-        return started;
-      });
+                      const LockFile lock = lock_for_start(context, name, options);
+                      if (context.home.has(Kind::kVm, name)) fail_existing(name);
+                      store::StagedEntry staged(context.home, Kind::kVm, name);
+                      BringUp plan{.directory = staged.directory(),
+                                   .entry = staged.staged_name(),
+                                   .is_new = true,
+                                   .launch = start_monitor(context, name)};
+                      store::VmRecord record = new_record(name, vm, engine);
+                      fill_vm(context, vm, staged.directory(), record, std::move(key), options);
+                      plan.on_committed = [&staged] { staged.hand_over(); };
+                      Started started;
+                      started.tie = bring_up(context, plan, record, options);
+                      started.vm = inspect_vm(context, name);
+                      return started;
+                    });
 }
 
 namespace {
