@@ -41,13 +41,31 @@ char* piece_buffer() {
   return buffer.data();
 }
 
-std::vector<Extent> cut(const std::vector<Extent>& extents) {
-  std::vector<Extent> pieces;
+// Together as many bytes as a buffer holds: a guest changes single pages here and there, and one call reads
+// many.
+std::vector<std::vector<Extent>> cut(const std::vector<Extent>& extents) {
+  std::vector<std::vector<Extent>> batches;
+  uint64_t room = 0;
   for (const Extent& extent : extents) {
-    for (uint64_t at = extent.begin; at < extent.end; at += kPiece)
-      pieces.push_back({at, std::min(at + kPiece, extent.end)});
+    for (uint64_t at = extent.begin; at < extent.end;) {
+      if (room == 0) {
+        batches.emplace_back();
+        room = kPiece;
+      }
+      const uint64_t end = std::min(at + room, extent.end);
+      batches.back().push_back({at, end});
+      room -= end - at;
+      at = end;
+    }
   }
-  return pieces;
+  return batches;
+}
+
+void write_batch(int to, const char* buffer, const std::vector<Extent>& batch) {
+  for (const Extent& extent : batch) {
+    write_nonzero(to, buffer, extent.size(), extent.begin);
+    buffer += extent.size();
+  }
 }
 
 // Where the file system shares extents, nothing is copied. Any refusal means that it can't.
@@ -115,9 +133,9 @@ std::vector<Extent> GuestMemory::copy_changed(int to, const Deadline& deadline) 
     deadline.check("a copy of guest memory");
     // Before any of it is read: reading makes pages present.
     changed[at] = changed_in(shares[at]);
-    for (const Extent& piece : cut(changed[at])) {
-      read(piece, piece_buffer());
-      write_nonzero(to, piece_buffer(), piece.size(), piece.begin);
+    for (const auto& batch : cut(changed[at])) {
+      read(batch, piece_buffer());
+      write_batch(to, piece_buffer(), batch);
     }
   });
   // The pid may have become another process's; this directory is this process's alone, and empty once it has

@@ -153,6 +153,7 @@ std::optional<GuestMemory> GuestMemory::find_in(pid_t pid, uint64_t size, int pa
   const auto maps = memory.read_maps();
   if (!maps) return {};
   memory.content_ = UniqueFd(::openat(memory.process_.get(), "mem", O_RDONLY | O_CLOEXEC));
+  memory.pagemap_ = UniqueFd(::openat(memory.process_.get(), "pagemap", O_RDONLY | O_CLOEXEC));
   const auto mappings = parse_mappings(*maps);
   const bool found = parent >= 0 ? memory.take_private(mappings, parent)
                                  : memory.take_shared(mappings) || memory.take_anonymous(mappings);
@@ -225,12 +226,12 @@ bool GuestMemory::take_whole(const std::vector<Mapping>& mappings,
   return next == size_;
 }
 
-void GuestMemory::read(const Extent& extent, char* buffer) const {
+void GuestMemory::add_addresses(const Extent& extent, std::vector<iovec>& addresses) const {
   uint64_t at = extent.begin;
   for (const Stretch& stretch : stretches_) {
     if (at < stretch.extent.begin || at >= stretch.extent.end) continue;
     const uint64_t end = std::min(extent.end, stretch.extent.end);
-    read_process(stretch.address + (at - stretch.extent.begin), buffer + (at - extent.begin), end - at);
+    addresses.push_back({reinterpret_cast<void*>(stretch.address + (at - stretch.extent.begin)), end - at});
     at = end;
     if (at == extent.end) return;
   }
@@ -238,14 +239,23 @@ void GuestMemory::read(const Extent& extent, char* buffer) const {
 }
 
 // process_vm_readv() is nearly twice as fast as reading /proc/PID/mem.
-void GuestMemory::read_process(uint64_t address, void* buffer, size_t size) const {
-  const iovec local = {buffer, size};
-  const iovec remote = {reinterpret_cast<void*>(address), size};
-  if (!is_own_proc_) {
-    if (!read_whole(content_.get(), buffer, size, static_cast<off_t>(address)))
+void GuestMemory::read(const std::vector<Extent>& extents, char* buffer) const {
+  std::vector<iovec> remote;
+  size_t size = 0;
+  for (const Extent& extent : extents) {
+    add_addresses(extent, remote);
+    size += extent.size();
+  }
+  if (is_own_proc_) {
+    const iovec local = {buffer, size};
+    if (::process_vm_readv(pid_, &local, 1, remote.data(), remote.size(), 0) != static_cast<ssize_t>(size))
       fail_errno("read the memory of process {}", pid_);
-  } else if (::process_vm_readv(pid_, &local, 1, &remote, 1, 0) != static_cast<ssize_t>(size)) {
-    fail_errno("read the memory of process {}", pid_);
+    return;
+  }
+  for (const iovec& part : remote) {
+    if (!read_whole(content_.get(), buffer, part.iov_len, reinterpret_cast<off_t>(part.iov_base)))
+      fail_errno("read the memory of process {}", pid_);
+    buffer += part.iov_len;
   }
 }
 
@@ -253,7 +263,6 @@ std::vector<Extent> GuestMemory::changed_in(const Extent& within) const {
   constexpr uint64_t kPresent = 1ULL << 63;
   constexpr uint64_t kSwapped = 1ULL << 62;
   constexpr uint64_t kOfFile = 1ULL << 61;
-  const UniqueFd pagemap = open_at(process_.get(), "pagemap", O_RDONLY);
   std::vector<Extent> changed;
   std::vector<uint64_t> entries;
   for (const Stretch& stretch : stretches_) {
@@ -262,7 +271,7 @@ std::vector<Extent> GuestMemory::changed_in(const Extent& within) const {
     if (begin >= end) continue;
     entries.resize((end - begin) / kPage);
     const uint64_t address = stretch.address + (begin - stretch.extent.begin);
-    if (!read_whole(pagemap.get(), entries.data(), entries.size() * sizeof(uint64_t),
+    if (!read_whole(pagemap_.get(), entries.data(), entries.size() * sizeof(uint64_t),
                     static_cast<off_t>(address / kPage * sizeof(uint64_t))))
       fail_errno("read which pages of process {} changed", pid_);
     for (uint64_t page = 0; page < entries.size(); ++page) {

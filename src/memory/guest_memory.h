@@ -12,6 +12,7 @@
 #define KNALLER_MEMORY_GUEST_MEMORY_H_
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <cstdint>
 #include <functional>
@@ -81,8 +82,9 @@ class GuestMemory {
   // What of `within` is the process's own.
   std::vector<Extent> changed_in(const Extent& within) const;
   std::optional<std::string> read_maps() const;  // nothing once the process has ended
-  void read(const Extent& extent, char* buffer) const;
-  void read_process(uint64_t address, void* buffer, size_t size) const;
+  // One behind the other into the buffer; at most 256 KiB.
+  void read(const std::vector<Extent>& extents, char* buffer) const;
+  void add_addresses(const Extent& extent, std::vector<iovec>& addresses) const;
 
   pid_t pid_;
   uint64_t size_;
@@ -90,7 +92,8 @@ class GuestMemory {
   bool is_own_proc_ = true;
   UniqueFd process_;  // /proc/PID: tells whether the pid still means this process
   UniqueFd content_;  // its address space, whatever the pid comes to mean
-  UniqueFd shared_;   // kShared: the memfd
+  UniqueFd pagemap_;
+  UniqueFd shared_;  // kShared: the memfd
   std::vector<Stretch> stretches_;
 };
 

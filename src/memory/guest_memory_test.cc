@@ -103,6 +103,26 @@ TEST(GuestMemory, CopiesOnlyWhatAPrivateMappingChanged) {
   EXPECT_EQ(content(parent.get()), untouched);
 }
 
+// More of them than one read takes, in pieces that a read cuts.
+TEST(GuestMemory, CopiesPagesThatLieApart) {
+  constexpr uint64_t kLarge = 12 << 20;
+  const UniqueFd parent = temporary_file();
+  ASSERT_EQ(::ftruncate(parent.get(), kLarge), 0);
+  Map map(parent.get(), MAP_PRIVATE, kLarge);
+  std::string expected(kLarge, '\0');
+  std::vector<Extent> lonely;
+  for (uint64_t page = 1; page < kLarge / kPage; page += page % 5 + 2) {
+    std::memset(map.page(page), static_cast<int>('a' + page % 26), kPage);
+    std::memcpy(expected.data() + page * kPage, map.page(page), kPage);
+    append(lonely, {page * kPage, (page + 1) * kPage});
+  }
+  const auto memory = GuestMemory::find(::getpid(), kLarge, parent.get());
+  ASSERT_TRUE(memory);
+  const UniqueFd to = temporary_file();
+  EXPECT_EQ(memory->copy_changed(to.get(), Deadline::never()), lonely);
+  EXPECT_TRUE(content(to.get()) == expected);
+}
+
 TEST(GuestMemory, IsNotFoundWhenOnlyAPartIsMapped) {
   const UniqueFd parent = temporary_file();
   ASSERT_EQ(::ftruncate(parent.get(), kSize), 0);
