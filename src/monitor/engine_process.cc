@@ -123,6 +123,14 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   execute(path, options);
 }
 
+void report(int gate, const Error& error) {
+  try {
+    write_all(gate, dump_json(error_to_json(error)), "the engine's gate");
+  } catch (const std::exception&) {
+    ::_exit(126);  // the exit code is all that is left
+  }
+}
+
 [[noreturn]] void run_child(const EngineOptions& options, int gate, uid_t uid) {
   try {
     reset_signals();
@@ -132,9 +140,8 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
     await_go(gate);
     become_engine(options, uid);
   } catch (const std::exception& exception) {
-    const std::string report = dump_json(error_to_json(error_from(exception)));
-    // If it can't be written, the exit code is all that is left.
-    ::_exit(::send(gate, report.data(), report.size(), MSG_NOSIGNAL) > 0 ? 127 : 126);
+    report(gate, error_from(exception));
+    ::_exit(127);
   }
 }
 

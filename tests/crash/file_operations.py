@@ -33,7 +33,7 @@ class Export(Operation):
 
 
 class BuildImage(Operation):
-    """From packages that are there already. Only knaller's first thread: the others' calls, and apt's, are left alone."""
+    """From packages that are there already. Of what it starts, like apt, only calls before the exec are failed."""
 
     name = "image-build"
     arguments = ("image", "build", "tiny", "--name", "built")

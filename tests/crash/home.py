@@ -7,6 +7,7 @@ One thread.
 import ctypes
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 import struct
@@ -139,6 +140,17 @@ class Home:
 
     def bring_image(self):
         self.must("image", "import", "fake", "--kernel", self.kernel, "--rootfs", self.root_disk)
+
+    def wrap_monitor(self, words):
+        """A folder of helper programs whose knaller-monitor is run by these words of the shell's. Returns it, for KNALLER_LIBEXEC."""
+        folder = f"{self.folder}/libexec"
+        os.makedirs(folder, exist_ok=True)
+        if not os.path.lexists(f"{folder}/knaller-qemu"):
+            os.symlink(f"{self.programs}/knaller-qemu", f"{folder}/knaller-qemu")
+        with open(f"{folder}/knaller-monitor", "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\nexec {words} {shlex.quote(self.programs)}/knaller-monitor "$@"\n')
+        os.chmod(f"{folder}/knaller-monitor", 0o755)
+        return folder
 
     # Commands.
 

@@ -1,14 +1,17 @@
 /* Preloaded into a program, it makes calls that move bytes do what the manual allows and hardly any kernel does: move fewer, or end
- * with EINTR before any. KNALLER_SHIM_SEED chooses which. Calls of 16 bytes or less are left alone: an eventfd is never read by half.
+ * with EINTR before any. Calls that wait may end with EINTR, too. KNALLER_SHIM_SEED chooses which. Calls of 16 bytes or less are left
+ * alone: an eventfd is never read by half. So are those of messages (sendmsg, recvmsg): netlink's are never short.
  * Static programs, and what libc calls inside itself, are not affected. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static _Atomic uint64_t state;
@@ -60,3 +63,19 @@ SHORT(ssize_t, copy_file_range, (int in, off64_t* from, int out, off64_t* to, si
       (in, from, out, to, count, flags))
 SHORT(ssize_t, sendfile, (int out, int in, off_t* from, size_t count), (out, in, from, count))
 SHORT(ssize_t, sendfile64, (int out, int in, off64_t* from, size_t count), (out, in, from, count))
+
+/* Only a call that waits can be interrupted. */
+#define INTERRUPTED(name, types, values, waits)       \
+  int name types {                                    \
+    static int(*real) types;                          \
+    if (!real) real = (int(*) types)dlsym(RTLD_NEXT, #name); \
+    if ((waits) && next() % 8 == 0) {                 \
+      errno = EINTR;                                  \
+      return -1;                                      \
+    }                                                 \
+    return real values;                               \
+  }
+
+INTERRUPTED(poll, (struct pollfd* polled, nfds_t count, int timeout), (polled, count, timeout), timeout != 0)
+INTERRUPTED(waitid, (idtype_t type, id_t id, siginfo_t* info, int options), (type, id, info, options), !(options & WNOHANG))
+INTERRUPTED(accept4, (int fd, struct sockaddr* peer, socklen_t* size, int flags), (fd, peer, size, flags), 1)

@@ -6,6 +6,7 @@ each thread by itself; so does count().
 import collections
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -121,17 +122,9 @@ class Attached:
 
 def wrap_monitor(home, options, log):
     """A folder of helper programs whose knaller-monitor runs under strace. Returns it, for KNALLER_LIBEXEC."""
-    folder = f"{home.folder}/libexec"
-    os.makedirs(folder, exist_ok=True)
-    for name in ("knaller-qemu", "knaller-monitor"):
-        if not os.path.lexists(f"{folder}/{name}") and name != "knaller-monitor":
-            os.symlink(f"{home.programs}/{name}", f"{folder}/{name}")
-    words = " ".join(f"'{word}'" for word in ["strace", "-D", "-I", "2", "-f", "-Y", "-o", log, *options, f"{home.programs}/knaller-monitor"])
-    with open(f"{folder}/knaller-monitor", "w", encoding="utf-8") as file:
-        # Its messages would be taken for the monitor's.
-        file.write(f'#!/bin/sh\nexec {words} "$@" 2> /dev/null\n')
-    os.chmod(f"{folder}/knaller-monitor", 0o755)
-    return folder
+    words = shlex.join(["strace", "-D", "-I", "2", "-f", "-Y", "-o", log, *options])
+    # Its messages would be taken for the monitor's.
+    return home.wrap_monitor(f"2> /dev/null {words}")
 
 
 def let_go(tracers, ending):
