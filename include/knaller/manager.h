@@ -8,9 +8,11 @@
 // number of Managers, in any number of processes, may work on one home. One Manager may be used from several
 // threads at once.
 //
-// Every call blocks until it is done, until its timeout (Code::kTimeout) or until the stop token asks it to
-// stop (Code::kCancelled); what it had begun is then undone. Failures are knaller::Error; nothing is printed,
-// no signal handler, working directory or environment is touched, and children are waited for by pidfd only.
+// Every call blocks until it is done; those that may take long until the timeout or the stop token of their
+// options, too (Code::kTimeout, Code::kCancelled): what they had begun is then undone. Failures are
+// knaller::Error; nothing is printed, and no signal handler, working directory or environment is touched.
+// Children are waited for by pidfd only. The program may have its handler of SIGCHLD, but must not ignore the
+// signal nor reap children that it did not start (wait for a pid or pidfd, not for any child).
 #ifndef KNALLER_MANAGER_H_
 #define KNALLER_MANAGER_H_
 
@@ -380,8 +382,9 @@ class KNALLER_API Manager {
 // that can't be used is one of them.
 KNALLER_API std::vector<CheckRow> doctor(const ManagerOptions& options = {}, const EngineChoice& engine = {});
 
-// $KNALLER_HOME, else $XDG_DATA_HOME/knaller, else ~/.local/share/knaller. For programs; the library itself
-// never reads the environment.
+// $KNALLER_HOME, else $XDG_DATA_HOME/knaller, else ~/.local/share/knaller: the home of a Manager that was
+// given none. Of the rest of the environment the library reads PATH, to find programs, and hands all of it to
+// apt's.
 KNALLER_API std::string default_home();
 // "0.1.0"
 KNALLER_API std::string_view version();

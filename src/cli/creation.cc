@@ -75,16 +75,22 @@ void complete_files(Context& context, VmOptions& vm) {
   if (vm.rootfs.empty()) vm.rootfs = context.manager().home() + "/rootfs.ext4";
 }
 
+// "100", "1.5": digits with at most one point among them.
+bool is_decimal(const std::string& text) {
+  return text.find_first_of("0123456789") != std::string::npos &&
+         text.find_first_not_of("0123456789.") == std::string::npos &&
+         std::count(text.begin(), text.end(), '.') <= 1;
+}
+
 }  // namespace
 
 void refuse_limits(const Invocation& args) {
   for (const std::string_view limit : kLimits) {
     const auto value = args.value(limit);
     if (!value) continue;
-    const bool zero = !value->empty() && value->find_first_not_of("0.") == std::string::npos;
-    if (zero) continue;
-    if (value->find_first_not_of("0123456789.") != std::string::npos || value->empty())
+    if (!is_decimal(*value))
       fail(Code::kInvalidArgument, "--{}: '{}' is no number", limit, printable(*value));
+    if (value->find_first_not_of("0.") == std::string::npos) continue;
     throw Error(Code::kUnsupported, fmt::format("--{}: this limit is not enforced yet", limit),
                 "leave it out; the VM then has no such limit");
   }

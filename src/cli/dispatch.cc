@@ -79,6 +79,8 @@ int run_all(const std::vector<std::string>& arguments) {
   if (const auto exit_code = run_plain(arguments)) return *exit_code;
   // A reader that went away is an error of the write, not the end of this process in the middle of something.
   ::signal(SIGPIPE, SIG_IGN);
+  // Inherited as ignored, it would keep from us how our own children end.
+  ::signal(SIGCHLD, SIG_DFL);
   const ParseResult parsed = parse(arguments);
   Output out(parsed.invocation.has("json"), parsed.invocation.has("quiet"));
   return run_command(parsed.invocation, out);

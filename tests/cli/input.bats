@@ -143,7 +143,9 @@ bad_names=('..' '.' '' '/' 'a/b' '../x' 'a b' "it's" 'say"so' $'two\nlines' $'ta
   k_exits 6 start -d x --disk-iops 100
   k_exits 6 start -d x --disk-iops 100 --json
   json_error unsupported
-  k_exits 2 start -d x --disk-iops lots
+  for limit in network-bandwidth disk-bandwidth disk-iops; do
+    for value in lots . 0.0.0 '' -1; do k_exits 2 start -d x "--$limit" "$value"; done
+  done
   nothing_made
 }
 

@@ -27,6 +27,13 @@ teardown() { system_teardown; }
   is web running
 }
 
+@test "a command that is told to ignore how its children end looks all the same" {
+  python3 -c 'import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execvp(sys.argv[1], sys.argv[1:])' knaller start -d web
+  is web running
+}
+
 @test "few descriptors, processes or bytes a file: an error, and nothing is left" {
   for limit in '-n 4' '-n 8' '-n 12' '-n 16' '-f 0' '-f 64' '-f 4096'; do
     read -ra words <<< "$limit"
@@ -70,7 +77,12 @@ os.execvp(sys.argv[1], sys.argv[1:])' knaller start -d web --engine "$slow" > /d
   on_small_disk '
     knaller start -d web --mem 128
     knaller start -d other --mem 128
+    knaller start --rm tied --mem 128 > /dev/null & tied=$!
+    for ((i = 0; i < 100; ++i)); do [[ $(knaller ls -q) != *tied* ]] || break; sleep 0.05; done
     cat /dev/zero > "$1/filler" 2> /dev/null || true
+    kill -KILL "$tied"
+    for ((i = 0; i < 100; ++i)); do [[ -e $1/vms/tied ]] || break; sleep 0.05; done
+    [[ ! -e $1/vms/tied ]] || { echo "a full disk kept the VM of a command that is gone"; exit 1; }
     code=0
     knaller snapshot create web || code=$?
     [[ $code -eq 10 || $code -eq 12 ]] || { echo "snapshot create: $code"; exit 1; }
