@@ -14,8 +14,10 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "base/deadline.h"
+#include "base/file.h"
 
 namespace knaller::disk {
 
@@ -34,8 +36,8 @@ class InstantCopy {
  private:
   void wait_for_a_quiet_start(const Deadline& deadline);
   bool is_untouched() const;
-  void bring_over_data(const Deadline& deadline);
-  void punch_new_holes();
+  void punch_new_holes(const std::vector<Extent>& data, const Deadline& deadline);
+  void bring_over(const std::vector<Extent>& data, const Deadline& deadline);
 
   int disk_;
   int target_;

@@ -87,6 +87,16 @@ TEST_F(InstantCopyTest, IsNotMisledByATimeToCome) {
   expect_same();
 }
 
+TEST_F(InstantCopyTest, EndsAtItsDeadline) {
+  const Deadline over = Deadline::after(std::chrono::seconds(0));
+  InstantCopy copy(disk_.get(), target_.get());
+  EXPECT_EQ(code_thrown_by([&] { copy.copy_ahead(over); }), Code::kTimeout);
+  ASSERT_EQ(::ftruncate(target_.get(), 0), 0);
+  copy.copy_ahead(Deadline::never());
+  punch(0, 64 << 10);
+  EXPECT_EQ(code_thrown_by([&] { copy.complete(over); }), Code::kTimeout);
+}
+
 // Whenever the writer is stopped, the copy is of that moment.
 TEST_F(InstantCopyTest, OfADiskThatIsWrittenAllTheTime) {
   for (unsigned round = 0; round < 20; ++round) {

@@ -10,6 +10,7 @@
 #include "base/all_processes.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_folder.h"
 
 namespace knaller::memory {
 namespace {
@@ -121,6 +122,43 @@ TEST(GuestMemory, CopiesPagesThatLieApart) {
   const UniqueFd to = temporary_file();
   EXPECT_EQ(memory->copy_changed(to.get(), Deadline::never()), lonely);
   EXPECT_TRUE(content(to.get()) == expected);
+}
+
+TEST(GuestMemory, IsCopiedUntilTheDeadlineAndNoLonger) {
+  const UniqueFd parent = temporary_file();
+  ASSERT_EQ(::ftruncate(parent.get(), kSize), 0);
+  Map map(parent.get(), MAP_PRIVATE);
+  std::memset(map.page(9), 'n', kPage);
+  const auto memory = GuestMemory::find(::getpid(), kSize, parent.get());
+  ASSERT_TRUE(memory);
+  const UniqueFd to = temporary_file();
+  const Deadline over = Deadline::after(std::chrono::seconds(0));
+  EXPECT_EQ(code_thrown_by([&] { memory->copy_changed(to.get(), over); }), Code::kTimeout);
+}
+
+// Firecracker puts what lies above 3 GiB in front of the rest.
+TEST(GuestMemory, KnowsThatTheHighPartLiesFirst) {
+  constexpr uint64_t kLow = uint64_t{3} << 30;
+  constexpr uint64_t kHigh = 16 << 20;
+  Map map(-1, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, kHigh + kLow + 0x21000);
+  const uint64_t low = kHigh / kPage;
+  std::memset(map.page(5), 'h', kPage);
+  std::memset(map.page(low + 7), 'l', kPage);
+  std::memcpy(map.page(low + 0xE0), "RSD PTR ", 8);
+  const auto memory = GuestMemory::find(::getpid(), kLow + kHigh, -1);
+  ASSERT_TRUE(memory);
+  const UniqueFd to = temporary_file();
+  memory->copy_changed(to.get(), Deadline::never());
+  ASSERT_EQ(file_size(to.get()), kLow + kHigh);
+  const auto page_at = [&](uint64_t offset) {
+    std::string page(kPage, '\0');
+    read_at(to.get(), page.data(), page.size(), offset);
+    return page;
+  };
+  EXPECT_EQ(page_at(7 * kPage), std::string(kPage, 'l'));
+  EXPECT_EQ(page_at(kLow + 5 * kPage), std::string(kPage, 'h'));
+  EXPECT_EQ(page_at(0xE0000).substr(0, 8), "RSD PTR ");
+  EXPECT_EQ(allocated_bytes(to.get()), 3 * kPage);
 }
 
 TEST(GuestMemory, IsNotFoundWhenOnlyAPartIsMapped) {
