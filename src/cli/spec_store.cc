@@ -223,7 +223,7 @@ std::vector<Command> image_commands() {
        .most = 1},
       {.path = "image import",
        .summary = "Make an image of a kernel and a root file system of your own",
-       .arguments = "NAME --kernel FILE --rootfs FILE",
+       .arguments = "NAME --kernel FILE --rootfs FILE [--initrd FILE]",
        .flags = {{.name = "kernel", .value = "FILE", .help = "vmlinux or bzImage", .names = Names::kFile},
                  {.name = "rootfs", .value = "FILE", .help = "An ext4 file system", .names = Names::kFile},
                  {.name = "initrd", .value = "FILE", .help = "An initramfs", .names = Names::kFile}},

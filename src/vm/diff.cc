@@ -124,13 +124,16 @@ std::vector<std::pair<std::string, std::string>> settings_of(const SnapshotRecor
           {"boot_args", record.boot_args},
           {"vcpus", fmt::format("{}", record.vcpus)},
           {"memory_mib", fmt::format("{}", record.memory_mib)},
+          {"on_reboot", record.on_reboot == OnReboot::kStop ? "stop" : "restart"},
           {"network", std::string(store::to_text(record.network))},
+          {"network_device", record.network_device ? "yes" : "no"},
           {"ports", ports_of(record)},
           {"engine", record.engine},
           {"engine_version", record.engine_version},
           {"state_version", record.state_version},
           {"cpu_vendor", record.cpu.vendor},
-          {"cpu", record.cpu.name}};
+          {"cpu", record.cpu.name},
+          {"tsc_khz", fmt::format("{}", record.tsc_khz)}};
 }
 
 void compare_settings(const Side& a, const Side& b, SnapshotDiff& diff) {

@@ -61,7 +61,7 @@ CheckRow check_firecracker() {
 CheckRow check_qemu(const std::string& libexec) {
   const std::string remedy = "sudo apt install qemu-system-x86";
   if (find_program(libexec + "/knaller-qemu").empty())
-    return failed("knaller-qemu", fmt::format("it is not in {}", libexec), "install knaller completely");
+    return failed("knaller-qemu", fmt::format("it is not in {}", libexec), "cmake --install BUILD   # of knaller's build; or KNALLER_LIBEXEC=FOLDER, where it is");
   const std::string qemu = find_program("qemu-system-x86_64");
   if (qemu.empty()) return failed("QEMU", "there is no 'qemu-system-x86_64' on PATH", remedy);
   const ProgramOutput output = run_program({.argv = {qemu, "--version"}}, soon());
@@ -84,6 +84,9 @@ CheckRow check_pasta(const std::string& pasta) {
   if (binary.empty())
     return failed("pasta", "it is not on PATH: VMs have no network without it", "sudo apt install passt");
   const ProgramOutput output = run_program({.argv = {binary, "--version"}}, soon());
+  if (!output.status.success())
+    return failed("pasta", fmt::format("{}: {}", binary, output.status.describe()),
+                  "sudo apt install --reinstall passt");
   return ok("pasta", output.out.empty() ? binary : first_line(output.out));
 }
 
@@ -112,7 +115,7 @@ CheckRow check_kernel() {
   const int64_t minor = parts.size() < 2 ? 0 : parse_integer(parts[1], 0, 1000).value_or(0);
   if (major > 5 || (major == 5 && minor >= 12)) return ok("kernel", name.release);
   return failed("kernel", fmt::format("{} is too old: the jail needs Linux 5.12", name.release),
-                "install a newer kernel");
+                "sudo apt install linux-image-amd64   # then boot it");
 }
 
 std::string sysctl(const std::string& name) {
@@ -143,10 +146,10 @@ CheckRow check_cgroup() {
   if (::access(("/sys/fs/cgroup" + path + "/cgroup.procs").c_str(), W_OK) == 0)
     return ok("cgroup", "v2, delegated to this user");
   return warning("cgroup", "v2, not delegated to this user",
-                 "run knaller in a systemd user session (loginctl enable-linger)");
+                 "loginctl enable-linger   # and run knaller in a session of systemd's");
 }
 
-constexpr const char* kOtherHome = "set KNALLER_HOME to a folder on a local file system";
+constexpr const char* kOtherHome = "export KNALLER_HOME=FOLDER   # on a local file system";
 
 CheckRow check_home(const Context& context) {
   const std::string network = context.home.network_file_system();
@@ -165,7 +168,7 @@ CheckRow check_space(const Context& context) {
   constexpr uint64_t kComfortable = uint64_t{2} << 30;
   if (free >= kComfortable) return ok("free space", format_bytes(free));
   return warning("free space", fmt::format("only {} are left in knaller's home", format_bytes(free)),
-                 "free some, or set KNALLER_HOME to a folder with more");
+                 "knaller snapshot prune --keep-last 1 --dry-run   # or: export KNALLER_HOME=FOLDER");
 }
 
 CheckRow check_reflink(const Context& context) {
@@ -176,7 +179,7 @@ CheckRow check_reflink(const Context& context) {
   write_all(from.get(), "x", "a temporary file");
   if (::ioctl(to.get(), FICLONE, from.get()) == 0) return ok("reflink", "disks are cloned without copying");
   return warning("reflink", "not on this file system: private disks are copied, holes left out",
-                 "put KNALLER_HOME on XFS or Btrfs");
+                 "export KNALLER_HOME=FOLDER   # on XFS or Btrfs");
 }
 
 CheckRow check_linger() {
