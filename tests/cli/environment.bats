@@ -54,7 +54,10 @@ works() {
     knaller image import fake --kernel "$2/vmlinux" --rootfs "$2/rootfs.ext4"
     knaller start -d web
     [[ $(knaller ls --format "{{.Name}} {{.Status}}") == "web running" ]]
-    knaller rm -f web' bash "$BATS_TEST_TMPDIR/noexec" "$BATS_TEST_TMPDIR/files"
+    knaller start -d web2 --from-snapshot "$(knaller snapshot create web)"
+    knaller stop web
+    knaller start -d web
+    knaller rm -f web web2' bash "$BATS_TEST_TMPDIR/noexec" "$BATS_TEST_TMPDIR/files"
 }
 
 @test "a home that can't be written is named, with exit code 9" {

@@ -112,6 +112,7 @@ setup() { common_setup; }
     [[ -s $BATS_TEST_TMPDIR/$shell ]]
     "$shell" -n "$BATS_TEST_TMPDIR/$shell"
   done
+  contains "$(fish --no-config -c "source '$BATS_TEST_TMPDIR/fish'; complete -C 'knaller snapshot exp'")" "export"
   k_exits 2 completion tcsh
 }
 

@@ -97,7 +97,9 @@ write_until_full() {
   [ "$(knaller exec full -- echo here)" = here ]
   rm "$KNALLER_HOME/ballast"
   knaller store check
+  knaller exec full -- sh -c 'echo before > /root/note; sync /root/note'
   knaller restart full
+  [ "$(knaller exec full -- cat /root/note)" = before ]
   knaller exec full -- sh -c 'echo again > /root/note; sync /root/note'
   knaller rm -f full
 }

@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 load ../lib/processes
 
 setup_file() {
-  export KNALLER_HOME="$BATS_FILE_TMPDIR/home" XDG_CONFIG_HOME="$BATS_FILE_TMPDIR/config"
+  export KNALLER_HOME="$BATS_FILE_TMPDIR/it's a home" XDG_CONFIG_HOME="$BATS_FILE_TMPDIR/config"
   # The first command in a new home: it builds the image.
   knaller start in --detach --mem 256 2> "$BATS_FILE_TMPDIR/said"
 }
@@ -30,6 +30,28 @@ terminal() {
   grep -q "there is no image 'tiny' yet: building it, this once" "$BATS_FILE_TMPDIR/said"
   grep -q "write the root file system" "$BATS_FILE_TMPDIR/said"
   [ "$(knaller image ls -q)" = tiny ]
+}
+
+# Its user owns the files, so their modes don't hinder it.
+@test "an engine can't write to what its VM shares with others" {
+  engine=$(knaller inspect in | jq .engine_pid)
+  shared=("$KNALLER_HOME"/vms/in/parts/*)
+  ((${#shared[@]} == 3))
+  for file in "${shared[@]}"; do
+    python3 - "$file" "/proc/$engine/root/vm/${file##*/}" << 'END'
+import errno, os, sys
+outside, inside = sys.argv[1:]
+assert os.path.samefile(outside, inside)
+os.chmod(outside, 0o600)
+for change in (lambda: os.chmod(inside, 0o666), lambda: open(inside, "r+b"), lambda: os.truncate(inside, 0)):
+    try:
+        change()
+        sys.exit(f"{inside} can be changed")
+    except OSError as error:
+        assert error.errno == errno.EROFS, error
+os.chmod(outside, 0o400)
+END
+  done
 }
 
 @test "image build makes disks of the size that is asked for" {

@@ -40,6 +40,7 @@ teardown() { system_teardown; }
   contains "$stderr" "exit code 7"
   contains "$stderr" "last lines of the guest's console"
   contains "$stderr" "booting from the hip"
+  contains "$stderr" "last lines of the engine's log"
   nothing_left
 }
 

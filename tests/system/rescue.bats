@@ -140,7 +140,17 @@ REQUESTS
   [[ $(jq -r '.files[] | select(.path == "/evil") | .change + " " + .type' <<< "$output") == "added link" ]]
   [[ $(jq '.memory.pages' <<< "$output") -eq 16384 ]]
   [[ $(jq -c '.files_reason' <<< "$output") == null ]]
+  [[ $(jq -c '[.devices.same, .settings]' <<< "$output") == '[true,[]]' ]]
   k_exits 3 snapshot diff it nothing-of-that-name
+
+  k_exits 0 start -d other --mem 64 --cpus 2 --on-reboot stop
+  k_exits 0 snapshot create other --name another
+  k_exits 0 snapshot diff it another
+  contains "$output" "vcpus: 1 -> 2"
+  contains "$output" "on_reboot: restart -> stop"
+  contains "$output" "devices: "
+  k_exits 0 snapshot diff it another --json
+  [[ $(jq '.devices.same' <<< "$output") == false ]]
 }
 
 @test "--disk-only boots the disk cold, though memory and devices are damaged" {

@@ -121,8 +121,26 @@ engine_answers_twice() {
   engine=$(engine_with '{"rules": [{"path": "/snapshot/create", "nth": 1, "status": 500, "body": "{\"fault_message\":\"full\"}"}, {"method": "PATCH", "path": "/vm", "nth": 2, "status": 500, "body": "{\"fault_message\":\"no\"}"}]}')
   k_exits 0 start -d other --mem 128 --engine "$engine"
   k_exits 12 snapshot create other
+  [[ $stderr == *"THE VM COULD NOT BE RESUMED"*full* ]]
+}
+
+# Its own snapshot request keeps it from hearing that the VM is to go on; whether it ever does is not ours to say.
+@test "an engine that never answers: exit code 7, and the VM is stuck, with what to do, until its user ends it" {
+  start_with_rule '"hang": "before"'
+  look_at web
+  k_exits 7 snapshot create web --max-pause 200ms
   contains "$stderr" "THE VM COULD NOT BE RESUMED"
-  contains "$stderr" "full"
+  only_snapshots
+  is web stuck
+  k_exits 0 ls
+  contains "$output" "stuck"
+  k_exits 4 snapshot create web
+  contains "$stderr" "knaller stop --force web"
+  kill -0 "${processes[@]}"
+  k_exits 0 stop --force web
+  within 1000 gone "${processes[@]}"
+  k_exits 0 start -d web
+  is web running
 }
 
 # The monitor can't reach it any more, so the VM may stay as it is, but it hurts nobody and is removed.
@@ -311,12 +329,16 @@ creator_is_killed() {
 @test "an engine is tried once on a scratch VM of which nothing is left, and the result is remembered" {
   unset KNALLER_CAPTURE
   k_exits 0 start -d web --mem 128
+  k doctor
+  contains "$output" "not tried yet"
   k_exits 0 snapshot create web
   contains "$stderr" "trying, once"
   knaller snapshot inspect "$output" | jq '[.capture, .capture_reason]'
   [[ $(knaller snapshot inspect "$output" | jq -r .capture) == outside ]]
   [[ $(knaller ls -aq) == web ]]
   [[ $(jq '.checks | length' "$KNALLER_HOME/cache/capture.json") == 1 ]]
+  k doctor
+  contains "$output" "memory is read from outside"
   k_exits 0 snapshot create web
   lacks "$stderr" "trying, once"
   # Whatever is in the file, it is only a cache.
