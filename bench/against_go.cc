@@ -1,62 +1,22 @@
 #include "against_go.h"
 
-#include <elf.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <filesystem>
 
-#include "base/error.h"
-#include "base/fd.h"
-#include "base/file.h"
-#include "firecracker/test_kernel.h"
 #include "go_program.h"
+#include "standard_guest.h"
 #include "temporary_vm.h"
 
 namespace knaller::bench {
 namespace {
 
 constexpr int kRounds = 9;
-constexpr uint64_t kMemoryMib = 512;
-constexpr uint64_t kRandomBytes = 128 << 20;
 // DESIGN's bars, as parts of what the Go program takes.
 constexpr double kDurableBar = 0.3;
 constexpr double kNotSyncedBar = 0.15;
 constexpr double kRestoreBar = 0.3;
-
-// A kernel that halts at once, whose one segment is mostly random bytes: so they are in the guest's memory
-// even where guests do not get far.
-std::string kernel_with_random_bytes() {
-  std::string kernel = firecracker::tiny_kernel();
-  const size_t code_end = kernel.size();
-  auto* segment = reinterpret_cast<Elf64_Phdr*>(kernel.data() + sizeof(Elf64_Ehdr));
-  segment->p_filesz += kRandomBytes;
-  segment->p_memsz += kRandomBytes;
-  kernel.resize(code_end + kRandomBytes);
-  for (size_t done = code_end; done < kernel.size();) {
-    const ssize_t got = ::getrandom(kernel.data() + done, kernel.size() - done, 0);
-    if (got < 0) throw errno_error(errno, "get random bytes");
-    done += static_cast<size_t>(got);
-  }
-  return kernel;
-}
-
-struct Guest {
-  std::string kernel;
-  std::string rootfs;
-};
-
-Guest make_guest(const Setting& setting) {
-  Guest guest{.kernel = setting.scratch + "/vmlinux", .rootfs = setting.scratch + "/rootfs.ext4"};
-  write_file_atomically(AT_FDCWD, guest.kernel, kernel_with_random_bytes(), Durability::kNoSync);
-  const UniqueFd disk = open_at(AT_FDCWD, guest.rootfs, O_RDWR | O_CREAT | O_TRUNC);
-  std::filesystem::resize_file(guest.rootfs, 8 << 20);
-  run_checked({.argv = {"mke2fs", "-q", "-F", "-t", "ext4", guest.rootfs}, .search_path = true},
-              Deadline::after(std::chrono::seconds(30)));
-  return guest;
-}
 
 struct Times {
   std::vector<double> ours;
@@ -144,20 +104,15 @@ void measure_against_go(const Setting& setting, const Engine& engine, std::vecto
     fmt::print(stderr, "not measured against the Go program: {}\n", reason);
     return;
   }
-  const Guest guest = make_guest(setting);
+  const StandardGuest guest = make_standard_guest(setting);
   const std::string folder = setting.scratch + "/go";
   std::filesystem::create_directory(folder);
   GoProgram go(folder, engine.binary);
-  go.start("bench", {"-kernel", guest.kernel, "-rootfs", guest.rootfs, "-mem", std::to_string(kMemoryMib)});
+  go.start("bench",
+           {"-kernel", guest.kernel, "-rootfs", guest.rootfs, "-mem", std::to_string(kStandardMemoryMib)});
 
   Manager manager({.home = setting.home, .libexec = setting.programs});
-  VmOptions vm;
-  vm.name = "bench";
-  vm.kernel = guest.kernel;
-  vm.rootfs = guest.rootfs;
-  vm.memory_mib = kMemoryMib;
-  vm.engine = engine.choice;
-  manager.start(vm, no_wait());
+  manager.start(guest.vm("bench", engine, NetworkMode::kRootless), no_wait());
   const TemporaryVm ours(manager, "bench");
   compare_snapshots(manager, go, figures);
   compare_restores(manager, go, engine, figures);

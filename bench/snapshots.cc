@@ -4,6 +4,8 @@
 
 #include <map>
 
+#include "measured.h"
+#include "standard_guest.h"
 #include "temporary_vm.h"
 
 namespace knaller::bench {
@@ -48,13 +50,38 @@ void take_in_turns(Manager& manager, const std::string& vm, const std::string& w
   }
 }
 
+// On Firecracker the one with random bytes, which needs no guest that runs; on QEMU one that is ready.
+void start_guest(Manager& manager, const Setting& setting, const Engine& engine) {
+  if (engine.name == "firecracker")
+    manager.start(make_standard_guest(setting).vm("bench", engine, NetworkMode::kNone), no_wait());
+  else
+    manager.start(standard_guest("bench", engine, NetworkMode::kRootless));
+}
+
+// Of a guest that does nothing any more.
+void compare_with_bar(Measured& measured, const std::string& what, std::vector<Figure>& figures) {
+  const double memory = memory_of(measured.manager, "bench");
+  std::vector<double> of_bar;
+  for (int round = 0; round < 3 * kRounds; ++round) {
+    const Pause pause = pause_of(measured, "bench");
+    of_bar.push_back(pause.whole / pause_bar(pause.state, memory));
+  }
+  figures.push_back({.name = fmt::format("{}: pause, {}", what, kPauseBarIsOne),
+                     .unit = "",
+                     .samples = of_bar,
+                     .bar = 1,
+                     .note = fmt::format("{:.0f} MiB", memory / (1 << 20))});
+}
+
 }  // namespace
 
 void measure_snapshots(const Setting& setting, const Engine& engine, std::vector<Figure>& figures) {
-  Manager manager({.home = setting.home, .libexec = setting.programs});
-  manager.start(standard_guest("bench", engine, NetworkMode::kNone), no_wait());
+  Measured measured(setting);
+  Manager& manager = measured.manager;
+  start_guest(manager, setting, engine);
   const TemporaryVm vm(manager, "bench");
   take_in_turns(manager, "bench", "snapshot on " + engine.name, figures);
+  compare_with_bar(measured, "snapshot on " + engine.name, figures);
 
   SnapshotOptions options{.vm = "bench", .durable = false, .capture = CaptureWay::kOutside};
   const SnapshotInfo parent = manager.create_snapshot(options);

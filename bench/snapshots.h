@@ -1,6 +1,5 @@
-// Snapshots of the standard guest, 512 MiB with 128 MiB of random bytes in memory: the pause and the whole
-// command, with the memory read from outside beside the engine's own dump, and of a VM that came from a
-// snapshot.
+// The pause and the whole command, with the memory read from outside beside the engine's own dump, and of a
+// VM that came from a snapshot: of the standard guest on Firecracker, of `tiny`, ready and idle, on QEMU.
 #pragma once
 
 #include <vector>
