@@ -5,7 +5,7 @@ import random
 import shutil
 import threading
 
-from home import Broken, children, kill, name_of_process, reap, within
+from home import Broken, descendants, kill, name_of_process, reap, within
 
 NAMES = ("a", "b", "c")
 COMMANDS = {
@@ -21,11 +21,13 @@ COMMANDS = {
     "import": ("snapshot", "import", "STREAM"), "check": ("store", "check", "--repair"), "du": ("store", "du"), "ls": ("ls", "-a"),
     "inspect": ("inspect", "VM"), "logs": ("logs", "VM"), "may-start": ("start", "VM", "--from-snapshot", "ID", "--check"),
     "image-import": ("image", "import", "more", "--kernel", "KERNEL", "--rootfs", "ROOT"), "image-rm": ("image", "rm", "more"),
-    "images": ("image", "ls")}
+    "images": ("image", "ls"), "doctor": ("doctor",), "thin": ("snapshot", "export", "--thin", "--force", "ID", "STREAM"),
+    "command": ("snapshot", "create", "VM", "--while-paused", "--", "true")}
 INSIDE = {
     "exec": ("exec", "-n", "--wait-timeout", "10s", "VM", "--", "true"), "cp": ("cp", "KERNEL", "VM:/tmp/copied"),
     "run": ("run", "-n", "--", "true")}
-KILLS = {"kill-monitor": ("knaller-monito",), "kill-engine": ("engine", "knaller-qemu", "exe"), "kill-pasta": ("pasta", "pasta.avx2")}
+KILLS = {"kill-monitor": ("knaller-monito",), "kill-engine": ("engine", "knaller-qemu", "exe"), "kill-qemu": ("qemu-system",),
+         "kill-pasta": ("pasta", "pasta.avx2")}
 OFTEN = ("start", "start", "rm", "rm", "create", "create", "restore", "restore", "rollback", "rollback-to")
 # Those that make a VM are mostly given a name that is free, others one of a VM, so that they have something to do.
 MAKING = ("start", "restore", "cold")
@@ -134,7 +136,7 @@ class Torture:
             monitor = self.home.monitor_of(step.name)
         except Broken:
             return
-        for pid in [monitor, *children(monitor)]:
+        for pid in [monitor, *descendants(monitor)]:
             if name_of_process(pid).startswith(KILLS[step.verb]):
                 kill(pid)
 

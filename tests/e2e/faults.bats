@@ -59,6 +59,45 @@ look_at_four() {
   [ "$(knaller exec web -- cat /root/note)" = kept ]
 }
 
+# Of a VM that may be anything, starting too.
+qemu_of() {
+  local monitor pid
+  for monitor in $(pgrep --full "knaller-monitor $1\$"); do
+    for pid in $(descendants "$monitor"); do [[ $(cat "/proc/$pid/comm") != qemu-* ]] || echo "$pid"; done
+  done
+}
+has_qemu() { [[ -n $(qemu_of "$1") ]]; }
+
+@test "QEMU killed while its VM starts, is paused or stops: the rest goes, and the same name starts again" {
+  knaller start again --detach --memory 128 3>&- > /dev/null 2> "$BATS_TEST_TMPDIR/err" &
+  command=$!
+  within 20000 has_qemu again
+  kill -KILL "$(qemu_of again)"
+  code=0
+  wait "$command" || code=$?
+  [ "$code" -eq 12 ] || { cat "$BATS_TEST_TMPDIR/err"; false; }
+  [ ! -e "$KNALLER_HOME/vms/again" ]
+  ! has_qemu again
+
+  knaller start again --detach --memory 128
+  knaller pause again
+  look_at_four again
+  kill -KILL "$(qemu_of again)"
+  within 1000 gone "${processes[@]}"
+  is again crashed
+
+  knaller start again --detach
+  look_at_four again
+  knaller stop again --timeout 60 &
+  command=$!
+  kill -KILL "$(qemu_of again)"
+  wait "$command"
+  gone "${processes[@]}"
+  knaller start again --detach
+  [ "$(knaller exec again -- echo here)" = here ]
+  knaller rm -f again
+}
+
 @test "a guest that panics has crashed, and ls and logs say with which words" {
   knaller exec web -- sh -c 'echo 1 > /proc/sys/kernel/sysrq; (sleep 0.2; echo c > /proc/sysrq-trigger) > /dev/null 2>&1 < /dev/null &'
   within 20000 is web crashed
