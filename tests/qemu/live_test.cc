@@ -193,10 +193,11 @@ TEST_F(Live, RunsFromAConfigurationFile) {
 
 // In a network namespace of its own, with the TAP that the guest pings. Its address is always the same: a
 // restored guest knows it, and would send to an old one for half a minute.
-LiveOptions with_tap() {
-  const std::string prepare =
-      "ip link set lo up && ip tuntap add tap0 mode tap && ip addr add 10.0.0.1/24 dev tap0 && ip link set "
-      "tap0 address 06:00:0a:00:00:01 up && exec \"$@\"";
+LiveOptions with_tap(const std::string& tap = "tap0") {
+  const std::string prepare = fmt::format(
+      "ip link set lo up && ip tuntap add {0} mode tap && ip addr add 10.0.0.1/24 dev {0} && ip link set {0} "
+      "address 06:00:0a:00:00:01 up && exec \"$@\"",
+      tap);
   return {.wrapper = {"unshare", "--user", "--map-root-user", "--net", "--", "/bin/sh", "-c", prepare, "sh"}};
 }
 
@@ -219,6 +220,12 @@ TEST_F(Live, TalksToTheNetworkBehindItsTap) {
   clone.load_from(vm.folder());
   clone.next_tick();
   while (!clone.next_tick().has("net=ok")) {
+  }
+  // Another one's, which the state does not name.
+  LiveVm moved(with_tap("tap1"));
+  moved.load_from(vm.folder(), true, {{"eth0", "tap1"}});
+  moved.next_tick();
+  while (!moved.next_tick().has("net=ok")) {
   }
 }
 

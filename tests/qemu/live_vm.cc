@@ -180,13 +180,15 @@ void copy_snapshot(const EngineFolder& from, const EngineFolder& to) {
   }
 }
 
-void LiveVm::load_from(const EngineFolder& snapshot, bool resume) {
+void LiveVm::load_from(const EngineFolder& snapshot, bool resume,
+                       std::vector<firecracker::NetworkOverride> overrides) {
   copy_snapshot(snapshot, folder_);
-  load(resume);
+  load(resume, std::move(overrides));
 }
 
-void LiveVm::load(bool resume) {
-  client_.apply(firecracker::load_snapshot({"parent-state", "parent-memory", resume}, {1, 16, 1, {}}),
+void LiveVm::load(bool resume, std::vector<firecracker::NetworkOverride> overrides) {
+  client_.apply(firecracker::load_snapshot({"parent-state", "parent-memory", resume, std::move(overrides)},
+                                           {1, 16, 1, {}}),
                 guest_patience());
 }
 

@@ -51,8 +51,9 @@ class LiveVm {
   // Of the paused VM, as `state` and `memory`.
   void save();
   // Takes another VM's `state`, `memory` (0400, as in a snapshot) and disk, and loads them.
-  void load_from(const EngineFolder& snapshot, bool resume = true);
-  void load(bool resume = true);
+  void load_from(const EngineFolder& snapshot, bool resume = true,
+                 std::vector<firecracker::NetworkOverride> overrides = {});
+  void load(bool resume = true, std::vector<firecracker::NetworkOverride> overrides = {});
 
   // Waits for a whole line with this text in it behind everything that was looked at before.
   std::string wait_for_line(const std::string& text);
