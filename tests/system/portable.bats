@@ -54,11 +54,17 @@ is_same_snapshot() {
   # Another time, all of the stream is taken, so that its writer does not fail.
   set -o pipefail
   knaller snapshot export clean - 2> /dev/null | KNALLER_HOME=$other knaller snapshot import -
-  unshare --user --map-user=4711 true 2> /dev/null || skip "no user namespaces here"
+  unshare --user --map-user=4711 --map-group=4711 true 2> /dev/null || skip "no user namespaces here"
   mkdir -m 777 "$BATS_TEST_TMPDIR/third"
   knaller snapshot export clean - 2> /dev/null |
-    KNALLER_HOME=$BATS_TEST_TMPDIR/third/home unshare --user --map-user=4711 knaller snapshot import -
+    KNALLER_HOME=$BATS_TEST_TMPDIR/third/home unshare --user --map-user=4711 --map-group=4711 knaller snapshot import -
   is_same_snapshot "$snapshot" "$BATS_TEST_TMPDIR/third/home/snapshots/$id"
+  # shellcheck disable=SC2016 # meant for another shell
+  KNALLER_HOME=$BATS_TEST_TMPDIR/third/home unshare --user --map-user=4711 --map-group=4711 bash -e -c '
+    [[ $(id -u) -eq 4711 ]]
+    knaller start -d web --from-snapshot clean --no-wait
+    [[ $(knaller ls --format "{{.Name}} {{.Status}}") == "web running" ]]
+    knaller rm -f web'
 }
 
 @test "two exports are the same bytes, with any number of threads, from the copy too" {
