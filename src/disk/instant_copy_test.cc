@@ -99,7 +99,7 @@ TEST_F(InstantCopyTest, EndsAtItsDeadline) {
 
 // Whenever the writer is stopped, the copy is of that moment.
 TEST_F(InstantCopyTest, OfADiskThatIsWrittenAllTheTime) {
-  for (unsigned round = 0; round < 20; ++round) {
+  for (unsigned round = 0; round < 10; ++round) {
     UniqueFd target = open_at(AT_FDCWD, folder_.path("copy"), O_RDWR | O_CREAT | O_TRUNC);
     InstantCopy copy(disk_.get(), target.get());
     {
