@@ -43,6 +43,7 @@ Launch::Launch(const std::string& monitor_binary, const std::string& name) {
 
 // The process that we spawned forks and ends at once; its child is the monitor.
 void Launch::await_monitor(const Deadline& deadline) {
+  if (!first_) return;
   const auto status = first_.wait(deadline.sooner(kForkTime));
   if (!status) fail(Code::kTimeout, "the VM's monitor did not start");
   if (!status->success()) fail(Code::kInternal, "the VM's monitor could not start: {}", status->describe());

@@ -53,6 +53,8 @@ class Launch {
   // Not committed: the monitor undoes everything, and the destructor waits (at most 10 s) until it has.
   ~Launch();
 
+  // The monitor's program runs, and waits for begin(), which asks for this itself.
+  void await_monitor(const Deadline& deadline);
   // Once. Returns when every request was answered with success, the network is up and the guest runs.
   // Otherwise throws the monitor's error, whose hint ends with the console and engine log lines that explain
   // it; everything is undone by then.
@@ -77,7 +79,6 @@ class Launch {
  private:
   bool read_message(nlohmann::json& message, const Deadline& deadline);
   void launch(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase);
-  void await_monitor(const Deadline& deadline);
   void await_started(const Deadline& deadline, const PhaseSink& on_phase);
   std::string console_hint() const;
   void queue_event(const nlohmann::json& message);

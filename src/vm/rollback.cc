@@ -70,6 +70,7 @@ class Rolling {
     look_at_vm();
     // All that is slow, and almost all that can fail: the VM runs on.
     PreparedClone target = prepare(id);
+    target.plan.launch->await_monitor(Deadline::after(kMonitorTime, options_.stop));
     keep_present_state();
     end_vm();
     return change_places(id, target);
