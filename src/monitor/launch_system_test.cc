@@ -70,6 +70,16 @@ TEST(LaunchTest, AMonitorThatIsToldNothingEndsWithItsLauncher) {
   EXPECT_TRUE(becomes_true([&] { return !has_monitor(vm.spec.name); }, seconds(1)));
 }
 
+TEST(LaunchTest, AMonitorThatCannotStartIsNoticedBeforeItIsNeeded) {
+  Launch broken("/bin/false", "web");
+  EXPECT_EQ(code_thrown_by([&] { broken.await_monitor(soon()); }), Code::kInternal);
+  const TestVm vm;
+  Launch launch(kMonitorProgram, vm.spec.name);
+  launch.await_monitor(soon());
+  launch.await_monitor(soon());
+  EXPECT_TRUE(has_monitor(vm.spec.name));
+}
+
 TEST(LaunchTest, ARefusedRequestUndoesAllAndSaysWhy) {
   TestVm vm;
   vm.script(
