@@ -198,9 +198,10 @@ void measure_changed(Measured& measured, const Engine& engine, std::vector<Figur
   const Setting& setting = measured.setting;
   Manager& manager = measured.manager;
   const std::string parent = manager.create_snapshot({.vm = "bench"}).id;
-  const double ready = time_of(
-      [&] { manager.restore({.name = "clone", .snapshot = parent, .engine = engine.choice}); });
-  figures.push_back({.name = "restore of the idle guest, pasta, until it is ready", .unit = "ms", .samples = {ready}});
+  const double ready =
+      time_of([&] { manager.restore({.name = "clone", .snapshot = parent, .engine = engine.choice}); });
+  figures.push_back(
+      {.name = "restore of the idle guest, pasta, until it is ready", .unit = "ms", .samples = {ready}});
   const TemporaryVm clone(manager, "clone");
   run_in_guest(setting, "clone", "true");
   std::vector<double> before;

@@ -81,10 +81,9 @@ int cmd_snapshot_create(Context& context) {
     out.document(std::move(document));
     return 0;
   }
-  out.note(fmt::format("snapshot of VM '{}': {} on disk, the VM {}", options.vm,
-                       format_bytes(snapshot.allocated_bytes),
-                       snapshot.paused_at ? "stood still for " + format_duration(snapshot.paused)
-                                          : "was paused already"));
+  out.note(fmt::format(
+      "snapshot of VM '{}': {} on disk, the VM {}", options.vm, format_bytes(snapshot.allocated_bytes),
+      snapshot.paused_at ? "stood still for " + format_duration(snapshot.paused) : "was paused already"));
   out.result(snapshot.id);
   context.show_timings();
   return 0;

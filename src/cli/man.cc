@@ -101,7 +101,9 @@ std::string man_page() {
     if (!command.summary.empty())
       out += tagged(fmt::format("\\fB{}\\fR(1)", escaped(man_name(command))), command.summary);
   out += ".SH OPTIONS\n" + flag_list(global_flags()) + exit_codes() + environment();
-  out += ".SH FILES\n" + tagged("\\fI~/.config/knaller/config.toml\\fR", "configuration; its keys are in cli.md of the documentation that is installed with knaller") +
+  out += ".SH FILES\n" +
+         tagged("\\fI~/.config/knaller/config.toml\\fR",
+                "configuration; its keys are in cli.md of the documentation that is installed with knaller") +
          tagged("\\fI~/.local/share/knaller\\fR", "VMs, snapshots and images");
   return out;
 }

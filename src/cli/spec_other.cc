@@ -9,7 +9,8 @@ std::vector<Command> other_commands() {
        .summary = "Check what this machine can do",
        .description =
            "One row a check: ✓ fine, ! works with a limit, ✗ does not work. Each row that is not fine "
-           "comes with the command that mends it, where there is one. The exit code is 1 when a check failed.",
+           "comes with the command that mends it, where there is one. The exit code is 1 when a check "
+           "failed.",
        .flags = engine_flags(),
        .examples = {{"knaller doctor", ""}}},
       {.path = "version", .summary = "Print the version"},

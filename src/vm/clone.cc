@@ -24,7 +24,7 @@ using store::Kind;
 store::VmRecord record_of_clone(const store::SnapshotRecord& snapshot, const RestoreOptions& options,
                                 const Engine& engine) {
   store::VmRecord vm;
-  static_cast<store::Machine&>(vm) = snapshot;
+  static_cast<store::Machine&>(vm) = static_cast<const store::Machine&>(snapshot);
   vm.name = options.name;
   vm.uuid = make_uuid();
   vm.created_at = std::chrono::system_clock::now();

@@ -61,7 +61,8 @@ CheckRow check_firecracker() {
 CheckRow check_qemu(const std::string& libexec) {
   const std::string remedy = "sudo apt install qemu-system-x86";
   if (find_program(libexec + "/knaller-qemu").empty())
-    return failed("knaller-qemu", fmt::format("it is not in {}", libexec), "cmake --install BUILD   # of knaller's build; or KNALLER_LIBEXEC=FOLDER, where it is");
+    return failed("knaller-qemu", fmt::format("it is not in {}", libexec),
+                  "cmake --install BUILD   # of knaller's build; or KNALLER_LIBEXEC=FOLDER, where it is");
   const std::string qemu = find_program("qemu-system-x86_64");
   if (qemu.empty()) return failed("QEMU", "there is no 'qemu-system-x86_64' on PATH", remedy);
   const ProgramOutput output = run_program({.argv = {qemu, "--version"}}, soon());
