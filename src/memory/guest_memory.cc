@@ -153,11 +153,12 @@ std::optional<GuestMemory> GuestMemory::find_in(pid_t pid, uint64_t size, int pa
   const auto maps = memory.read_maps();
   if (!maps) return {};
   memory.content_ = UniqueFd(::openat(memory.process_.get(), "mem", O_RDONLY | O_CLOEXEC));
-  memory.pagemap_ = UniqueFd(::openat(memory.process_.get(), "pagemap", O_RDONLY | O_CLOEXEC));
   const auto mappings = parse_mappings(*maps);
   const bool found = parent >= 0 ? memory.take_private(mappings, parent)
                                  : memory.take_shared(mappings) || memory.take_anonymous(mappings);
   if (!found) return {};
+  if (memory.backing_ != Backing::kShared)
+    memory.pagemap_ = open_at(memory.process_.get(), "pagemap", O_RDONLY);
   return memory;
 }
 

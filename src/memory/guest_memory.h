@@ -92,8 +92,8 @@ class GuestMemory {
   bool is_own_proc_ = true;
   UniqueFd process_;  // /proc/PID: tells whether the pid still means this process
   UniqueFd content_;  // its address space, whatever the pid comes to mean
-  UniqueFd pagemap_;
-  UniqueFd shared_;  // kShared: the memfd
+  UniqueFd pagemap_;  // but for kShared
+  UniqueFd shared_;   // kShared: the memfd
   std::vector<Stretch> stretches_;
 };
 
