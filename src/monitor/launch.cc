@@ -50,15 +50,6 @@ void Launch::await_monitor(const Deadline& deadline) {
 }
 
 void Launch::begin(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase) {
-  try {
-    launch(spec, deadline, on_phase);
-  } catch (...) {
-    undo();
-    throw;
-  }
-}
-
-void Launch::launch(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase) {
   const auto began = std::chrono::steady_clock::now();
   send_all(socket_.get(), dump_json({{"v", 1}, {"op", "launch"}, {"spec", spec_to_json(spec)}}) + "\n",
            deadline, kPeer);

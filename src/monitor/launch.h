@@ -57,7 +57,7 @@ class Launch {
   void await_monitor(const Deadline& deadline);
   // Once. Returns when every request was answered with success, the network is up and the guest runs.
   // Otherwise throws the monitor's error, whose hint ends with the console and engine log lines that explain
-  // it; everything is undone by then.
+  // it; what is not undone by then is when the Launch is gone.
   void begin(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase = {});
 
   // With the leased host ports filled in; nothing without network.
@@ -78,7 +78,6 @@ class Launch {
 
  private:
   bool read_message(nlohmann::json& message, const Deadline& deadline);
-  void launch(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase);
   void await_started(const Deadline& deadline, const PhaseSink& on_phase);
   std::string console_hint() const;
   void queue_event(const nlohmann::json& message);

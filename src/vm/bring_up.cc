@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <future>
 #include <memory>
 
 #include "base/error.h"

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <future>
 #include <utility>
 
 #include "base/error.h"
