@@ -47,10 +47,17 @@ look_at_four() {
   [ "$(knaller inspect web --json | jq -c '[.ports, .ssh_port]')" = "$before" ]
 }
 
+# Of a VM that may be anything, starting too.
+qemu_of() {
+  local monitor pid
+  for monitor in $(pgrep --full "knaller-monitor $1\$"); do
+    for pid in $(descendants "$monitor"); do [[ $(cat "/proc/$pid/comm") != qemu-* ]] || echo "$pid"; done
+  done
+}
+
 @test "a killed QEMU is a crash; the VM starts again with its disk" {
   look_at_four web
-  qemu=$(pgrep --full 'qemu-system-x86_64' | while read -r pid; do
-    for mine in "${processes[@]}"; do [[ $pid != "$mine" ]] || echo "$pid"; done; done)
+  qemu=$(qemu_of web)
   [ -n "$qemu" ]
   kill -KILL "$qemu"
   within 1000 gone "${processes[@]}"
@@ -59,13 +66,6 @@ look_at_four() {
   [ "$(knaller exec web -- cat /root/note)" = kept ]
 }
 
-# Of a VM that may be anything, starting too.
-qemu_of() {
-  local monitor pid
-  for monitor in $(pgrep --full "knaller-monitor $1\$"); do
-    for pid in $(descendants "$monitor"); do [[ $(cat "/proc/$pid/comm") != qemu-* ]] || echo "$pid"; done
-  done
-}
 has_qemu() { [[ -n $(qemu_of "$1") ]]; }
 
 @test "QEMU killed while its VM starts, is paused or stops: the rest goes, and the same name starts again" {
