@@ -108,8 +108,7 @@ void measure_against_go(const Setting& setting, const Engine& engine, std::vecto
   const std::string folder = setting.scratch + "/go";
   std::filesystem::create_directory(folder);
   GoProgram go(folder, engine.binary);
-  go.start("bench",
-           {"-kernel", guest.kernel, "-rootfs", guest.rootfs, "-mem", std::to_string(kStandardMemoryMib)});
+  go.start("bench", {"-kernel", guest.kernel, "-rootfs", guest.rootfs, "-mem", std::to_string(kMemoryMib)});
 
   Manager manager({.home = setting.home, .libexec = setting.programs});
   manager.start(guest.vm("bench", engine, NetworkMode::kRootless), no_wait());

@@ -37,7 +37,7 @@ void measure_portable(const Setting& setting, const Engine& engine, std::vector<
   if (find_program("zstd").empty()) return;
   Manager manager({.home = setting.home, .libexec = setting.programs});
   Manager other({.home = setting.scratch + "/other-home", .libexec = setting.programs});
-  manager.start(standard_guest("bench", engine, NetworkMode::kNone));
+  manager.start(tiny_vm("bench", engine, NetworkMode::kNone));
   const TemporaryVm vm(manager, "bench");
   const SnapshotInfo snapshot = manager.create_snapshot({.vm = "bench"});
 

@@ -29,7 +29,6 @@ constexpr double kMib = 1 << 20;
 constexpr double kStoredShareBar = 0.2;
 constexpr double kTenSnapshotsBar = 1.05;
 constexpr double kChangedBar = 10;
-constexpr double kPauseBar = 1;
 constexpr double kVerifyBar = 1.25;  // 80 % of the speed
 
 SpawnOptions in_guest(const Setting& setting, const std::string& vm, const std::string& script) {
@@ -42,18 +41,8 @@ void run_in_guest(const Setting& setting, const std::string& vm, const std::stri
 }
 
 void measure_pauses(Measured& measured, std::vector<Figure>& figures) {
-  std::vector<double> pauses;
-  std::vector<double> of_bar;
-  const double memory = memory_of(measured.manager, "bench");
-  for (int i = 0; i < kPauses; ++i) {
-    const Pause pause = pause_of(measured, "bench");
-    pauses.push_back(pause.whole);
-    of_bar.push_back(pause.whole / pause_bar(pause.state, memory));
-  }
-  figures.push_back({.name = "snapshot of the idle guest: pause, " + std::string(kPauseBarIsOne),
-                     .unit = "",
-                     .samples = of_bar,
-                     .bar = kPauseBar});
+  std::vector<double> pauses =
+      compare_pauses(measured, "bench", "snapshot of the idle guest", kPauses, figures);
   std::ranges::sort(pauses);
   figures.push_back({.name = "snapshot of the idle guest: pause",
                      .unit = "ms",
@@ -149,7 +138,7 @@ void measure_stored(const Setting& setting, Manager& manager, std::vector<Figure
   for (const UsageRow& row : manager.measure_store().rows) {
     if (std::ranges::find(ids, row.name) == ids.end()) continue;
     stored += static_cast<double>(row.exclusive_bytes);
-    shares.push_back(static_cast<double>(row.exclusive_bytes) / (512 * kMib));
+    shares.push_back(static_cast<double>(row.exclusive_bytes) / (kMemoryMib * kMib));
   }
   figures.push_back({.name = "stored size of a snapshot of the idle guest, its memory = 1",
                      .unit = "",
@@ -225,7 +214,7 @@ void measure_changed(Measured& measured, const Engine& engine, std::vector<Figur
 void measure_snapshot_costs(const Setting& setting, const Engine& engine, std::vector<Figure>& figures) {
   Measured measured(setting);
   Manager& manager = measured.manager;
-  manager.start(standard_guest("bench", engine, NetworkMode::kRootless));
+  manager.start(tiny_vm("bench", engine, NetworkMode::kRootless));
   const TemporaryVm vm(manager, "bench");
   pause_of(measured, "bench");  // pays for the engine's self-test
   measure_pauses(measured, figures);

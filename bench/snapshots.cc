@@ -49,27 +49,16 @@ void take_in_turns(Manager& manager, const std::string& vm, const std::string& w
   }
 }
 
-// On Firecracker the one with random bytes, which needs no guest that runs; on QEMU one that is ready.
-void start_guest(Manager& manager, const Setting& setting, const Engine& engine) {
-  if (engine.name == "firecracker")
-    manager.start(make_standard_guest(setting).vm("bench", engine, NetworkMode::kNone), no_wait());
-  else
-    manager.start(standard_guest("bench", engine, NetworkMode::kRootless));
+// The one with random bytes, which needs no guest that runs; on QEMU one that is ready.
+bool has_random_bytes(const Engine& engine) {
+  return engine.name == "firecracker";
 }
 
-// Of a guest that does nothing any more.
-void compare_with_bar(Measured& measured, const std::string& what, std::vector<Figure>& figures) {
-  const double memory = memory_of(measured.manager, "bench");
-  std::vector<double> of_bar;
-  for (int round = 0; round < 3 * kRounds; ++round) {
-    const Pause pause = pause_of(measured, "bench");
-    of_bar.push_back(pause.whole / pause_bar(pause.state, memory));
-  }
-  figures.push_back({.name = fmt::format("{}: pause, {}", what, kPauseBarIsOne),
-                     .unit = "",
-                     .samples = of_bar,
-                     .bar = 1,
-                     .note = fmt::format("{:.0f} MiB", memory / (1 << 20))});
+void start_guest(Manager& manager, const Setting& setting, const Engine& engine) {
+  if (has_random_bytes(engine))
+    manager.start(make_standard_guest(setting).vm("bench", engine, NetworkMode::kNone), no_wait());
+  else
+    manager.start(tiny_vm("bench", engine, NetworkMode::kRootless));
 }
 
 }  // namespace
@@ -81,7 +70,7 @@ void measure_snapshots(const Setting& setting, const Engine& engine, std::vector
   const TemporaryVm vm(manager, "bench");
   const std::string what = "snapshot on " + engine.name;
   take_in_turns(manager, "bench", what, CaptureWay::kOutside, figures);
-  compare_with_bar(measured, what, figures);
+  if (has_random_bytes(engine)) compare_pauses(measured, "bench", what, 3 * kRounds, figures);
 
   SnapshotOptions options{.vm = "bench", .durable = false, .capture = CaptureWay::kOutside};
   const SnapshotInfo parent = manager.create_snapshot(options);

@@ -51,7 +51,7 @@ VmOptions StandardGuest::vm(const std::string& name, const Engine& engine, Netwo
   options.name = name;
   options.kernel = kernel;
   options.rootfs = rootfs;
-  options.memory_mib = kStandardMemoryMib;
+  options.memory_mib = kMemoryMib;
   options.network = network;
   options.engine = engine.choice;
   return options;

@@ -2,14 +2,11 @@
 // guests do not get far.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "vms.h"
 
 namespace knaller::bench {
-
-inline constexpr uint64_t kStandardMemoryMib = 512;
 
 struct StandardGuest {
   std::string kernel;

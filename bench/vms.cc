@@ -21,8 +21,6 @@
 namespace knaller::bench {
 namespace {
 
-// The standard guest.
-constexpr uint64_t kMemoryMib = 512;
 constexpr double kOwnShareBar = 10;
 constexpr double kOwnShareWithPastaBar = 30;
 
@@ -100,7 +98,7 @@ StartOptions no_wait() {
   return options;
 }
 
-VmOptions standard_guest(const std::string& name, const Engine& engine, NetworkMode network) {
+VmOptions tiny_vm(const std::string& name, const Engine& engine, NetworkMode network) {
   VmOptions vm;
   vm.name = name;
   vm.image = "tiny";
@@ -116,13 +114,13 @@ void measure_start(const Setting& setting, const Engine& engine, NetworkMode net
   std::string folder;
   std::vector<firecracker::Request> requests;
   {
-    manager.start(standard_guest("bench-model", engine, NetworkMode::kNone), no_wait());
+    manager.start(tiny_vm("bench-model", engine, NetworkMode::kNone), no_wait());
     const TemporaryVm model(manager, "bench-model");
     folder = make_engine_folder(setting.scratch, model.directory() + "/jail");
     requests = raw_boot(model, "bench-model");
   }
   const Action ours = [&] {
-    const double took = time_of([&] { manager.start(standard_guest("bench", engine, network), no_wait()); });
+    const double took = time_of([&] { manager.start(tiny_vm("bench", engine, network), no_wait()); });
     const TemporaryVm vm(manager, "bench");
     return took;
   };
@@ -136,7 +134,7 @@ void measure_restore(const Setting& setting, const Engine& engine, NetworkMode n
   std::string snapshot;
   {
     // Gone before anything is measured: a guest that is left running would take a processor from both sides.
-    manager.start(standard_guest("bench-model", engine, network), no_wait());
+    manager.start(tiny_vm("bench-model", engine, network), no_wait());
     const TemporaryVm model(manager, "bench-model");
     snapshot = manager.create_snapshot({.vm = "bench-model", .durable = false}).id;
   }
@@ -170,7 +168,7 @@ void measure_many(const Setting& setting, const Engine& engine, std::vector<Figu
   Figure memory{.name = "monitor's private memory", .unit = "MiB", .samples = {}, .bar = 3, .note = {}};
   for (int i = 0; i < kStopped + kRunning; ++i) {
     const std::string name = fmt::format("bench-{}", i);
-    manager.start(standard_guest(name, engine, NetworkMode::kNone), no_wait());
+    manager.start(tiny_vm(name, engine, NetworkMode::kNone), no_wait());
     vms.push_back(std::make_unique<TemporaryVm>(manager, name));
     if (i < kStopped) manager.stop(name, {.force = true});
   }
@@ -206,7 +204,7 @@ void measure_boot(const Setting& setting, const Engine& engine, std::vector<Figu
                .note = {}};
   for (int i = 0; i < 3; ++i) {
     whole.samples.push_back(
-        time_of([&] { manager.start(standard_guest("bench", engine, NetworkMode::kRootless)); }));
+        time_of([&] { manager.start(tiny_vm("bench", engine, NetworkMode::kRootless)); }));
     const TemporaryVm vm(manager, "bench");
   }
   phases.add_to(figures, "boot of tiny on " + engine.name);

@@ -1,6 +1,7 @@
 // The VMs that are measured: knaller's own verbs, timed, beside the raw engine doing the same work.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,10 @@ struct Setting {
   std::string programs;  // the build's bin folder
 };
 
-// The guest of all measurements: `tiny` with 512 MiB, and a start that does not wait for it.
-VmOptions standard_guest(const std::string& name, const Engine& engine, NetworkMode network);
+inline constexpr uint64_t kMemoryMib = 512;  // of every guest that is measured
+
+// The guest of what needs one that runs, or no memory: `tiny`. And a start that does not wait for it.
+VmOptions tiny_vm(const std::string& name, const Engine& engine, NetworkMode network);
 StartOptions no_wait();
 
 // knaller's own share of a start and of a restore: its wall time less the raw engine's.

@@ -51,9 +51,9 @@ void Launch::await_monitor(const Deadline& deadline) {
 
 void Launch::begin(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase) {
   const auto began = std::chrono::steady_clock::now();
+  await_monitor(deadline);  // first: to one that could not start, sending fails with a worse reason
   send_all(socket_.get(), dump_json({{"v", 1}, {"op", "launch"}, {"spec", spec_to_json(spec)}}) + "\n",
            deadline, kPeer);
-  await_monitor(deadline);
   if (on_phase) {
     const auto took = std::chrono::steady_clock::now() - began;
     on_phase("monitor", std::chrono::duration_cast<std::chrono::microseconds>(took));

@@ -80,6 +80,13 @@ TEST(LaunchTest, AMonitorThatCannotStartIsNoticedBeforeItIsNeeded) {
   EXPECT_TRUE(has_monitor(vm.spec.name));
 }
 
+TEST(LaunchTest, ABeginSaysThatTheMonitorCouldNotStart) {
+  const TestVm vm;
+  Launch launch("/bin/false", vm.spec.name);
+  std::this_thread::sleep_for(milliseconds(50));  // nobody is left to read the request
+  EXPECT_EQ(code_thrown_by([&] { launch.begin(vm.spec, soon()); }), Code::kInternal);  // not kIo
+}
+
 TEST(LaunchTest, ARefusedRequestUndoesAllAndSaysWhy) {
   TestVm vm;
   vm.script(

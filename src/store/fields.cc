@@ -70,4 +70,14 @@ NetworkMode network_from_text(std::string_view text, const std::string& what) {
   fail(Code::kCorrupt, "{}: '{}' is no network mode", what, printable(text));
 }
 
+std::string_view to_text(OnReboot on_reboot) {
+  return on_reboot == OnReboot::kStop ? "stop" : "restart";
+}
+
+OnReboot on_reboot_from_text(std::string_view text, const std::string& what) {
+  if (text == "stop") return OnReboot::kStop;
+  if (text == "restart") return OnReboot::kRestart;
+  fail(Code::kCorrupt, "{}: '{}' is nothing to do when the guest reboots", what, printable(text));
+}
+
 }  // namespace knaller::store

@@ -29,6 +29,8 @@ std::optional<SystemTime> optional_time_field(const JsonReader& reader, std::str
 
 std::string_view to_text(NetworkMode mode);
 NetworkMode network_from_text(std::string_view text, const std::string& what);
+std::string_view to_text(OnReboot on_reboot);
+OnReboot on_reboot_from_text(std::string_view text, const std::string& what);
 
 }  // namespace knaller::store
 

@@ -11,7 +11,7 @@ void add_machine(Json& object, const Machine& m) {
   object["boot_args"] = m.boot_args;
   object["has_base"] = m.has_base;
   object["has_initrd"] = m.has_initrd;
-  object["on_reboot"] = m.on_reboot == OnReboot::kStop ? "stop" : "restart";
+  object["on_reboot"] = to_text(m.on_reboot);
   object["image"] = m.image;
   object["guest_protocol"] = m.guest_protocol;
   object["has_ssh"] = m.has_ssh;
@@ -35,7 +35,7 @@ void read_machine(const JsonReader& reader, const std::string& what, Machine& m)
   m.boot_args = reader.string_or("boot_args", "");
   m.has_base = reader.boolean_or("has_base", false);
   m.has_initrd = reader.boolean_or("has_initrd", false);
-  m.on_reboot = reader.string_or("on_reboot", "restart") == "stop" ? OnReboot::kStop : OnReboot::kRestart;
+  m.on_reboot = on_reboot_from_text(reader.string_or("on_reboot", "restart"), what);
   m.image = reader.string_or("image", "");
   m.guest_protocol = static_cast<int>(reader.integer_or("guest_protocol", 0, 0, 1000));
   m.has_ssh = reader.boolean_or("has_ssh", false);

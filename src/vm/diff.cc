@@ -124,7 +124,7 @@ std::vector<std::pair<std::string, std::string>> settings_of(const SnapshotRecor
           {"boot_args", record.boot_args},
           {"vcpus", fmt::format("{}", record.vcpus)},
           {"memory_mib", fmt::format("{}", record.memory_mib)},
-          {"on_reboot", record.on_reboot == OnReboot::kStop ? "stop" : "restart"},
+          {"on_reboot", std::string(store::to_text(record.on_reboot))},
           {"network", std::string(store::to_text(record.network))},
           {"network_device", record.network_device ? "yes" : "no"},
           {"ports", ports_of(record)},

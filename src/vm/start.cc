@@ -166,36 +166,38 @@ LockFile lock_for_start(const Context& context, const std::string& name, const S
                   name));
 }
 
+// A machine and a guest of the options, under a name that nobody has.
+Started start_machine(const Context& context, const std::string& name, const VmOptions& vm,
+                      const StartOptions& options) {
+  FutureKey key = vm.image.empty() ? FutureKey() : begin_key(name);
+  const Engine engine = choose_engine(context, vm.engine, Deadline::after(kLockPatience, options.stop));
+  if (context.home.has(Kind::kVm, name)) fail_existing(name);
+  if (!vm.image.empty()) provide_image(context, vm.image, options.stop);
+  require_free(context, vm.ports);
+
+  const LockFile lock = lock_for_start(context, name, options);
+  if (context.home.has(Kind::kVm, name)) fail_existing(name);
+  store::StagedEntry staged(context.home, Kind::kVm, name);
+  BringUp plan{.directory = staged.directory(),
+               .entry = staged.staged_name(),
+               .is_new = true,
+               .launch = start_monitor(context, name)};
+  store::VmRecord record = new_record(name, vm, engine);
+  fill_vm(context, vm, staged.directory(), record, std::move(key), options);
+  plan.on_committed = [&staged] { staged.hand_over(); };
+  Started started;
+  started.tie = bring_up(context, plan, record, options);
+  started.vm = inspect_vm(context, name);
+  return started;
+}
+
 }  // namespace
 
 Started start_new(const Context& context, const VmOptions& asked, const StartOptions& options) {
   check_options(asked);
   const std::string name = asked.name.empty() ? store::make_up_name().str() : asked.name;
   return in_context([&] { return fmt::format("start '{}'", name); },
-                    [&] {
-                      const VmOptions vm = choose_guest(context, asked);
-                      FutureKey key = vm.image.empty() ? FutureKey() : begin_key(name);
-                      const Engine engine =
-                          choose_engine(context, vm.engine, Deadline::after(kLockPatience, options.stop));
-                      if (context.home.has(Kind::kVm, name)) fail_existing(name);
-                      if (!vm.image.empty()) provide_image(context, vm.image, options.stop);
-                      require_free(context, vm.ports);
-
-                      const LockFile lock = lock_for_start(context, name, options);
-                      if (context.home.has(Kind::kVm, name)) fail_existing(name);
-                      store::StagedEntry staged(context.home, Kind::kVm, name);
-                      BringUp plan{.directory = staged.directory(),
-                                   .entry = staged.staged_name(),
-                                   .is_new = true,
-                                   .launch = start_monitor(context, name)};
-                      store::VmRecord record = new_record(name, vm, engine);
-                      fill_vm(context, vm, staged.directory(), record, std::move(key), options);
-                      plan.on_committed = [&staged] { staged.hand_over(); };
-                      Started started;
-                      started.tie = bring_up(context, plan, record, options);
-                      started.vm = inspect_vm(context, name);
-                      return started;
-                    });
+                    [&] { return start_machine(context, name, choose_guest(context, asked), options); });
 }
 
 namespace {
