@@ -18,9 +18,6 @@ namespace {
 // Stays in a core's second-level cache between the read and the write.
 constexpr uint64_t kPiece = 256 << 10;
 
-// What a core looks through, and copies, at a time.
-constexpr uint64_t kShare = 4 << 20;
-
 std::vector<Extent> shares_of(uint64_t size) {
   std::vector<Extent> shares;
   for (uint64_t at = 0; at < size; at += kShare) shares.push_back({at, std::min(at + kShare, size)});
@@ -66,6 +63,13 @@ void write_batch(int to, const char* buffer, const std::vector<Extent>& batch) {
     write_nonzero(to, buffer, extent.size(), extent.begin);
     buffer += extent.size();
   }
+}
+
+// A slot is written and hashed as a whole, whatever is in it.
+bool is_worth_a_slot(const std::vector<Extent>& extents, const Extent& share) {
+  uint64_t bytes = 0;
+  for (const Extent& extent : extents) bytes += extent.size();
+  return bytes >= share.size() / 2;
 }
 
 // Where the file system shares extents, nothing is copied. Any refusal means that it can't.
@@ -119,29 +123,62 @@ uint64_t GuestMemory::changed_bytes(const Deadline& deadline) const {
   return bytes;
 }
 
-std::vector<Extent> GuestMemory::copy_changed(int to, const Deadline& deadline) const {
+// Of a memfd, each look for the end of data goes through all of it.
+std::vector<std::vector<Extent>> GuestMemory::changed_by_share() const {
+  std::vector<std::vector<Extent>> changed((size_ + kShare - 1) / kShare);
+  if (backing_ != Backing::kShared) return changed;
+  for (const Extent& data : data_pieces(shared_.get(), {0, size_}, size_)) {
+    for (uint64_t at = data.begin; at < data.end;) {
+      const uint64_t end = std::min((at / kShare + 1) * kShare, data.end);
+      changed[at / kShare].push_back({at, end});
+      at = end;
+    }
+  }
+  return changed;
+}
+
+void GuestMemory::copy(const std::vector<Extent>& extents, int to) const {
+  for (const auto& batch : cut(extents)) {
+    std::vector<Piece> pieces;
+    char* next = piece_buffer();
+    for (const Extent& extent : batch) {
+      pieces.push_back({extent, next});
+      next += extent.size();
+    }
+    read(pieces);
+    write_batch(to, piece_buffer(), batch);
+  }
+}
+
+void GuestMemory::stage(const std::vector<Extent>& extents, const Extent& share, char* slot) const {
+  std::vector<Piece> pieces;
+  for (const Extent& extent : extents) pieces.push_back({extent, slot + (extent.begin - share.begin)});
+  read(pieces);
+}
+
+std::vector<Extent> GuestMemory::copy_changed(int to, const Deadline& deadline,
+                                              StagingBuffer* staging) const {
   if (::ftruncate(to, static_cast<off_t>(size_)) != 0)
     fail_errno("make a memory file of {}", format_bytes(size_));
-  if (backing_ == Backing::kShared) {
-    // Looked for at once: each look for the end of data goes through all of it.
-    copy_pieces(shared_.get(), to, data_pieces(shared_.get(), {0, size_}, kPiece), deadline);
-    return {{0, size_}};
-  }
+  const bool may_stage = staging != nullptr && backing_ != Backing::kPrivateFile;
   const std::vector<Extent> shares = shares_of(size_);
-  std::vector<std::vector<Extent>> changed(shares.size());
+  std::vector<std::vector<Extent>> changed = changed_by_share();
   for_each_in_parallel(shares.size(), [&](size_t at) {
     deadline.check("a copy of guest memory");
     // Before any of it is read: reading makes pages present.
-    changed[at] = changed_in(shares[at]);
-    for (const auto& batch : cut(changed[at])) {
-      read(batch, piece_buffer());
-      write_batch(to, piece_buffer(), batch);
-    }
+    if (backing_ != Backing::kShared) changed[at] = changed_in(shares[at]);
+    char* const slot =
+        may_stage && is_worth_a_slot(changed[at], shares[at]) ? staging->take(shares[at]) : nullptr;
+    if (slot != nullptr)
+      stage(changed[at], shares[at], slot);
+    else
+      copy(changed[at], to);
   });
   // The pid may have become another process's; this directory is this process's alone, and empty once it has
   // ended.
-  if (!read_maps()) fail(Code::kEngineDied, "the engine ended while its memory was read");
-  if (backing_ == Backing::kAnonymous) return {{0, size_}};
+  if (backing_ != Backing::kShared && !read_maps())
+    fail(Code::kEngineDied, "the engine ended while its memory was read");
+  if (backing_ != Backing::kPrivateFile) return {{0, size_}};
   return joined(changed);
 }
 

@@ -23,6 +23,7 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "memory/staging_buffer.h"
 
 namespace knaller::memory {
 
@@ -64,8 +65,9 @@ class GuestMemory {
   uint64_t changed_bytes(const Deadline& deadline) const;
   // Makes the empty file `to` size() bytes long and writes every page that differs from the parent (all that
   // are not zero, when there is none) at its offset, on all cores. Pages of zeros become holes. Returns what
-  // is now as it has to be, in ascending order.
-  std::vector<Extent> copy_changed(int to, const Deadline& deadline) const;
+  // is now as it has to be, in ascending order. Without a parent, shares that are full enough go to `staging`
+  // as long as it has slots; they count as done, and are the caller's to write.
+  std::vector<Extent> copy_changed(int to, const Deadline& deadline, StagingBuffer* staging = nullptr) const;
 
  private:
   struct Stretch {
@@ -79,11 +81,20 @@ class GuestMemory {
   bool take_shared(const std::vector<Mapping>& mappings);
   bool take_anonymous(const std::vector<Mapping>& mappings);
   bool take_whole(const std::vector<Mapping>& mappings, const std::function<bool(const Mapping&)>& belongs);
+  // What copy_changed() copies of each share, where it is cheaper to know for all of them at once.
+  std::vector<std::vector<Extent>> changed_by_share() const;
   // What of `within` is the process's own.
   std::vector<Extent> changed_in(const Extent& within) const;
   std::optional<std::string> read_maps() const;  // nothing once the process has ended
-  // One behind the other into the buffer; at most 256 KiB.
-  void read(const std::vector<Extent>& extents, char* buffer) const;
+  struct Piece {
+    Extent extent;
+    char* to = nullptr;
+  };
+  // At most a share; cheaper the fewer calls.
+  void read(const std::vector<Piece>& pieces) const;
+  void read_process(const std::vector<Piece>& pieces) const;
+  void copy(const std::vector<Extent>& extents, int to) const;
+  void stage(const std::vector<Extent>& extents, const Extent& share, char* slot) const;
   void add_addresses(const Extent& extent, std::vector<iovec>& addresses) const;
 
   pid_t pid_;

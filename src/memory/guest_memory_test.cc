@@ -11,42 +11,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/test_folder.h"
+#include "memory/test_memory.h"
 
 namespace knaller::memory {
 namespace {
 
-constexpr uint64_t kPage = 4096;
 constexpr uint64_t kSize = 64 * kPage;
-
-UniqueFd temporary_file() {
-  char name[] = "guest_memory_test.XXXXXX";
-  UniqueFd fd(::mkostemp(name, O_CLOEXEC));
-  EXPECT_TRUE(static_cast<bool>(fd));
-  ::unlink(name);
-  return fd;
-}
-
-std::string content(int fd) {
-  std::string text(file_size(fd), '\0');
-  EXPECT_EQ(::pread(fd, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
-  return text;
-}
-
-class Map {
- public:
-  Map(int fd, int flags, uint64_t size = kSize) : size_(size) {
-    data_ = static_cast<char*>(::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, fd, 0));
-    if (data_ == MAP_FAILED) fail_errno("mmap");
-  }
-  ~Map() { ::munmap(data_, size_); }
-  Map(const Map&) = delete;
-  Map& operator=(const Map&) = delete;
-  char* page(uint64_t number) { return data_ + number * kPage; }
-
- private:
-  char* data_;
-  uint64_t size_;
-};
 
 TEST(Mappings, ReadsWhatTheKernelWrites) {
   const auto mappings = parse_mappings(
@@ -76,7 +46,7 @@ TEST(GuestMemory, CopiesOnlyWhatAPrivateMappingChanged) {
   ASSERT_EQ(::ftruncate(parent.get(), kSize), 0);
   const std::string old(4 * kPage, 'p');
   ASSERT_EQ(::pwrite(parent.get(), old.data(), old.size(), 8 * kPage), static_cast<ssize_t>(old.size()));
-  Map map(parent.get(), MAP_PRIVATE);
+  Map map(parent.get(), MAP_PRIVATE, kSize);
   std::memset(map.page(9), 'n', kPage);
   std::memset(map.page(10), 0, kPage);
   std::memset(map.page(40), 'q', kPage);
@@ -127,7 +97,7 @@ TEST(GuestMemory, CopiesPagesThatLieApart) {
 TEST(GuestMemory, IsCopiedUntilTheDeadlineAndNoLonger) {
   const UniqueFd parent = temporary_file();
   ASSERT_EQ(::ftruncate(parent.get(), kSize), 0);
-  Map map(parent.get(), MAP_PRIVATE);
+  Map map(parent.get(), MAP_PRIVATE, kSize);
   std::memset(map.page(9), 'n', kPage);
   const auto memory = GuestMemory::find(::getpid(), kSize, parent.get());
   ASSERT_TRUE(memory);
@@ -176,7 +146,7 @@ TEST(GuestMemory, FindsAProcessByItsPidfd) {
 TEST(GuestMemory, CopiesASharedMemfdWhole) {
   const UniqueFd memfd(::memfd_create(kMemfdName, MFD_CLOEXEC));
   ASSERT_EQ(::ftruncate(memfd.get(), kSize), 0);
-  Map map(memfd.get(), MAP_SHARED);
+  Map map(memfd.get(), MAP_SHARED, kSize);
   std::memset(map.page(3), 'x', kPage);
   const auto memory = GuestMemory::find(::getpid(), kSize, -1);
   ASSERT_TRUE(memory);
@@ -193,7 +163,7 @@ TEST(GuestMemory, IsNotTheParentsWhenTheVmWasBootedSince) {
   ASSERT_EQ(::ftruncate(parent.get(), kSize), 0);
   const UniqueFd memfd(::memfd_create(kMemfdName, MFD_CLOEXEC));
   ASSERT_EQ(::ftruncate(memfd.get(), kSize), 0);
-  Map map(memfd.get(), MAP_SHARED);
+  Map map(memfd.get(), MAP_SHARED, kSize);
   const auto booted = GuestMemory::find(::getpid(), kSize, parent.get());
   ASSERT_TRUE(booted);
   EXPECT_EQ(booted->backing(), Backing::kShared);

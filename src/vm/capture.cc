@@ -4,10 +4,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <future>
+#include <thread>
 #include <utility>
 
+#include "base/available_memory.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "firecracker/client.h"
 #include "firecracker/version.h"
@@ -17,6 +22,11 @@ namespace knaller::vm {
 namespace {
 
 constexpr uint64_t kLargestState = 16 << 20;
+
+// What every core makes ready in some 10 ms, beside what else there is to prepare; and at most an eighth of
+// what the host has left.
+constexpr uint64_t kStagingPerCore = 32 << 20;
+constexpr uint64_t kShareOfHost = 8;
 
 // The names under which the engine writes, in its jail; never those of the files that it was itself loaded
 // from.
@@ -45,6 +55,12 @@ uint64_t memory_bytes(const store::VmRecord& record) {
   return record.memory_mib << 20;
 }
 
+std::unique_ptr<memory::StagingBuffer> make_staging(uint64_t memory_bytes) {
+  const uint64_t bytes = std::min({memory_bytes, kStagingPerCore * std::thread::hardware_concurrency(),
+                                   available_memory() / kShareOfHost});
+  return std::make_unique<memory::StagingBuffer>(bytes / memory::kShare);
+}
+
 }  // namespace
 
 bool has_engine_files(int jail) {
@@ -56,29 +72,34 @@ void remove_engine_files(int jail) {
   remove_tree(jail, kNewMemory);
 }
 
-Capture::Capture(CaptureSource source, int target) : source_(source), target_(target) {
-  if (source_.record.has_parent_memory()) parent_in_jail_ = open_of_engine(source_.jail, kParentMemory);
+Capture::Capture(CaptureSource source, int target, CapturePlan plan)
+    : source_(source), target_(target), plan_(std::move(plan)) {
+  if (source_.record.has_parent_memory())
+    parent_in_jail_ = open_of_engine(source_.jail, kParentMemory);
+  else if (plan_.way != CaptureWay::kEngine)
+    staging_in_making_ = begin_beside([size = memory_bytes(source_.record)] { return make_staging(size); });
 }
 
 void Capture::remove_engine_files() const {
   vm::remove_engine_files(source_.jail);
 }
 
-void Capture::prepare(const CapturePlan& plan, const Deadline& deadline) {
+void Capture::prepare(const Deadline& deadline) {
   remove_engine_files();
-  const auto memory = choose_way(plan);
-  if (plan.with_disk) disk_ = open_of_engine(source_.jail, own_disk(source_.record));
+  const auto memory = choose_way();
+  if (plan_.with_disk) disk_ = open_of_engine(source_.jail, own_disk(source_.record));
   require_space(memory, deadline);
-  if (plan.with_disk) copy_disk_ahead(plan.durable, deadline);
+  if (plan_.with_disk) copy_disk_ahead(deadline);
   memory_ = new_file(kMemory);
+  if (staging_in_making_.valid()) staging_ = staging_in_making_.get();
 }
 
-std::optional<memory::GuestMemory> Capture::choose_way(const CapturePlan& plan) {
+std::optional<memory::GuestMemory> Capture::choose_way() {
   std::optional<memory::GuestMemory> memory;
-  if (plan.way == CaptureWay::kEngine) {
+  if (plan_.way == CaptureWay::kEngine) {
     why_not_outside_ = "it was asked for so";
-  } else if (plan.way == CaptureWay::kAuto && !plan.why_not_outside.empty()) {
-    why_not_outside_ = plan.why_not_outside;
+  } else if (plan_.way == CaptureWay::kAuto && !plan_.why_not_outside.empty()) {
+    why_not_outside_ = plan_.why_not_outside;
   } else {
     try {
       memory = find_memory();
@@ -88,7 +109,7 @@ std::optional<memory::GuestMemory> Capture::choose_way(const CapturePlan& plan) 
     }
   }
   way_ = why_not_outside_.empty() ? CaptureWay::kOutside : CaptureWay::kEngine;
-  if (plan.way == CaptureWay::kOutside && way_ != plan.way)
+  if (plan_.way == CaptureWay::kOutside && way_ != plan_.way)
     throw Error(Code::kUnsupported,
                 fmt::format("the guest's memory can't be read from outside: {}", why_not_outside_),
                 "let the engine write it: --capture engine");
@@ -117,9 +138,9 @@ void Capture::require_space(const std::optional<memory::GuestMemory>& memory,
               "make room in the home: knaller snapshot prune, knaller store du");
 }
 
-void Capture::copy_disk_ahead(bool durable, const Deadline& deadline) {
+void Capture::copy_disk_ahead(const Deadline& deadline) {
   // The engine syncs its drive while the guest stands still: what is dirty now need not wait until then.
-  if (durable) fsync_fd(disk_.get(), own_disk(source_.record));
+  if (plan_.durable) fsync_fd(disk_.get(), own_disk(source_.record));
   disk_copy_ = new_file(own_disk(source_.record));
   copy_.emplace(disk_.get(), disk_copy_.get());
   copy_->copy_ahead(deadline);
@@ -149,7 +170,8 @@ bool Capture::read_from_outside(const Deadline& limit) {
     return false;
   }
   is_of_parent_ = memory->backing() == memory::Backing::kPrivateFile;
-  measure("memory, from outside", [&] { changed_ = memory->copy_changed(memory_.get(), limit); });
+  measure("memory, from outside",
+          [&] { changed_ = memory->copy_changed(memory_.get(), limit, staging_.get()); });
   return true;
 }
 
@@ -186,6 +208,40 @@ void Capture::collect(const Deadline& deadline) {
     memory::fill_unchanged(parent.get(), memory_.get(), memory_bytes(source_.record), changed_, deadline);
   }
   remove_engine_files();
+  if (!staging_ || staging_->size() == 0) return;
+  writing_ = begin_beside([this, deadline] { write_staged(deadline); });
+  memory_digests_ = digest_staged(deadline);
+}
+
+void Capture::finish() {
+  if (writing_.valid()) writing_.get();
+}
+
+void Capture::write_staged(const Deadline& deadline) const {
+  for (size_t at = 0; at < staging_->size(); ++at) {
+    deadline.check("the writing of guest memory");
+    const std::string_view bytes = staging_->bytes(at);
+    write_nonzero(memory_.get(), bytes.data(), bytes.size(), staging_->share(at).begin);
+  }
+}
+
+store::KnownFile Capture::digest_staged(const Deadline& deadline) const {
+  static_assert(memory::kShare == store::kChunkBytes);
+  store::KnownFile known{.file = {.name = kMemory, .size = memory_bytes(source_.record)}};
+  std::vector<store::ManifestChunk> chunks(staging_->size());
+  for_each_in_parallel(chunks.size(), [&](size_t at) {
+    deadline.check("digests of guest memory");
+    chunks[at] = {staging_->share(at).begin, store::chunk_digest(known.file.kind, staging_->bytes(at))};
+  });
+  std::ranges::sort(chunks, {}, &store::ManifestChunk::offset);
+  uint64_t next = 0;
+  for (store::ManifestChunk& chunk : chunks) {
+    if (next < chunk.offset) known.changed.push_back({next, chunk.offset});
+    next = std::min(chunk.offset + store::kChunkBytes, known.file.size);
+    if (!chunk.digest.empty()) known.file.chunks.push_back(std::move(chunk));
+  }
+  if (next < known.file.size) known.changed.push_back({next, known.file.size});
+  return known;
 }
 
 std::optional<std::vector<Extent>> Capture::memory_changed() const {

@@ -1,11 +1,12 @@
 // Memory, devices and disk of a VM at one instant, brought into a snapshot's directory.
 //
-//   Capture capture(vm, target);
-//   capture.prepare(...);       the guest runs: everything that need not wait for the pause
+//   Capture capture(vm, target, plan);
+//   capture.prepare(deadline);  the guest runs: everything that need not wait for the pause
 //   …pause…
 //   capture.take(limit);        it stands still: device state, what changed of memory and disk
 //   …resume…
 //   capture.collect(deadline);  it runs again: what is the same as in the parent, and what the engine wrote
+//   capture.finish();           what was staged in memory is in its file, which may be synced now
 //
 // Memory is read from outside where that is known to work (ADR 50): the engine is asked for the device state
 // alone, and its process is read. Otherwise the engine writes all of it. Used by one thread; every failure
@@ -17,6 +18,7 @@
 
 #include <chrono>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +30,8 @@
 #include "disk/instant_copy.h"
 #include "knaller/types.h"
 #include "memory/guest_memory.h"
+#include "memory/staging_buffer.h"
+#include "store/manifest.h"
 #include "store/vm_record.h"
 
 namespace knaller::vm {
@@ -56,13 +60,14 @@ struct CaptureStep {
 class Capture {
  public:
   // `target`: the snapshot's directory in making.
-  Capture(CaptureSource source, int target);
+  Capture(CaptureSource source, int target, CapturePlan plan);
 
   // kExhausted when what is known to be needed does not fit on the file system; kUnsupported for kOutside
   // where the memory can't be found.
-  void prepare(const CapturePlan& plan, const Deadline& deadline);
+  void prepare(const Deadline& deadline);
   void take(const Deadline& limit);
   void collect(const Deadline& deadline);
+  void finish();
   // What the engine wrote into its jail.
   void remove_engine_files() const;
 
@@ -74,21 +79,26 @@ class Capture {
   // Where the memory may differ from that of the snapshot that the VM came from, in ascending order; nothing
   // when it was not built upon that.
   std::optional<std::vector<Extent>> memory_changed() const;
+  // After collect(): the digests of what was staged, which need not be read again.
+  const std::optional<store::KnownFile>& memory_digests() const { return memory_digests_; }
 
  private:
   // The memory, where it is to be read from outside.
-  std::optional<memory::GuestMemory> choose_way(const CapturePlan& plan);
+  std::optional<memory::GuestMemory> choose_way();
   std::optional<memory::GuestMemory> find_memory() const;
   void require_space(const std::optional<memory::GuestMemory>& memory, const Deadline& deadline) const;
-  void copy_disk_ahead(bool durable, const Deadline& deadline);
+  void copy_disk_ahead(const Deadline& deadline);
   bool read_from_outside(const Deadline& limit);
   void measure(std::string what, const std::function<void()>& step);
   void save_state_alone(const Deadline& limit) const;
   void dump_by_engine(const Deadline& limit) const;
+  void write_staged(const Deadline& deadline) const;
+  store::KnownFile digest_staged(const Deadline& deadline) const;
   UniqueFd new_file(const std::string& name);
 
   CaptureSource source_;
   int target_;
+  CapturePlan plan_;
   CaptureWay way_ = CaptureWay::kEngine;
   std::string why_not_outside_;
   // The memory file that the VM was restored from; none when it never was. It may have been booted since.
@@ -98,7 +108,11 @@ class Capture {
   UniqueFd disk_copy_;
   std::optional<disk::InstantCopy> copy_;
   UniqueFd memory_;
-  std::vector<Extent> changed_;  // of memory_, what take() wrote
+  std::vector<Extent> changed_;  // of memory_, what take() wrote or staged
+  std::future<std::unique_ptr<memory::StagingBuffer>> staging_in_making_;
+  std::unique_ptr<memory::StagingBuffer> staging_;
+  std::future<void> writing_;  // of what was staged
+  std::optional<store::KnownFile> memory_digests_;
   std::vector<CaptureStep> steps_;
   std::vector<std::string> files_;
 };

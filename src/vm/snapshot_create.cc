@@ -7,10 +7,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/parallel.h"
 #include "base/rollback.h"
 #include "base/text.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
+#include "store/digest.h"
 #include "store/manifest.h"
 #include "store/vm_record.h"
 #include "vm/capture.h"
@@ -64,12 +66,18 @@ class Creation {
   }
 
   store::SnapshotId run() {
+    // Some 6 ms, for which the guest's digests would wait.
+    const auto digests_loaded = begin_beside([] { store::chunk_digest(store::DigestKind::kTree, "any"); });
     monitor::MonitorClient monitor =
         monitor::MonitorClient::connect(directory_, Deadline::after(kLockPatience, options_.stop));
     const pid_t engine = running_engine(monitor);
     if (options_.capture == CaptureWay::kAuto)
       why_not_outside_ = why_not_outside(context_, vm_, options_.stop);
-    Capture capture({vm_, directory_, jail_.get(), engine}, staged_.directory());
+    Capture capture({vm_, directory_, jail_.get(), engine}, staged_.directory(),
+                    {.way = options_.capture,
+                     .why_not_outside = why_not_outside_,
+                     .with_disk = options_.disk,
+                     .durable = options_.durable});
     Rollback undo;
     undo.add([&capture] { capture.remove_engine_files(); });
     monitor::Lease lease = monitor.lease("snapshot create", deadline_, on_wait(context_, options_));
@@ -106,11 +114,7 @@ class Creation {
                             durability());
       files_.push_back(kSshKey);
     }
-    capture.prepare({.way = options_.capture,
-                     .why_not_outside = why_not_outside_,
-                     .with_disk = options_.disk,
-                     .durable = options_.durable},
-                    deadline_);
+    capture.prepare(deadline_);
   }
 
   // The guest stands still for this. Whatever happens, it runs again: by our release, or, should we not live
@@ -204,16 +208,18 @@ class Creation {
   }
 
   // Digests, then everything on disk, then the name: the point of no return.
-  void seal(const Capture& capture) {
+  void seal(Capture& capture) {
     const PhaseTimer timer(context_, "seal");
     if (options_.durable) start_writing_back();
-    const std::vector<store::KnownFile> known = part_digests(directory_, vm_, capture.memory_changed());
+    std::vector<store::KnownFile> known = part_digests(directory_, vm_, capture.memory_changed());
+    const bool is_first = known.empty() && !vm_.has_parent_memory();
+    if (capture.memory_digests()) known.push_back(*capture.memory_digests());
     const store::Manifest manifest = store::make_manifest(staged_.directory(), files_, deadline_, {}, known);
     write_file_atomically(staged_.directory(), "manifest", store::to_text(manifest), durability());
+    capture.finish();
     if (options_.durable)
       for (const std::string& name : files_) fsync_fd(open_file(name).get(), name);
-    if (known.empty() && !vm_.has_parent_memory())
-      keep_part_digests(directory_, staged_.directory(), deadline_);
+    if (is_first) keep_part_digests(directory_, staged_.directory(), deadline_);
     if (options_.name.empty()) return staged_.publish(durability());
     LockFile names = lock_snapshot_names(context_, "snapshot create", deadline_);
     check_snapshot_name(context_, options_.name);

@@ -69,6 +69,7 @@ void FakeMachine::start(const VmSetup& setup) {
   map(setup.memory_mib << 20, -1);
   std::memcpy(memory_ + kRootPointerAddress, "RSD PTR ", 8);
   std::copy(kMark.begin(), kMark.end(), memory_ + kMarkAddress);
+  if (has_kernel()) std::memset(memory_ + kKernelAddress, 'k', kKernelBytes);
   open_disk(setup);
   print(guest_.boot);
   set_timer(ready_timer_, guest_.ready_after, false);
@@ -203,6 +204,7 @@ void FakeMachine::write_memory(int fd) {
   }
   copy_range(fd, kRootPointerAddress, kRootPointerAddress + kPage);
   copy_range(fd, kMarkAddress, kMarkAddress + kPage);
+  if (has_kernel()) copy_range(fd, kKernelAddress, kKernelAddress + kKernelBytes);
 }
 
 void FakeMachine::copy_range(int fd, uint64_t from, uint64_t to) {

@@ -22,6 +22,9 @@ namespace knaller::fake {
 // writable drive.
 constexpr uint64_t kMarkAddress = 1 << 20;
 constexpr std::string_view kMark = "knaller fake guest\n";
+// Bytes that are not zero, as a guest's kernel would be.
+constexpr uint64_t kKernelAddress = 4 << 20;
+constexpr uint64_t kKernelBytes = 3 << 20;
 constexpr uint64_t kCounterAddress = kMarkAddress + 64;
 constexpr uint64_t kCounterOnDisk = 4096;
 
@@ -50,6 +53,7 @@ class FakeMachine : public firecracker::Hypervisor {
   void unmap();
   void open_disk(const firecracker::VmSetup& setup);
   void write_memory(int fd);
+  bool has_kernel() const { return kKernelAddress + kKernelBytes <= bytes_; }
   void copy_range(int fd, uint64_t from, uint64_t to);
   void let_run();
   void count();
