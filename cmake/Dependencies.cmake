@@ -9,14 +9,13 @@ find_package(GTest REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 
 pkg_check_modules(ext2fs REQUIRED IMPORTED_TARGET ext2fs com_err)
-pkg_check_modules(archive REQUIRED IMPORTED_TARGET libarchive)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(lzma REQUIRED IMPORTED_TARGET liblzma)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
-pkg_check_modules(ssh REQUIRED IMPORTED_TARGET libssh)
 pkg_check_modules(mnl REQUIRED IMPORTED_TARGET libmnl)
-# Its header only; src/store/multi_buffer.cc opens the library itself, where it is installed.
+# Of these the headers only: they are opened where they are needed (src/base/library.h).
+pkg_check_modules(archive REQUIRED libarchive)
+pkg_check_modules(ssh REQUIRED libssh)
 find_path(IPSEC_MB_INCLUDE_DIR intel-ipsec-mb.h REQUIRED)
-# Its header only; src/net/packet_filter.cc opens the library itself.
-pkg_check_modules(nftables REQUIRED IMPORTED_TARGET libnftables)
+pkg_check_modules(nftables REQUIRED libnftables)

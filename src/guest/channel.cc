@@ -17,7 +17,7 @@ constexpr int kUnnamedSignalStatus = 128;
 }  // namespace
 
 Channel::Channel(Link& link, const Deadline& deadline)
-    : link_(link), channel_(ssh_channel_new(link.session())) {
+    : link_(link), channel_(libssh().ssh_channel_new(link.session())) {
   if (!channel_) throw std::bad_alloc();
   callbacks_.userdata = this;
   callbacks_.channel_data_function = on_data;
@@ -26,33 +26,34 @@ Channel::Channel(Link& link, const Deadline& deadline)
   callbacks_.channel_exit_status_function = on_exit_status;
   callbacks_.channel_exit_signal_function = on_exit_signal;
   ssh_callbacks_init(&callbacks_);
-  ssh_set_channel_callbacks(channel_.get(), &callbacks_);
+  libssh().ssh_set_channel_callbacks(channel_.get(), &callbacks_);
   open(deadline);
 }
 
 Channel::~Channel() {
-  ssh_remove_channel_callbacks(channel_.get(), &callbacks_);
+  libssh().ssh_remove_channel_callbacks(channel_.get(), &callbacks_);
 }
 
 void Channel::open(const Deadline& deadline) {
   const PacketSizeWatch watch;
-  const int rc = link_.drive([&] { return ssh_channel_open_session(channel_.get()); }, SSH_AGAIN, deadline,
-                             "the guest to open a channel");
+  const int rc = link_.drive([&] { return libssh().ssh_channel_open_session(channel_.get()); }, SSH_AGAIN,
+                             deadline, "the guest to open a channel");
   if (rc != SSH_OK) link_.fail_with("the guest opened no channel for a command");
   packet_size_ = watch.seen();
   check_packet_size(packet_size_);
 }
 
 void Channel::request_terminal(const std::string& kind, int columns, int rows, const Deadline& deadline) {
-  const int rc =
-      link_.drive([&] { return ssh_channel_request_pty_size(channel_.get(), kind.c_str(), columns, rows); },
-                  SSH_AGAIN, deadline, "the guest to give a terminal");
+  const int rc = link_.drive(
+      [&] { return libssh().ssh_channel_request_pty_size(channel_.get(), kind.c_str(), columns, rows); },
+      SSH_AGAIN, deadline, "the guest to give a terminal");
   if (rc != SSH_OK) link_.fail_with("the guest gave no terminal");
 }
 
 void Channel::execute(const std::string& command_line, const Deadline& deadline) {
-  const int rc = link_.drive([&] { return ssh_channel_request_exec(channel_.get(), command_line.c_str()); },
-                             SSH_AGAIN, deadline, "the guest to start the command");
+  const int rc =
+      link_.drive([&] { return libssh().ssh_channel_request_exec(channel_.get(), command_line.c_str()); },
+                  SSH_AGAIN, deadline, "the guest to start the command");
   if (rc == SSH_OK) return;
   if (link_.alive())
     throw Error(Code::kIo,
@@ -72,40 +73,41 @@ void Channel::pump() {
 }
 
 int Channel::unread(Stream stream) const {
-  return std::max(0, ssh_channel_poll(channel_.get(), stream == Stream::kError ? 1 : 0));
+  return std::max(0, libssh().ssh_channel_poll(channel_.get(), stream == Stream::kError ? 1 : 0));
 }
 
 bool Channel::takes_input() const {
-  return !eof_sent_ && !link_.has_unsent() && ssh_channel_is_open(channel_.get()) != 0 &&
-         ssh_channel_window_size(channel_.get()) > 0;
+  return !eof_sent_ && !link_.has_unsent() && libssh().ssh_channel_is_open(channel_.get()) != 0 &&
+         libssh().ssh_channel_window_size(channel_.get()) > 0;
 }
 
 size_t Channel::write_some(std::string_view data) {
   if (data.empty() || !takes_input()) return 0;
-  const size_t size = std::min<size_t>(data.size(), ssh_channel_window_size(channel_.get()));
-  const int taken = ssh_channel_write(channel_.get(), data.data(), static_cast<uint32_t>(size));
+  const size_t size = std::min<size_t>(data.size(), libssh().ssh_channel_window_size(channel_.get()));
+  const int taken = libssh().ssh_channel_write(channel_.get(), data.data(), static_cast<uint32_t>(size));
   return taken > 0 ? static_cast<size_t>(taken) : 0;
 }
 
 void Channel::send_eof() {
-  if (!std::exchange(eof_sent_, true)) ssh_channel_send_eof(channel_.get());
+  if (!std::exchange(eof_sent_, true)) libssh().ssh_channel_send_eof(channel_.get());
 }
 
 size_t Channel::read_some(Stream stream, char* buffer, size_t size) {
   if (unread(stream) == 0) return 0;
-  const int got = ssh_channel_read_nonblocking(channel_.get(), buffer, static_cast<uint32_t>(size),
-                                               stream == Stream::kError ? 1 : 0);
+  const int got = libssh().ssh_channel_read_nonblocking(channel_.get(), buffer, static_cast<uint32_t>(size),
+                                                        stream == Stream::kError ? 1 : 0);
   return got > 0 ? static_cast<size_t>(got) : 0;
 }
 
 void Channel::send_signal(int number) {
   const std::string_view name = signal_name(number);
-  if (!name.empty() && ssh_channel_is_open(channel_.get()))
-    ssh_channel_request_send_signal(channel_.get(), std::string(name).c_str());
+  if (!name.empty() && libssh().ssh_channel_is_open(channel_.get()))
+    libssh().ssh_channel_request_send_signal(channel_.get(), std::string(name).c_str());
 }
 
 void Channel::resize(int columns, int rows) {
-  if (ssh_channel_is_open(channel_.get())) ssh_channel_change_pty_size(channel_.get(), columns, rows);
+  if (libssh().ssh_channel_is_open(channel_.get()))
+    libssh().ssh_channel_change_pty_size(channel_.get(), columns, rows);
 }
 
 bool Channel::ended() const {

@@ -3,8 +3,6 @@
 #ifndef KNALLER_GUEST_CHANNEL_H_
 #define KNALLER_GUEST_CHANNEL_H_
 
-#include <libssh/callbacks.h>
-
 #include <cstddef>
 #include <optional>
 #include <string>

@@ -1,7 +1,5 @@
 #include "guest/keys.h"
 
-#include <libssh/libssh.h>
-
 #include <memory>
 
 #include "base/error.h"
@@ -14,14 +12,14 @@ KeyPair make_ed25519_key(const std::string& comment) {
   if (comment.find('\n') != std::string::npos)
     fail(Code::kInvalidArgument, "the comment of a key must be one line");
   ssh_key generated = nullptr;
-  if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &generated) != SSH_OK)
+  if (libssh().ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &generated) != SSH_OK)
     fail(Code::kInternal, "cannot make an ed25519 key");
   const KeyHandle key(generated);
   char* text = nullptr;
-  if (ssh_pki_export_privkey_base64(key.get(), nullptr, nullptr, nullptr, &text) != SSH_OK)
+  if (libssh().ssh_pki_export_privkey_base64(key.get(), nullptr, nullptr, nullptr, &text) != SSH_OK)
     fail(Code::kInternal, "cannot write an ed25519 key");
   const SshString private_key(text);
-  if (ssh_pki_export_pubkey_base64(key.get(), &text) != SSH_OK)
+  if (libssh().ssh_pki_export_pubkey_base64(key.get(), &text) != SSH_OK)
     fail(Code::kInternal, "cannot write an ed25519 key");
   const SshString public_key(text);
   return {private_key.get(), fmt::format("ssh-ed25519 {} {}", public_key.get(), comment)};

@@ -3,23 +3,22 @@
 #ifndef KNALLER_GUEST_LIBARCHIVE_TYPES_H_
 #define KNALLER_GUEST_LIBARCHIVE_TYPES_H_
 
-#include <archive.h>
-#include <archive_entry.h>
-
 #include <exception>
 #include <memory>
 #include <utility>
 
+#include "base/libarchive.h"
+
 namespace knaller::guest {
 
 struct ArchiveReadFree {
-  void operator()(archive* object) const { archive_read_free(object); }
+  void operator()(archive* object) const { libarchive().archive_read_free(object); }
 };
 struct ArchiveWriteFree {
-  void operator()(archive* object) const { archive_write_free(object); }
+  void operator()(archive* object) const { libarchive().archive_write_free(object); }
 };
 struct ArchiveEntryFree {
-  void operator()(archive_entry* object) const { archive_entry_free(object); }
+  void operator()(archive_entry* object) const { libarchive().archive_entry_free(object); }
 };
 using ReadArchive = std::unique_ptr<archive, ArchiveReadFree>;
 using WriteArchive = std::unique_ptr<archive, ArchiveWriteFree>;

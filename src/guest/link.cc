@@ -1,8 +1,6 @@
 #include "guest/link.h"
 
 #include <fcntl.h>
-#include <libssh/callbacks.h>
-#include <libssh/server.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -29,34 +27,34 @@ void make_nonblocking(int fd) {
 }  // namespace
 
 Link::Link(UniqueFd socket, std::string where)
-    : where_(std::move(where)), socket_(socket.duplicate()), session_(ssh_new()) {
+    : where_(std::move(where)), socket_(socket.duplicate()), session_(libssh().ssh_new()) {
   if (!session_) throw std::bad_alloc();
   const int on = 1;
   ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ssh_set_blocking(session_.get(), 0);
+  libssh().ssh_set_blocking(session_.get(), 0);
   // Nothing of the user's or the machine's SSH configuration has a say here.
   set(SSH_OPTIONS_PROCESS_CONFIG, 0);
   set(SSH_OPTIONS_SSH_DIR, "/dev/null");
   set(SSH_OPTIONS_KNOWNHOSTS, "/dev/null");
   set(SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null");
   set(SSH_OPTIONS_COMPRESSION, "no");
-  ssh_set_message_callback(session_.get(), refuse_request, nullptr);
+  libssh().ssh_set_message_callback(session_.get(), refuse_request, nullptr);
   set(SSH_OPTIONS_FD, socket.get());
   socket.release();
 }
 
 void Link::set(enum ssh_options_e option, const std::string& value) {
-  if (ssh_options_set(session_.get(), option, value.c_str()) != SSH_OK)
+  if (libssh().ssh_options_set(session_.get(), option, value.c_str()) != SSH_OK)
     fail(Code::kInternal, "libssh refused an option: {}", error_text());
 }
 
 void Link::set(enum ssh_options_e option, int value) {
   if (option == SSH_OPTIONS_PROCESS_CONFIG) {
     const bool flag = value != 0;
-    ssh_options_set(session_.get(), option, &flag);
+    libssh().ssh_options_set(session_.get(), option, &flag);
     return;
   }
-  if (ssh_options_set(session_.get(), option, &value) != SSH_OK)
+  if (libssh().ssh_options_set(session_.get(), option, &value) != SSH_OK)
     fail(Code::kInternal, "libssh refused an option: {}", error_text());
 }
 
@@ -71,11 +69,12 @@ void Link::wait(const Deadline& deadline, std::string_view what) {
 
 void Link::pump() {
   if (!event_) {
-    event_.reset(ssh_event_new());
-    if (!event_ || ssh_event_add_session(event_.get(), session_.get()) != SSH_OK) throw std::bad_alloc();
+    event_.reset(libssh().ssh_event_new());
+    if (!event_ || libssh().ssh_event_add_session(event_.get(), session_.get()) != SSH_OK)
+      throw std::bad_alloc();
     make_nonblocking(socket_.get());
   }
-  if (alive()) ssh_event_dopoll(event_.get(), 0);
+  if (alive()) libssh().ssh_event_dopoll(event_.get(), 0);
 }
 
 pollfd Link::poll_entry() const {
@@ -83,11 +82,11 @@ pollfd Link::poll_entry() const {
 }
 
 bool Link::has_unsent() const {
-  return (ssh_get_poll_flags(session_.get()) & SSH_WRITE_PENDING) != 0;
+  return (libssh().ssh_get_poll_flags(session_.get()) & SSH_WRITE_PENDING) != 0;
 }
 
 std::string Link::error_text() const {
-  return printable(ssh_get_error(session_.get()));
+  return printable(libssh().ssh_get_error(session_.get()));
 }
 
 void Link::fail_with(std::string_view what) const {

@@ -23,7 +23,7 @@ class Link {
 
   ssh_session session() const { return session_.get(); }
   const std::string& where() const { return where_; }
-  bool alive() const { return ssh_is_connected(session_.get()) != 0; }
+  bool alive() const { return libssh().ssh_is_connected(session_.get()) != 0; }
 
   void set(enum ssh_options_e option, const std::string& value);
   void set(enum ssh_options_e option, int value);

@@ -1,7 +1,5 @@
 #include "guest/packet_size.h"
 
-#include <libssh/libssh.h>
-
 #include "base/error.h"
 #include "base/text.h"
 
@@ -16,17 +14,19 @@ void drop_message(int, const char*, const char*, void*) {}
 }  // namespace
 
 PacketSizeWatch::PacketSizeWatch()
-    : level_(ssh_get_log_level()), callback_(ssh_get_log_callback()), userdata_(ssh_get_log_userdata()) {
-  ssh_set_log_callback(on_message);
-  ssh_set_log_userdata(this);
-  ssh_set_log_level(SSH_LOG_PROTOCOL);
+    : level_(libssh().ssh_get_log_level()),
+      callback_(libssh().ssh_get_log_callback()),
+      userdata_(libssh().ssh_get_log_userdata()) {
+  libssh().ssh_set_log_callback(on_message);
+  libssh().ssh_set_log_userdata(this);
+  libssh().ssh_set_log_level(SSH_LOG_PROTOCOL);
 }
 
 PacketSizeWatch::~PacketSizeWatch() {
-  ssh_set_log_level(level_);
-  ssh_set_log_userdata(userdata_);
+  libssh().ssh_set_log_level(level_);
+  libssh().ssh_set_log_userdata(userdata_);
   // There is no way back to having none.
-  ssh_set_log_callback(callback_ != nullptr ? callback_ : drop_message);
+  libssh().ssh_set_log_callback(callback_ != nullptr ? callback_ : drop_message);
 }
 
 void PacketSizeWatch::on_message(int, const char*, const char* message, void* self) {

@@ -5,11 +5,11 @@
 #ifndef KNALLER_GUEST_PACKET_SIZE_H_
 #define KNALLER_GUEST_PACKET_SIZE_H_
 
-#include <libssh/callbacks.h>
-
 #include <cstdint>
 #include <optional>
 #include <string_view>
+
+#include "guest/libssh.h"
 
 namespace knaller::guest {
 

@@ -19,18 +19,19 @@ namespace {
 
 std::string server_key_line(ssh_key key) {
   char* text = nullptr;
-  if (ssh_pki_export_pubkey_base64(key, &text) != SSH_OK)
+  if (libssh().ssh_pki_export_pubkey_base64(key, &text) != SSH_OK)
     fail(Code::kIo, "the guest's host key cannot be read");
   const SshString base64(text);
-  return fmt::format("{} {}", ssh_key_type_to_char(ssh_key_type(key)), base64.get());
+  return fmt::format("{} {}", libssh().ssh_key_type_to_char(libssh().ssh_key_type(key)), base64.get());
 }
 
 std::string fingerprint(ssh_key key) {
   unsigned char* hash = nullptr;
   size_t size = 0;
-  if (ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &size) != SSH_OK) return "unknown";
-  const SshString text(ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, size));
-  ssh_clean_pubkey_hash(&hash);
+  if (libssh().ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &size) != SSH_OK)
+    return "unknown";
+  const SshString text(libssh().ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, size));
+  libssh().ssh_clean_pubkey_hash(&hash);
   return text ? text.get() : "unknown";
 }
 
@@ -45,7 +46,7 @@ KeyHandle load_private_key(const std::string& path) {
   const std::string text = read_file(path, 64 << 10);
   ssh_key key = nullptr;
   // An empty passphrase and no callback: libssh must not ask on the terminal.
-  if (ssh_pki_import_privkey_base64(text.c_str(), "", nullptr, nullptr, &key) != SSH_OK)
+  if (libssh().ssh_pki_import_privkey_base64(text.c_str(), "", nullptr, nullptr, &key) != SSH_OK)
     throw Error(Code::kCorrupt, fmt::format("'{}' is not a private key without a passphrase", path));
   return KeyHandle(key);
 }
@@ -68,14 +69,14 @@ class Connector {
     link_.set(SSH_OPTIONS_HOST, address_.host);
     link_.set(SSH_OPTIONS_USER, address_.user);
     link_.set(SSH_OPTIONS_HOSTKEYS, host_key_algorithms(pinned_));
-    const int rc = link_.drive([&] { return ssh_connect(link_.session()); }, SSH_AGAIN, deadline_,
+    const int rc = link_.drive([&] { return libssh().ssh_connect(link_.session()); }, SSH_AGAIN, deadline_,
                                "the guest's SSH server to shake hands");
     if (rc != SSH_OK) link_.fail_with("no SSH connection to the guest");
   }
 
   void check_host_key(const std::string& known) {
     ssh_key shown = nullptr;
-    if (ssh_get_server_publickey(link_.session(), &shown) != SSH_OK)
+    if (libssh().ssh_get_server_publickey(link_.session(), &shown) != SSH_OK)
       link_.fail_with("the guest showed no host key");
     const KeyHandle key(shown);
     impl_.host_key = server_key_line(key.get());
@@ -98,7 +99,7 @@ class Connector {
 
   void authenticate() {
     const KeyHandle key = load_private_key(address_.key_file);
-    const auto login = [&] { return ssh_userauth_publickey(link_.session(), nullptr, key.get()); };
+    const auto login = [&] { return libssh().ssh_userauth_publickey(link_.session(), nullptr, key.get()); };
     const int rc = link_.drive(login, SSH_AUTH_AGAIN, deadline_, "the guest to accept the key");
     if (rc == SSH_AUTH_SUCCESS) return;
     if (rc != SSH_AUTH_DENIED && rc != SSH_AUTH_PARTIAL) link_.fail_with("cannot log in to the guest");

@@ -132,7 +132,7 @@ TEST_P(SessionTest, SeesHowLargeAPacketTheServerTakes) {
   const Channel channel(session.impl().link, soon());
   ASSERT_TRUE(channel.packet_size());
   EXPECT_GT(*channel.packet_size(), 30'000u);
-  EXPECT_EQ(ssh_get_log_level(), 0);
+  EXPECT_EQ(libssh().ssh_get_log_level(), 0);
 }
 
 // --- exec ---

@@ -22,7 +22,7 @@ std::string kill_siblings(int number) {
 
 SignalSender::SignalSender(Channel& channel, std::stop_token stop)
     : channel_(channel), stop_(std::move(stop)) {
-  const char* banner = ssh_get_serverbanner(channel.link().session());
+  const char* banner = libssh().ssh_get_serverbanner(channel.link().session());
   by_command_ = banner != nullptr && std::string_view(banner).find("OpenSSH") != std::string_view::npos;
 }
 

@@ -21,16 +21,16 @@ class Unpacker {
         options_(options),
         summary_(summary),
         progress_(progress),
-        archive_(archive_read_new()) {
+        archive_(libarchive().archive_read_new()) {
     if (!archive_) throw std::bad_alloc();
-    check(archive_read_support_format_tar(archive_.get()));
-    check(archive_read_open(archive_.get(), this, nullptr, read_more, nullptr));
+    check(libarchive().archive_read_support_format_tar(archive_.get()));
+    check(libarchive().archive_read_open(archive_.get(), this, nullptr, read_more, nullptr));
   }
 
   void run() {
     archive_entry* entry = nullptr;
     while (true) {
-      const int rc = archive_read_next_header(archive_.get(), &entry);
+      const int rc = libarchive().archive_read_next_header(archive_.get(), &entry);
       if (rc == ARCHIVE_EOF) break;
       check(rc);
       unpack(entry);
@@ -52,7 +52,7 @@ class Unpacker {
   void check(int rc) {
     if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN) return;
     carried_.rethrow();
-    const char* text = archive_error_string(archive_.get());
+    const char* text = libarchive().archive_error_string(archive_.get());
     fail(Code::kCorrupt, "the guest sent a damaged archive: {}",
          printable(text == nullptr ? "unknown error" : text));
   }
@@ -76,23 +76,25 @@ class Unpacker {
   }
 
   void unpack(archive_entry* entry) {
-    const std::string name = text_of(archive_entry_pathname(entry), archive_entry_pathname_utf8(entry));
+    const std::string name =
+        text_of(libarchive().archive_entry_pathname(entry), libarchive().archive_entry_pathname_utf8(entry));
     const PathParts target = target_of(name);
-    const long nanoseconds = archive_entry_mtime_nsec(entry);
+    const long nanoseconds = libarchive().archive_entry_mtime_nsec(entry);
     const Attributes attributes{
-        .mode = archive_entry_perm(entry),
-        .modified = {.tv_sec = archive_entry_mtime(entry),
+        .mode = libarchive().archive_entry_perm(entry),
+        .modified = {.tv_sec = libarchive().archive_entry_mtime(entry),
                      .tv_nsec = nanoseconds >= 0 && nanoseconds < 1'000'000'000 ? nanoseconds : 0}};
-    const char* link = archive_entry_hardlink(entry);
-    if (link == nullptr) link = archive_entry_hardlink_utf8(entry);
+    const char* link = libarchive().archive_entry_hardlink(entry);
+    if (link == nullptr) link = libarchive().archive_entry_hardlink_utf8(entry);
     if (link != nullptr) {
       tree_.make_hard_link(target, target_of(link));
-    } else if (archive_entry_filetype(entry) == AE_IFREG) {
+    } else if (libarchive().archive_entry_filetype(entry) == AE_IFREG) {
       unpack_file(entry, target, attributes);
-    } else if (archive_entry_filetype(entry) == AE_IFDIR) {
+    } else if (libarchive().archive_entry_filetype(entry) == AE_IFDIR) {
       tree_.make_directory(target, attributes);
-    } else if (archive_entry_filetype(entry) == AE_IFLNK) {
-      const auto to = text_of(archive_entry_symlink(entry), archive_entry_symlink_utf8(entry));
+    } else if (libarchive().archive_entry_filetype(entry) == AE_IFLNK) {
+      const auto to =
+          text_of(libarchive().archive_entry_symlink(entry), libarchive().archive_entry_symlink_utf8(entry));
       tree_.make_symlink(target, to, attributes);
     } else {
       if (summary_.skipped.size() < kMostSkippedNames) summary_.skipped.push_back(printable(name));
@@ -103,17 +105,17 @@ class Unpacker {
 
   void unpack_file(archive_entry* entry, const PathParts& target, const Attributes& attributes) {
     // No tar sends one unless it is asked to; a few bytes could claim any size.
-    if (archive_entry_sparse_count(entry) > 0)
+    if (libarchive().archive_entry_sparse_count(entry) > 0)
       fail(Code::kCorrupt, "the guest sent a sparse file, '{}', which was not asked for",
            printable(fmt::format("{}", fmt::join(target, "/"))));
     auto file = tree_.make_file(target);
-    const auto size = static_cast<uint64_t>(archive_entry_size(entry));
+    const auto size = static_cast<uint64_t>(libarchive().archive_entry_size(entry));
     const void* data = nullptr;
     size_t length = 0;
     la_int64_t offset = 0;
     uint64_t written = 0;
     while (true) {
-      const int rc = archive_read_data_block(archive_.get(), &data, &length, &offset);
+      const int rc = libarchive().archive_read_data_block(archive_.get(), &data, &length, &offset);
       if (rc == ARCHIVE_EOF) break;
       check(rc);
       if (static_cast<uint64_t>(offset) != written || written + length > size)

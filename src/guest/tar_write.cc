@@ -44,12 +44,16 @@ uint64_t bytes_below(int folder, const std::string& name, const Deadline& deadli
 class Packer {
  public:
   Packer(const TarSink& sink, CopySummary& summary, const CopyProgress& progress, uint64_t total)
-      : sink_(sink), summary_(summary), progress_(progress), total_(total), archive_(archive_write_new()) {
+      : sink_(sink),
+        summary_(summary),
+        progress_(progress),
+        total_(total),
+        archive_(libarchive().archive_write_new()) {
     if (!archive_) throw std::bad_alloc();
     // GNU's format and not pax: busybox passes over pax headers, and long names with them.
-    check(archive_write_set_format_gnutar(archive_.get()));
-    check(archive_write_set_bytes_per_block(archive_.get(), 65536));
-    check(archive_write_open(archive_.get(), this, nullptr, take, nullptr));
+    check(libarchive().archive_write_set_format_gnutar(archive_.get()));
+    check(libarchive().archive_write_set_bytes_per_block(archive_.get(), 65536));
+    check(libarchive().archive_write_open(archive_.get(), this, nullptr, take, nullptr));
   }
 
   Packer(const Packer&) = delete;
@@ -81,7 +85,7 @@ class Packer {
   }
 
   void finish() {
-    if (wanted_) check(archive_write_close(archive_.get()));
+    if (wanted_) check(libarchive().archive_write_close(archive_.get()));
   }
 
  private:
@@ -101,22 +105,22 @@ class Packer {
   void check(int rc) {
     carried_.rethrow();
     if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN || !wanted_) return;
-    const char* text = archive_error_string(archive_.get());
+    const char* text = libarchive().archive_error_string(archive_.get());
     fail(Code::kIo, "cannot write the archive: {}", printable(text == nullptr ? "unknown error" : text));
   }
 
   ArchiveEntry make_entry(const std::string& as, const struct stat& status) {
-    ArchiveEntry entry(archive_entry_new());
+    ArchiveEntry entry(libarchive().archive_entry_new());
     if (!entry) throw std::bad_alloc();
-    archive_entry_copy_pathname(entry.get(), as.c_str());
-    archive_entry_set_mode(entry.get(), status.st_mode);
-    archive_entry_set_mtime(entry.get(), status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
-    archive_entry_set_size(entry.get(), S_ISREG(status.st_mode) ? status.st_size : 0);
+    libarchive().archive_entry_copy_pathname(entry.get(), as.c_str());
+    libarchive().archive_entry_set_mode(entry.get(), status.st_mode);
+    libarchive().archive_entry_set_mtime(entry.get(), status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+    libarchive().archive_entry_set_size(entry.get(), S_ISREG(status.st_mode) ? status.st_size : 0);
     return entry;
   }
 
   void add_header(const ArchiveEntry& entry) {
-    check(archive_write_header(archive_.get(), entry.get()));
+    check(libarchive().archive_write_header(archive_.get(), entry.get()));
     ++summary_.files;
   }
 
@@ -131,7 +135,8 @@ class Packer {
     for (auto left = static_cast<uint64_t>(status.st_size); left > 0 && wanted_;) {
       const size_t got = read_up_to(file.get(), buffer.data(), std::min<uint64_t>(left, buffer.size()), as);
       if (got == 0) fail(Code::kIo, "'{}' became shorter while it was copied", printable(as));
-      check(archive_write_data(archive_.get(), buffer.data(), got) < 0 ? ARCHIVE_FATAL : ARCHIVE_OK);
+      check(libarchive().archive_write_data(archive_.get(), buffer.data(), got) < 0 ? ARCHIVE_FATAL
+                                                                                    : ARCHIVE_OK);
       left -= got;
       summary_.bytes += got;
       if (progress_) progress_(summary_.bytes, total_);
@@ -142,16 +147,16 @@ class Packer {
     // Twice: first so that it can be filled, whoever unpacks; then, since busybox's tar sets modes and times
     // at once and not at the end as GNU's does, once more as it is to be.
     const auto open_entry = make_entry(as, status);
-    archive_entry_set_mode(open_entry.get(), status.st_mode | S_IRWXU);
+    libarchive().archive_entry_set_mode(open_entry.get(), status.st_mode | S_IRWXU);
     add_header(open_entry);
     const UniqueFd inside = open_folder_in(folder, name);
     add_contents(inside.get(), as);
-    if (wanted_) check(archive_write_header(archive_.get(), make_entry(as, status).get()));
+    if (wanted_) check(libarchive().archive_write_header(archive_.get(), make_entry(as, status).get()));
   }
 
   void add_link(int folder, const std::string& name, const std::string& as, const struct stat& status) {
     const auto entry = make_entry(as, status);
-    archive_entry_copy_symlink(entry.get(), read_link(folder, name).c_str());
+    libarchive().archive_entry_copy_symlink(entry.get(), read_link(folder, name).c_str());
     add_header(entry);
   }
 

@@ -1,7 +1,5 @@
 // The image `debian`: Debian 12 as mmdebstrap installs it (maintainer scripts and all, in a user namespace),
 // with systemd, OpenSSH, rsync and Python, and the kernel's modules.
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -13,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/libarchive.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "image/builders.h"
@@ -96,29 +95,31 @@ std::string modules_version(const FileTree& kernel) {
 
 // The modules as a tar, for mmdebstrap to take in before it runs depmod.
 void write_modules_tar(const FileTree& kernel, const std::string& path, const Deadline& deadline) {
-  const std::unique_ptr<struct archive, decltype([](struct archive* open) { archive_write_free(open); })> tar(
-      archive_write_new());
+  const std::unique_ptr<struct archive,
+                        decltype([](struct archive* open) { libarchive().archive_write_free(open); })>
+      tar(libarchive().archive_write_new());
   const auto check = [&](int status) {
     if (status < ARCHIVE_WARN)
-      fail(Code::kIo, "cannot write '{}': {}", path, archive_error_string(tar.get()));
+      fail(Code::kIo, "cannot write '{}': {}", path, libarchive().archive_error_string(tar.get()));
   };
-  check(archive_write_set_format_pax_restricted(tar.get()));
-  check(archive_write_open_filename(tar.get(), path.c_str()));
+  check(libarchive().archive_write_set_format_pax_restricted(tar.get()));
+  check(libarchive().archive_write_open_filename(tar.get(), path.c_str()));
   for (const auto& [name, entry] : kernel.entries()) {
     if (!name.starts_with("usr/lib/modules") || (entry.type != S_IFREG && entry.type != S_IFDIR)) continue;
     deadline.check("the kernel's modules to be packed");
-    const std::unique_ptr<archive_entry, decltype([](archive_entry* open) { archive_entry_free(open); })>
-        item(archive_entry_new());
-    archive_entry_set_pathname(item.get(), name.c_str());
-    archive_entry_set_filetype(item.get(), entry.type);
-    archive_entry_set_perm(item.get(), entry.attributes.permissions);
-    archive_entry_set_size(item.get(), static_cast<la_int64_t>(entry.size));
-    check(archive_write_header(tar.get(), item.get()));
+    const std::unique_ptr<archive_entry,
+                          decltype([](archive_entry* open) { libarchive().archive_entry_free(open); })>
+        item(libarchive().archive_entry_new());
+    libarchive().archive_entry_set_pathname(item.get(), name.c_str());
+    libarchive().archive_entry_set_filetype(item.get(), entry.type);
+    libarchive().archive_entry_set_perm(item.get(), entry.attributes.permissions);
+    libarchive().archive_entry_set_size(item.get(), static_cast<la_int64_t>(entry.size));
+    check(libarchive().archive_write_header(tar.get(), item.get()));
     if (entry.type != S_IFREG) continue;
     const std::string content = kernel.content(entry);
-    if (archive_write_data(tar.get(), content.data(), content.size()) < 0) check(ARCHIVE_FATAL);
+    if (libarchive().archive_write_data(tar.get(), content.data(), content.size()) < 0) check(ARCHIVE_FATAL);
   }
-  check(archive_write_close(tar.get()));
+  check(libarchive().archive_write_close(tar.get()));
 }
 
 std::vector<std::string> mmdebstrap_arguments(const Workshop& workshop, const std::string& version) {

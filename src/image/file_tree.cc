@@ -1,7 +1,5 @@
 #include "image/file_tree.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/libarchive.h"
 #include "base/text.h"
 
 namespace knaller::image {
@@ -23,15 +22,15 @@ constexpr size_t kMostEntries = 4'000'000;
 
 disk::Attributes attributes_of(archive_entry* entry) {
   disk::Attributes attributes;
-  attributes.permissions = archive_entry_mode(entry) & 07777;
-  attributes.uid = static_cast<uint32_t>(archive_entry_uid(entry));
-  attributes.gid = static_cast<uint32_t>(archive_entry_gid(entry));
-  attributes.modified = std::max<int64_t>(0, archive_entry_mtime(entry));
-  archive_entry_xattr_reset(entry);
+  attributes.permissions = libarchive().archive_entry_mode(entry) & 07777;
+  attributes.uid = static_cast<uint32_t>(libarchive().archive_entry_uid(entry));
+  attributes.gid = static_cast<uint32_t>(libarchive().archive_entry_gid(entry));
+  attributes.modified = std::max<int64_t>(0, libarchive().archive_entry_mtime(entry));
+  libarchive().archive_entry_xattr_reset(entry);
   const char* name = nullptr;
   const void* value = nullptr;
   size_t size = 0;
-  while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
+  while (libarchive().archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
     // File capabilities; others (SELinux labels, ACLs of the building host) mean nothing in the guest.
     if (std::string_view(name) == "security.capability")
       attributes.xattrs.emplace_back(name, std::string(static_cast<const char*>(value), size));
@@ -125,9 +124,10 @@ void FileTree::add_archive_file(struct archive* archive, const std::string& path
   entry.offset = spool_end_;
   std::array<char, 64 << 10> buffer;
   for (;;) {
-    const la_ssize_t count = archive_read_data(archive, buffer.data(), buffer.size());
+    const la_ssize_t count = libarchive().archive_read_data(archive, buffer.data(), buffer.size());
     if (count < 0)
-      fail(Code::kCorrupt, "{} can't be unpacked: {}", what, text_or_empty(archive_error_string(archive)));
+      fail(Code::kCorrupt, "{} can't be unpacked: {}", what,
+           text_or_empty(libarchive().archive_error_string(archive)));
     if (count == 0) break;
     entry.size += static_cast<uint64_t>(count);
     if (entry.size > kMostFileBytes) fail(Code::kCorrupt, "'{}' in {} is too large", printable(path), what);
@@ -142,15 +142,16 @@ void FileTree::add_archive(struct archive* archive, const Placement& placement, 
   archive_entry* item = nullptr;
   for (;;) {
     deadline.check("an archive to be unpacked");
-    const int status = archive_read_next_header(archive, &item);
+    const int status = libarchive().archive_read_next_header(archive, &item);
     if (status == ARCHIVE_EOF) return;
     if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
-      fail(Code::kCorrupt, "{} can't be unpacked: {}", what, text_or_empty(archive_error_string(archive)));
-    const std::string cleaned = clean_path(text_or_empty(archive_entry_pathname(item)));
+      fail(Code::kCorrupt, "{} can't be unpacked: {}", what,
+           text_or_empty(libarchive().archive_error_string(archive)));
+    const std::string cleaned = clean_path(text_or_empty(libarchive().archive_entry_pathname(item)));
     const std::string path = cleaned.empty() ? cleaned : placement(cleaned);
     if (path.empty() && !cleaned.empty()) continue;
-    Entry entry{.type = archive_entry_filetype(item), .attributes = attributes_of(item)};
-    if (const char* hard_link = archive_entry_hardlink(item)) {
+    Entry entry{.type = libarchive().archive_entry_filetype(item), .attributes = attributes_of(item)};
+    if (const char* hard_link = libarchive().archive_entry_hardlink(item)) {
       entry.type = S_IFREG;
       entry.hard_link = true;
       entry.target = placement(clean_path(hard_link));
@@ -158,12 +159,12 @@ void FileTree::add_archive(struct archive* archive, const Placement& placement, 
     } else if (entry.type == S_IFREG) {
       add_archive_file(archive, path, std::move(entry), what);
     } else if (entry.type == S_IFLNK) {
-      entry.target = text_or_empty(archive_entry_symlink(item));
+      entry.target = text_or_empty(libarchive().archive_entry_symlink(item));
       insert(path, std::move(entry));
     } else if (entry.type == S_IFDIR || entry.type == S_IFCHR || entry.type == S_IFBLK ||
                entry.type == S_IFIFO) {
-      entry.major = static_cast<uint32_t>(archive_entry_rdevmajor(item));
-      entry.minor = static_cast<uint32_t>(archive_entry_rdevminor(item));
+      entry.major = static_cast<uint32_t>(libarchive().archive_entry_rdevmajor(item));
+      entry.minor = static_cast<uint32_t>(libarchive().archive_entry_rdevminor(item));
       insert(path, std::move(entry));
     }  // a socket has no meaning before its server runs
   }

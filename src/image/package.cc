@@ -1,39 +1,37 @@
 #include "image/package.h"
 
-#include <archive.h>
-#include <archive_entry.h>
-
 #include <array>
 #include <cerrno>
 #include <memory>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/libarchive.h"
 
 namespace knaller::image {
 namespace {
 
-using Archive =
-    std::unique_ptr<struct archive, decltype([](struct archive* open) { archive_read_free(open); })>;
+using Archive = std::unique_ptr<struct archive,
+                                decltype([](struct archive* open) { libarchive().archive_read_free(open); })>;
 
 constexpr size_t kPieceBytes = 64 << 10;
 
 Archive make_archive() {
-  Archive archive(archive_read_new());
+  Archive archive(libarchive().archive_read_new());
   if (!archive) fail(Code::kExhausted, "there is no memory to unpack an archive");
   return archive;
 }
 
 [[noreturn]] void fail_archive(struct archive* archive, const std::string& what) {
-  const char* reason = archive_error_string(archive);
+  const char* reason = libarchive().archive_error_string(archive);
   fail(Code::kCorrupt, "'{}' can't be unpacked: {}", what, reason == nullptr ? "unknown reason" : reason);
 }
 
 Archive open_tar(const std::string& path) {
   Archive archive = make_archive();
-  archive_read_support_format_tar(archive.get());
-  archive_read_support_filter_all(archive.get());
-  if (archive_read_open_filename(archive.get(), path.c_str(), kPieceBytes) != ARCHIVE_OK)
+  libarchive().archive_read_support_format_tar(archive.get());
+  libarchive().archive_read_support_filter_all(archive.get());
+  if (libarchive().archive_read_open_filename(archive.get(), path.c_str(), kPieceBytes) != ARCHIVE_OK)
     fail_archive(archive.get(), path);
   return archive;
 }
@@ -46,9 +44,11 @@ struct Inner {
 
 la_ssize_t read_inner(struct archive* archive, void* context, const void** data) {
   auto* inner = static_cast<Inner*>(context);
-  const la_ssize_t count = archive_read_data(inner->outer, inner->buffer.data(), inner->buffer.size());
+  const la_ssize_t count =
+      libarchive().archive_read_data(inner->outer, inner->buffer.data(), inner->buffer.size());
   *data = inner->buffer.data();
-  if (count < 0) archive_set_error(archive, EIO, "%s", archive_error_string(inner->outer));
+  if (count < 0)
+    libarchive().archive_set_error(archive, EIO, "%s", libarchive().archive_error_string(inner->outer));
   return count;
 }
 
@@ -57,22 +57,22 @@ la_ssize_t read_inner(struct archive* archive, void* context, const void** data)
 void unpack_package(const std::string& deb, FileTree& tree, const FileTree::Placement& placement,
                     const Deadline& deadline) {
   const Archive outer = make_archive();
-  archive_read_support_format_ar(outer.get());
-  if (archive_read_open_filename(outer.get(), deb.c_str(), kPieceBytes) != ARCHIVE_OK)
+  libarchive().archive_read_support_format_ar(outer.get());
+  if (libarchive().archive_read_open_filename(outer.get(), deb.c_str(), kPieceBytes) != ARCHIVE_OK)
     fail_archive(outer.get(), deb);
   archive_entry* member = nullptr;
   for (;;) {
-    const int status = archive_read_next_header(outer.get(), &member);
+    const int status = libarchive().archive_read_next_header(outer.get(), &member);
     if (status == ARCHIVE_EOF) fail(Code::kCorrupt, "'{}' is no Debian package: it has no data.tar", deb);
     if (status != ARCHIVE_OK) fail_archive(outer.get(), deb);
-    const char* name = archive_entry_pathname(member);
+    const char* name = libarchive().archive_entry_pathname(member);
     if (name != nullptr && std::string_view(name).starts_with("data.tar")) break;
   }
   Inner inner{.outer = outer.get(), .buffer = {}};
   const Archive data = make_archive();
-  archive_read_support_format_tar(data.get());
-  archive_read_support_filter_all(data.get());
-  if (archive_read_open(data.get(), &inner, nullptr, read_inner, nullptr) != ARCHIVE_OK)
+  libarchive().archive_read_support_format_tar(data.get());
+  libarchive().archive_read_support_filter_all(data.get());
+  if (libarchive().archive_read_open(data.get(), &inner, nullptr, read_inner, nullptr) != ARCHIVE_OK)
     fail_archive(data.get(), deb);
   tree.add_archive(data.get(), placement, deadline, fmt::format("the package '{}'", deb));
 }

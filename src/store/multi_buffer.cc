@@ -1,13 +1,14 @@
 #include "store/multi_buffer.h"
 
-#include <dlfcn.h>
 // Else it declares names that OpenSSL has, too.
 #define NO_COMPAT_IMB_API_053
 #include <intel-ipsec-mb.h>
 
 #include <cstring>
+#include <optional>
 
 #include "base/error.h"
+#include "base/library.h"
 #include "store/sha256.h"
 
 namespace knaller::store {
@@ -15,34 +16,30 @@ namespace {
 
 constexpr const char* kLibrary = "libIPSec_MB.so.1";
 
-// Opened once and never closed.
-struct Library {
+struct Functions {
   decltype(&::alloc_mb_mgr) make = nullptr;
   decltype(&::free_mb_mgr) free = nullptr;
   decltype(&::init_mb_mgr_auto) choose_instructions = nullptr;
-
-  static const Library& get() {
-    static const Library library = load();
-    return library;
-  }
-
- private:
-  static Library load() {
-    void* const handle = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) return {};
-    const auto version = find<decltype(&::imb_get_version_str)>(handle, "imb_get_version_str");
-    // What its macros reach into differs between versions of one soname.
-    if (version == nullptr || std::strcmp(version(), IMB_VERSION_STR) != 0) return {};
-    return {.make = find<decltype(&::alloc_mb_mgr)>(handle, "alloc_mb_mgr"),
-            .free = find<decltype(&::free_mb_mgr)>(handle, "free_mb_mgr"),
-            .choose_instructions = find<decltype(&::init_mb_mgr_auto)>(handle, "init_mb_mgr_auto")};
-  }
-
-  template <typename Function>
-  static Function find(void* handle, const char* name) {
-    return reinterpret_cast<Function>(::dlsym(handle, name));
-  }
 };
+
+// Nothing where digests have to be made without it.
+std::optional<Functions> open_library() {
+  try {
+    const Library library(kLibrary, "libipsec-mb1");
+    decltype(&::imb_get_version_str) version = nullptr;
+    library.find("imb_get_version_str", version);
+    // What its macros reach into differs between versions of one soname.
+    if (std::strcmp(version(), IMB_VERSION_STR) != 0) return std::nullopt;
+    Functions found;
+    library.find("alloc_mb_mgr", found.make);
+    library.find("free_mb_mgr", found.free);
+    library.find("init_mb_mgr_auto", found.choose_instructions);
+    return found;
+  } catch (const Error& error) {
+    if (error.code() != Code::kNotFound && error.code() != Code::kUnsupported) throw;
+    return std::nullopt;
+  }
+}
 
 void describe(IMB_JOB& job, std::string_view piece, char* digest) {
   job = {};
@@ -59,12 +56,12 @@ void describe(IMB_JOB& job, std::string_view piece, char* digest) {
 }  // namespace
 
 std::unique_ptr<MultiBuffer> MultiBuffer::open() {
-  const Library& library = Library::get();
-  if (library.make == nullptr || library.free == nullptr || library.choose_instructions == nullptr) return {};
-  Manager manager(library.make(0), library.free);
+  static const std::optional<Functions> library = open_library();
+  if (!library) return {};
+  Manager manager(library->make(0), library->free);
   if (!manager) return {};
   IMB_ARCH chosen = IMB_ARCH_NONE;
-  library.choose_instructions(manager.get(), &chosen);
+  library->choose_instructions(manager.get(), &chosen);
   if (chosen == IMB_ARCH_NONE || manager->imb_errno != 0) return {};
   return std::unique_ptr<MultiBuffer>(new MultiBuffer(std::move(manager)));
 }

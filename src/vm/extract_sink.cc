@@ -62,10 +62,10 @@ class FolderSink : public ExtractSink {
 class TarSink : public ExtractSink {
  public:
   explicit TarSink(const std::function<void(std::string_view)>& write)
-      : write_(write), archive_(archive_write_new()) {
+      : write_(write), archive_(libarchive().archive_write_new()) {
     if (!archive_) throw std::bad_alloc();
-    check(archive_write_set_format_pax_restricted(archive_.get()));
-    check(archive_write_open(archive_.get(), this, nullptr, take, nullptr));
+    check(libarchive().archive_write_set_format_pax_restricted(archive_.get()));
+    check(libarchive().archive_write_open(archive_.get(), this, nullptr, take, nullptr));
   }
   TarSink(const TarSink&) = delete;
   TarSink& operator=(const TarSink&) = delete;
@@ -73,19 +73,19 @@ class TarSink : public ExtractSink {
   ~TarSink() override { wanted_ = false; }
 
   void directory(const PathParts& path, const FileInfo& info) override {
-    if (!path.empty()) check(archive_write_header(archive_.get(), entry(path, info).get()));
+    if (!path.empty()) check(libarchive().archive_write_header(archive_.get(), entry(path, info).get()));
   }
 
   void file(const PathParts& path, const FileInfo& info, const std::vector<Stretch>& data,
             const Read& read) override {
     const auto header = entry(path, info);
-    archive_entry_set_size(header.get(), static_cast<la_int64_t>(info.size));
+    libarchive().archive_entry_set_size(header.get(), static_cast<la_int64_t>(info.size));
     if (!data.empty() && bytes_of(data) < info.size)
       for (const Stretch& stretch : data)
-        archive_entry_sparse_add_entry(header.get(), static_cast<la_int64_t>(stretch.begin),
-                                       static_cast<la_int64_t>(stretch.bytes));
-    if (data.empty() && info.size > 0) archive_entry_sparse_add_entry(header.get(), 0, 0);
-    check(archive_write_header(archive_.get(), header.get()));
+        libarchive().archive_entry_sparse_add_entry(header.get(), static_cast<la_int64_t>(stretch.begin),
+                                                    static_cast<la_int64_t>(stretch.bytes));
+    if (data.empty() && info.size > 0) libarchive().archive_entry_sparse_add_entry(header.get(), 0, 0);
+    check(libarchive().archive_write_header(archive_.get(), header.get()));
     uint64_t at = 0;
     for (const Stretch& stretch : data) {
       write_zeros(stretch.begin - at);
@@ -97,17 +97,17 @@ class TarSink : public ExtractSink {
 
   void symlink(const PathParts& path, const FileInfo& info, const std::string& target) override {
     const auto header = entry(path, info);
-    archive_entry_copy_symlink(header.get(), target.c_str());
-    check(archive_write_header(archive_.get(), header.get()));
+    libarchive().archive_entry_copy_symlink(header.get(), target.c_str());
+    check(libarchive().archive_write_header(archive_.get(), header.get()));
   }
 
   void hard_link(const PathParts& path, const PathParts& existing) override {
     const auto header = entry(path, {.mode = S_IFREG | 0600});
-    archive_entry_copy_hardlink(header.get(), name_of(existing).c_str());
-    check(archive_write_header(archive_.get(), header.get()));
+    libarchive().archive_entry_copy_hardlink(header.get(), name_of(existing).c_str());
+    check(libarchive().archive_write_header(archive_.get(), header.get()));
   }
 
-  void finish() override { check(archive_write_close(archive_.get())); }
+  void finish() override { check(libarchive().archive_write_close(archive_.get())); }
 
  private:
   static std::string name_of(const PathParts& path) { return fmt::format("{}", fmt::join(path, "/")); }
@@ -119,14 +119,14 @@ class TarSink : public ExtractSink {
   }
 
   static guest::ArchiveEntry entry(const PathParts& path, const FileInfo& info) {
-    guest::ArchiveEntry made(archive_entry_new());
+    guest::ArchiveEntry made(libarchive().archive_entry_new());
     if (!made) throw std::bad_alloc();
-    archive_entry_copy_pathname(made.get(), name_of(path).c_str());
-    archive_entry_set_mode(made.get(), info.mode & (S_IFMT | 0777));
-    archive_entry_set_uid(made.get(), info.uid);
-    archive_entry_set_gid(made.get(), info.gid);
-    archive_entry_set_mtime(made.get(), info.modified.tv_sec, info.modified.tv_nsec);
-    archive_entry_set_size(made.get(), 0);
+    libarchive().archive_entry_copy_pathname(made.get(), name_of(path).c_str());
+    libarchive().archive_entry_set_mode(made.get(), info.mode & (S_IFMT | 0777));
+    libarchive().archive_entry_set_uid(made.get(), info.uid);
+    libarchive().archive_entry_set_gid(made.get(), info.gid);
+    libarchive().archive_entry_set_mtime(made.get(), info.modified.tv_sec, info.modified.tv_nsec);
+    libarchive().archive_entry_set_size(made.get(), 0);
     return made;
   }
 
@@ -147,7 +147,7 @@ class TarSink : public ExtractSink {
 
   void write_data(const char* data, size_t size) {
     while (size > 0) {
-      const la_ssize_t done = archive_write_data(archive_.get(), data, size);
+      const la_ssize_t done = libarchive().archive_write_data(archive_.get(), data, size);
       check(done <= 0 ? ARCHIVE_FATAL : ARCHIVE_OK);
       data += done;
       size -= static_cast<size_t>(done);
@@ -172,7 +172,7 @@ class TarSink : public ExtractSink {
   void check(int rc) {
     carried_.rethrow();
     if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN) return;
-    const char* text = archive_error_string(archive_.get());
+    const char* text = libarchive().archive_error_string(archive_.get());
     fail(Code::kIo, "cannot write the archive: {}", printable(text == nullptr ? "unknown error" : text));
   }
 
