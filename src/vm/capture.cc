@@ -24,9 +24,9 @@ namespace {
 constexpr uint64_t kLargestState = 16 << 20;
 
 // What every core makes ready in some 10 ms, beside what else there is to prepare; and at most an eighth of
-// what the host has left.
+// what the host has left and of the guest's memory: whoever has room for a guest, in a container perhaps, has
+// that much more.
 constexpr uint64_t kStagingPerCore = 32 << 20;
-constexpr uint64_t kShareOfHost = 8;
 
 // The names under which the engine writes, in its jail; never those of the files that it was itself loaded
 // from.
@@ -56,8 +56,8 @@ uint64_t memory_bytes(const store::VmRecord& record) {
 }
 
 std::unique_ptr<memory::StagingBuffer> make_staging(uint64_t memory_bytes) {
-  const uint64_t bytes = std::min({memory_bytes, kStagingPerCore * std::thread::hardware_concurrency(),
-                                   available_memory() / kShareOfHost});
+  const uint64_t bytes = std::min(kStagingPerCore * std::thread::hardware_concurrency(),
+                                  std::min(memory_bytes, available_memory()) / 8);
   return std::make_unique<memory::StagingBuffer>(bytes / memory::kShare);
 }
 
