@@ -1,7 +1,5 @@
 #include "base/libarchive.h"
 
-#include "base/library.h"
-
 namespace knaller {
 namespace {
 

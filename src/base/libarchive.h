@@ -6,6 +6,8 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "base/library.h"
+
 namespace knaller {
 
 // The functions that are used, one list for the fields and for finding them.
@@ -33,10 +35,7 @@ namespace knaller {
 // clang-format on
 
 struct LibArchive {
-#define KNALLER_FIELD(name) \
-  decltype(&::name) name = nullptr;  // NOLINT(bugprone-macro-parentheses): a declaration
-  KNALLER_LIBARCHIVE_FUNCTIONS(KNALLER_FIELD)
-#undef KNALLER_FIELD
+  KNALLER_LIBARCHIVE_FUNCTIONS(KNALLER_LIBRARY_FUNCTION)
 };
 
 // Opens it at the first call. Any thread; throws what Library does.

@@ -5,6 +5,10 @@
 
 #include <string>
 
+// A member for a function of a header, to be found: for structs that a list of functions makes.
+#define KNALLER_LIBRARY_FUNCTION(name) \
+  decltype(&::name) name = nullptr;  // NOLINT(bugprone-macro-parentheses): a declaration
+
 namespace knaller {
 
 // Never closed: it may have started threads, and its functions are kept. Any thread.

@@ -1,7 +1,5 @@
 #include "guest/libssh.h"
 
-#include "base/library.h"
-
 namespace knaller {
 namespace {
 

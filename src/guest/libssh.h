@@ -7,6 +7,8 @@
 #include <libssh/libssh.h>
 #include <libssh/server.h>
 
+#include "base/library.h"
+
 namespace knaller {
 
 // The functions that are used, one list for the fields and for finding them.
@@ -30,10 +32,7 @@ namespace knaller {
 // clang-format on
 
 struct LibSsh {
-#define KNALLER_FIELD(name) \
-  decltype(&::name) name = nullptr;  // NOLINT(bugprone-macro-parentheses): a declaration
-  KNALLER_LIBSSH_FUNCTIONS(KNALLER_FIELD)
-#undef KNALLER_FIELD
+  KNALLER_LIBSSH_FUNCTIONS(KNALLER_LIBRARY_FUNCTION)
 };
 
 // Opens it at the first call. Any thread; throws what Library does.
