@@ -51,3 +51,19 @@ teardown() { system_teardown; }
   k_exits 0 start -d other
   lacks "$stderr" "booting from the hip"
 }
+
+@test "a restart whose start fails leaves the VM stopped on its disk, and it starts when the cause is gone" {
+  engine=$(engine_with '{"rules": []}')
+  k_exits 0 start -d web --engine "$engine"
+  disk=$KNALLER_HOME/vms/web/jail/rootfs.ext4
+  before=$(stat -c %i "$disk")
+  mv "$engine" "$engine.away"
+  k_exits 3 restart web
+  contains "$stderr" "$engine"
+  is web stopped
+  [[ $(stat -c %i "$disk") == "$before" ]]
+  mv "$engine.away" "$engine"
+  k_exits 0 start -d web
+  is web running
+  [[ $(stat -c %i "$disk") == "$before" ]]
+}
