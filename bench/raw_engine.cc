@@ -23,12 +23,13 @@ std::string make_engine_folder(const std::string& parent, const std::string& jai
   for (const auto& entry : fs::directory_iterator(jail)) {
     if (!entry.is_regular_file()) continue;
     const std::string name = entry.path().filename();
+    const fs::path copy = fs::path(folder) / name;
     const UniqueFd from = open_at(AT_FDCWD, entry.path(), O_RDONLY);
     if (name != vm::kDisk) {
-      fs::create_hard_link(entry.path(), folder + "/" + name);
+      fs::create_hard_link(entry.path(), copy);
       continue;
     }
-    const UniqueFd to = open_at(AT_FDCWD, folder + "/" + name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    const UniqueFd to = open_at(AT_FDCWD, copy, O_RDWR | O_CREAT | O_EXCL, 0600);
     copy_sparse(from.get(), to.get(), file_size(from.get()), Deadline::never());
   }
   return folder;

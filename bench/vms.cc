@@ -83,7 +83,7 @@ class Phases {
   }
   void add_to(std::vector<Figure>& figures, const std::string& what) const {
     for (const auto& [phase, samples] : phases_)
-      figures.push_back({.name = what + ": " + phase, .unit = "ms", .samples = samples});
+      figures.push_back({.name = fmt::format("{}: {}", what, phase), .unit = "ms", .samples = samples});
   }
 
  private:
