@@ -128,7 +128,7 @@ TEST_F(JailTest, TheEngineInheritsItsOutputAndTheLockAndNothingElse) {
   EXPECT_THAT(link_of(fds + "/2"), StartsWith("pipe:"));
   EXPECT_THAT(link_of(fds + "/3"), testing::EndsWith("/alive"));
   std::vector<std::string> others;
-  for (const auto& fd : list(fds)) others.push_back(link_of(fds + "/" + fd));
+  for (const auto& fd : list(fds)) others.push_back(link_of(fmt::format("{}/{}", fds, fd)));
   // What the engine opened itself lies in its own root; nothing else of the VM's directory, and no socket of
   // the monitor's.
   EXPECT_THAT(others, Not(Contains(HasSubstr("monitor.sock"))));

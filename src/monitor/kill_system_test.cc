@@ -20,9 +20,6 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
 
 // Processes that belong to a VM of this uuid: its engine by its arguments, its pasta and its monitor by where
 // they work.
