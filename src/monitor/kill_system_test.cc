@@ -1,5 +1,4 @@
 // Launchers that are killed at any moment, and engines that turn against the monitor.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/stat.h>
