@@ -34,11 +34,12 @@ inline UniqueFd attach(const std::string& name, int flags) {
 // `gateway` empty: straight through the device.
 inline void add_default_route(RouteSocket& netlink, const std::string& device, const std::string& gateway) {
   NetlinkMessage message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-  message.family<rtmsg>() = {.rtm_family = AF_INET,
-                             .rtm_table = RT_TABLE_MAIN,
-                             .rtm_protocol = RTPROT_STATIC,
-                             .rtm_scope = gateway.empty() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
-                             .rtm_type = RTN_UNICAST};
+  message.family<rtmsg>() = {
+      .rtm_family = AF_INET,
+      .rtm_table = RT_TABLE_MAIN,
+      .rtm_protocol = RTPROT_STATIC,
+      .rtm_scope = static_cast<unsigned char>(gateway.empty() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE),
+      .rtm_type = RTN_UNICAST};
   mnl_attr_put_u32(message.header(), RTA_OIF, ::if_nametoindex(device.c_str()));
   if (!gateway.empty()) mnl_attr_put_u32(message.header(), RTA_GATEWAY, ::inet_addr(gateway.c_str()));
   netlink.apply(message, "add the default route");

@@ -58,7 +58,7 @@ std::string read_all(const std::string& stream) {
 }
 
 TEST(Zstd, GivesBackWhatItTook) {
-  for (const size_t size : {0, 1, 1000, 9'000'000}) {
+  for (const size_t size : std::initializer_list<size_t>{0, 1, 1000, 9'000'000}) {
     const std::string text = noise(size);
     EXPECT_EQ(read_all(compressed(text)), text);
   }

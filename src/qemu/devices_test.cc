@@ -14,7 +14,7 @@ const std::string kHead = "QEVM\0\0\0\3"s;
 const std::string kTimer = "\4\0\0\0\0\5timer\0\0\0\0\0\0\0\2"s;
 
 std::string first_stream() {
-  return kHead + "\7machine" + "\1\0\0\0\2\3ram....blobs of the firmware" + "\x7e\0\0\0\2"s + kTimer +
+  return kHead + "\7machine" + "\1\0\0\0\2\3ram....blobs of the firmware"s + "\x7e\0\0\0\2"s + kTimer +
          "OLD-DEVICES" + "\0\6\0\0\0\4desc"s;
 }
 std::string saved() {
@@ -23,7 +23,7 @@ std::string saved() {
 
 TEST(Devices, JoinsTheMachineOfTheFirstWithTheDevicesOfNow) {
   EXPECT_EQ(join_devices(first_stream(), saved()),
-            kHead + "\7machine" + "\1\0\0\0\2\3ram....blobs of the firmware" + "\x7e\0\0\0\2"s + kTimer +
+            kHead + "\7machine" + "\1\0\0\0\2\3ram....blobs of the firmware"s + "\x7e\0\0\0\2"s + kTimer +
                 "NEW-DEVICES" + "\0\6\0\0\0\0"s);
 }
 

@@ -25,7 +25,7 @@ namespace knaller::qemu {
 namespace {
 
 // The Firecracker whose API this is, as held against its recorded answers.
-constexpr firecracker::Version kApiVersion{1, 16, 1, {}};
+const firecracker::Version kApiVersion{1, 16, 1, {}};
 constexpr const char* kDefaultSocket = "/run/firecracker.socket";
 constexpr int kBadConfiguration = 152;
 constexpr int kBadArguments = 153;

@@ -15,10 +15,12 @@ asm(".section .rodata\n"
     ".byte 0\n"
     ".previous\n");
 
+// NOLINTBEGIN(readability-identifier-naming): as the assembler knows them
 extern "C" {
 extern const char knaller_memory_shim_begin[];
 extern const char knaller_memory_shim_end[];
 }
+// NOLINTEND(readability-identifier-naming)
 
 namespace knaller::qemu {
 

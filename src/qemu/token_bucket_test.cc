@@ -21,7 +21,7 @@ uint64_t passed(Limiter& limiter, Time from, seconds length) {
   for (Time now = from; now < from + length;) {
     const auto wait = limiter.pass(1500, now);
     now += wait;
-    if (wait == wait.zero()) bytes += 1500;
+    if (wait == decltype(wait)::zero()) bytes += 1500;
   }
   return bytes;
 }

@@ -76,7 +76,7 @@ TEST_F(ManifestTest, WhatIsKnownOfAFileOfThatSizeIsTakenOver) {
 // Chunks: 0 zero then and now, 1 as before, 2 other, 3 new, 4 zero now, 5 rotten, where nothing was changed.
 TEST_F(ManifestTest, OfAKnownFileOnlyWhatMayHaveChangedIsRead) {
   resize("memory", 5 * kChunkBytes + 4096);
-  for (const uint64_t chunk : {1, 2, 4, 5}) write_at("memory", chunk * kChunkBytes, "before");
+  for (const uint64_t chunk : {1U, 2U, 4U, 5U}) write_at("memory", chunk * kChunkBytes, "before");
   KnownFile known = {digest_file(directory(), "memory", never_)};
   write_at("memory", 3 * kChunkBytes - 6, "afterafter");
   write_at("memory", 4 * kChunkBytes, std::string(6, '\0'));
@@ -241,7 +241,7 @@ TEST_F(ManifestTest, TheFirstDamageOfEachFileIsNamed) {
   make_large("disk", 9);
   write_at("state", 0, "state");
   const Manifest manifest = make_manifest(directory(), {"state", "disk", "memory"}, never_);
-  for (const uint64_t chunk : {36, 12, 30, 13}) write_at("memory", chunk * kChunkBytes + 77, "!");
+  for (const uint64_t chunk : {36U, 12U, 30U, 13U}) write_at("memory", chunk * kChunkBytes + 77, "!");
   punch("disk", 4 * kChunkBytes, kChunkBytes);
   const std::vector<Damage> found = damages(manifest);
   ASSERT_EQ(found.size(), 2u);
@@ -295,7 +295,7 @@ TEST_F(ManifestTest, NonsenseWithARightDigestIsRefused) {
         std::string("file a/b 1\n"), std::string("file memory -1\n"), std::string("file memory\n"),
         std::string("file memory 99999999999999999999\n"), std::string("file a 1\nfile a 1\n"),
         "file memory 9\n4194304 " + digest + "\n", "file memory 9\n1 " + digest + "\n",
-        "file memory 9\n0 " + digest + "\n0 " + digest + "\n", std::string("file memory 9\n0 abc\n"),
+        fmt::format("file memory 9\n0 {0}\n0 {0}\n", digest), std::string("file memory 9\n0 abc\n"),
         std::string("file memory 9\n\n")})
     EXPECT_EQ(parsed(lines), Code::kCorrupt) << lines;
 }

@@ -19,8 +19,9 @@ TEST(Sha256Test, ManyAtOnceAreWhatEachIsByItself) {
   std::string bytes;
   while (bytes.size() < 65'534) bytes += std::to_string(bytes.size());
   std::vector<std::string_view> pieces;
-  for (const size_t size : {10, 55, 56, 63, 64, 65, 119, 120, 4'095, 16'384, 16'383, 65'534})
-    for (const size_t from : {0, 1, 7}) pieces.push_back(std::string_view(bytes).substr(from, size - from));
+  for (const size_t size : {10U, 55U, 56U, 63U, 64U, 65U, 119U, 120U, 4'095U, 16'384U, 16'383U, 65'534U})
+    for (const size_t from : {0U, 1U, 7U})
+      pieces.push_back(std::string_view(bytes).substr(from, size - from));
   std::string expected;
   for (const std::string_view piece : pieces) expected += sha256(piece);
   for (size_t count = 0; count <= pieces.size(); ++count) {

@@ -46,7 +46,8 @@ class Walk {
       if (error.code() != Code::kNotFound) use_.unreadable.push_back(path);
       return;
     }
-    for (const std::string& entry : names) look_through(folder.get(), entry, path + "/" + entry, depth + 1);
+    for (const std::string& entry : names)
+      look_through(folder.get(), entry, fmt::format("{}/{}", path, entry), depth + 1);
   }
 
   TreeUse& use_;

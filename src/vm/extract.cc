@@ -75,10 +75,11 @@ class Extractor {
       guard.enter(node, shown);
       if (!target.empty()) ++result_.files;
       sink_.directory(target, info);
+      const std::string below = shown.ends_with('/') ? shown : shown + "/";
       for (const auto& [name, child] : tree_.children(node, shown)) {
         PathParts inside = target;
         inside.push_back(name);
-        copy(child, inside, shown.ends_with('/') ? shown + name : shown + "/" + name, guard);
+        copy(child, inside, below + name, guard);
       }
     } else if (S_ISREG(info.mode)) {
       ++result_.files;

@@ -220,7 +220,7 @@ TEST(Downloads, ListsOfAnInterruptedUpdateAreNotUsed) {
   const auto lists = inodes_in(cache + "/lists");
   for (const auto& [name, inode] : lists) {
     if (name.find("Packages") == std::string::npos) continue;
-    ASSERT_EQ(::truncate((cache + "/lists/" + name).c_str(), 0), 0);
+    ASSERT_EQ(::truncate(fmt::format("{}/lists/{}", cache, name).c_str(), 0), 0);
   }
   downloads_of(shared, "afterwards");
 }

@@ -12,8 +12,6 @@
 namespace knaller::test {
 namespace {
 
-using ::testing::HasSubstr;
-
 class Replay : public LiveTest {};
 
 struct Known {
