@@ -49,9 +49,12 @@ class Crew {
 
 }  // namespace
 
+unsigned core_count() {
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
 void for_each_in_parallel(size_t count, const std::function<void(size_t)>& work) {
-  const size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  Crew(count, work).run(std::clamp<size_t>(count, 1, cores));
+  Crew(count, work).run(std::clamp<size_t>(count, 1, core_count()));
 }
 
 }  // namespace knaller

@@ -11,6 +11,9 @@
 
 namespace knaller {
 
+// How many threads can work at once; at least one.
+unsigned core_count();
+
 // Calls work(0) to work(count - 1), each once and in about this order, on the caller's thread and as many
 // others as there are further cores. Returns when all are done. What one call throws keeps those that have
 // not begun from beginning, and is thrown to the caller.

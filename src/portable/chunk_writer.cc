@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "base/text.h"
 
 namespace knaller::portable {
@@ -26,7 +27,7 @@ void begin_sync(const ChunkWriter::Chunk& chunk) {
 }  // namespace
 
 ChunkWriter::ChunkWriter() {
-  const size_t cores = std::max(1u, std::thread::hardware_concurrency());
+  const size_t cores = core_count();
   for (size_t number = 0; number < cores + 2; ++number)
     free_.push_back(std::make_unique<char[]>(store::kChunkBytes));
   try {

@@ -3,9 +3,9 @@
 #include <zstd.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "base/error.h"
+#include "base/parallel.h"
 
 namespace knaller::portable {
 namespace {
@@ -51,7 +51,7 @@ Compressor::Compressor(Sink sink, int level, unsigned threads) : impl_(new Impl{
     fail(Code::kInvalidArgument, "{} is no level of compression: there are {} to {}", level, kLowestLevel,
          kHighestLevel);
   if (!impl_->context) throw std::bad_alloc();
-  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  if (threads == 0) threads = core_count();
   impl_->set(ZSTD_c_compressionLevel, level);
   impl_->set(ZSTD_c_checksumFlag, 1);
   // Also for one thread: without any the stream is another one.

@@ -142,7 +142,7 @@ std::vector<uint64_t> chunks_with_data(int fd, uint64_t size) {
 }
 
 void digest_chunks(const std::vector<ChunkTask>& tasks, const ChunkWork& work, const Deadline& deadline) {
-  const size_t cores = std::max(1u, std::thread::hardware_concurrency());
+  const size_t cores = core_count();
   const auto caller = std::this_thread::get_id();
   uint64_t total = 0;
   for (const ChunkTask& task : tasks) total += task.size;

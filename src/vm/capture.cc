@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <future>
-#include <thread>
 #include <utility>
 
 #include "base/available_memory.h"
@@ -56,8 +55,8 @@ uint64_t memory_bytes(const store::VmRecord& record) {
 }
 
 std::unique_ptr<memory::StagingBuffer> make_staging(uint64_t memory_bytes) {
-  const uint64_t bytes = std::min(kStagingPerCore * std::thread::hardware_concurrency(),
-                                  std::min(memory_bytes, available_memory()) / 8);
+  const uint64_t bytes =
+      std::min(kStagingPerCore * core_count(), std::min(memory_bytes, available_memory()) / 8);
   return std::make_unique<memory::StagingBuffer>(bytes / memory::kShare);
 }
 
@@ -76,7 +75,7 @@ Capture::Capture(CaptureSource source, int target, CapturePlan plan)
     : source_(source), target_(target), plan_(std::move(plan)) {
   if (source_.record.has_parent_memory())
     parent_in_jail_ = open_of_engine(source_.jail, kParentMemory);
-  else if (plan_.way != CaptureWay::kEngine)
+  else if (plan_.way != CaptureWay::kEngine && plan_.why_not_outside.empty())
     staging_in_making_ = begin_beside([size = memory_bytes(source_.record)] { return make_staging(size); });
 }
 
