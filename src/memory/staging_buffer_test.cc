@@ -77,6 +77,25 @@ class StagedCopy : public testing::TestWithParam<std::tuple<Backing, size_t>> {
   }
   static Backing backing() { return std::get<0>(GetParam()); }
   static size_t slots() { return std::get<1>(GetParam()); }
+
+  // How many shares were staged.
+  static size_t copy(const GuestMemory& memory, Map& map) {
+    const std::set<uint64_t> full_enough = {0, 3 * kShare, 4 * kShare};
+    StagingBuffer staging(slots());
+    const UniqueFd to = temporary_file();
+    EXPECT_EQ(memory.copy_changed(to.get(), Deadline::never(), &staging), (std::vector<Extent>{{0, kGuest}}));
+    std::string whole = content(to.get());
+    for (size_t at = 0; at < staging.size(); ++at) {
+      const Extent share = staging.share(at);
+      EXPECT_TRUE(full_enough.contains(share.begin)) << share.begin;
+      EXPECT_EQ(staging.bytes(at).size(), share.size());
+      EXPECT_TRUE(is_zero(whole.data() + share.begin, share.size())) << "it is in the file, too";
+      whole.replace(share.begin, share.size(), staging.bytes(at));
+    }
+    EXPECT_TRUE(whole == std::string_view(map.page(0), kGuest));
+    return staging.size();
+  }
+
   UniqueFd memfd_;
 };
 
@@ -88,19 +107,10 @@ TEST_P(StagedCopy, WithTheFileIsTheMemory) {
   const auto memory = GuestMemory::find(::getpid(), kGuest, -1);
   ASSERT_TRUE(memory);
   ASSERT_EQ(memory->backing(), backing());
-  StagingBuffer staging(slots());
-  const UniqueFd to = temporary_file();
-  EXPECT_EQ(memory->copy_changed(to.get(), Deadline::never(), &staging), (std::vector<Extent>{{0, kGuest}}));
-  EXPECT_EQ(staging.size(), std::min<size_t>(slots(), 3))
-      << "the full one, that with holes, and the short one";
-  std::string whole = content(to.get());
-  for (size_t at = 0; at < staging.size(); ++at) {
-    const Extent share = staging.share(at);
-    ASSERT_EQ(staging.bytes(at).size(), share.size());
-    EXPECT_TRUE(is_zero(whole.data() + share.begin, share.size())) << "it is in the file, too";
-    whole.replace(share.begin, share.size(), staging.bytes(at));
-  }
-  EXPECT_TRUE(whole == std::string_view(map.page(0), kGuest));
+  // One thread writes to the file. Whether another comes to stage something meanwhile, only the kernel knows.
+  size_t staged = copy(*memory, map);
+  for (int more = 0; more < 1000 && slots() > 0 && staged == 0; ++more) staged = copy(*memory, map);
+  EXPECT_EQ(staged > 0, slots() > 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, StagedCopy,

@@ -30,6 +30,9 @@ enum class DigestKind {
 // Of at most kChunkBytes, as 64 hexadecimal digits; empty when all of them are zero.
 std::string chunk_digest(DigestKind kind, std::string_view data);
 
+// What the first digests would wait for, some 6 ms: the library that makes them is opened. Any thread.
+void prepare_digests();
+
 // Offsets of the chunks of an open file that are not all hole.
 std::vector<uint64_t> chunks_with_data(int fd, uint64_t size);
 
@@ -40,9 +43,12 @@ struct ChunkTask {
   uint64_t offset = 0;
   uint64_t size = 0;  // bytes of the file from there, at most kChunkBytes
   DigestKind kind = DigestKind::kTree;
+  std::string_view bytes = {};  // all of them, when they are at hand: the file is not read
 };
 
 struct ChunkWork {
+  // Other work that is to be done meanwhile: by one thread, which then takes part.
+  std::function<void()> first;
   // Asked before each chunk, on any thread; absent: all are wanted.
   std::function<bool(const ChunkTask&)> wanted;
   // Given each task's digest, on any thread; empty when all of its bytes are zero.

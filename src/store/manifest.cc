@@ -191,7 +191,7 @@ ManifestFile digest_file(int directory, const std::string& name, const Deadline&
 }
 
 Manifest make_manifest(int directory, const std::vector<std::string>& names, const Deadline& deadline,
-                       const ByteProgress& progress, const std::vector<KnownFile>& known) {
+                       const ManifestOptions& options) {
   Manifest manifest;
   std::vector<UniqueFd> open_files;
   std::vector<ChunkTask> tasks;
@@ -199,11 +199,16 @@ Manifest make_manifest(int directory, const std::vector<std::string>& names, con
   for (const std::string& name : names) {
     const UniqueFd& fd = open_files.emplace_back(open_untrusted(directory, name));
     ManifestFile& file = manifest.files.emplace_back(ManifestFile{.name = name, .size = file_size(fd.get())});
-    const KnownFile* const before = find_known(known, file);
+    const KnownFile* const before = find_known(options.known, file);
     if (before != nullptr) {
       std::ranges::copy_if(before->file.chunks, std::back_inserter(file.chunks),
                            [&](const ManifestChunk& chunk) { return !may_differ(*before, chunk.offset); });
       if (before->changed.empty()) continue;
+    }
+    // First, for while they are written to the file nobody else can look for its holes.
+    for (const HeldChunk& chunk : options.held_of == name ? options.held : std::vector<HeldChunk>()) {
+      tasks.push_back(chunk_task(fd.get(), file, open_files.size() - 1, chunk.offset));
+      tasks.back().bytes = chunk.bytes;
     }
     for (const uint64_t offset : chunks_with_data(fd.get(), file.size))
       if (before == nullptr || may_differ(*before, offset))
@@ -211,8 +216,9 @@ Manifest make_manifest(int directory, const std::vector<std::string>& names, con
   }
   std::vector<std::string> digests(tasks.size());
   digest_chunks(tasks,
-                {.take = [&](size_t task, std::string digest) { digests[task] = std::move(digest); },
-                 .progress = progress},
+                {.first = options.write_held,
+                 .take = [&](size_t task, std::string digest) { digests[task] = std::move(digest); },
+                 .progress = options.progress},
                 deadline);
   for (size_t at = 0; at < tasks.size(); ++at)
     if (!digests[at].empty())

@@ -11,8 +11,10 @@
 #define KNALLER_STORE_MANIFEST_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/deadline.h"
@@ -48,11 +50,26 @@ struct KnownFile {
   std::vector<Extent> changed = {};  // in ascending order
 };
 
-// Reads the named regular files below `directory`, on all cores; `progress` is called on this thread. Of a
-// file of that name and size in `known`, only the chunks that may have changed are read, when its digests are
-// of the kind that is made today.
+// A chunk that is in memory, and a hole in its file yet.
+struct HeldChunk {
+  uint64_t offset = 0;
+  std::string_view bytes;  // all of it
+};
+
+struct ManifestOptions {
+  // Of a file of that name and size, only the chunks that may have changed are read, when its digests are of
+  // the kind that is made today.
+  std::vector<KnownFile> known = {};
+  // Of the file `held_of`; `write_held` brings them into it, on one of the threads, beside the digests.
+  std::string held_of = {};
+  std::vector<HeldChunk> held = {};
+  std::function<void()> write_held = {};
+  ByteProgress progress = {};  // called on this thread
+};
+
+// Reads the named regular files below `directory`, on all cores.
 Manifest make_manifest(int directory, const std::vector<std::string>& names, const Deadline& deadline,
-                       const ByteProgress& progress = {}, const std::vector<KnownFile>& known = {});
+                       const ManifestOptions& options = {});
 ManifestFile digest_file(int directory, const std::string& name, const Deadline& deadline);
 
 std::string to_text(const Manifest& manifest);

@@ -65,11 +65,11 @@ TEST_F(ManifestTest, WhatIsKnownOfAFileOfThatSizeIsTakenOver) {
   const std::vector<KnownFile> known = {{digest_file(directory(), "state", never_)}};
   write_at("state", 0, "other");
   write_at("memory", 0, "memory");
-  const Manifest taken_over = make_manifest(directory(), {"state", "memory"}, never_, {}, known);
+  const Manifest taken_over = make_manifest(directory(), {"state", "memory"}, never_, {.known = known});
   EXPECT_EQ(taken_over.files[0].chunks, known[0].file.chunks);
   EXPECT_EQ(taken_over.files[1].chunks, digest_file(directory(), "memory", never_).chunks);
   write_at("state", 5, "longer");
-  EXPECT_EQ(make_manifest(directory(), {"state"}, never_, {}, known).files[0].chunks,
+  EXPECT_EQ(make_manifest(directory(), {"state"}, never_, {.known = known}).files[0].chunks,
             digest_file(directory(), "state", never_).chunks);
 }
 
@@ -84,8 +84,34 @@ TEST_F(ManifestTest, OfAKnownFileOnlyWhatMayHaveChangedIsRead) {
   write_at("memory", 5 * kChunkBytes, "rotten");
   known.changed = {{3 * kChunkBytes - 4096, 3 * kChunkBytes + 4096},
                    {4 * kChunkBytes, 4 * kChunkBytes + 4096}};
-  EXPECT_EQ(to_text(make_manifest(directory(), {"memory"}, never_, {}, {known})), to_text(now));
+  EXPECT_EQ(to_text(make_manifest(directory(), {"memory"}, never_, {.known = {known}})), to_text(now));
   EXPECT_EQ(verify(now.files[0]), Code::kCorrupt);
+}
+
+// Chunks: 0 and 2 in the file, 1 and 3 held, the latter of zeros, 4 a hole.
+TEST_F(ManifestTest, ChunksThatAreHeldAreWrittenWhileTheirDigestsAreMade) {
+  write_at("state", 0, "state");
+  resize("memory", 4 * kChunkBytes + 4096);
+  write_at("memory", 0, "in the file");
+  write_at("memory", 2 * kChunkBytes, "there, too");
+  std::string held(kChunkBytes, '\0');
+  held.replace(0, 4, "held");
+  const std::string zeros(kChunkBytes, '\0');
+  const ManifestOptions options = {.held_of = "memory",
+                                   .held = {{3 * kChunkBytes, zeros}, {kChunkBytes, held}},
+                                   .write_held = [&] { write_at("memory", kChunkBytes, held); }};
+  const Manifest manifest = make_manifest(directory(), {"state", "memory"}, never_, options);
+  EXPECT_EQ(manifest.files[1].chunks.size(), 3U);
+  EXPECT_EQ(to_text(manifest), to_text(make_manifest(directory(), {"state", "memory"}, never_)));
+}
+
+TEST_F(ManifestTest, WhatWasHeldAndCanNotBeWrittenIsAnError) {
+  make_large("memory", 21);
+  const auto full = [] { fail(Code::kExhausted, "the disk is full"); };
+  EXPECT_EQ(code_thrown_by([&] {
+              make_manifest(directory(), {"memory"}, never_, {.held_of = "memory", .write_held = full});
+            }),
+            Code::kExhausted);
 }
 
 // The digest is what `sha256sum state | xxd -r -p | sha256sum` says: a file of one leaf.
@@ -109,7 +135,7 @@ TEST_F(ManifestTest, ThoseOfFormat1AreReadAndWrittenAsTheyWere) {
   write_at("state", 0, "state");
   EXPECT_EQ(verify(manifest.files[0]), std::nullopt);
   // Their digests are of no use for a manifest of today.
-  EXPECT_EQ(to_text(make_manifest(directory(), {"state"}, never_, {}, {{manifest.files[0]}})),
+  EXPECT_EQ(to_text(make_manifest(directory(), {"state"}, never_, {.known = {{manifest.files[0]}}})),
             to_text(make_manifest(directory(), {"state"}, never_)));
   write_at("state", 4, "E");
   EXPECT_EQ(verify(manifest.files[0]), Code::kCorrupt);
@@ -191,12 +217,13 @@ TEST_F(ManifestTest, ProgressIsToldOnThisThreadAndEndsWithTheTotal) {
   const auto here = std::this_thread::get_id();
   uint64_t last = 0;
   uint64_t total = 0;
-  make_manifest(directory(), {"memory"}, never_, [&](uint64_t done, uint64_t of) {
+  const auto told = [&](uint64_t done, uint64_t of) {
     EXPECT_EQ(std::this_thread::get_id(), here);
     EXPECT_GE(done, last);
     last = done;
     total = of;
-  });
+  };
+  make_manifest(directory(), {"memory"}, never_, {.progress = told});
   EXPECT_EQ(last, total);
   EXPECT_EQ(total, 11 * kChunkBytes);
 }
@@ -206,7 +233,7 @@ TEST_F(ManifestTest, StopsWhenAskedTo) {
   std::stop_source stop;
   EXPECT_EQ(code_thrown_by([&] {
               make_manifest(directory(), {"memory"}, Deadline::never(stop.get_token()),
-                            [&](uint64_t, uint64_t) { stop.request_stop(); });
+                            {.progress = [&](uint64_t, uint64_t) { stop.request_stop(); }});
             }),
             Code::kCancelled);
   EXPECT_EQ(code_thrown_by([&] {

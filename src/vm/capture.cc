@@ -25,7 +25,7 @@ constexpr uint64_t kLargestState = 16 << 20;
 // What every core makes ready in some 10 ms, beside what else there is to prepare; and at most an eighth of
 // what the host has left and of the guest's memory: whoever has room for a guest, in a container perhaps, has
 // that much more.
-constexpr uint64_t kStagingPerCore = 32 << 20;
+constexpr uint64_t kStagingPerCore = 24 << 20;
 
 // The names under which the engine writes, in its jail; never those of the files that it was itself loaded
 // from.
@@ -206,41 +206,21 @@ void Capture::collect(const Deadline& deadline) {
     const UniqueFd parent = open_untrusted(parts.get(), kMemory);
     memory::fill_unchanged(parent.get(), memory_.get(), memory_bytes(source_.record), changed_, deadline);
   }
-  remove_engine_files();
-  if (!staging_ || staging_->size() == 0) return;
-  writing_ = begin_beside([this, deadline] { write_staged(deadline); });
-  memory_digests_ = digest_staged(deadline);
 }
 
-void Capture::finish() {
-  if (writing_.valid()) writing_.get();
+std::vector<store::HeldChunk> Capture::staged() const {
+  static_assert(memory::kShare == store::kChunkBytes);
+  std::vector<store::HeldChunk> chunks;
+  for (size_t at = 0; staging_ && at < staging_->size(); ++at)
+    chunks.push_back({staging_->share(at).begin, staging_->bytes(at)});
+  return chunks;
 }
 
 void Capture::write_staged(const Deadline& deadline) const {
-  for (size_t at = 0; at < staging_->size(); ++at) {
+  for (const store::HeldChunk& chunk : staged()) {
     deadline.check("the writing of guest memory");
-    const std::string_view bytes = staging_->bytes(at);
-    write_nonzero(memory_.get(), bytes.data(), bytes.size(), staging_->share(at).begin);
+    write_nonzero(memory_.get(), chunk.bytes.data(), chunk.bytes.size(), chunk.offset);
   }
-}
-
-store::KnownFile Capture::digest_staged(const Deadline& deadline) const {
-  static_assert(memory::kShare == store::kChunkBytes);
-  store::KnownFile known{.file = {.name = kMemory, .size = memory_bytes(source_.record)}};
-  std::vector<store::ManifestChunk> chunks(staging_->size());
-  for_each_in_parallel(chunks.size(), [&](size_t at) {
-    deadline.check("digests of guest memory");
-    chunks[at] = {staging_->share(at).begin, store::chunk_digest(known.file.kind, staging_->bytes(at))};
-  });
-  std::ranges::sort(chunks, {}, &store::ManifestChunk::offset);
-  uint64_t next = 0;
-  for (store::ManifestChunk& chunk : chunks) {
-    if (next < chunk.offset) known.changed.push_back({next, chunk.offset});
-    next = std::min(chunk.offset + store::kChunkBytes, known.file.size);
-    if (!chunk.digest.empty()) known.file.chunks.push_back(std::move(chunk));
-  }
-  if (next < known.file.size) known.changed.push_back({next, known.file.size});
-  return known;
 }
 
 std::optional<std::vector<Extent>> Capture::memory_changed() const {

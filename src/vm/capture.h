@@ -6,7 +6,7 @@
 //   capture.take(limit);        it stands still: device state, what changed of memory and disk
 //   …resume…
 //   capture.collect(deadline);  it runs again: what is the same as in the parent, and what the engine wrote
-//   capture.finish();           what was staged in memory is in its file, which may be synced now
+//   capture.write_staged(deadline);  what was read into memory is in its file, too; beside the digests
 //
 // Memory is read from outside where that is known to work (ADR 50): the engine is asked for the device state
 // alone, and its process is read. Otherwise the engine writes all of it. Used by one thread; every failure
@@ -67,7 +67,9 @@ class Capture {
   void prepare(const Deadline& deadline);
   void take(const Deadline& limit);
   void collect(const Deadline& deadline);
-  void finish();
+  // Of the memory file's chunks, those that only write_staged() brings into it; whole ones, in no order.
+  std::vector<store::HeldChunk> staged() const;
+  void write_staged(const Deadline& deadline) const;
   // What the engine wrote into its jail.
   void remove_engine_files() const;
 
@@ -79,8 +81,6 @@ class Capture {
   // Where the memory may differ from that of the snapshot that the VM came from, in ascending order; nothing
   // when it was not built upon that.
   std::optional<std::vector<Extent>> memory_changed() const;
-  // After collect(): the digests of what was staged, which need not be read again.
-  const std::optional<store::KnownFile>& memory_digests() const { return memory_digests_; }
 
  private:
   // The memory, where it is to be read from outside.
@@ -92,8 +92,6 @@ class Capture {
   void measure(std::string what, const std::function<void()>& step);
   void save_state_alone(const Deadline& limit) const;
   void dump_by_engine(const Deadline& limit) const;
-  void write_staged(const Deadline& deadline) const;
-  store::KnownFile digest_staged(const Deadline& deadline) const;
   UniqueFd new_file(const std::string& name);
 
   CaptureSource source_;
@@ -111,8 +109,6 @@ class Capture {
   std::vector<Extent> changed_;  // of memory_, what take() wrote or staged
   std::future<std::unique_ptr<memory::StagingBuffer>> staging_in_making_;
   std::unique_ptr<memory::StagingBuffer> staging_;
-  std::future<void> writing_;  // of what was staged
-  std::optional<store::KnownFile> memory_digests_;
   std::vector<CaptureStep> steps_;
   std::vector<std::string> files_;
 };

@@ -165,7 +165,7 @@ class ScratchVm {
     capture.prepare(deadline_);
     capture.take(deadline_);
     capture.collect(deadline_);
-    capture.finish();
+    capture.write_staged(deadline_);
   }
 
   bool same_memory() const {

@@ -90,7 +90,8 @@ class DirectoryImport {
     const store::SnapshotRecord record = record_of_go(metadata_, id);
     check_go_files(directory_, record);
     metadata_ = store::to_json_text(record);
-    manifest_ = store::make_manifest(directory_, {kState, kMemory, kRootfs}, deadline_, progress());
+    manifest_ =
+        store::make_manifest(directory_, {kState, kMemory, kRootfs}, deadline_, {.progress = progress()});
     manifest_.files.insert(manifest_.files.begin(),
                            store::describe_file(kMetadata, metadata_, manifest_.kind()));
   }

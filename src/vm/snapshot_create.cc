@@ -66,8 +66,7 @@ class Creation {
   }
 
   store::SnapshotId run() {
-    // Some 6 ms, for which the guest's digests would wait.
-    const auto digests_loaded = begin_beside([] { store::chunk_digest(store::DigestKind::kTree, "any"); });
+    const auto digests_prepared = begin_beside([] { store::prepare_digests(); });
     monitor::MonitorClient monitor =
         monitor::MonitorClient::connect(directory_, Deadline::after(kLockPatience, options_.stop));
     const pid_t engine = running_engine(monitor);
@@ -210,13 +209,14 @@ class Creation {
   // Digests, then everything on disk, then the name: the point of no return.
   void seal(Capture& capture) {
     const PhaseTimer timer(context_, "seal");
-    if (options_.durable) start_writing_back();
-    std::vector<store::KnownFile> known = part_digests(directory_, vm_, capture.memory_changed());
+    for (const std::string& name : files_) start_writing_back(name);
+    const std::vector<store::KnownFile> known = part_digests(directory_, vm_, capture.memory_changed());
     const bool is_first = known.empty() && !vm_.has_parent_memory();
-    if (capture.memory_digests()) known.push_back(*capture.memory_digests());
-    const store::Manifest manifest = store::make_manifest(staged_.directory(), files_, deadline_, {}, known);
+    const auto beside = [&] { finish_files(capture); };
+    const store::Manifest manifest = store::make_manifest(
+        staged_.directory(), files_, deadline_,
+        {.known = known, .held_of = kMemory, .held = capture.staged(), .write_held = beside});
     write_file_atomically(staged_.directory(), "manifest", store::to_text(manifest), durability());
-    capture.finish();
     if (options_.durable)
       for (const std::string& name : files_) fsync_fd(open_file(name).get(), name);
     if (is_first) keep_part_digests(directory_, staged_.directory(), deadline_);
@@ -227,10 +227,15 @@ class Creation {
     names.unlink_while_held();
   }
 
+  void finish_files(const Capture& capture) const {
+    capture.write_staged(deadline_);
+    start_writing_back(kMemory);
+    capture.remove_engine_files();
+  }
+
   // The disk has work while the digests are made. What goes wrong is told by the fsync that follows.
-  void start_writing_back() const {
-    for (const std::string& name : files_)
-      ::sync_file_range(open_file(name).get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+  void start_writing_back(const std::string& name) const {
+    if (options_.durable) ::sync_file_range(open_file(name).get(), 0, 0, SYNC_FILE_RANGE_WRITE);
   }
 
   UniqueFd open_file(const std::string& name) const {
