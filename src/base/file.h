@@ -70,6 +70,8 @@ struct Extent {
   uint64_t size() const { return end - begin; }
   bool operator==(const Extent&) const = default;
 };
+// Adds what lies behind all that is there; it is one with the last where that ends at its begin.
+void append(std::vector<Extent>& extents, const Extent& next);
 // The next data of the file at or after `from`, in whole blocks; empty, at `size`, when there is none. File
 // systems that know no holes call everything data.
 Extent next_data(int fd, uint64_t from, uint64_t size);

@@ -30,6 +30,14 @@ bool clone_file(int from, int to, uint64_t size) {
 
 }  // namespace
 
+void append(std::vector<Extent>& extents, const Extent& next) {
+  if (!extents.empty() && extents.back().end == next.begin) {
+    extents.back().end = next.end;
+  } else {
+    extents.push_back(next);
+  }
+}
+
 bool is_zero(const char* data, size_t size) {
   return data[0] == 0 && std::memcmp(data, data + 1, size - 1) == 0;
 }

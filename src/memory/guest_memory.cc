@@ -11,11 +11,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "memory/own_pages.h"
+#include "memory/process_file.h"
 
 namespace knaller::memory {
 namespace {
 
-constexpr uint64_t kPage = 4096;
 constexpr int kMostDepth = 8;
 constexpr size_t kMostMaps = 64 << 20;
 
@@ -84,19 +85,6 @@ bool is_own_proc() {
   return size > 0 && std::string_view(self) == std::to_string(::getpid());
 }
 
-// A read of /proc may be interrupted or short, too. False with errno, which is 0 at the end of the file.
-bool read_whole(int fd, void* buffer, size_t size, off_t at) {
-  for (size_t done = 0; done < size;) {
-    errno = 0;
-    const ssize_t got =
-        ::pread(fd, static_cast<char*>(buffer) + done, size - done, at + static_cast<off_t>(done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return false;
-    done += static_cast<size_t>(got);
-  }
-  return true;
-}
-
 bool holds_acpi_root(int content, uint64_t low_memory) {
   char found[8] = {};
   const auto at = static_cast<off_t>(low_memory + kAcpiRoot);
@@ -120,14 +108,6 @@ UniqueFd open_memfd(pid_t pid, uint64_t inode) {
 }
 
 }  // namespace
-
-void append(std::vector<Extent>& extents, const Extent& next) {
-  if (!extents.empty() && extents.back().end == next.begin) {
-    extents.back().end = next.end;
-  } else {
-    extents.push_back(next);
-  }
-}
 
 std::optional<GuestMemory> GuestMemory::find(pid_t pid, uint64_t size, int parent) {
   const std::vector<pid_t> processes = with_descendants(pid);
@@ -274,26 +254,16 @@ void GuestMemory::read_process(const std::vector<Piece>& pieces) const {
 }
 
 std::vector<Extent> GuestMemory::changed_in(const Extent& within) const {
-  constexpr uint64_t kPresent = 1ULL << 63;
-  constexpr uint64_t kSwapped = 1ULL << 62;
-  constexpr uint64_t kOfFile = 1ULL << 61;
   std::vector<Extent> changed;
-  std::vector<uint64_t> entries;
   for (const Stretch& stretch : stretches_) {
     const uint64_t begin = std::max(within.begin, stretch.extent.begin);
     const uint64_t end = std::min(within.end, stretch.extent.end);
     if (begin >= end) continue;
-    entries.resize((end - begin) / kPage);
-    const uint64_t address = stretch.address + (begin - stretch.extent.begin);
-    if (!read_whole(pagemap_.get(), entries.data(), entries.size() * sizeof(uint64_t),
-                    static_cast<off_t>(address / kPage * sizeof(uint64_t))))
-      fail_errno("read which pages of process {} changed", pid_);
-    for (uint64_t page = 0; page < entries.size(); ++page) {
-      const uint64_t entry = entries[page];
-      const bool own = (entry & kSwapped) != 0 || ((entry & kPresent) != 0 && (entry & kOfFile) == 0);
-      const uint64_t at = begin + page * kPage;
-      if (own) append(changed, {at, at + kPage});
-    }
+    const uint64_t offset = stretch.address - stretch.extent.begin;  // of an address, modulo 2^64
+    const Extent addresses = {begin + offset, end + offset};
+    auto own = scan_own_pages(pagemap_.get(), addresses);
+    if (!own) own = read_own_pages(pagemap_.get(), addresses);
+    for (const Extent& pages : *own) append(changed, {pages.begin - offset, pages.end - offset});
   }
   return changed;
 }

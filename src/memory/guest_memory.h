@@ -108,9 +108,6 @@ class GuestMemory {
   std::vector<Stretch> stretches_;
 };
 
-// Adds what lies behind all that is there; it is one with the last where that ends at its begin.
-void append(std::vector<Extent>& extents, const Extent& next);
-
 // The pid under which /proc shows the process of a pidfd. It is another one than ours in a pid namespace
 // whose /proc is still that of the namespace around it (pasta starts programs so).
 pid_t pid_in_proc(int pidfd);

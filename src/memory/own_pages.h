@@ -1,0 +1,23 @@
+// Which pages of a process are its own: present or swapped, and not pages of a file. Of a private mapping of
+// a file those that were written to, of an anonymous one those that were touched.
+#ifndef KNALLER_MEMORY_OWN_PAGES_H_
+#define KNALLER_MEMORY_OWN_PAGES_H_
+
+#include <optional>
+#include <vector>
+
+#include "base/file.h"
+
+namespace knaller::memory {
+
+// Each of an open /proc/PID/pagemap, for whole pages; addresses in ascending order. They tell the same. Reads
+// nothing of the pages themselves, for reading makes them present.
+
+// By ioctl(PAGEMAP_SCAN): the kernel looks for them. Nothing before Linux 6.7, which can't.
+std::optional<std::vector<Extent>> scan_own_pages(int pagemap, const Extent& addresses);
+// By an entry for each page: three times as slow.
+std::vector<Extent> read_own_pages(int pagemap, const Extent& addresses);
+
+}  // namespace knaller::memory
+
+#endif  // KNALLER_MEMORY_OWN_PAGES_H_

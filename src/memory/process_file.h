@@ -1,0 +1,16 @@
+#ifndef KNALLER_MEMORY_PROCESS_FILE_H_
+#define KNALLER_MEMORY_PROCESS_FILE_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+
+namespace knaller::memory {
+
+// Of /proc/PID/mem or pagemap, whose reads may be interrupted or short, too. False with errno, which is 0 at
+// the end of the file.
+bool read_whole(int fd, void* buffer, size_t size, off_t at);
+
+}  // namespace knaller::memory
+
+#endif  // KNALLER_MEMORY_PROCESS_FILE_H_
