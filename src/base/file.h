@@ -72,6 +72,7 @@ struct Extent {
 };
 // Adds what lies behind all that is there; it is one with the last where that ends at its begin.
 void append(std::vector<Extent>& extents, const Extent& next);
+uint64_t total_bytes(const std::vector<Extent>& extents);
 // The next data of the file at or after `from`, in whole blocks; empty, at `size`, when there is none. File
 // systems that know no holes call everything data.
 Extent next_data(int fd, uint64_t from, uint64_t size);

@@ -38,6 +38,12 @@ void append(std::vector<Extent>& extents, const Extent& next) {
   }
 }
 
+uint64_t total_bytes(const std::vector<Extent>& extents) {
+  uint64_t bytes = 0;
+  for (const Extent& extent : extents) bytes += extent.size();
+  return bytes;
+}
+
 bool is_zero(const char* data, size_t size) {
   return data[0] == 0 && std::memcmp(data, data + 1, size - 1) == 0;
 }

@@ -59,18 +59,9 @@ std::vector<std::vector<Extent>> cut(const std::vector<Extent>& extents) {
   return batches;
 }
 
-void write_batch(int to, const char* buffer, const std::vector<Extent>& batch) {
-  for (const Extent& extent : batch) {
-    write_nonzero(to, buffer, extent.size(), extent.begin);
-    buffer += extent.size();
-  }
-}
-
 // A slot is written and hashed as a whole, whatever is in it.
 bool is_worth_a_slot(const std::vector<Extent>& extents, const Extent& share) {
-  uint64_t bytes = 0;
-  for (const Extent& extent : extents) bytes += extent.size();
-  return bytes >= share.size() / 2;
+  return total_bytes(extents) >= share.size() / 2;
 }
 
 // Where the file system shares extents, nothing is copied. Any refusal means that it can't.
@@ -119,7 +110,7 @@ uint64_t GuestMemory::changed_bytes(const Deadline& deadline) const {
   uint64_t bytes = 0;
   for (const Extent& share : shares_of(size_)) {
     deadline.check("reading which pages of the guest changed");
-    for (const Extent& extent : changed_in(share)) bytes += extent.size();
+    bytes += total_bytes(changed_in(share));
   }
   return bytes;
 }
@@ -138,20 +129,22 @@ std::vector<std::vector<Extent>> GuestMemory::changed_by_share() const {
   return changed;
 }
 
-void GuestMemory::copy(const std::vector<Extent>& extents, int to) const {
+void GuestMemory::copy(const std::vector<Extent>& extents, int to, StagingBuffer* staging) const {
   for (const auto& batch : cut(extents)) {
+    char* const slot = staging != nullptr ? staging->take(batch) : nullptr;
+    char* const buffer = slot != nullptr ? slot : piece_buffer();
     std::vector<Piece> pieces;
-    char* next = piece_buffer();
+    char* next = buffer;
     for (const Extent& extent : batch) {
       pieces.push_back({extent, next});
       next += extent.size();
     }
     read(pieces);
-    write_batch(to, piece_buffer(), batch);
+    if (slot == nullptr) write_part(to, {batch, buffer});
   }
 }
 
-void GuestMemory::stage(const std::vector<Extent>& extents, const Extent& share, char* slot) const {
+void GuestMemory::stage_share(const std::vector<Extent>& extents, const Extent& share, char* slot) const {
   std::vector<Piece> pieces;
   for (const Extent& extent : extents) pieces.push_back({extent, slot + (extent.begin - share.begin)});
   read(pieces);
@@ -161,7 +154,6 @@ std::vector<Extent> GuestMemory::copy_changed(int to, const Deadline& deadline,
                                               StagingBuffer* staging) const {
   if (::ftruncate(to, static_cast<off_t>(size_)) != 0)
     fail_errno("make a memory file of {}", format_bytes(size_));
-  const bool may_stage = staging != nullptr && backing_ != Backing::kPrivateFile;
   const std::vector<Extent> shares = shares_of(size_);
   std::vector<std::vector<Extent>> changed = changed_by_share();
   // The kernel lets one at a time write to the file: while one does, the others stage. Alone, staging is
@@ -172,13 +164,14 @@ std::vector<Extent> GuestMemory::copy_changed(int to, const Deadline& deadline,
     deadline.check("a copy of guest memory");
     // Before any of it is read: reading makes pages present.
     if (backing_ != Backing::kShared) changed[at] = changed_in(shares[at]);
+    if (backing_ == Backing::kPrivateFile) return copy(changed[at], to, staging);
     std::unique_lock writes(file, std::defer_lock);
     const bool stages =
-        may_stage && is_worth_a_slot(changed[at], shares[at]) && !(may_write && writes.try_lock());
-    if (char* const slot = stages ? staging->take(shares[at]) : nullptr)
-      stage(changed[at], shares[at], slot);
+        staging != nullptr && is_worth_a_slot(changed[at], shares[at]) && !(may_write && writes.try_lock());
+    if (char* const slot = stages ? staging->take({shares[at]}) : nullptr)
+      stage_share(changed[at], shares[at], slot);
     else
-      copy(changed[at], to);
+      copy(changed[at], to, nullptr);
   });
   // The pid may have become another process's; this directory is this process's alone, and empty once it has
   // ended.
@@ -186,6 +179,14 @@ std::vector<Extent> GuestMemory::copy_changed(int to, const Deadline& deadline,
     fail(Code::kEngineDied, "the engine ended while its memory was read");
   if (backing_ != Backing::kPrivateFile) return {{0, size_}};
   return joined(changed);
+}
+
+void write_part(int to, const StagingBuffer::Part& part) {
+  const char* bytes = part.bytes;
+  for (const Extent& extent : part.extents) {
+    write_nonzero(to, bytes, extent.size(), extent.begin);
+    bytes += extent.size();
+  }
 }
 
 void fill_unchanged(int parent, int to, uint64_t size, const std::vector<Extent>& done,

@@ -124,6 +124,10 @@ std::optional<GuestMemory> GuestMemory::find(pid_t pid, uint64_t size, int paren
   return is_mapped ? std::nullopt : look(-1);
 }
 
+std::optional<GuestMemory> GuestMemory::find_again(int parent) const {
+  return find_in(pid_, size_, backing_ == Backing::kPrivateFile ? parent : -1);
+}
+
 std::optional<GuestMemory> GuestMemory::find_in(pid_t pid, uint64_t size, int parent) {
   GuestMemory memory(pid, size);
   memory.is_own_proc_ = is_own_proc();

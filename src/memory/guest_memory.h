@@ -57,6 +57,9 @@ class GuestMemory {
   // for a Full snapshot.
   static std::optional<GuestMemory> find(pid_t pid, uint64_t size, int parent);
 
+  // The same memory, looked for again in its process alone; nothing when it is not as it was.
+  std::optional<GuestMemory> find_again(int parent) const;
+
   pid_t pid() const { return pid_; }
   uint64_t size() const { return size_; }
   Backing backing() const { return backing_; }
@@ -65,8 +68,9 @@ class GuestMemory {
   uint64_t changed_bytes(const Deadline& deadline) const;
   // Makes the empty file `to` size() bytes long and writes every page that differs from the parent (all that
   // are not zero, when there is none) at its offset, on all cores. Pages of zeros become holes. Returns what
-  // is now as it has to be, in ascending order. Without a parent, shares that are full enough go to `staging`
-  // as long as it has slots; they count as done, and are the caller's to write.
+  // is now as it has to be, in ascending order; what is staged counts, and is the caller's to write. Of a
+  // clone's memory all is staged for which there is room; of other memory whole shares, one extent each, that
+  // are full enough, while one of the threads writes the others.
   std::vector<Extent> copy_changed(int to, const Deadline& deadline, StagingBuffer* staging = nullptr) const;
 
  private:
@@ -93,8 +97,8 @@ class GuestMemory {
   // At most a share; cheaper the fewer calls.
   void read(const std::vector<Piece>& pieces) const;
   void read_process(const std::vector<Piece>& pieces) const;
-  void copy(const std::vector<Extent>& extents, int to) const;
-  void stage(const std::vector<Extent>& extents, const Extent& share, char* slot) const;
+  void copy(const std::vector<Extent>& extents, int to, StagingBuffer* staging) const;
+  void stage_share(const std::vector<Extent>& extents, const Extent& share, char* slot) const;
   void add_addresses(const Extent& extent, std::vector<iovec>& addresses) const;
 
   pid_t pid_;
@@ -111,6 +115,9 @@ class GuestMemory {
 // The pid under which /proc shows the process of a pidfd. It is another one than ours in a pid namespace
 // whose /proc is still that of the namespace around it (pasta starts programs so).
 pid_t pid_in_proc(int pidfd);
+
+// What was staged, to its place in the memory file; any thread.
+void write_part(int to, const StagingBuffer::Part& part);
 
 // The rest of what copy_changed() began, when the guest may run again: the parent's data outside of `done`,
 // shared where the file system can, else copied on all cores.

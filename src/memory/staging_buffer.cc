@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/parallel.h"
 
@@ -11,45 +12,43 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 
-char* map_slots(size_t count) {
-  void* const slots =
-      ::mmap(nullptr, count * kShare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return slots == MAP_FAILED ? nullptr : static_cast<char*>(slots);
+char* map_memory(uint64_t size) {
+  void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
 }
 
 // Page by page, for MADV_POPULATE_WRITE is of Linux 5.14.
-void make_present(char* slots, size_t count) {
-  ::madvise(slots, count * kShare, MADV_HUGEPAGE);  // where there are none, small pages do
-  for_each_in_parallel(count, [slots](size_t slot) {
-    volatile char* const begin = slots + slot * kShare;
-    for (size_t at = 0; at < kShare; at += kPage) begin[at] = 0;
+void make_present(char* memory, uint64_t size) {
+  ::madvise(memory, size, MADV_HUGEPAGE);  // where there are none, small pages do
+  for_each_in_parallel((size + kShare - 1) / kShare, [&](size_t share) {
+    volatile char* const begin = memory;
+    const uint64_t end = std::min((share + 1) * kShare, size);
+    for (uint64_t at = share * kShare; at < end; at += kPage) begin[at] = 0;
   });
 }
 
 }  // namespace
 
-StagingBuffer::StagingBuffer(size_t most) {
-  if (most == 0) return;
-  slots_ = map_slots(most);
-  if (slots_ == nullptr) return;
-  make_present(slots_, most);
-  shares_.resize(most);
+StagingBuffer::StagingBuffer(uint64_t size) {
+  if (size == 0) return;
+  begin_ = map_memory(size);
+  if (begin_ == nullptr) return;
+  size_ = size;
+  make_present(begin_, size_);
 }
 
 StagingBuffer::~StagingBuffer() {
-  if (slots_ != nullptr) ::munmap(slots_, shares_.size() * kShare);
+  if (begin_ != nullptr) ::munmap(begin_, size_);
 }
 
-char* StagingBuffer::take(const Extent& share) {
-  if (next_ >= shares_.size()) return nullptr;
-  const size_t at = next_++;
-  if (at >= shares_.size()) return nullptr;
-  shares_[at] = share;
-  return slots_ + at * kShare;
-}
-
-size_t StagingBuffer::size() const {
-  return std::min(next_.load(), shares_.size());
+char* StagingBuffer::take(std::vector<Extent> extents) {
+  const uint64_t bytes = total_bytes(extents);
+  const std::lock_guard lock(mutex_);
+  if (bytes > size_ - taken_) return nullptr;
+  char* const room = begin_ + taken_;
+  taken_ += bytes;
+  parts_.push_back({std::move(extents), room});
+  return room;
 }
 
 }  // namespace knaller::memory

@@ -4,9 +4,8 @@
 #ifndef KNALLER_MEMORY_STAGING_BUFFER_H_
 #define KNALLER_MEMORY_STAGING_BUFFER_H_
 
-#include <atomic>
 #include <cstdint>
-#include <string_view>
+#include <mutex>
 #include <vector>
 
 #include "base/file.h"
@@ -18,25 +17,30 @@ inline constexpr uint64_t kShare = 4 << 20;
 
 class StagingBuffer {
  public:
-  // Of at most `most` slots for a share each, zeroed and present when this returns; of none where the host
-  // has no memory for them.
-  explicit StagingBuffer(size_t most);
+  struct Part {
+    std::vector<Extent> extents;  // of the memory
+    const char* bytes = nullptr;  // of each, one behind the other
+  };
+
+  // Of `size` bytes, zeroed and present when this returns; of none where the host has no memory for them.
+  explicit StagingBuffer(uint64_t size);
   ~StagingBuffer();
   StagingBuffer(const StagingBuffer&) = delete;
   StagingBuffer& operator=(const StagingBuffer&) = delete;
 
-  // A slot for this share of the memory, to be filled by the caller; null when all are taken. Any thread.
-  char* take(const Extent& share);
+  // Room for the bytes of these extents, one behind the other, to be filled by the caller; null when so much
+  // is not left. Any thread.
+  char* take(std::vector<Extent> extents);
 
   // What was taken, in no order. Not while another thread takes.
-  size_t size() const;
-  const Extent& share(size_t at) const { return shares_[at]; }
-  std::string_view bytes(size_t at) const { return {slots_ + at * kShare, shares_[at].size()}; }
+  const std::vector<Part>& parts() const { return parts_; }
 
  private:
-  char* slots_ = nullptr;
-  std::vector<Extent> shares_;
-  std::atomic<size_t> next_ = 0;
+  char* begin_ = nullptr;
+  uint64_t size_ = 0;
+  std::mutex mutex_;
+  uint64_t taken_ = 0;
+  std::vector<Part> parts_;
 };
 
 }  // namespace knaller::memory

@@ -17,45 +17,47 @@ namespace {
 
 constexpr uint64_t kGuest = 4 * kShare + kShare / 2;
 
-TEST(StagingBuffer, HasItsSlotsPresentAndZeroed) {
-  StagingBuffer staging(2);
-  char* const slot = staging.take({kShare, 2 * kShare});
-  ASSERT_NE(slot, nullptr);
+TEST(StagingBuffer, IsPresentAndZeroed) {
+  StagingBuffer staging(2 * kShare);
+  char* const room = staging.take({{kShare, 2 * kShare}});
+  ASSERT_NE(room, nullptr);
   std::vector<unsigned char> present(kShare / kPage);
-  ASSERT_EQ(::mincore(slot, kShare, present.data()), 0);
+  ASSERT_EQ(::mincore(room, kShare, present.data()), 0);
   for (const unsigned char page : present) EXPECT_EQ(page & 1, 1);
-  EXPECT_TRUE(is_zero(slot, kShare));
+  EXPECT_TRUE(is_zero(room, kShare));
 }
 
-TEST(StagingBuffer, GivesEachSlotOnce) {
-  constexpr size_t kSlots = 5;
-  StagingBuffer staging(kSlots);
+TEST(StagingBuffer, GivesItsRoomOnceToWhomeverFits) {
+  StagingBuffer staging(5 * kShare + kPage);
   std::vector<std::vector<char*>> taken(4);
   {
     std::vector<std::jthread> threads;
     for (auto& mine : taken)
       threads.emplace_back([&] {
-        for (int i = 0; i < 3; ++i) mine.push_back(staging.take({0, kShare}));
+        for (int i = 0; i < 3; ++i) mine.push_back(staging.take({{0, kPage}, {kShare, 2 * kShare - kPage}}));
       });
   }
-  std::multiset<char*> slots;
-  for (const auto& mine : taken) slots.insert(mine.begin(), mine.end());
-  EXPECT_EQ(slots.count(nullptr), 4 * 3 - kSlots);
-  slots.erase(nullptr);
-  EXPECT_EQ(std::set<char*>(slots.begin(), slots.end()).size(), kSlots);
-  EXPECT_EQ(staging.size(), kSlots);
+  std::multiset<char*> rooms;
+  for (const auto& mine : taken) rooms.insert(mine.begin(), mine.end());
+  EXPECT_EQ(rooms.count(nullptr), 4 * 3 - 5);
+  rooms.erase(nullptr);
+  for (auto room = rooms.begin(); std::next(room) != rooms.end(); ++room)
+    EXPECT_EQ(static_cast<uint64_t>(*std::next(room) - *room), kShare);
+  EXPECT_EQ(staging.take({{0, 2 * kPage}}), nullptr);
+  EXPECT_NE(staging.take({{0, kPage}}), nullptr);
+  EXPECT_EQ(staging.parts().size(), 6U);
 }
 
 TEST(StagingBuffer, OfNothingHasNothing) {
   StagingBuffer none(0);
-  EXPECT_EQ(none.take({0, kShare}), nullptr);
-  EXPECT_EQ(none.size(), 0u);
+  EXPECT_EQ(none.take({{0, kPage}}), nullptr);
+  EXPECT_TRUE(none.parts().empty());
 }
 
 TEST(StagingBuffer, WithoutMemoryHasNothing) {
-  StagingBuffer none((uint64_t{1} << 47) / kShare);
-  EXPECT_EQ(none.take({0, kShare}), nullptr);
-  EXPECT_EQ(none.size(), 0u);
+  StagingBuffer none(uint64_t{1} << 47);
+  EXPECT_EQ(none.take({{0, kPage}}), nullptr);
+  EXPECT_TRUE(none.parts().empty());
 }
 
 // Shares that are full, empty, thin, full of holes, and short; into memory of zeros.
@@ -89,19 +91,19 @@ class StagedCopy : public testing::TestWithParam<std::tuple<Backing, size_t>> {
   // How many shares were staged.
   static size_t copy(const GuestMemory& memory) {
     const std::set<uint64_t> full_enough = {0, 3 * kShare, 4 * kShare};
-    StagingBuffer staging(slots());
+    StagingBuffer staging(slots() * kShare);
     const UniqueFd to = temporary_file();
     EXPECT_EQ(memory.copy_changed(to.get(), Deadline::never(), &staging), (std::vector<Extent>{{0, kGuest}}));
-    std::string whole = content(to.get());
-    for (size_t at = 0; at < staging.size(); ++at) {
-      const Extent share = staging.share(at);
+    const std::string before = content(to.get());
+    for (const StagingBuffer::Part& part : staging.parts()) {
+      EXPECT_EQ(part.extents.size(), 1U);
+      const Extent share = part.extents.front();
       EXPECT_TRUE(full_enough.contains(share.begin)) << share.begin;
-      EXPECT_EQ(staging.bytes(at).size(), share.size());
-      EXPECT_TRUE(is_zero(whole.data() + share.begin, share.size())) << "it is in the file, too";
-      whole.replace(share.begin, share.size(), staging.bytes(at));
+      EXPECT_TRUE(is_zero(before.data() + share.begin, share.size())) << "it is in the file, too";
+      write_part(to.get(), part);
     }
-    EXPECT_TRUE(whole == filled());
-    return staging.size();
+    EXPECT_TRUE(content(to.get()) == filled());
+    return staging.parts().size();
   }
 
   UniqueFd memfd_;
@@ -125,19 +127,28 @@ INSTANTIATE_TEST_SUITE_P(All, StagedCopy,
                          testing::Combine(testing::Values(Backing::kShared, Backing::kAnonymous),
                                           testing::Values(0, 2, 9)));
 
-TEST(StagedCopyOfAClone, GoesToTheFile) {
+class StagedCopyOfAClone : public testing::TestWithParam<uint64_t> {};
+
+// All of it, in parts of many pages each, as long as there is room.
+TEST_P(StagedCopyOfAClone, WithTheFileIsTheMemory) {
   const UniqueFd parent = temporary_file();
   ASSERT_EQ(::ftruncate(parent.get(), kGuest), 0);
   Map map(parent.get(), MAP_PRIVATE, kGuest);
   fill(map.page(0));
   const auto memory = GuestMemory::find(::getpid(), kGuest, parent.get());
   ASSERT_TRUE(memory);
-  StagingBuffer staging(4);
+  StagingBuffer staging(GetParam());
   const UniqueFd to = temporary_file();
-  memory->copy_changed(to.get(), Deadline::never(), &staging);
-  EXPECT_EQ(staging.size(), 0u);
+  const std::vector<Extent> changed = memory->copy_changed(to.get(), Deadline::never(), &staging);
+  uint64_t staged = 0;
+  for (const StagingBuffer::Part& part : staging.parts()) staged += total_bytes(part.extents);
+  EXPECT_EQ(staged == total_bytes(changed), GetParam() >= total_bytes(changed));
+  EXPECT_EQ(staged > 0, GetParam() > 0);
+  for (const StagingBuffer::Part& part : staging.parts()) write_part(to.get(), part);
   EXPECT_TRUE(content(to.get()) == filled());
 }
+
+INSTANTIATE_TEST_SUITE_P(All, StagedCopyOfAClone, testing::Values(0, kShare, kGuest));
 
 }  // namespace
 }  // namespace knaller::memory

@@ -22,7 +22,7 @@ namespace {
 
 constexpr uint64_t kLargestState = 16 << 20;
 
-// What every core makes ready in some 10 ms, beside what else there is to prepare; and at most an eighth of
+// What every core makes ready in some 8 ms, beside what else there is to prepare; and at most an eighth of
 // what the host has left and of the guest's memory: whoever has room for a guest, in a container perhaps, has
 // that much more.
 constexpr uint64_t kStagingPerCore = 24 << 20;
@@ -54,10 +54,16 @@ uint64_t memory_bytes(const store::VmRecord& record) {
   return record.memory_mib << 20;
 }
 
-std::unique_ptr<memory::StagingBuffer> make_staging(uint64_t memory_bytes) {
-  const uint64_t bytes =
-      std::min(kStagingPerCore * core_count(), std::min(memory_bytes, available_memory()) / 8);
-  return std::make_unique<memory::StagingBuffer>(bytes / memory::kShare);
+// For what the guest may change while the rest is prepared.
+constexpr uint64_t kStagingToSpare = 4 << 20;
+
+std::unique_ptr<memory::StagingBuffer> make_staging(const memory::GuestMemory& memory,
+                                                    const Deadline& deadline) {
+  uint64_t size = std::min(kStagingPerCore * core_count(), std::min(memory.size(), available_memory()) / 8);
+  // Of a clone only what changed is read.
+  if (memory.backing() == memory::Backing::kPrivateFile)
+    size = std::min(size, memory.changed_bytes(deadline) + kStagingToSpare);
+  return std::make_unique<memory::StagingBuffer>(size / memory::kShare * memory::kShare);
 }
 
 }  // namespace
@@ -73,10 +79,7 @@ void remove_engine_files(int jail) {
 
 Capture::Capture(CaptureSource source, int target, CapturePlan plan)
     : source_(source), target_(target), plan_(std::move(plan)) {
-  if (source_.record.has_parent_memory())
-    parent_in_jail_ = open_of_engine(source_.jail, kParentMemory);
-  else if (plan_.way != CaptureWay::kEngine && plan_.why_not_outside.empty())
-    staging_in_making_ = begin_beside([size = memory_bytes(source_.record)] { return make_staging(size); });
+  if (source_.record.has_parent_memory()) parent_in_jail_ = open_of_engine(source_.jail, kParentMemory);
 }
 
 void Capture::remove_engine_files() const {
@@ -85,12 +88,14 @@ void Capture::remove_engine_files() const {
 
 void Capture::prepare(const Deadline& deadline) {
   remove_engine_files();
-  const auto memory = choose_way();
+  guest_memory_ = choose_way();
+  std::future<std::unique_ptr<memory::StagingBuffer>> staging;
+  if (guest_memory_) staging = begin_beside([&] { return make_staging(*guest_memory_, deadline); });
   if (plan_.with_disk) disk_ = open_of_engine(source_.jail, own_disk(source_.record));
-  require_space(memory, deadline);
+  require_space(deadline);
   if (plan_.with_disk) copy_disk_ahead(deadline);
   memory_ = new_file(kMemory);
-  if (staging_in_making_.valid()) staging_ = staging_in_making_.get();
+  if (staging.valid()) staging_ = staging.get();
 }
 
 std::optional<memory::GuestMemory> Capture::choose_way() {
@@ -101,7 +106,7 @@ std::optional<memory::GuestMemory> Capture::choose_way() {
     why_not_outside_ = plan_.why_not_outside;
   } else {
     try {
-      memory = find_memory();
+      memory = memory::GuestMemory::find(source_.engine, memory_bytes(source_.record), parent());
       if (!memory) why_not_outside_ = "the guest's memory was not found in the engine's mappings";
     } catch (const Error& error) {
       why_not_outside_ = error.message();
@@ -115,21 +120,19 @@ std::optional<memory::GuestMemory> Capture::choose_way() {
   return memory;
 }
 
-std::optional<memory::GuestMemory> Capture::find_memory() const {
-  return memory::GuestMemory::find(source_.engine, memory_bytes(source_.record),
-                                   parent_in_jail_ ? parent_in_jail_.get() : -1);
+int Capture::parent() const {
+  return parent_in_jail_ ? parent_in_jail_.get() : -1;
 }
 
 // Less than will be written, so that nothing is refused that would fit; but a file system that is full is
 // found before the guest stands still.
-void Capture::require_space(const std::optional<memory::GuestMemory>& memory,
-                            const Deadline& deadline) const {
+void Capture::require_space(const Deadline& deadline) const {
   struct statvfs system = {};
   if (::fstatvfs(target_, &system) != 0) fail_errno("look at the home's file system");
   const uint64_t available = system.f_bavail * system.f_frsize;
   uint64_t needed = disk_ ? allocated_bytes(disk_.get()) : 0;
   if (available >= needed + memory_bytes(source_.record)) return;
-  if (memory) needed += memory->changed_bytes(deadline);
+  if (guest_memory_) needed += guest_memory_->changed_bytes(deadline);
   if (available >= needed) return;
   throw Error(Code::kExhausted,
               fmt::format("the snapshot needs about {}, and {} are free", format_bytes(needed),
@@ -162,7 +165,7 @@ void Capture::measure(std::string what, const std::function<void()>& step) {
 bool Capture::read_from_outside(const Deadline& limit) {
   measure("state", [&] { save_state_alone(limit); });
   // Only now: each save writes into guest memory (Firecracker resets vsock and flushes the network's frames).
-  const auto memory = find_memory();
+  const auto memory = guest_memory_->find_again(parent());
   if (!memory) {
     way_ = CaptureWay::kEngine;
     why_not_outside_ = "the guest's memory was no longer found in the engine's mappings";
@@ -204,6 +207,8 @@ void Capture::collect(const Deadline& deadline) {
   } else if (is_of_parent_) {
     const UniqueFd parts = open_at(source_.directory, "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     const UniqueFd parent = open_untrusted(parts.get(), kMemory);
+    write_staged(deadline);
+    staging_.reset();
     memory::fill_unchanged(parent.get(), memory_.get(), memory_bytes(source_.record), changed_, deadline);
   }
 }
@@ -211,15 +216,17 @@ void Capture::collect(const Deadline& deadline) {
 std::vector<store::HeldChunk> Capture::staged() const {
   static_assert(memory::kShare == store::kChunkBytes);
   std::vector<store::HeldChunk> chunks;
-  for (size_t at = 0; staging_ && at < staging_->size(); ++at)
-    chunks.push_back({staging_->share(at).begin, staging_->bytes(at)});
+  if (!staging_) return chunks;
+  for (const memory::StagingBuffer::Part& part : staging_->parts())
+    chunks.push_back({part.extents.front().begin, {part.bytes, part.extents.front().size()}});
   return chunks;
 }
 
 void Capture::write_staged(const Deadline& deadline) const {
-  for (const store::HeldChunk& chunk : staged()) {
+  if (!staging_) return;
+  for (const memory::StagingBuffer::Part& part : staging_->parts()) {
     deadline.check("the writing of guest memory");
-    write_nonzero(memory_.get(), chunk.bytes.data(), chunk.bytes.size(), chunk.offset);
+    memory::write_part(memory_.get(), part);
   }
 }
 

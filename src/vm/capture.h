@@ -18,7 +18,6 @@
 
 #include <chrono>
 #include <functional>
-#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,7 +66,8 @@ class Capture {
   void prepare(const Deadline& deadline);
   void take(const Deadline& limit);
   void collect(const Deadline& deadline);
-  // Of the memory file's chunks, those that only write_staged() brings into it; whole ones, in no order.
+  // Of the memory file's chunks, those that only write_staged() brings into it; whole ones, in no order. None
+  // of a clone's.
   std::vector<store::HeldChunk> staged() const;
   void write_staged(const Deadline& deadline) const;
   // What the engine wrote into its jail.
@@ -85,8 +85,8 @@ class Capture {
  private:
   // The memory, where it is to be read from outside.
   std::optional<memory::GuestMemory> choose_way();
-  std::optional<memory::GuestMemory> find_memory() const;
-  void require_space(const std::optional<memory::GuestMemory>& memory, const Deadline& deadline) const;
+  int parent() const;  // the memory file that the VM was restored from, or -1
+  void require_space(const Deadline& deadline) const;
   void copy_disk_ahead(const Deadline& deadline);
   bool read_from_outside(const Deadline& limit);
   void measure(std::string what, const std::function<void()>& step);
@@ -105,9 +105,9 @@ class Capture {
   UniqueFd disk_;
   UniqueFd disk_copy_;
   std::optional<disk::InstantCopy> copy_;
+  std::optional<memory::GuestMemory> guest_memory_;  // as it was found before the pause
   UniqueFd memory_;
   std::vector<Extent> changed_;  // of memory_, what take() wrote or staged
-  std::future<std::unique_ptr<memory::StagingBuffer>> staging_in_making_;
   std::unique_ptr<memory::StagingBuffer> staging_;
   std::vector<CaptureStep> steps_;
   std::vector<std::string> files_;
