@@ -26,8 +26,9 @@ constexpr char kPanics[] = R"({"guest": {"on_ctrl_alt_del": "panic"}})";
 class LifecycleTest : public testing::Test {
  protected:
   // What makes the fake's guest end, as something inside of it would: not through the monitor.
-  void poke_guest() {
-    const UniqueFd jail = open_directory(vm_.path("jail"));
+  void poke_guest() { poke_guest(vm_.path("jail")); }
+  static void poke_guest(const std::string& path) {
+    const UniqueFd jail = open_directory(path);
     firecracker::Client(jail.get(), "api.sock").apply(firecracker::send_ctrl_alt_del(), soon());
   }
   ExitRecord end_of_vm() { return vm_.wait(); }
@@ -57,6 +58,28 @@ TEST_F(LifecycleTest, AGuestThatRebootsIsStartedAgainInPlace) {
   EXPECT_EQ(status.monitor_pid, launch.monitor_pid());
   EXPECT_TRUE(is_gone(launch.engine_pid()));
   EXPECT_EQ(vm_.stop(seconds(5), false).state, "stopped");
+}
+
+TEST_F(LifecycleTest, AGuestThatRebootsWhileItIsRestoredIsNotBootedInstead) {
+  vm_.spec.load = vm_.spec.boot;
+  {
+    Launch launch = vm_.begin();
+    vm_.await(launch, LaunchEvent::Kind::kReady);
+    poke_guest(vm_.staged("jail"));
+    const LaunchEvent ended = vm_.await(launch, LaunchEvent::Kind::kEnded);
+    EXPECT_EQ(ended.exit.state, "crashed");
+    EXPECT_EQ(ended.exit.reason, "the guest rebooted instead of going on from its snapshot");
+    EXPECT_THROW(launch.commit(soon()), Error);
+  }
+  EXPECT_TRUE(becomes_true([this] { return vm_.entries().empty(); }, seconds(10)));
+}
+
+TEST_F(LifecycleTest, AGuestThatRebootsOnceItWasRestoredIsBooted) {
+  vm_.spec.load = vm_.spec.boot;
+  Launch launch = vm_.start();
+  poke_guest();
+  EXPECT_TRUE(has_rebooted(1));
+  vm_.stop(seconds(5), true);
 }
 
 TEST_F(LifecycleTest, AGuestThatRebootsForEverIsCrashed) {

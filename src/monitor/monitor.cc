@@ -77,6 +77,9 @@ void Monitor::on_engine_end(ExitStatus status) {
 // The verdict is empty when the guest's next engine is on its way.
 Verdict Monitor::start_again() {
   const Verdict reboot{true, "stopped", "the guest rebooted"};
+  // Its memory is gone: booted again, it would not be what was asked for.
+  if (phase_ == Phase::kStarting && !spec_.load.empty())
+    return {false, "crashed", "the guest rebooted instead of going on from its snapshot"};
   if (!spec_.restart_on_reboot) return reboot;
   if (spec_.boot.empty())
     return {false, "stopped", "the guest rebooted, and has no kernel of its own to boot again"};
