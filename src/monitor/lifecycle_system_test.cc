@@ -64,9 +64,9 @@ TEST_F(LifecycleTest, AGuestThatRebootsWhileItIsRestoredIsNotBootedInstead) {
   vm_.spec.load = vm_.spec.boot;
   {
     Launch launch = vm_.begin();
-    vm_.await(launch, LaunchEvent::Kind::kReady);
+    TestVm::await(launch, LaunchEvent::Kind::kReady);
     poke_guest(vm_.staged("jail"));
-    const LaunchEvent ended = vm_.await(launch, LaunchEvent::Kind::kEnded);
+    const LaunchEvent ended = TestVm::await(launch, LaunchEvent::Kind::kEnded);
     EXPECT_EQ(ended.exit.state, "crashed");
     EXPECT_EQ(ended.exit.reason, "the guest rebooted instead of going on from its snapshot");
     EXPECT_THROW(launch.commit(soon()), Error);
