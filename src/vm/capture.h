@@ -90,6 +90,8 @@ class Capture {
   void copy_disk_ahead(const Deadline& deadline);
   bool read_from_outside(const Deadline& limit);
   void measure(std::string what, const std::function<void()>& step);
+  uint64_t frames_taken() const;
+  void forget_memory();
   void save_state_alone(const Deadline& limit) const;
   void dump_by_engine(const Deadline& limit) const;
   UniqueFd new_file(const std::string& name);

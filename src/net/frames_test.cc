@@ -1,0 +1,30 @@
+#include "net/frames.h"
+
+#include <gtest/gtest.h>
+
+#include <string_view>
+
+namespace knaller::net {
+namespace {
+
+TEST(Frames, AreThoseThatTheKernelHasSentThroughTheDevice) {
+  const std::string_view devices =
+      "Inter-|   Receive                                                |  Transmit\n"
+      " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo "
+      "colls "
+      "carrier compressed\n"
+      "    lo:       0       1    2    3    4     5          6         7        8       9   10   11   12    "
+      "13      "
+      "14          15\n"
+      "  tap0:7553645413 1687986    0    0    0     0          0         0 7553645413 421    0    0    0     "
+      "0   "
+      "    0          0\n";
+  EXPECT_EQ(frames_taken(devices, "tap0"), 421U);
+  EXPECT_EQ(frames_taken(devices, "lo"), 9U);
+  EXPECT_EQ(frames_taken(devices, "tap"), 0U);
+  EXPECT_EQ(frames_taken("", "tap0"), 0U);
+  EXPECT_EQ(frames_taken("tap0: 1 2 3\n", "tap0"), 0U);
+}
+
+}  // namespace
+}  // namespace knaller::net
