@@ -59,8 +59,8 @@ std::vector<std::vector<Extent>> cut(const std::vector<Extent>& extents) {
   return batches;
 }
 
-// A slot is written and hashed as a whole, whatever is in it.
-bool is_worth_a_slot(const std::vector<Extent>& extents, const Extent& share) {
+// A share that is staged is written and hashed as a whole, whatever is in it.
+bool is_worth_staging(const std::vector<Extent>& extents, const Extent& share) {
   return total_bytes(extents) >= share.size() / 2;
 }
 
@@ -167,7 +167,7 @@ std::vector<Extent> GuestMemory::copy_changed(int to, const Deadline& deadline,
     if (backing_ == Backing::kPrivateFile) return copy(changed[at], to, staging);
     std::unique_lock writes(file, std::defer_lock);
     const bool stages =
-        staging != nullptr && is_worth_a_slot(changed[at], shares[at]) && !(may_write && writes.try_lock());
+        staging != nullptr && is_worth_staging(changed[at], shares[at]) && !(may_write && writes.try_lock());
     if (char* const slot = stages ? staging->take({shares[at]}) : nullptr)
       stage_share(changed[at], shares[at], slot);
     else

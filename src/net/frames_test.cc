@@ -8,17 +8,11 @@ namespace knaller::net {
 namespace {
 
 TEST(Frames, AreThoseThatTheKernelHasSentThroughTheDevice) {
-  const std::string_view devices =
-      "Inter-|   Receive                                                |  Transmit\n"
-      " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo "
-      "colls "
-      "carrier compressed\n"
-      "    lo:       0       1    2    3    4     5          6         7        8       9   10   11   12    "
-      "13      "
-      "14          15\n"
-      "  tap0:7553645413 1687986    0    0    0     0          0         0 7553645413 421    0    0    0     "
-      "0   "
-      "    0          0\n";
+  const std::string_view devices = R"(Inter-|   Receive        |  Transmit
+ face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed
+    lo:    0       1    2    3    4     5          6         7     8       9   10   11   12    13      14         15
+  tap0:7553645413 16    0    0    0     0          0         0 75536     421    0    0    0     0       0          0
+)";
   EXPECT_EQ(frames_taken(devices, "tap0"), 421U);
   EXPECT_EQ(frames_taken(devices, "lo"), 9U);
   EXPECT_EQ(frames_taken(devices, "tap"), 0U);

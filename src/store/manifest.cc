@@ -206,9 +206,11 @@ Manifest make_manifest(int directory, const std::vector<std::string>& names, con
       if (before->changed.empty()) continue;
     }
     // First, for while they are written to the file nobody else can look for its holes.
-    for (const HeldChunk& chunk : options.held_of == name ? options.held : std::vector<HeldChunk>()) {
-      tasks.push_back(chunk_task(fd.get(), file, open_files.size() - 1, chunk.offset));
-      tasks.back().bytes = chunk.bytes;
+    if (name == options.held_of) {
+      for (const HeldChunk& chunk : options.held) {
+        tasks.push_back(chunk_task(fd.get(), file, open_files.size() - 1, chunk.offset));
+        tasks.back().bytes = chunk.bytes;
+      }
     }
     for (const uint64_t offset : chunks_with_data(fd.get(), file.size))
       if (before == nullptr || may_differ(*before, offset))
