@@ -202,6 +202,8 @@ EngineProcess EngineProcess::start(const EngineOptions& options) {
   }
   EngineProcess engine;
   engine.child_ = Child(cloned.pid, std::move(cloned.pidfd));
+  engine.namespaces_ =
+      net::VmNamespaces::of(cloned.pid);  // it waits at the gate, and is still our own program
   theirs.reset();
   write_id_maps(cloned.pid, uid, gid);
   write_all(ours.get(), "g", "the engine's gate");

@@ -15,6 +15,7 @@
 #include "monitor/jail.h"
 #include "net/host.h"
 #include "net/plan.h"
+#include "net/vm_namespaces.h"
 
 namespace knaller::monitor {
 
@@ -43,6 +44,9 @@ class EngineProcess {
   // Returns as soon as the namespaces are there (pasta may attach); the child goes on by itself.
   static EngineProcess start(const EngineOptions& options);
 
+  // Where it was cloned into, wherever it may be now.
+  const net::VmNamespaces& namespaces() const { return namespaces_; }
+
   Child& child() { return child_; }
   const Child& child() const { return child_; }
   explicit operator bool() const { return static_cast<bool>(child_); }
@@ -55,6 +59,7 @@ class EngineProcess {
 
  private:
   Child child_;
+  net::VmNamespaces namespaces_;
   UniqueFd gate_;
 };
 

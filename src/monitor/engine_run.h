@@ -57,6 +57,7 @@ class EngineRun {
 
   pid_t pid() const { return process_.child().pid(); }
   int pidfd() const { return process_.child().pidfd(); }
+  const net::VmNamespaces& namespaces() const { return process_.namespaces(); }
   bool ended() const { return status_.has_value(); }
   std::chrono::system_clock::time_point since() const { return since_; }
   const ConsoleMarkers& markers() const { return scanner_.markers(); }

@@ -99,16 +99,17 @@ void Monitor::attach_network() {
     network_ready_ = true;
     return;
   }
-  network_->attach(engine_->pid(), [this, since = steady_clock::now()](const std::optional<Error>& error) {
-    // After a reboot the VM lives on without network; `ls` says why.
-    if (error && !started_) {
-      Error why = *error;
-      return fail_start(why.in("set up the VM's network"));
-    }
-    report_phase("network", since);
-    network_ready_ = true;
-    report_started_when_complete();
-  });
+  network_->attach(engine_->namespaces(),
+                   [this, since = steady_clock::now()](const std::optional<Error>& error) {
+                     // After a reboot the VM lives on without network; `ls` says why.
+                     if (error && !started_) {
+                       Error why = *error;
+                       return fail_start(why.in("set up the VM's network"));
+                     }
+                     report_phase("network", since);
+                     network_ready_ = true;
+                     report_started_when_complete();
+                   });
 }
 
 void Monitor::on_executing(const std::optional<Error>& error,

@@ -31,8 +31,9 @@ NetworkKeeper::~NetworkKeeper() {
   detach();
 }
 
-void NetworkKeeper::attach(pid_t engine, std::function<void(const std::optional<Error>&)> on_ready) {
-  engine_ = engine;
+void NetworkKeeper::attach(const net::VmNamespaces& namespaces,
+                           std::function<void(const std::optional<Error>&)> on_ready) {
+  namespaces_ = &namespaces;
   on_ready_ = std::move(on_ready);
   attempts_ = 0;
   start();
@@ -42,6 +43,7 @@ void NetworkKeeper::detach() {
   unwatch();
   loop_.cancel(timer_);
   pasta_.reset();
+  namespaces_ = nullptr;
   up_ = false;
   on_ready_ = nullptr;
 }
@@ -51,7 +53,7 @@ void NetworkKeeper::start() {
   ++attempts_;
   try {
     if (!ports_settled_) plan_ = net::lease_ports(asked_);
-    pasta_ = net::Pasta::start({.binary = binary_, .target_pid = engine_, .plan = plan_});
+    pasta_ = net::Pasta::start({.binary = binary_, .plan = plan_}, *namespaces_);
   } catch (const Error& error) {
     return on_failure(error);
   }

@@ -25,9 +25,9 @@ class NetworkKeeper {
   NetworkKeeper(const NetworkKeeper&) = delete;
   NetworkKeeper& operator=(const NetworkKeeper&) = delete;
 
-  // Attaches a pasta to the engine's namespaces; `on_ready` is called once, with the error if it could not
-  // be.
-  void attach(pid_t engine, std::function<void(const std::optional<Error>&)> on_ready);
+  // Attaches a pasta to the engine's namespaces, which must stay until detach(); `on_ready` is called once,
+  // with the error if it could not be.
+  void attach(const net::VmNamespaces& namespaces, std::function<void(const std::optional<Error>&)> on_ready);
   // Ends pasta; its ports are free again afterwards.
   void detach();
 
@@ -52,7 +52,7 @@ class NetworkKeeper {
   net::Plan asked_;  // with host port 0 where the choice is ours (not for UDP, whose ports the rules name)
   net::Plan plan_;
   net::HostNetwork host_;
-  pid_t engine_ = -1;
+  const net::VmNamespaces* namespaces_ = nullptr;
   std::optional<net::Pasta> pasta_;
   std::function<void(const std::optional<Error>&)> on_ready_;
   bool ports_settled_ = false;  // they were bound once, and are known to others

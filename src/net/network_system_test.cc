@@ -273,7 +273,7 @@ TEST_F(NetworkTest, TakenPortIsNamedWithItsHolder) {
     Plan plan = standard_plan({tcp(22), tcp(80)});
     plan.ports[1].host = holder.port();
     const TestVm vm(plan);
-    Pasta pasta = Pasta::start({.binary = {}, .target_pid = vm.engine.pid(), .plan = vm.plan});
+    Pasta pasta = Pasta::start({.binary = {}, .plan = vm.plan}, VmNamespaces::of(vm.engine.pid()));
     try {
       pasta.wait_ready(Deadline::after(std::chrono::seconds(10)));
       ADD_FAILURE() << "pasta took a port that was taken";
@@ -294,7 +294,7 @@ TEST_F(NetworkTest, AddressThatTheHostHasNotIsSaid) {
     const TestVm vm(standard_plan({}));
     Plan plan = vm.plan;
     plan.ports = {{.address = "203.0.113.77", .host = 8080, .guest = 80}};
-    Pasta pasta = Pasta::start({.binary = {}, .target_pid = vm.engine.pid(), .plan = plan});
+    Pasta pasta = Pasta::start({.binary = {}, .plan = plan}, VmNamespaces::of(vm.engine.pid()));
     EXPECT_EQ(code_thrown_by([&] { pasta.wait_ready(Deadline::after(std::chrono::seconds(10))); }),
               Code::kInvalidArgument);
   });
@@ -373,9 +373,10 @@ TEST_F(NetworkTest, PastaEndsWithWhoStartedIt) {
 }
 
 TEST_F(NetworkTest, MissingPastaSaysWhatToInstall) {
+  const Namespace engine([] { return -1; });
   for (const char* binary : {"/nowhere/pasta", "/nowhere/bin"}) {
     try {
-      Pasta::start({.binary = binary, .target_pid = ::getpid(), .plan = standard_plan({})});
+      Pasta::start({.binary = binary, .plan = standard_plan({})}, VmNamespaces::of(engine.pid()));
       ADD_FAILURE() << "started " << binary;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Code::kNotFound) << error.what();
@@ -395,7 +396,7 @@ TEST_F(NetworkTest, UnusableTunDeviceIsSaid) {
     ASSERT_EQ(::mount(nullptr, "/dev/net/tun", nullptr, no_devices, nullptr), 0) << ::strerror(errno);
     const auto open_tap = [] { make_tap("tap9", ::geteuid()); };
     EXPECT_EQ(code_thrown_by(open_tap), Code::kPermission);
-    Pasta pasta = Pasta::start({.binary = {}, .target_pid = vm.engine.pid(), .plan = vm.plan});
+    Pasta pasta = Pasta::start({.binary = {}, .plan = vm.plan}, VmNamespaces::of(vm.engine.pid()));
     try {
       pasta.wait_ready(Deadline::after(std::chrono::seconds(10)));
       ADD_FAILURE() << "pasta works without /dev/net/tun";

@@ -82,7 +82,7 @@ Error port_refused(const PortForward& port) {
 
 }  // namespace
 
-std::vector<std::string> pasta_arguments(const PastaOptions& options, bool as_root) {
+std::vector<std::string> pasta_arguments(const PastaOptions& options, pid_t holder, bool as_root) {
   const Plan& plan = options.plan;
   // Without `-T none -U none` and `--no-map-gw` the namespace would reach the host's loopback. With a
   // constant address, gateway and `lo` as the template, nothing of the host's network shows in the namespace,
@@ -123,12 +123,12 @@ std::vector<std::string> pasta_arguments(const PastaOptions& options, bool as_ro
   if (as_root) arguments.insert(arguments.end(), {"--runas", "0"});
   add_ports(arguments, plan, Protocol::kTcp);
   add_ports(arguments, plan, Protocol::kUdp);
-  arguments.insert(arguments.end(), {"--userns", fmt::format("/proc/{}/ns/user", options.target_pid),  //
-                                     "--netns", fmt::format("/proc/{}/ns/net", options.target_pid)});
+  arguments.insert(arguments.end(), {"--userns", fmt::format("/proc/{}/ns/user", holder),  //
+                                     "--netns", fmt::format("/proc/{}/ns/net", holder)});
   return arguments;
 }
 
-Pasta Pasta::start(const PastaOptions& options) {
+Pasta Pasta::start(const PastaOptions& options, const VmNamespaces& namespaces) {
   check_plan(options.plan);
   PastaOptions found = options;
   if (found.binary.empty()) found.binary = find_program("pasta");
@@ -138,12 +138,17 @@ Pasta Pasta::start(const PastaOptions& options) {
   Pipe errors = make_pipe();
   never_block(errors.read_end);
   never_block(errors.write_end);
+  // pasta opens namespaces by path, as an older one may, and a newer one closes what it inherits. A path that
+  // leads through another process's descriptors is refused to root's pasta, which gives up its capabilities
+  // first.
+  Child holder = namespaces.hold_open();
   SpawnOptions spawn_options;
-  spawn_options.argv = pasta_arguments(found, ::geteuid() == 0);
+  spawn_options.argv = pasta_arguments(found, holder.pid(), ::geteuid() == 0);
   spawn_options.stdout_fd = output.write_end.get();
   spawn_options.stderr_fd = errors.write_end.get();
   try {
-    return Pasta(spawn(spawn_options), std::move(output.read_end), std::move(errors.read_end), found.plan);
+    return Pasta(std::move(holder), spawn(spawn_options), std::move(output.read_end),
+                 std::move(errors.read_end), found.plan);
   } catch (Error& error) {
     if (error.code() == Code::kNotFound) error.with_hint(kInstallHint);
     throw;
@@ -159,6 +164,7 @@ void Pasta::wait_ready(const Deadline& deadline) {
     if (length == 0 || buffer_.size() > sizeof piece) throw_failure(deadline);
     if (length > 0) buffer_.append(piece, static_cast<size_t>(length));
   }
+  holder_.kill_and_reap();
 }
 
 void Pasta::throw_failure(const Deadline& deadline) {

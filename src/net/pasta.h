@@ -15,22 +15,22 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "net/plan.h"
+#include "net/vm_namespaces.h"
 
 namespace knaller::net {
 
 struct PastaOptions {
-  std::string binary;     // absolute; empty: found on PATH
-  pid_t target_pid = -1;  // a process in the namespaces, not yet reaped
-  Plan plan;              // no host port 0 any more
+  std::string binary;  // absolute; empty: found on PATH
+  Plan plan;           // no host port 0 any more
 };
 
-// The full command line; pure.
-std::vector<std::string> pasta_arguments(const PastaOptions& options, bool as_root);
+// The full command line; pure. `holder` is a process in the namespaces that pasta is to join.
+std::vector<std::string> pasta_arguments(const PastaOptions& options, pid_t holder, bool as_root);
 
 class Pasta {
  public:
   // kNotFound, with the package to install, when there is no pasta.
-  static Pasta start(const PastaOptions& options);
+  static Pasta start(const PastaOptions& options, const VmNamespaces& namespaces);
 
   // Readable when wait_ready() will not block any more: its pid line is there, or it ended. Not to be watched
   // after that.
@@ -47,14 +47,16 @@ class Pasta {
   std::string last_words();
 
  private:
-  Pasta(Child child, UniqueFd output, UniqueFd errors, Plan plan)
-      : child_(std::move(child)),
+  Pasta(Child holder, Child child, UniqueFd output, UniqueFd errors, Plan plan)
+      : holder_(std::move(holder)),
+        child_(std::move(child)),
         output_(std::move(output)),
         errors_(std::move(errors)),
         plan_(std::move(plan)) {}
 
   [[noreturn]] void throw_failure(const Deadline& deadline);
 
+  Child holder_;  // of the namespaces, until pasta has joined them
   Child child_;
   UniqueFd output_;
   UniqueFd errors_;

@@ -79,10 +79,9 @@ TEST(PortsTest, LeasesDifferentPortsAndKeepsThoseAskedFor) {
 TEST(PastaTest, NeverShowsTheHostsLoopback) {
   const auto arguments =
       pasta_arguments({.binary = "/usr/bin/pasta",
-                       .target_pid = 42,
                        .plan = standard_plan({{.host = 8080, .guest = 80},
                                               {.host = 5353, .guest = 53, .protocol = Protocol::kUdp}})},
-                      false);
+                      42, false);
   std::string line;
   for (const auto& argument : arguments) line += argument + " ";
   for (const char* part :

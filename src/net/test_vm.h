@@ -142,7 +142,7 @@ class TestVm {
   uint16_t host_port(size_t index) const { return plan.ports.at(index).host; }
 
   Pasta start_pasta() const {
-    Pasta pasta = Pasta::start({.binary = {}, .target_pid = engine.pid(), .plan = plan});
+    Pasta pasta = Pasta::start({.binary = {}, .plan = plan}, VmNamespaces::of(engine.pid()));
     pasta.wait_ready(Deadline::after(std::chrono::seconds(10)));
     return pasta;
   }

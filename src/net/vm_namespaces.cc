@@ -1,0 +1,104 @@
+#include "net/vm_namespaces.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/signals.h"
+
+namespace knaller::net {
+namespace {
+
+constexpr size_t kReportLimit = 64 << 10;
+
+// The user namespace first: it gives the right to join the other one.
+void enter(int user, int net) {
+  if (::setns(user, CLONE_NEWUSER) != 0) fail_errno("enter the VM's user namespace");
+  if (::setns(net, CLONE_NEWNET) != 0) fail_errno("enter the VM's network namespace");
+}
+
+void tie_to_parent(pid_t parent) {
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail_errno("tie a process to its parent");
+  if (::getppid() != parent) ::_exit(127);
+}
+
+// Of what the parent has open, the child keeps the standard descriptors and its report: it must hold no
+// connection and no lock of the parent's.
+int keep_only(int report) {
+  constexpr int kReport = 3;
+  if (report != kReport && ::dup3(report, kReport, O_CLOEXEC) < 0) fail_errno("keep a process's report");
+  if (::close_range(kReport + 1, ~0u, 0) != 0) fail_errno("close the parent's descriptors");
+  return kReport;
+}
+
+struct InNamespaces {
+  int user;
+  int net;
+  pid_t parent;
+};
+
+// An empty report says that all went well.
+[[noreturn]] void run_child(const InNamespaces& where, int report, const std::function<void()>& work,
+                            bool stay) {
+  try {
+    reset_signals();
+    tie_to_parent(where.parent);
+    enter(where.user, where.net);
+    report = keep_only(report);
+    work();
+  } catch (const std::exception& exception) {
+    try {
+      write_all(report, dump_json(error_to_json(error_from(exception))), "a process's report");
+    } catch (const std::exception&) {
+      ::_exit(126);  // the exit code is all that is left
+    }
+    ::_exit(127);
+  }
+  ::close(report);
+  while (stay) ::pause();
+  ::_exit(0);
+}
+
+// fork(2) and not clone(2): glibc then makes its allocator usable, whatever another thread was doing.
+Child start_inside(int user, int net, const std::function<void()>& work, bool stay) {
+  const InNamespaces where{user, net, ::getpid()};
+  Pipe report = make_pipe();
+  const pid_t pid = ::fork();
+  if (pid < 0) fail_errno("start a process in the VM's namespaces");
+  if (pid == 0) run_child(where, report.write_end.get(), work, stay);
+  Child child(pid, UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))));
+  if (!child) fail_errno("hold a process in the VM's namespaces");
+  report.write_end.reset();
+  const std::string text = read_to_end(report.read_end.get(), kReportLimit, "a process's report");
+  if (!text.empty()) throw error_from_json(parse_json(text, "a process's report", Code::kInternal));
+  return child;
+}
+
+}  // namespace
+
+VmNamespaces VmNamespaces::of(pid_t pid) {
+  VmNamespaces namespaces;
+  namespaces.user_ = open_at(AT_FDCWD, fmt::format("/proc/{}/ns/user", pid), O_RDONLY);
+  namespaces.net_ = open_at(AT_FDCWD, fmt::format("/proc/{}/ns/net", pid), O_RDONLY);
+  return namespaces;
+}
+
+void VmNamespaces::run_inside(const std::function<void()>& work) const {
+  const auto status = start_inside(user_.get(), net_.get(), work, false).wait(Deadline::never());
+  if (!status || !status->success())
+    throw Error(Code::kInternal, status->sentence("the process in the VM's namespaces"));
+}
+
+Child VmNamespaces::hold_open() const {
+  return start_inside(
+      user_.get(), net_.get(), [] {}, true);
+}
+
+}  // namespace knaller::net
