@@ -14,6 +14,7 @@ pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(lzma REQUIRED IMPORTED_TARGET liblzma)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(mnl REQUIRED IMPORTED_TARGET libmnl)
+pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)  # by a program of the build only
 # Of these the headers only: they are opened where they are needed (src/base/library.h).
 pkg_check_modules(archive REQUIRED libarchive)
 pkg_check_modules(ssh REQUIRED libssh)

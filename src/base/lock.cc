@@ -63,8 +63,10 @@ std::string describe_holder(std::string_view text) {
 
 }  // namespace
 
-bool try_lock_byte(int fd, uint64_t byte) {
-  return try_lock(fd, write_lock(static_cast<off_t>(byte), 1));
+bool try_lock_byte(int fd, uint64_t byte, LockKind kind) {
+  struct flock lock = write_lock(static_cast<off_t>(byte), 1);
+  if (kind == LockKind::kShared) lock.l_type = F_RDLCK;
+  return try_lock(fd, lock);
 }
 
 bool is_byte_locked(int fd, uint64_t byte) {

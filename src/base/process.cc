@@ -54,18 +54,21 @@ struct ChildPlan {
 }
 
 // Gives the child exactly the planned descriptors. All sources first move above all targets, so that no
-// dup2() overwrites a source that is still to come. Returns where the report pipe is now.
+// dup2() overwrites a source that is still to come; one that keeps its number stays where it is (an engine's filter
+// forbids moving its lock). Returns where the report pipe is now.
 int arrange_descriptors(ChildPlan& plan) {
   const int above = plan.descriptors.back().second + 1;
   const int report_fd = ::fcntl(plan.report_fd, F_DUPFD_CLOEXEC, above);
   if (report_fd < 0) report_and_exit(plan.report_fd, Step::kDescriptors);
   for (auto& [ours, theirs] : plan.descriptors) {
+    if (ours == theirs) continue;
     ours = ::fcntl(ours, F_DUPFD_CLOEXEC, above);
     if (ours < 0) report_and_exit(report_fd, Step::kDescriptors);
   }
   int next = 0;
   for (const auto& [ours, theirs] : plan.descriptors) {
-    if (::dup2(ours, theirs) < 0) report_and_exit(report_fd, Step::kDescriptors);
+    const bool given = ours == theirs ? ::fcntl(ours, F_SETFD, 0) == 0 : ::dup2(ours, theirs) >= 0;
+    if (!given) report_and_exit(report_fd, Step::kDescriptors);
     if (theirs > next) ::close_range(static_cast<unsigned>(next), static_cast<unsigned>(theirs - 1), 0);
     next = theirs + 1;
   }

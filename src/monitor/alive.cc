@@ -41,8 +41,9 @@ UniqueFd lock_monitor_alive(int vm_directory) {
 }
 
 UniqueFd lock_engine_alive(int vm_directory, const Deadline& deadline) {
-  UniqueFd fd = open_at(vm_directory, kAliveFile, O_RDWR | O_NOFOLLOW);
-  while (!try_lock_byte(fd.get(), kEngineByte)) {
+  UniqueFd fd = open_at(vm_directory, kAliveFile, O_RDONLY | O_NOFOLLOW);
+  // A shared lock would not wait for another one's.
+  while (is_byte_locked(fd.get(), kEngineByte) || !try_lock_byte(fd.get(), kEngineByte, LockKind::kShared)) {
     if (deadline.expired()) fail(Code::kBusy, "another engine of this VM is still alive");
     pause_for(kRetry, deadline);
   }

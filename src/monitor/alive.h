@@ -1,6 +1,7 @@
-// Whether a VM is alive: two OFD write locks on the file `alive` in its directory, taken on two separately
-// opened descriptions. Byte 0 is the monitor's and never leaves it; byte 1 is inherited by the engine. Asking
-// takes nothing and disturbs nobody.
+// Whether a VM is alive: two OFD locks on the file `alive` in its directory, taken on two separately opened
+// descriptions. Byte 0 is the monitor's and never leaves it; byte 1 is inherited by the engine, through a
+// read-only descriptor: it can neither write the file nor, by its system call filter, unlock it. Asking takes
+// nothing and disturbs nobody.
 #ifndef KNALLER_MONITOR_ALIVE_H_
 #define KNALLER_MONITOR_ALIVE_H_
 

@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -28,6 +29,8 @@ constexpr uint64_t kNamespaces =
     CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 constexpr int kGateFd = 4;
 constexpr size_t kErrorLimit = 64 << 10;
+// The child's message that its filter is in force; an error's JSON begins otherwise.
+constexpr char kFiltered = 'f';
 
 // --- In the child
 // -------------------------------------------------------------------------------------------------------
@@ -56,9 +59,9 @@ void leave_session() {
 }
 
 // Exactly 0, 1, 2 and the alive lock stay open across exec. All sources move out of the way first, then to
-// their numbers.
+// their numbers. The host's null device is there only until take_null_device().
 int arrange_descriptors(const EngineOptions& options, int gate) {
-  UniqueFd null_fd = open_at(AT_FDCWD, "/dev/null", O_RDWR);
+  UniqueFd null_fd = open_at(AT_FDCWD, "/dev/null", O_RDONLY);
   const std::pair<int, int> wanted[] = {{null_fd.get(), 0},
                                         {options.stdout_fd, 1},
                                         {options.stderr_fd, 2},
@@ -78,6 +81,24 @@ int arrange_descriptors(const EngineOptions& options, int gate) {
   if (::close_range(kGateFd + 1, ~0u, 0) != 0) fail_errno("close the monitor's descriptors");
   null_fd.release();  // closed, or its number is one of the five now
   return kGateFd;
+}
+
+// The jail's own, through a read-only mount: through the host's, an engine of root's could change that one's
+// mode.
+void take_null_device() {
+  const UniqueFd null_fd = open_at(AT_FDCWD, "/dev/null", O_RDONLY);
+  if (::dup2(null_fd.get(), STDIN_FILENO) < 0) fail_errno("give the engine the jail's null device");
+}
+
+// In a user namespace below its own, a process without any capability would have all of them again. The limit
+// is of the engine's user namespace, and counts for what is below, too. Where a container shows /proc/sys
+// read-only, the filter of system calls is alone in forbidding it.
+void forbid_user_namespaces() {
+  static constexpr char kLimit[] = "/proc/sys/user/max_user_namespaces";
+  const UniqueFd fd(::open(kLimit, O_WRONLY | O_CLOEXEC));
+  if (!fd && errno == EROFS) return;
+  if (!fd) fail_errno("open '{}'", kLimit);
+  write_all(fd.get(), "0", kLimit);
 }
 
 void limit_resources() {
@@ -109,17 +130,39 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   throw error;
 }
 
+void send_listener(int gate, int listener) {
+  char byte = kFiltered;
+  iovec data = {&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof listener)] = {};
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  if (listener >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof listener);
+    std::memcpy(CMSG_DATA(header), &listener, sizeof listener);
+  }
+  if (::sendmsg(gate, &message, MSG_NOSIGNAL) != 1) fail_errno("give the monitor the engine's filter");
+}
+
 // Privileges go last: the namespaces' own capabilities are what network and jail are built with.
 [[noreturn]] void become_engine(const EngineOptions& options, uid_t uid) {
   if (options.network) {
     in_context([] { return std::string("set up the VM's network"); },
                [&] { net::set_up_namespace(options.network->plan, options.network->host, uid); });
   }
+  forbid_user_namespaces();
   const std::string path =
       in_context([] { return std::string("set up the jail"); }, [&] { return enter_jail(options.jail); });
+  take_null_device();
   limit_resources();
   drop_privileges();
   tie_to_monitor(kGateFd);  // again: a change of capabilities may clear it
+  send_listener(kGateFd, install_call_filter(options.filter).get());
   execute(path, options);
 }
 
@@ -211,10 +254,44 @@ EngineProcess EngineProcess::start(const EngineOptions& options) {
   return engine;
 }
 
-void EngineProcess::finish_start() {
+namespace {
+
+struct GateMessage {
+  char first = 0;  // 0: end of file
+  UniqueFd listener;
+};
+
+GateMessage receive(int gate) {
+  GateMessage received;
+  iovec data = {&received.first, 1};
+  int listener = -1;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof listener)] = {};
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t got = ::recvmsg(gate, &message, MSG_CMSG_CLOEXEC);
+  if (got < 0) fail_errno("read the engine's gate");
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof listener)) {
+    std::memcpy(&listener, CMSG_DATA(header), sizeof listener);
+    received.listener.reset(listener);
+  }
+  return received;
+}
+
+}  // namespace
+
+bool EngineProcess::advance_start() {
+  GateMessage message = receive(gate_.get());
+  if (message.first == kFiltered) {
+    listener_ = std::move(message.listener);
+    return false;
+  }
   const UniqueFd gate = std::move(gate_);
-  const std::string report = read_to_end(gate.get(), kErrorLimit, "the engine's gate");
-  if (report.empty()) return;
+  if (message.first == 0) return true;
+  const std::string report = message.first + read_to_end(gate.get(), kErrorLimit, "the engine's gate");
   throw error_from_json(parse_json(report, "the engine's report", Code::kInternal));
 }
 

@@ -1,5 +1,5 @@
 // The engine as pid 1 of its own user, pid, mount, network and IPC namespaces, in its jail, without any
-// capability.
+// capability, and with a filter over its system calls.
 //
 // start() clones: the calling process must have one thread at that moment, since the child allocates memory
 // before it executes. The child dies with the thread that started it, and with it everything in its pid
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/process.h"
+#include "monitor/call_filter.h"
 #include "monitor/jail.h"
 #include "net/host.h"
 #include "net/plan.h"
@@ -33,6 +34,7 @@ struct EngineOptions {
   std::vector<std::string> arguments;    // without argv[0]
   std::vector<std::string> environment;  // "K=V", beside PATH and KNALLER_ALIVE_FD
   std::optional<EngineNetwork> network;
+  CallFilter filter = CallFilter::kFirecracker;
   int lock_fd = -1;  // inherited as kEngineLockFd
   int stdout_fd = -1;
   int stderr_fd = -1;
@@ -51,16 +53,21 @@ class EngineProcess {
   const Child& child() const { return child_; }
   explicit operator bool() const { return static_cast<bool>(child_); }
 
-  // Readable once the engine executes or could not; then call finish_start().
+  // Readable whenever there is something for advance_start().
   int gate_fd() const { return gate_.get(); }
   bool starting() const { return static_cast<bool>(gate_); }
-  // Throws the child's own error. Closes the gate.
-  void finish_start();
+  // Takes one message of the child's. The first gives the listener, which must be answered for (CallGuard)
+  // before anything can be executed; the second says that the engine executes: then the gate is closed and
+  // this is true. Throws the child's own error, with the gate closed.
+  bool advance_start();
+  // What the filter's refusals come to; nothing where there can be none.
+  UniqueFd take_listener() { return std::move(listener_); }
 
  private:
   Child child_;
   net::VmNamespaces namespaces_;
   UniqueFd gate_;
+  UniqueFd listener_;
 };
 
 }  // namespace knaller::monitor

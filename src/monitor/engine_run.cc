@@ -18,6 +18,7 @@ namespace {
 constexpr char kApiSocket[] = "api.sock";
 constexpr char kLogFifo[] = "log";
 constexpr size_t kExplainingLines = 20;
+constexpr char kQemuKind[] = "qemu";
 constexpr std::chrono::seconds kLockPatience{2};
 
 // The monitor's end is opened read-write: the fifo has no end of file, and outlives what the engine does to
@@ -92,7 +93,11 @@ std::string EngineLogs::explanation() const {
 
 EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec& spec,
                      const std::optional<EngineNetwork>& network, EngineLogs& logs, EngineCallbacks callbacks)
-    : loop_(loop), logs_(logs), callbacks_(std::move(callbacks)), since_(std::chrono::system_clock::now()) {
+    : loop_(loop),
+      logs_(logs),
+      callbacks_(std::move(callbacks)),
+      filter_(spec.engine_kind == kQemuKind ? CallFilter::kQemu : CallFilter::kFirecracker),
+      since_(std::chrono::system_clock::now()) {
   remove_tree(directory.jail(), kApiSocket);
   log_fifo_ = make_log_fifo(directory.jail());
   console_ = make_output_pipe();
@@ -106,6 +111,7 @@ EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec&
                                    .arguments = engine_arguments(spec),
                                    .environment = spec.engine_environment,
                                    .network = network,
+                                   .filter = filter_,
                                    .lock_fd = lock.get(),
                                    .stdout_fd = console_.write_end.get(),
                                    .stderr_fd = errors_.write_end.get()});
@@ -129,6 +135,7 @@ void EngineRun::watch_all() {
 
 void EngineRun::unwatch_all() {
   if (process_.starting()) loop_.unwatch(process_.gate_fd());
+  if (guard_ && guard_->fd() >= 0) loop_.unwatch(guard_->fd());
   for (const int fd : {console_.read_end.get(), errors_.read_end.get(), log_fifo_.get(), pidfd()})
     loop_.unwatch(fd);
 }
@@ -138,14 +145,31 @@ void EngineRun::kill() {
 }
 
 void EngineRun::on_gate() {
-  loop_.unwatch(process_.gate_fd());
+  const int gate = process_.gate_fd();
   std::optional<Error> error;
   try {
-    process_.finish_start();
+    if (!process_.advance_start()) return listen_to_refusals();
   } catch (const Error& caught) {
     error = caught;
   }
+  loop_.unwatch(gate);
   callbacks_.on_executing(error);
+}
+
+void EngineRun::listen_to_refusals() {
+  UniqueFd listener = process_.take_listener();
+  if (!listener) return;
+  guard_.emplace(std::move(listener), filter_, [this](std::string_view line) { logs_.add_engine(line); });
+  loop_.watch(guard_->fd(), POLLIN, [this](short) { on_call(); });
+}
+
+void EngineRun::on_call() {
+  const int fd = guard_->fd();
+  if (!guard_->answer()) loop_.unwatch(fd);
+}
+
+void EngineRun::forbid_execution() {
+  if (guard_) guard_->forbid_execution();
 }
 
 void EngineRun::take_console(std::string_view text) {
@@ -170,7 +194,7 @@ void EngineRun::on_log_readable(int fd) {
 }
 
 void EngineRun::on_process_end() {
-  if (process_.starting()) on_gate();
+  while (process_.starting()) on_gate();
   drain(console_.read_end.get(), [this](std::string_view text) { take_console(text); });
   for (const int fd : {errors_.read_end.get(), log_fifo_.get()}) {
     drain(fd, [this](std::string_view text) { logs_.add_engine(text); });

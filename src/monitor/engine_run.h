@@ -63,10 +63,14 @@ class EngineRun {
   const ConsoleMarkers& markers() const { return scanner_.markers(); }
   EngineWorker& worker() { return *worker_; }
   void kill();
+  // The guest runs: from here on the engine may be the guest's.
+  void forbid_execution();
 
  private:
   void watch_all();
   void on_gate();
+  void listen_to_refusals();
+  void on_call();
   void on_console_readable();
   void take_console(std::string_view text);
   void on_log_readable(int fd);
@@ -80,8 +84,10 @@ class EngineRun {
   Pipe console_;
   Pipe errors_;
   EngineProcess process_;
+  std::optional<CallGuard> guard_;
   std::unique_ptr<EngineWorker> worker_;
   ConsoleScanner scanner_;
+  CallFilter filter_;
   std::optional<ExitStatus> status_;
   std::chrono::system_clock::time_point since_;
 };

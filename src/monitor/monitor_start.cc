@@ -144,6 +144,7 @@ void Monitor::send_requests(const std::vector<firecracker::Request>& requests) {
 
 void Monitor::on_engine_step(const std::optional<Error>& error) {
   if (!error) {
+    engine_->forbid_execution();
     engine_ready_ = true;
     return report_started_when_complete();
   }

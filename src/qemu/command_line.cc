@@ -147,6 +147,9 @@ Json file_node_options(const DriveSetup& drive, const std::string& node) {
       {"node-name", node},
       {"filename", drive.path.value_or("")},
       {"read-only", drive.read_only},
+      // A VM's own lock keeps others from its disk; this one would be taken through a descriptor that a filter can't
+      // tell from the lock's.
+      {"locking", "off"},
       // As Firecracker's "Unsafe": the guest's flushes stay in the page cache, and a pause costs no flush.
       {"cache", {{"no-flush", drive.cache_type != "Writeback"}}}};
 }

@@ -52,7 +52,15 @@ std::vector<std::string> engine_arguments() {
   return {"--api-sock", "api.sock", "--accel", "tcg", "--log-path", "log"};
 }
 
-Child start_in_jail(const EngineFolder& folder, const LiveOptions& options, int console) {
+// What is refused is on the console.
+void answer_until_stopped(const std::stop_token& stop, UniqueFd listener, const UniqueFd& console) {
+  monitor::CallGuard guard(std::move(listener), monitor::CallFilter::kQemu,
+                           [&](std::string_view line) { write_all(console.get(), line, "the console"); });
+  while (guard.fd() >= 0 && !stop.stop_requested())
+    if (poll_until(guard.fd(), POLLIN, Deadline::after(std::chrono::milliseconds(50))) != 0) guard.answer();
+}
+
+RunningEngine start_in_jail(const EngineFolder& folder, const LiveOptions& options, const UniqueFd& console) {
   // The monitor's way: relative to its working directory.
   const UniqueFd before = open_directory(".");
   if (::fchdir(folder.fd()) != 0) fail_errno("enter '{}'", folder.path());
@@ -63,18 +71,26 @@ Child start_in_jail(const EngineFolder& folder, const LiveOptions& options, int 
   engine.jail.directory = ".";
   if (options.prepare) engine.jail.immutable = options.prepare(folder);
   engine.arguments = engine_arguments();
-  engine.stdout_fd = console;
-  engine.stderr_fd = console;
+  engine.filter = monitor::CallFilter::kQemu;
+  engine.stdout_fd = console.get();
+  engine.stderr_fd = console.get();
   auto process = monitor::EngineProcess::start(engine);
   if (::fchdir(before.get()) != 0) fail_errno("go back");
-  wait_readable(process.gate_fd(), guest_patience(), "the jail");
-  process.finish_start();
-  return std::move(process.child());
+  RunningEngine started;
+  if (process.advance_start())
+    fail(Code::kInternal, "the engine executes without having said that it is filtered");
+  started.guard = std::jthread(
+      [listener = process.take_listener(), to = console.duplicate()](const std::stop_token& stop) mutable {
+        answer_until_stopped(stop, std::move(listener), to);
+      });
+  process.advance_start();
+  started.child = std::move(process.child());
+  return started;
 }
 
-Child start(const EngineFolder& folder, const LiveOptions& options) {
+RunningEngine start(const EngineFolder& folder, const LiveOptions& options) {
   const UniqueFd console = open_at(folder.fd(), "console", O_WRONLY | O_CREAT | O_APPEND);
-  if (options.jailed) return start_in_jail(folder, options, console.get());
+  if (options.jailed) return start_in_jail(folder, options, console);
   SpawnOptions spawned;
   spawned.argv = options.wrapper;
   spawned.argv.emplace_back(KNALLER_QEMU);
@@ -83,7 +99,7 @@ Child start(const EngineFolder& folder, const LiveOptions& options) {
   spawned.working_directory = folder.path();
   spawned.stdout_fd = console.get();
   spawned.stderr_fd = console.get();
-  return spawn(spawned);
+  return {.child = spawn(spawned), .guard = {}};
 }
 
 // "tick 12. mem=ok …\r"; nothing for another line.
@@ -125,8 +141,8 @@ std::string digest_of(const EngineFolder& folder, const std::string& name) {
 }
 
 LiveVm::LiveVm(const LiveOptions& options)
-    : child_(start(folder_, options)), client_(folder_.fd(), "api.sock") {
-  client_.wait_until_listening(guest_patience(), child_.pidfd());
+    : engine_(start(folder_, options)), client_(folder_.fd(), "api.sock") {
+  client_.wait_until_listening(guest_patience(), engine_.child.pidfd());
 }
 
 void LiveVm::add_guest_files() {
@@ -209,7 +225,7 @@ std::string LiveVm::wait_for_line(const std::string& text) {
     char events[4096];
     while (::read(watcher.get(), events, sizeof events) > 0) {
     }
-    if (poll_until(child_.pidfd(), POLLIN, Deadline::after(std::chrono::seconds(0))) != 0) {
+    if (poll_until(engine_.child.pidfd(), POLLIN, Deadline::after(std::chrono::seconds(0))) != 0) {
       fail(Code::kEngineDied, "the engine ended while '{}' was awaited; its console:\n{}\nits log:\n{}", text,
            console(), folder_.read("log"));
     }
@@ -241,7 +257,7 @@ std::string LiveVm::answer_to(const Request& each) {
 }
 
 pid_t LiveVm::qemu_pid() const {
-  const std::string children = read_file(fmt::format("/proc/{0}/task/{0}/children", child_.pid()));
+  const std::string children = read_file(fmt::format("/proc/{0}/task/{0}/children", engine_.child.pid()));
   const auto pid = parse_integer(trim(children), 1, INT32_MAX);
   if (!pid) fail(Code::kNotFound, "knaller-qemu has not one child: '{}'", children);
   return static_cast<pid_t>(*pid);

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/fd.h"
@@ -32,6 +33,11 @@ struct LiveOptions {
   std::function<std::vector<std::string>(const EngineFolder&)> prepare;
 };
 
+struct RunningEngine {
+  Child child;
+  std::jthread guard;  // jailed: answers for the engine's filter, as the monitor's loop does
+};
+
 class LiveVm {
  public:
   // An engine without a VM, in a folder of its own.
@@ -39,7 +45,7 @@ class LiveVm {
 
   const EngineFolder& folder() const { return folder_; }
   const firecracker::Client& client() const { return client_; }
-  Child& child() { return child_; }
+  Child& child() { return engine_.child; }
 
   // Links kernel and initramfs into the folder, makes `disk.ext4` (16 MiB, label DISK-A) and `other.ext4` (24
   // MiB, DISK-B).
@@ -67,7 +73,7 @@ class LiveVm {
 
  private:
   EngineFolder folder_;
-  Child child_;
+  RunningEngine engine_;
   firecracker::Client client_;
   size_t looked_at_ = 0;
 };

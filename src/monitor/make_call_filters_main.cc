@@ -1,0 +1,222 @@
+// Run by the build: writes the system call filters of engines as arrays of BPF instructions, so that
+// libseccomp is needed to build knaller and not to run it, and a filter costs a start one system call.
+//
+// These are allow-lists. How they were found, and what becomes of a refused call:
+// docs/decisions/0082-call-filter.md.
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/fs.h>
+#include <linux/prctl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+namespace {
+
+// The engine's descriptor with the alive lock (kEngineLockFd): it stays open and locked as long as the engine
+// lives.
+constexpr scmp_datum_t kLockFd = 3;
+constexpr int kLastCall = 500;
+constexpr scmp_datum_t kPagemapScan =
+    0xc0606610;  // PAGEMAP_SCAN, which Debian 12's headers do not have (Linux 6.7)
+
+enum class Kind { kFirecracker, kQemu };
+// What becomes of a call that is not on the list: it is told to the monitor, which names it in the engine's
+// log, or, where another filter of this process has a listener already (a container's), it fails with EPERM.
+enum class Refusal { kTold, kError };
+
+// Memory, files, time, threads, signals: what every program does.
+constexpr const char* kEverybody[] = {
+    "access", "arch_prctl", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "epoll_create",
+    "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd", "eventfd2", "exit",
+    "exit_group", "fadvise64", "faccessat", "faccessat2", "fallocate", "fdatasync", "fstat", "fstatfs",
+    "fsync", "ftruncate", "futex", "getcwd", "getdents64", "getegid", "geteuid", "getgid", "getpid",
+    "getppid", "getrandom", "getresgid", "getresuid", "getrlimit", "getrusage", "gettid", "gettimeofday",
+    "getuid", "lseek", "lstat", "madvise", "membarrier", "memfd_create", "mincore", "mmap", "mprotect",
+    "mremap", "msync", "munmap", "nanosleep", "newfstatat", "open", "openat", "openat2", "pause", "pipe",
+    "pipe2", "poll", "ppoll", "pread64", "preadv", "preadv2", "pselect6", "pwrite64", "pwritev", "pwritev2",
+    "read", "readlink", "readlinkat", "readv", "restart_syscall", "rseq", "rt_sigaction", "rt_sigpending",
+    "rt_sigprocmask", "rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait", "sched_getaffinity", "sched_yield",
+    "select", "set_robust_list", "set_tid_address", "sigaltstack", "stat", "statfs", "statx",
+    "sync_file_range", "sysinfo", "tgkill", "time", "timerfd_create", "timerfd_gettime", "timerfd_settime",
+    "tkill", "umask", "uname", "unlink", "unlinkat", "write", "writev",
+    // The API's socket, a vsock's, and what is inherited.
+    "accept", "accept4", "bind", "connect", "getpeername", "getsockname", "getsockopt", "listen", "recvfrom",
+    "recvmsg", "sendmsg", "sendto", "setsockopt", "shutdown",
+    // Both engines lay filters of their own over this one.
+    "seccomp",
+    // Whoever reads in a VM's directory expects links, fifos and folders there, and the tests of that need an
+    // engine that makes some. mknod(2) of a device needs a capability.
+    "mkdir", "mkdirat", "mknod", "mknodat", "symlink", "symlinkat", "truncate"};
+
+// knaller-qemu starts QEMU and looks after it.
+constexpr const char* kQemuOnly[] = {"kill",      "pidfd_open",   "pidfd_send_signal", "process_vm_readv",
+                                     "signalfd4", "timer_create", "timer_delete",      "timer_settime",
+                                     "wait4",     "waitid"};
+
+// Programs ask for these and go on without them, so they are not worth a line in the log.
+struct Absent {
+  const char* name;
+  int error;
+};
+constexpr Absent kAbsent[] = {
+    {"clone3", ENOSYS},  // its flags lie in memory, where no filter sees them; C libraries then use clone(2)
+    {"close_range", ENOSYS},      {"copy_file_range", EXDEV}, {"get_mempolicy", ENOSYS},
+    {"getxattr", ENOTSUP},        {"io_uring_setup", ENOSYS}, {"mbind", ENOSYS},
+    {"sched_setaffinity", EPERM}, {"userfaultfd", ENOSYS},
+};
+
+[[noreturn]] void fail(const std::string& what, int error) {
+  std::fprintf(stderr, "make_call_filters: %s: error %d\n", what.c_str(), error);
+  std::exit(1);
+}
+
+class Filter {
+ public:
+  Filter(Kind kind, Refusal refusal)
+      : kind_(kind),
+        refused_(refusal == Refusal::kTold ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(EPERM)),
+        context_(seccomp_init(refused_)) {
+    if (context_ == nullptr) fail("seccomp_init", 0);
+    // A call of another architecture's table has no honest sender.
+    check("bad architecture", seccomp_attr_set(context_, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS));
+    check("optimize", seccomp_attr_set(context_, SCMP_FLTATR_CTL_OPTIMIZE, 2));
+    for (const char* name : kEverybody) allow(name, {});
+    if (kind == Kind::kQemu)
+      for (const char* name : kQemuOnly) allow(name, {});
+    for (const Absent& absent : kAbsent) {
+      if (kind == Kind::kQemu && std::string(absent.name) == "close_range") continue;
+      add(SCMP_ACT_ERRNO(static_cast<uint16_t>(absent.error)), absent.name, {});
+    }
+    allow_descriptors();
+    allow_sockets();
+    allow_controls();
+    allow_processes(refusal);
+  }
+  ~Filter() { seccomp_release(context_); }
+  Filter(const Filter&) = delete;
+  Filter& operator=(const Filter&) = delete;
+
+  std::vector<sock_filter> instructions() const {
+    const int file = memfd_create("filter", MFD_CLOEXEC);
+    check("export", seccomp_export_bpf(context_, file));
+    std::vector<sock_filter> out(static_cast<size_t>(lseek(file, 0, SEEK_END)) / sizeof(sock_filter));
+    const auto size = static_cast<ssize_t>(out.size() * sizeof(sock_filter));
+    if (pread(file, out.data(), static_cast<size_t>(size), 0) != size) fail("read the filter", errno);
+    ::close(file);
+    return out;
+  }
+
+ private:
+  // The lock's descriptor is neither closed, replaced nor copied, and locks are neither taken nor given up.
+  void allow_descriptors() {
+    allow("close", {SCMP_A0(SCMP_CMP_NE, kLockFd)});
+    allow("dup", {SCMP_A0(SCMP_CMP_NE, kLockFd)});
+    allow("fchmod", {SCMP_A0(SCMP_CMP_GT, kLockFd)});  // before bind(2), for the mode of a socket
+    for (const char* name : {"dup2", "dup3"})
+      allow(name, {SCMP_A0(SCMP_CMP_NE, kLockFd), SCMP_A1(SCMP_CMP_NE, kLockFd)});
+    for (const int command : {F_GETFD, F_SETFD, F_GETFL})
+      allow("fcntl", {is(1, static_cast<scmp_datum_t>(command))});
+    for (const int command : {F_SETFL, F_DUPFD, F_DUPFD_CLOEXEC, F_GETPIPE_SZ, F_SETPIPE_SZ, F_ADD_SEALS,
+                              F_GET_SEALS, F_OFD_GETLK, F_GETLK})
+      allow("fcntl", {SCMP_A0(SCMP_CMP_NE, kLockFd), is(1, static_cast<scmp_datum_t>(command))});
+    if (kind_ == Kind::kQemu) allow("close_range", {SCMP_A0(SCMP_CMP_GT, kLockFd)});
+  }
+
+  void allow_sockets() {
+    for (const char* name : {"socket", "socketpair"}) allow(name, {is(0, AF_UNIX)});
+  }
+
+  void allow_controls() {
+    // KVM's, a TAP's, and what every program asks of a descriptor. Not TIOCSTI, not what file systems offer.
+    allow("ioctl", {SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFF00, 0xAE00)});
+    allow("ioctl", {SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFFC0, 0x54C0)});
+    for (const scmp_datum_t request : {TCGETS, TIOCGWINSZ, FIONBIO, FIONREAD, FIOCLEX, FIONCLEX})
+      allow("ioctl", {is(1, request)});
+    // Which pages a process changed, and a copy of a file that shares its blocks: a snapshot's.
+    for (const scmp_datum_t request : {kPagemapScan, scmp_datum_t{FICLONE}, scmp_datum_t{FICLONERANGE}})
+      allow("ioctl", {is(1, request)});
+    // QEMU asks files whether they are block devices or terminals.
+    for (const scmp_datum_t request : std::vector<scmp_datum_t>{BLKSSZGET, BLKPBSZGET, BLKGETSIZE64, TCSETS})
+      add(SCMP_ACT_ERRNO(ENOTTY), "ioctl", {is(1, request)});
+    for (const int option :
+         {PR_SET_NAME, PR_GET_NAME, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_GET_DUMPABLE, PR_SET_SECCOMP,
+          PR_GET_SECCOMP, PR_CAPBSET_READ, PR_SET_TIMERSLACK, PR_MCE_KILL})
+      allow("prctl", {is(0, static_cast<scmp_datum_t>(option))});
+    // Tied to its parent more than once, never untied; hidden from others, never shown.
+    allow("prctl", {is(0, PR_SET_PDEATHSIG), is(1, SIGKILL)});
+    allow("prctl", {is(0, PR_SET_DUMPABLE), is(1, 0)});
+    add(SCMP_ACT_ERRNO(EINVAL), "prctl", {is(0, 0x53564d41 /* PR_SET_VMA: the name of a mapping */)});
+    allow("prlimit64", {is(2, 0)});  // to ask, not to set
+  }
+
+  // Threads. Processes are QEMU's alone, and no process gets a namespace.
+  void allow_processes(Refusal refusal) {
+    constexpr scmp_datum_t kNamespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET |
+                                         CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    const scmp_datum_t thread = kind_ == Kind::kQemu ? 0 : CLONE_THREAD;
+    allow("clone", {SCMP_A0(SCMP_CMP_MASKED_EQ, kNamespaces | thread, thread)});
+    // The monitor lets the engine's own program be executed, and knaller-qemu's QEMU; where nobody can be
+    // asked, what may not be executed is left to the mounts and to the engine's own filter.
+    if (refusal == Refusal::kError) allow("execve", {});
+  }
+
+  static scmp_arg_cmp is(unsigned argument, scmp_datum_t value) { return {argument, SCMP_CMP_EQ, value, 0}; }
+  void allow(const char* name, const std::vector<scmp_arg_cmp>& arguments) {
+    add(SCMP_ACT_ALLOW, name, arguments);
+  }
+  void add(uint32_t action, const char* name, const std::vector<scmp_arg_cmp>& arguments) {
+    if (action == refused_) return;
+    const int number = seccomp_syscall_resolve_name(name);
+    if (number < 0) fail(std::string("no system call ") + name, number);
+    check(name, seccomp_rule_add_array(context_, action, number, static_cast<unsigned>(arguments.size()),
+                                       arguments.data()));
+  }
+  static void check(const char* what, int result) {
+    if (result != 0) fail(what, result);
+  }
+
+  Kind kind_;
+  uint32_t refused_;
+  scmp_filter_ctx context_;
+};
+
+void write_filter(const char* name, Kind kind, Refusal refusal) {
+  std::printf("constexpr sock_filter %s[] = {\n", name);
+  for (const sock_filter& step : Filter(kind, refusal).instructions())
+    std::printf("    {0x%x, %u, %u, 0x%x},\n", step.code, step.jt, step.jf, step.k);
+  std::printf("};\n");
+}
+
+void write_names() {
+  std::printf("constexpr const char* kCallNames[] = {\n");
+  for (int number = 0; number < kLastCall; ++number) {
+    char* name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, number);
+    std::printf(name == nullptr ? "    nullptr,\n" : "    \"%s\",\n", name);
+    std::free(name);
+  }
+  std::printf("};\n");
+}
+
+}  // namespace
+
+int main() {
+  std::printf("// Made by make_call_filters.\n");
+  write_filter("kFirecrackerTold", Kind::kFirecracker, Refusal::kTold);
+  write_filter("kFirecrackerPlain", Kind::kFirecracker, Refusal::kError);
+  write_filter("kQemuTold", Kind::kQemu, Refusal::kTold);
+  write_filter("kQemuPlain", Kind::kQemu, Refusal::kError);
+  write_names();
+  return 0;
+}
