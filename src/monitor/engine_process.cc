@@ -10,16 +10,21 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
+#include <cstdio>
 
 #include "base/error.h"
+#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/signals.h"
+#include "monitor/engine_files.h"
 #include "net/namespace.h"
 
 namespace knaller::monitor {
@@ -28,6 +33,12 @@ namespace {
 constexpr uint64_t kNamespaces =
     CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 constexpr int kGateFd = 4;
+// What no engine comes near: Firecracker has a thread for each vCPU and two more, QEMU up to 64 for its
+// disks.
+constexpr rlim_t kMostThreads = 512;
+constexpr rlim_t kMostDescriptors = 1024;
+constexpr rlim_t kMostSignals = 1024;
+constexpr rlim_t kMostLockedBytes = 64 << 10;
 constexpr size_t kErrorLimit = 64 << 10;
 // The child's message that its filter is in force; an error's JSON begins otherwise.
 constexpr char kFiltered = 'f';
@@ -44,10 +55,12 @@ void tie_to_monitor(int gate) {
   if (::poll(&polled, 1, 0) != 0) ::_exit(127);
 }
 
-void await_go(int gate) {
-  char go;
-  if (read_up_to(gate, &go, 1, "the monitor's gate") != 1) ::_exit(127);
+PreparedMounts await_go(int gate) {
+  ByteWithFds go = receive_with_fds(gate, "the monitor");
+  if (go.end) ::_exit(127);
   tie_to_monitor(gate);
+  if (go.fds.size() != 2) return {};
+  return {.directory = std::move(go.fds[0]), .devices = std::move(go.fds[1])};
 }
 
 // A process group spans pid namespaces: in the monitor's, kill(0, …) of an engine that a guest has taken over
@@ -101,9 +114,34 @@ void forbid_user_namespaces() {
   write_all(fd.get(), "0", kLimit);
 }
 
-void limit_resources() {
-  const rlimit none = {0, 0};  // a core file would hold the guest's memory
-  if (::setrlimit(RLIMIT_CORE, &none) != 0) fail_errno("forbid core files");
+void set_limit(int resource, rlim_t most, const char* what) {
+  rlimit limit = {};
+  if (::getrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0)
+    fail_errno("look at the limit of {}", what);
+  limit.rlim_cur = limit.rlim_max = std::min(most, limit.rlim_max);
+  if (::setrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) fail_errno("limit {}", what);
+}
+
+// Linux counts processes for each user namespace from 5.14 on. Before that, an ordinary user's engine would
+// be counted together with everything else that the user runs.
+bool counts_processes_by_namespace() {
+  utsname host = {};
+  int major = 0, minor = 0;
+  if (::uname(&host) != 0 || std::sscanf(host.release, "%d.%d", &major, &minor) != 2) return false;
+  return major > 5 || (major == 5 && minor >= 14);
+}
+
+void limit_resources(const EngineOptions& options) {
+  set_limit(RLIMIT_CORE, 0, "core files");  // one would hold the guest's memory
+  set_limit(RLIMIT_FSIZE, options.file_limit, "the size of files");
+  set_limit(RLIMIT_NOFILE, kMostDescriptors, "open files");
+  set_limit(RLIMIT_MEMLOCK, kMostLockedBytes, "locked memory");
+  set_limit(RLIMIT_MSGQUEUE, 0, "message queues");
+  set_limit(RLIMIT_SIGPENDING, kMostSignals, "pending signals");
+  set_limit(RLIMIT_RTPRIO, 0, "realtime priority");
+  set_limit(RLIMIT_NICE, 0, "priority");
+  if (options.jail.identity.borrowed || counts_processes_by_namespace())
+    set_limit(RLIMIT_NPROC, kMostThreads, "threads");
   ::umask(077);
 }
 
@@ -117,52 +155,42 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 [[noreturn]] void execute(const std::string& path, const EngineOptions& options) {
   std::vector<std::string> arguments{path};
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
-  std::vector<std::string> environment{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  std::vector<std::string> environment{fmt::format("PATH={}", kEnginePath),
                                        fmt::format("KNALLER_ALIVE_FD={}", kEngineLockFd)};
   environment.insert(environment.end(), options.environment.begin(), options.environment.end());
   ::execve(path.c_str(), pointers_to(arguments).data(), pointers_to(environment).data());
   const int saved_errno = errno;
   Error error = errno_error(saved_errno, fmt::format("execute '{}'", options.jail.engine_binary));
   if (saved_errno == ENOENT)
-    error.with_hint("it needs an interpreter or library loader that does not lie in /usr");
+    error.with_hint("its interpreter or library loader is not there; run it by hand to see");
   if (saved_errno == EACCES)
     error.with_hint("it must be executable, and not lie on a file system mounted noexec");
   throw error;
 }
 
-void send_listener(int gate, int listener) {
-  char byte = kFiltered;
-  iovec data = {&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof listener)] = {};
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  if (listener >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof listener);
-    std::memcpy(CMSG_DATA(header), &listener, sizeof listener);
-  }
-  if (::sendmsg(gate, &message, MSG_NOSIGNAL) != 1) fail_errno("give the monitor the engine's filter");
+void filter_calls(CallFilter filter) {
+  const UniqueFd listener = install_call_filter(filter);
+  const int fd = listener.get();
+  send_with_fds(kGateFd, kFiltered, listener ? std::span(&fd, 1) : std::span<const int>(), "the monitor");
 }
 
 // Privileges go last: the namespaces' own capabilities are what network and jail are built with.
-[[noreturn]] void become_engine(const EngineOptions& options, uid_t uid) {
+[[noreturn]] void become_engine(const EngineOptions& options, PreparedMounts prepared) {
   if (options.network) {
     in_context([] { return std::string("set up the VM's network"); },
-               [&] { net::set_up_namespace(options.network->plan, options.network->host, uid); });
+               [&] {
+                 net::set_up_namespace(options.network->plan, options.network->host,
+                                       options.jail.identity.uid);
+               });
   }
   forbid_user_namespaces();
-  const std::string path =
-      in_context([] { return std::string("set up the jail"); }, [&] { return enter_jail(options.jail); });
+  const std::string path = in_context([] { return std::string("set up the jail"); },
+                                      [&] { return enter_jail(options.jail, std::move(prepared)); });
   take_null_device();
-  limit_resources();
+  limit_resources(options);
   drop_privileges();
   tie_to_monitor(kGateFd);  // again: a change of capabilities may clear it
-  send_listener(kGateFd, install_call_filter(options.filter).get());
+  filter_calls(options.filter);
   execute(path, options);
 }
 
@@ -174,14 +202,13 @@ void report(int gate, const Error& error) {
   }
 }
 
-[[noreturn]] void run_child(const EngineOptions& options, int gate, uid_t uid) {
+[[noreturn]] void run_child(const EngineOptions& options, int gate) {
   try {
     reset_signals();
     leave_session();
     const int own_gate = arrange_descriptors(options, gate);
     gate = own_gate;
-    await_go(gate);
-    become_engine(options, uid);
+    become_engine(options, await_go(gate));
   } catch (const std::exception& exception) {
     report(gate, error_from(exception));
     ::_exit(127);
@@ -217,9 +244,8 @@ Cloned clone_into_namespaces() {
   return {static_cast<pid_t>(pid), UniqueFd(pidfd)};
 }
 
-// Ids are mapped to themselves: the files stay the user's, and an ordinary user's capabilities vanish at
-// exec.
-void write_id_maps(pid_t pid, uid_t uid, gid_t gid) {
+// An ordinary user's are mapped to themselves: the files stay the user's, and capabilities vanish at exec.
+void write_id_maps(pid_t pid, const EngineIdentity& identity) {
   const auto write_map = [pid](const char* file, const std::string& content) {
     const std::string path = fmt::format("/proc/{}/{}", pid, file);
     const UniqueFd fd = open_at(AT_FDCWD, path, O_WRONLY);
@@ -227,71 +253,50 @@ void write_id_maps(pid_t pid, uid_t uid, gid_t gid) {
       fail_errno("write '{}'", path);
     }
   };
-  write_map("setgroups", "deny");
-  write_map("uid_map", fmt::format("{} {} 1", uid, uid));
-  write_map("gid_map", fmt::format("{} {} 1", gid, gid));
+  if (!identity.borrowed) write_map("setgroups", "deny");
+  write_map("uid_map", fmt::format("{} {} 1", identity.uid, identity.host_uid));
+  write_map("gid_map", fmt::format("{} {} 1", identity.gid, identity.host_gid));
+}
+
+// What the child needs and can't make; it waits for it.
+void let_go(int gate, const EngineOptions& options, const net::VmNamespaces& namespaces) {
+  if (!options.jail.identity.borrowed) return send_with_fds(gate, 'g', {}, "the engine");
+  const UniqueFd jail = open_beneath(AT_FDCWD, options.jail.directory, O_PATH | O_DIRECTORY);
+  const UniqueFd directory = mount_as_own(jail.get(), namespaces.user_fd());
+  const UniqueFd devices = mount_devices(options.jail.devices);
+  const std::array fds{directory.get(), devices.get()};
+  send_with_fds(gate, 'g', fds, "the engine");
 }
 
 }  // namespace
 
 EngineProcess EngineProcess::start(const EngineOptions& options) {
-  const uid_t uid = ::geteuid();
-  const gid_t gid = ::getegid();
   auto [ours, theirs] = make_socket_pair();
   Cloned cloned = clone_into_namespaces();
   if (cloned.pid == 0) {
     ours.reset();
-    run_child(options, theirs.get(), uid);
+    run_child(options, theirs.get());
   }
   EngineProcess engine;
   engine.child_ = Child(cloned.pid, std::move(cloned.pidfd));
   engine.namespaces_ =
       net::VmNamespaces::of(cloned.pid);  // it waits at the gate, and is still our own program
   theirs.reset();
-  write_id_maps(cloned.pid, uid, gid);
-  write_all(ours.get(), "g", "the engine's gate");
+  write_id_maps(cloned.pid, options.jail.identity);
+  let_go(ours.get(), options, engine.namespaces_);
   engine.gate_ = std::move(ours);
   return engine;
 }
 
-namespace {
-
-struct GateMessage {
-  char first = 0;  // 0: end of file
-  UniqueFd listener;
-};
-
-GateMessage receive(int gate) {
-  GateMessage received;
-  iovec data = {&received.first, 1};
-  int listener = -1;
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof listener)] = {};
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t got = ::recvmsg(gate, &message, MSG_CMSG_CLOEXEC);
-  if (got < 0) fail_errno("read the engine's gate");
-  const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header != nullptr && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof listener)) {
-    std::memcpy(&listener, CMSG_DATA(header), sizeof listener);
-    received.listener.reset(listener);
-  }
-  return received;
-}
-
-}  // namespace
-
 bool EngineProcess::advance_start() {
-  GateMessage message = receive(gate_.get());
-  if (message.first == kFiltered) {
-    listener_ = std::move(message.listener);
+  ByteWithFds message = receive_with_fds(gate_.get(), "the engine");
+  if (!message.end && message.byte == kFiltered) {
+    if (!message.fds.empty()) listener_ = std::move(message.fds.front());
     return false;
   }
   const UniqueFd gate = std::move(gate_);
-  if (message.first == 0) return true;
-  const std::string report = message.first + read_to_end(gate.get(), kErrorLimit, "the engine's gate");
+  if (message.end) return true;
+  const std::string report = message.byte + read_to_end(gate.get(), kErrorLimit, "the engine's gate");
   throw error_from_json(parse_json(report, "the engine's report", Code::kInternal));
 }
 

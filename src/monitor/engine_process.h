@@ -35,7 +35,8 @@ struct EngineOptions {
   std::vector<std::string> environment;  // "K=V", beside PATH and KNALLER_ALIVE_FD
   std::optional<EngineNetwork> network;
   CallFilter filter = CallFilter::kFirecracker;
-  int lock_fd = -1;  // inherited as kEngineLockFd
+  uint64_t file_limit = INT64_MAX;  // bytes that a file of its may have at most
+  int lock_fd = -1;                 // inherited as kEngineLockFd
   int stdout_fd = -1;
   int stderr_fd = -1;
 };

@@ -41,6 +41,13 @@ std::vector<std::string> engine_arguments(const LaunchSpec& spec) {
   return arguments;
 }
 
+std::vector<std::string> devices_of(const LaunchSpec& spec) {
+  std::vector<std::string> devices;
+  if (spec.kvm) devices.emplace_back("kvm");
+  if (spec.network) devices.emplace_back("net/tun");
+  return devices;
+}
+
 Pipe make_output_pipe() {
   Pipe pipe = make_pipe();
   // The read end only: a blocked guest console is the engine's business, and it would be surprised by EAGAIN.
@@ -105,6 +112,9 @@ EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec&
   // The monitor's copy of the lock goes away at the end of this scope: from then on it is the engine's alone.
   const UniqueFd lock = lock_engine_alive(directory.fd(), Deadline::after(kLockPatience));
   process_ = EngineProcess::start({.jail = {.engine_binary = spec.engine_binary,
+                                            .files = spec.engine_files,
+                                            .devices = devices_of(spec),
+                                            .identity = engine_identity(spec.uuid),
                                             .directory = "jail",
                                             .immutable = spec.immutable,
                                             .binds = spec.binds},
@@ -112,6 +122,7 @@ EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec&
                                    .environment = spec.engine_environment,
                                    .network = network,
                                    .filter = filter_,
+                                   .file_limit = spec.file_limit,
                                    .lock_fd = lock.get(),
                                    .stdout_fd = console_.write_end.get(),
                                    .stderr_fd = errors_.write_end.get()});

@@ -45,8 +45,8 @@ bool is_file(int process, const std::string& descriptor, const struct stat& file
          opened.st_ino == file.st_ino;
 }
 
-// "lock:	1: OFDLCK ADVISORY  WRITE -1 fe:00:9977920 0 0" in its fdinfo; READ is the engine's. Others open
-// the file too, to look, and lock nothing.
+// "lock:	1: OFDLCK ADVISORY  WRITE -1 fe:00:9977920 0 0" in its fdinfo; READ is the engine's. Others
+// open the file too, to look, and lock nothing.
 bool holds_lock(int process, const std::string& descriptor) {
   std::string info;
   try {

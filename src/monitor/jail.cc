@@ -1,6 +1,7 @@
 #include "monitor/jail.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -115,50 +116,51 @@ std::string foreign_target(const std::string& path) {
   return path.substr(1);
 }
 
-void clone_devices(std::vector<Detached>& mounts) {
-  for (const auto* device : {"null", "urandom"}) {
-    mounts.push_back(clone_host_path(fmt::format("/dev/{}", device), fmt::format("dev/{}", device), kDevice));
-  }
-  // Whether they are needed is the engine's to say: QEMU runs without KVM, and not every VM has a network.
-  for (const auto* device : {"kvm", "net/tun"}) {
-    if (!exists(fmt::format("/dev/{}", device))) continue;
-    mounts.push_back(clone_host_path(fmt::format("/dev/{}", device), fmt::format("dev/{}", device), kDevice));
-  }
+void clone_devices(const std::vector<std::string>& needed, std::vector<Detached>& mounts) {
+  std::vector<std::string> devices{"null", "urandom"};
+  for (const std::string& device : needed)
+    if (exists("/dev/" + device)) devices.push_back(device);
+  for (const std::string& device : devices)
+    mounts.push_back(clone_host_path("/dev/" + device, "dev/" + device, kDevice));
 }
 
-void clone_system(std::vector<Detached>& mounts) {
-  mounts.push_back(clone_host_path("/usr", "usr", kReadOnlyTree));
-  for (const std::string folder : kSystemFolders) {
-    const auto status = stat_if_exists(AT_FDCWD, "/" + folder);
-    if (status && S_ISDIR(status->st_mode)) {
-      mounts.push_back(clone_host_path("/" + folder, folder, kReadOnlyTree));
-    }
-  }
-  if (exists("/etc/ld.so.cache")) {
+void clone_host_files(const std::vector<std::string>& files, std::vector<Detached>& mounts) {
+  for (const std::string& file : files)
+    mounts.push_back(clone_host_path(file, file.substr(1), kReadOnlyTree));
+  if (!files.empty() && exists("/etc/ld.so.cache"))
     mounts.push_back(clone_host_path("/etc/ld.so.cache", "etc/ld.so.cache", kReadOnlyFile));
-  }
 }
 
-// Everything of the host's that the jail shows, taken before the new root covers any of it. In order: later
-// ones may lie on earlier ones.
-std::vector<Detached> clone_sources(const JailOptions& options) {
+// Everything of the host's that the jail shows, taken before the new root covers any of it.
+std::vector<Detached> clone_sources(const JailOptions& options, PreparedMounts& prepared) {
   std::vector<Detached> mounts;
-  clone_system(mounts);
-  clone_devices(mounts);
+  clone_host_files(options.files, mounts);
+  if (prepared.devices)
+    mounts.push_back({std::move(prepared.devices), "dev", true});
+  else
+    clone_devices(options.devices, mounts);
   mounts.push_back(
       clone_host_path(options.engine_binary, engine_target(options.engine_binary), kReadOnlyFile));
-  const UniqueFd jail = open_beneath(AT_FDCWD, options.directory, O_PATH | O_DIRECTORY);
-  mounts.push_back({clone_mount(jail.get(), options.directory, kWritable), "vm", true});
+  if (!prepared.directory) {
+    const UniqueFd jail = open_beneath(AT_FDCWD, options.directory, O_PATH | O_DIRECTORY);
+    prepared.directory = clone_mount(jail.get(), options.directory, kWritable);
+  }
+  mounts.push_back({std::move(prepared.directory), "vm", true});
+  return mounts;
+}
+
+// Single files of the VM's directory, taken from where it is attached: a detached mount can't be cloned again
+// before Linux 6.15.
+std::vector<Detached> clone_vm_files(int vm, const JailOptions& options) {
+  std::vector<Detached> mounts;
   const auto is_immutable = [&](const std::string& name) {
     return std::find(options.immutable.begin(), options.immutable.end(), name) != options.immutable.end();
   };
-  for (const auto& name : options.immutable) {
-    mounts.push_back(clone_jail_file(jail.get(), name, "vm/" + name, kWritableReadOnly));
-  }
-  for (const auto& [name, path] : options.binds) {
-    const Mount& how = is_immutable(name) ? kWritableReadOnly : kWritable;
-    mounts.push_back(clone_jail_file(jail.get(), name, foreign_target(path), how));
-  }
+  for (const auto& name : options.immutable)
+    mounts.push_back(clone_jail_file(vm, name, "vm/" + name, kWritableReadOnly));
+  for (const auto& [name, path] : options.binds)
+    mounts.push_back(
+        clone_jail_file(vm, name, foreign_target(path), is_immutable(name) ? kWritableReadOnly : kWritable));
   return mounts;
 }
 
@@ -218,19 +220,30 @@ void link_system_folders(int root) {
   }
 }
 
-void populate(int root, std::vector<Detached>& mounts) {
+// In order: later ones may lie on earlier ones.
+void attach_all(int root, std::vector<Detached> mounts) {
   for (auto& mount : mounts) {
     make_mount_point(root, mount);
     attach(mount.fd.get(), root, mount.target);
     mount.fd.reset();
   }
-  link_system_folders(root);
+}
+
+void mount_proc(int root) {
   // Of this pid namespace, so this process must be in it already. subset=pid is what an ordinary user may
   // mount even where parts of the host's /proc are masked (containers).
   const UniqueFd proc =
       make_file_system("proc", {{"subset", "pid"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
   if (::mkdirat(root, "proc", 0555) != 0) fail_errno("make '/proc' in the jail");
   attach(proc.get(), root, "proc");
+}
+
+// Capabilities stay: it is leaving the namespace's own root that would take them, and the host's is not that.
+void take_identity(const EngineIdentity& identity) {
+  if (!identity.borrowed) return;
+  if (::setgroups(0, nullptr) != 0) fail_errno("leave root's groups");
+  if (::setresgid(identity.gid, identity.gid, identity.gid) != 0) fail_errno("take the engine's group");
+  if (::setresuid(identity.uid, identity.uid, identity.uid) != 0) fail_errno("take the engine's user");
 }
 
 // The old root ends up on top of the new one and is taken off again: pivot_root(2), "pivot_root(".", ".")".
@@ -244,16 +257,21 @@ void make_root(int root) {
 
 }  // namespace
 
-std::string enter_jail(const JailOptions& options) {
+std::string enter_jail(const JailOptions& options, PreparedMounts prepared) {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     fail_mount("keep the jail's mounts from the host");
   }
-  auto mounts = clone_sources(options);
+  auto mounts = clone_sources(options, prepared);
+  // What was opened so far may be for root alone; what is made from here on is the engine's.
+  take_identity(options.identity);
   const UniqueFd root =
       make_file_system("tmpfs", {{"mode", "0755"}, {"size", "1m"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
   // Any directory will do to attach it to; it is the root in a moment.
   attach(root.get(), open_directory("/usr").get(), "");
-  populate(root.get(), mounts);
+  attach_all(root.get(), std::move(mounts));
+  attach_all(root.get(), clone_vm_files(open_beneath(root.get(), "vm", O_PATH | O_DIRECTORY).get(), options));
+  mount_proc(root.get());
+  if (!options.files.empty()) link_system_folders(root.get());
   make_root(root.get());
   if (::chdir("/vm") != 0) fail_errno("enter the VM's directory in the jail");
   return "/" + engine_target(options.engine_binary);

@@ -12,19 +12,31 @@
 #include <utility>
 #include <vector>
 
+#include "base/fd.h"
+#include "monitor/engine_identity.h"
+
 namespace knaller::monitor {
 
 struct JailOptions {
-  std::string engine_binary;  // absolute
-  std::string directory;      // the VM's jail directory, relative to the working directory; becomes /vm
+  std::string engine_binary;         // absolute
+  std::vector<std::string> files;    // of the host, shown at their own paths: engine_files()
+  std::vector<std::string> devices;  // of /dev, those that are there: "kvm", "net/tun"
+  EngineIdentity identity;           // taken on the way
+  std::string directory;  // the VM's jail directory, relative to the working directory; becomes /vm
   std::vector<std::string> immutable;
   std::vector<std::pair<std::string, std::string>> binds;  // file of `directory` -> absolute path in the jail
 };
 
-// Afterwards the root is a read-only tmpfs with /usr, libraries, the engine, a few devices, a proc of this
-// pid namespace and /vm, which is the working directory. Returns the engine's path in there. Errors name the
-// step.
-std::string enter_jail(const JailOptions& options);
+// What root's monitor has prepared for an engine of a borrowed identity; nothing for others.
+struct PreparedMounts {
+  UniqueFd directory;
+  UniqueFd devices;
+};
+
+// Afterwards the root is a read-only tmpfs with the engine, the files and devices that it needs, a proc of
+// this pid namespace and /vm, which is the working directory. Returns the engine's path in there. Errors name
+// the step.
+std::string enter_jail(const JailOptions& options, PreparedMounts prepared);
 
 // Empties all capability sets, the bounding set included, and sets NO_NEW_PRIVS: nothing grows back at exec,
 // for uid 0 either.

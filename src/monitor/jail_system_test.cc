@@ -7,9 +7,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/lock.h"
 #include "base/process.h"
+#include "monitor/engine_identity.h"
 #include "monitor/test_vm.h"
+#include "net/vm_namespaces.h"
 
 namespace knaller::monitor {
 namespace {
@@ -75,9 +78,15 @@ TEST_F(JailTest, TheEngineHasNoCapabilityAndNoWayToGainOne) {
     EXPECT_EQ(status_field(engine, set), "0000000000000000") << set;
   }
   EXPECT_EQ(status_field(engine, "NoNewPrivs"), "1");
+  EXPECT_EQ(status_field(engine, "Seccomp"), "2");
+  // A user namespace below its own would give it all of them again.
+  net::VmNamespaces::of(engine).run_inside([] {
+    if (read_file("/proc/sys/user/max_user_namespaces") != "0\n")
+      fail(Code::kInternal, "it may make user namespaces");
+  });
 }
 
-TEST_F(JailTest, TheEngineHasItsOwnNamespacesAndItsUsersOwnIds) {
+TEST_F(JailTest, TheEngineHasItsOwnNamespacesAndIsItsUserOrNobody) {
   const pid_t engine = start();
   for (const auto* name : {"user", "pid", "mnt", "net", "ipc", "uts"}) {
     EXPECT_NE(link_of(fmt::format("/proc/{}/ns/{}", engine, name)),
@@ -85,9 +94,17 @@ TEST_F(JailTest, TheEngineHasItsOwnNamespacesAndItsUsersOwnIds) {
         << name;
   }
   EXPECT_THAT(status_field(engine, "NSpid"), testing::EndsWith("\t1"));
-  const std::string uid = std::to_string(::geteuid());
-  EXPECT_THAT(std::string(split(status_field(engine, "Uid"), '\t')[1]), uid);
-  EXPECT_EQ(read_file(fmt::format("/proc/{}/setgroups", engine)), "deny\n");
+  const EngineIdentity identity = engine_identity(vm_.spec.uuid);
+  EXPECT_EQ(identity.borrowed, ::geteuid() == 0);
+  const auto four = [](uint32_t id) { return fmt::format("{0}\t{0}\t{0}\t{0}", id); };
+  EXPECT_EQ(status_field(engine, "Uid"), four(identity.host_uid));
+  EXPECT_EQ(status_field(engine, "Gid"), four(identity.host_gid));
+  if (identity.borrowed) {
+    EXPECT_NE(identity.host_uid, 0U);
+    EXPECT_EQ(status_field(engine, "Groups"), "");
+  } else {
+    EXPECT_EQ(read_file(fmt::format("/proc/{}/setgroups", engine)), "deny\n");
+  }
   // Of another session and process group than the monitor: kill(0, …) reaches nobody else.
   EXPECT_NE(::getpgid(engine), ::getpgid(launch_->monitor_pid()));
 }
@@ -97,7 +114,9 @@ TEST_F(JailTest, TheRootShowsNothingOfTheUsersButTheVmsDirectory) {
   EXPECT_THAT(list(in_root(engine, "")), IsSubsetOf({"bin", "dev", "engine", "etc", "lib", "lib32", "lib64",
                                                      "libx32", "proc", "sbin", "usr", "vm"}));
   EXPECT_THAT(list(in_root(engine, "/etc")), ElementsAre("ld.so.cache"));
-  EXPECT_THAT(list(in_root(engine, "/dev")), IsSubsetOf({"kvm", "net", "null", "urandom"}));
+  EXPECT_THAT(list(in_root(engine, "/dev")),
+              IsSubsetOf({"kvm", "null", "urandom"}));  // and no network: no TAP
+  EXPECT_THAT(list(in_root(engine, "/usr")), IsSubsetOf({"lib", "lib64"}));
   EXPECT_THAT(list(in_root(engine, "/engine")), ElementsAre("fake_firecracker"));
   EXPECT_THAT(list(in_root(engine, "/vm")),
               UnorderedElementsAre("api.sock", "log", "rootfs.ext4", "vmlinux"));
@@ -110,10 +129,12 @@ TEST_F(JailTest, TheRootShowsNothingOfTheUsersButTheVmsDirectory) {
 
 TEST_F(JailTest, OnlyTheVmsDirectoryCanBeWritten) {
   const pid_t engine = start();
-  for (const auto* point :
-       {"/", "/usr", "/etc/ld.so.cache", "/engine/fake_firecracker", "/dev/null", "/vm/vmlinux"}) {
+  for (const auto* point : {"/", "/etc/ld.so.cache", "/engine/fake_firecracker", "/vm/vmlinux"}) {
     EXPECT_THAT(mount_options(engine, point), StartsWith("ro")) << point;
   }
+  EXPECT_THAT(mount_options(engine, ::geteuid() == 0 ? "/dev" : "/dev/null"), StartsWith("ro"));
+  for (const std::string& library : vm_.spec.engine_files)
+    EXPECT_THAT(mount_options(engine, library), StartsWith("ro")) << library;
   EXPECT_THAT(mount_options(engine, "/vm"), StartsWith("rw,nosuid,nodev,noexec"));
   EXPECT_THAT(read_file(fmt::format("/proc/{}/mountinfo", engine)), Not(HasSubstr("/home ")));
 }
@@ -123,10 +144,12 @@ TEST_F(JailTest, TheEngineInheritsItsOutputAndTheLockAndNothingElse) {
   const std::string fds = fmt::format("/proc/{}/fd", engine);
   struct stat input;
   ASSERT_EQ(::stat((fds + "/0").c_str(), &input), 0);
-  EXPECT_EQ(input.st_rdev, makedev(1, 3));  // /dev/null
+  EXPECT_EQ(input.st_rdev, makedev(1, 3));  // /dev/null, and the jail's
   EXPECT_THAT(link_of(fds + "/1"), StartsWith("pipe:"));
   EXPECT_THAT(link_of(fds + "/2"), StartsWith("pipe:"));
   EXPECT_THAT(link_of(fds + "/3"), testing::EndsWith("/alive"));
+  EXPECT_THAT(read_file(fmt::format("/proc/{}/fdinfo/3", engine)),
+              testing::ContainsRegex("flags:\t[0-7]*0\n"));  // O_RDONLY
   std::vector<std::string> others;
   for (const auto& fd : list(fds)) others.push_back(link_of(fmt::format("{}/{}", fds, fd)));
   // What the engine opened itself lies in its own root; nothing else of the VM's directory, and no socket of
@@ -144,6 +167,26 @@ TEST_F(JailTest, TheLocksAreTheMonitorsAndTheEnginesEachItsOwn) {
   EXPECT_TRUE(is_byte_locked(alive.get(), 0));
   EXPECT_TRUE(is_byte_locked(alive.get(), 1));
   EXPECT_FALSE(is_byte_locked(alive.get(), 2));
+}
+
+TEST(JailDevicesTest, AnEngineIsShownThoseThatItsVmNeeds) {
+  TestVm vm;
+  vm.spec.kvm = false;
+  vm.spec.network = net::standard_plan({});
+  const Launch launch = vm.start();
+  EXPECT_THAT(list(in_root(launch.engine_pid(), "/dev")), UnorderedElementsAre("net", "null", "urandom"));
+  vm.stop(seconds(5), true);
+}
+
+TEST(EngineIdentityTest, EachVmOfRootsHasAnIdOfItsOwn) {
+  const uid_t one = borrowed_id("5afa93e8-dd82-431d-94ad-2f8db799aaa0");
+  EXPECT_EQ(one, borrowed_id("5afa93e8-dd82-431d-94ad-2f8db799aaa0"));
+  EXPECT_NE(one, borrowed_id("5afa93e8-dd82-431d-94ad-2f8db799aaa1"));
+  EXPECT_GT(one, 1'000'000'000U);
+}
+
+TEST(JailFilesTest, AStaticEngineIsShownNothingOfTheHosts) {
+  EXPECT_THAT(engine_files(KNALLER_TEST_PROGRAMS "/guest/guest", false, soon()), testing::IsEmpty());
 }
 
 TEST(JailPathsTest, LongHomesWithSpacesWork) {

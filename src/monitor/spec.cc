@@ -86,6 +86,9 @@ Json spec_to_json(const LaunchSpec& spec) {
             {"uuid", spec.uuid},
             {"engine_kind", spec.engine_kind},
             {"engine_binary", spec.engine_binary},
+            {"engine_files", spec.engine_files},
+            {"kvm", spec.kvm},
+            {"file_limit", spec.file_limit},
             {"engine_args", spec.engine_args},
             {"engine_environment", spec.engine_environment},
             {"boot", requests_to_json(spec.boot)},
@@ -111,6 +114,9 @@ LaunchSpec spec_from_json(const Json& json) {
   spec.uuid = reader.string("uuid");
   spec.engine_kind = reader.string("engine_kind");
   spec.engine_binary = reader.string("engine_binary");
+  spec.engine_files = strings_from_json(reader.array("engine_files"));
+  spec.kvm = reader.boolean_or("kvm", true);
+  spec.file_limit = static_cast<uint64_t>(reader.integer_or("file_limit", INT64_MAX, 0, INT64_MAX));
   spec.engine_args = strings_from_json(reader.array("engine_args"));
   spec.engine_environment = strings_from_json(reader.array("engine_environment"));
   spec.boot = requests_from_json(reader.array("boot"));

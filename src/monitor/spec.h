@@ -21,8 +21,11 @@ struct LaunchSpec {
   std::string name;       // final name: commit renames `directory` to vms/NAME unless it is that already
   std::string uuid;       // given to the engine as --id
 
-  std::string engine_kind;    // "firecracker" or "qemu"
-  std::string engine_binary;  // absolute; may lie anywhere
+  std::string engine_kind;                // "firecracker" or "qemu"
+  std::string engine_binary;              // absolute; may lie anywhere
+  std::vector<std::string> engine_files;  // what else of the host it is shown: engine_files()
+  bool kvm = true;                        // it is shown /dev/kvm
+  uint64_t file_limit = INT64_MAX;        // bytes that a file may have that it writes
   std::vector<std::string>
       engine_args;  // after --api-sock, --id, --log-path and --level, which the monitor gives
   std::vector<std::string>

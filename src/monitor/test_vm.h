@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
+#include "monitor/engine_files.h"
 #include "monitor/launch.h"
 
 namespace knaller::monitor {
@@ -38,6 +39,8 @@ class TestVm {
     spec.uuid = make_uuid();
     spec.engine_kind = "firecracker";
     spec.engine_binary = kFakeEngine;
+    static const auto files = engine_files(kFakeEngine, false, soon());
+    spec.engine_files = files;
     spec.immutable = {"vmlinux"};
     spec.remove_on_undo = true;
     spec.boot = {firecracker::put_machine_config({.vcpus = 1, .memory_mib = 128}),

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/fd_passing.h"
 #include "base/json.h"
 #include "base/socket.h"
 
@@ -95,21 +96,8 @@ void Qmp::note_event(const Json& event) {
 
 void Qmp::send(const std::string& text, int passed_fd, const Deadline& deadline) {
   if (passed_fd < 0) return send_all(socket_.get(), text, deadline, "QEMU");
-  // One byte carries the descriptor; the rest follows in the ordinary way.
-  iovec first = {const_cast<char*>(text.data()), 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message = {};
-  message.msg_iov = &first;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(header), &passed_fd, sizeof(int));
   wait_writable(socket_.get(), deadline, "QEMU");
-  if (::sendmsg(socket_.get(), &message, MSG_NOSIGNAL) != 1) fail_errno("pass a descriptor to QEMU");
+  send_with_fds(socket_.get(), text.at(0), std::span(&passed_fd, 1), "QEMU");
   send_all(socket_.get(), text.substr(1), deadline, "QEMU");
 }
 

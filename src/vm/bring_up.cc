@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <future>
 #include <memory>
 
@@ -11,6 +12,8 @@
 #include "base/process.h"
 #include "monitor/alive.h"
 #include "vm/boot.h"
+#include "vm/engine.h"
+#include "vm/host_facts.h"
 #include "vm/layout.h"
 #include "vm/ready.h"
 
@@ -39,6 +42,13 @@ void ask_for_last_ports(net::Plan& plan, const store::VmRecord& record) {
     if (plan.ports[i + 1].host == 0) plan.ports[i + 1].host = record.bound[i].host;
 }
 
+// Of an honest engine: its disk, or a snapshot's memory or devices.
+uint64_t largest_file(const BringUp& start, const store::VmRecord& record) {
+  constexpr uint64_t kDevices = 64 << 20;
+  const UniqueFd disk = open_beneath(start.directory, "jail/" + own_disk(record), O_PATH);
+  return std::max(file_size(disk.get()), record.memory_mib << 20) + kDevices;
+}
+
 monitor::LaunchSpec make_spec(const Context& context, const BringUp& start, const store::VmRecord& record,
                               const StartOptions& options) {
   monitor::LaunchSpec spec;
@@ -48,6 +58,11 @@ monitor::LaunchSpec make_spec(const Context& context, const BringUp& start, cons
   spec.uuid = record.uuid;
   spec.engine_kind = record.engine;
   spec.engine_binary = record.engine_binary;
+  spec.engine_files =
+      engine_facts(context, record.engine_binary, Deadline::after(kLaunchTime, options.stop)).files;
+  // An emulated guest needs none, and knaller-qemu emulates where it is not shown any.
+  spec.kvm = record.engine == kind_name(EngineKind::kFirecracker) || probe_kvm().usable;
+  spec.file_limit = largest_file(start, record);
   if (!record.boot_args.empty()) spec.boot = boot_requests(record);
   spec.load = start.load;
   spec.network = network_plan(record);

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "base/tsc.h"
 #include "firecracker/version.h"
+#include "monitor/engine_files.h"
 #include "store/vm_record.h"
 
 namespace knaller::vm {
@@ -37,6 +38,13 @@ std::string facts_path(const Context& context) {
   return context.home.path() + "/facts.json";
 }
 
+std::vector<std::string> texts_in(const Json& array) {
+  std::vector<std::string> texts;
+  for (const Json& item : array)
+    if (item.is_string()) texts.push_back(item.get<std::string>());
+  return texts;
+}
+
 Facts parse_facts(const std::string& text) {
   Facts facts;
   const Json json = parse_json(text, "facts.json");
@@ -48,7 +56,7 @@ Facts parse_facts(const std::string& text) {
     facts.engines.push_back({engine.string("path"),
                              engine.string("identity"),
                              {engine.string("kind"), engine.string("version"), engine.string("state_version"),
-                              engine.string("qemu_version")}});
+                              engine.string("qemu_version"), texts_in(engine.array("files"))}});
   }
   return facts;
 }
@@ -71,7 +79,8 @@ void save_facts(const Context& context, const Facts& facts) {
                        {"kind", engine.facts.kind},
                        {"version", engine.facts.version},
                        {"state_version", engine.facts.state_version},
-                       {"qemu_version", engine.facts.qemu_version}});
+                       {"qemu_version", engine.facts.qemu_version},
+                       {"files", engine.facts.files}});
   const Json json{{"boot_id", facts.boot_id}, {"tsc_khz", facts.tsc_khz}, {"engines", std::move(engines)}};
   try {
     write_file_atomically(AT_FDCWD, facts_path(context), dump_json(json, 2) + "\n", Durability::kNoSync);
@@ -113,14 +122,18 @@ EngineFacts ask_engine(const std::string& binary, const Deadline& deadline) {
   facts.kind = said.starts_with("knaller-qemu") ? "qemu" : "firecracker";
   if (facts.kind == "qemu") facts.qemu_version = qemu_version_in(said);
   facts.state_version = ask_state_version(binary, limit);
+  facts.files = monitor::engine_files(binary, facts.kind == "qemu", limit);
   return facts;
 }
 
 }  // namespace
 
 std::string identity_of_engine(const std::string& binary) {
-  const std::string qemu = find_program("qemu-system-x86_64");
-  return identity_of(binary) + (qemu.empty() ? "" : "+" + identity_of(qemu));
+  std::string identity = identity_of(binary);
+  const std::string libraries = "/etc/ld.so.cache";
+  for (const std::string& path : {find_program("qemu-system-x86_64"), exists(libraries) ? libraries : ""})
+    if (!path.empty()) identity += "+" + identity_of(path);
+  return identity;
 }
 
 EngineFacts engine_facts(const Context& context, const std::string& binary, const Deadline& deadline) {

@@ -7,6 +7,7 @@
 #define KNALLER_VM_HOST_FACTS_H_
 
 #include <string>
+#include <vector>
 
 #include "base/deadline.h"
 #include "store/snapshot_record.h"
@@ -15,16 +16,17 @@
 namespace knaller::vm {
 
 struct EngineFacts {
-  std::string kind;           // "firecracker" or "qemu"
-  std::string version;        // "1.16.1"; of knaller-qemu, the Firecracker whose API it has
-  std::string state_version;  // of the states that it writes, "10.0.0"; empty when it does not say
-  std::string qemu_version;   // "7.2.22", of knaller-qemu
+  std::string kind;                // "firecracker" or "qemu"
+  std::string version;             // "1.16.1"; of knaller-qemu, the Firecracker whose API it has
+  std::string state_version;       // of the states that it writes, "10.0.0"; empty when it does not say
+  std::string qemu_version;        // "7.2.22", of knaller-qemu
+  std::vector<std::string> files;  // what of the host it needs beside its program (monitor::engine_files)
 };
 // Runs the program unless it is known. kUnsupported when it is no engine or too old.
 EngineFacts engine_facts(const Context& context, const std::string& binary, const Deadline& deadline);
 
-// Changes with the program's file, and for all engines with QEMU's, since what knaller-qemu does depends on
-// the QEMU that it finds.
+// Changes with the program's file, with the host's libraries, and for all engines with QEMU's, since what
+// knaller-qemu does depends on the QEMU that it finds.
 std::string identity_of_engine(const std::string& binary);
 
 // Measured once per boot of the host, which takes 10 ms.

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "image/kernel.h"
+#include "monitor/engine_files.h"
 #include "monitor/engine_process.h"
 
 namespace knaller::test {
@@ -68,7 +69,10 @@ RunningEngine start_in_jail(const EngineFolder& folder, const LiveOptions& optio
   monitor::EngineOptions engine;
   engine.lock_fd = alive.get();
   engine.jail.engine_binary = KNALLER_QEMU;
+  engine.jail.files = monitor::engine_files(KNALLER_QEMU, true, guest_patience());
   engine.jail.directory = ".";
+  engine.jail.identity = monitor::engine_identity(folder.path());
+  engine.jail.devices = {"net/tun"};
   if (options.prepare) engine.jail.immutable = options.prepare(folder);
   engine.arguments = engine_arguments();
   engine.filter = monitor::CallFilter::kQemu;
