@@ -2,6 +2,7 @@
 // with it; the guest's console is standard output. Exit status: 0 when the guest ended, 1 when something
 // failed, 152 for a bad configuration file, 153 for bad arguments, as Firecracker.
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -111,7 +112,13 @@ void run(const ProgramOptions& options, QemuHypervisor& hypervisor, firecracker:
       watches);
 }
 
+// QEMU is of the same user: it must neither read nor change what starts it and speaks for it.
+void hide_from_own_children() {
+  if (::prctl(PR_SET_DUMPABLE, 0) != 0) fail_errno("hide this process's memory");
+}
+
 int run_engine(const ProgramOptions& options, const std::vector<int>& inherited) {
+  hide_from_own_children();
   QemuHypervisor hypervisor({find_qemu(options), options.accelerator, inherited});
   firecracker::EngineApi api(hypervisor, {options.id, kApiVersion, options.enable_pci});
   hypervisor.set_log([&](const std::string& line) { api.log(line); });
