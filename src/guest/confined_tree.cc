@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -29,8 +30,24 @@ std::array<timespec, 2> times_of(const Attributes& attributes) {
   return {timespec{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, attributes.modified};
 }
 
-mode_t harmless_mode(const Attributes& attributes) {
-  return attributes.mode & 0777;
+// umask(2) can only be asked by setting it, which other threads would notice.
+mode_t umask_of_this_process() {
+  constexpr mode_t kCautious = 077;
+  const std::string status = read_file("/proc/self/status");
+  const size_t at = status.find("\nUmask:");
+  if (at == std::string::npos) return kCautious;
+  return static_cast<mode_t>(std::strtoul(status.c_str() + at + 7, nullptr, 8)) & 0777;
+}
+
+std::string_view kind_of(mode_t mode) {
+  if (S_ISDIR(mode)) return "folder";
+  if (S_ISFIFO(mode)) return "pipe";
+  if (S_ISSOCK(mode)) return "socket";
+  return S_ISLNK(mode) ? "link" : "device";
+}
+
+std::pair<dev_t, ino_t> identity_of(const struct stat& status) {
+  return {status.st_dev, status.st_ino};
 }
 
 [[noreturn]] void refuse_path(std::string_view path, std::string_view why) {
@@ -48,6 +65,14 @@ void rename_over(int folder, const std::string& from, const std::string& to, con
 
 }  // namespace
 
+std::string read_link(int folder, const std::string& name) {
+  std::string target(kMostPathBytes, '\0');
+  const ssize_t size = ::readlinkat(folder, name.c_str(), target.data(), target.size());
+  if (size < 0) fail_errno("read the link '{}'", printable(name));
+  target.resize(static_cast<size_t>(size));
+  return target;
+}
+
 PathParts confined_parts(std::string_view path) {
   if (path.empty() || path.size() > kMostPathBytes) refuse_path(path, "no file can be");
   if (path.find('\0') != std::string_view::npos) refuse_path(path, "no file can be");
@@ -58,6 +83,31 @@ PathParts confined_parts(std::string_view path) {
     if (!part.empty() && part != ".") parts.emplace_back(part);
   }
   return parts;
+}
+
+ConfinedTree::ConfinedTree(UniqueFd root) : root_(std::move(root)), umask_(umask_of_this_process()) {}
+
+// Links of the archive are not looked through: they may lead anywhere.
+void ConfinedTree::check_replaceable(int folder, const std::string& name, const PathParts& path,
+                                     const std::string* link_target) const {
+  const auto there = stat_if_exists(folder, name);
+  if (!there || S_ISREG(there->st_mode)) return;
+  const bool is_link = S_ISLNK(there->st_mode);
+  struct stat behind = *there;
+  if (is_link) {
+    if (links_.contains(identity_of(*there))) return;
+    if (link_target != nullptr && *link_target == read_link(folder, name)) return;
+    // One that leads nowhere is replaced; behind one that may not be followed, anything can be.
+    if (::fstatat(folder, name.c_str(), &behind, 0) != 0) {
+      if (errno == ENOENT || errno == ELOOP || errno == ENOTDIR) return;
+      fail_errno("look behind the link '{}'", shown(path));
+    }
+    if (S_ISREG(behind.st_mode)) return;
+  }
+  throw Error(Code::kAlreadyExists,
+              fmt::format("'{}' is a {}{}, which no copy replaces", shown(path), is_link ? "link to a " : "",
+                          kind_of(behind.st_mode)),
+              "move it away, or copy to another name");
 }
 
 UniqueFd ConfinedTree::open_folder(const PathParts& path, size_t depth, int flags) const {
@@ -98,20 +148,24 @@ void ConfinedTree::make_directory(const PathParts& path, const Attributes& attri
 void ConfinedTree::make_symlink(const PathParts& path, const std::string& target,
                                 const Attributes& attributes) {
   const UniqueFd parent = open_parent(path);
+  check_replaceable(parent.get(), path.back(), path, &target);
   const std::string temporary = temporary_name();
   if (::symlinkat(target.c_str(), parent.get(), temporary.c_str()) != 0)
     fail_errno("make the link '{}'", shown(path));
   const auto times = times_of(attributes);
   ::utimensat(parent.get(), temporary.c_str(), times.data(), AT_SYMLINK_NOFOLLOW);
+  const auto made = stat_if_exists(parent.get(), temporary);
   rename_over(parent.get(), temporary, path.back(), shown(path));
+  if (made) links_.insert(identity_of(*made));
 }
 
 void ConfinedTree::make_hard_link(const PathParts& path, const PathParts& existing) {
   const UniqueFd parent = open_parent(path);
   const UniqueFd existing_parent = open_parent(existing);
   const auto status = stat_if_exists(existing_parent.get(), existing.back());
-  if (!status || !S_ISREG(status->st_mode) || !files_.contains({status->st_dev, status->st_ino}))
+  if (!status || !S_ISREG(status->st_mode) || !files_.contains(identity_of(*status)))
     refuse_path(shown(path), fmt::format("is a hard link to '{}', which it did not send", shown(existing)));
+  check_replaceable(parent.get(), path.back(), path);
   const std::string temporary = temporary_name();
   if (::linkat(existing_parent.get(), existing.back().c_str(), parent.get(), temporary.c_str(), 0) != 0)
     fail_errno("make the hard link '{}'", shown(path));
@@ -134,10 +188,12 @@ void ConfinedTree::finish() {
 
 ConfinedTree::File::File(ConfinedTree& tree, const PathParts& path)
     : tree_(tree),
+      path_(path),
       shown_(shown(path)),
       parent_(tree.open_parent(path)),
       name_(path.back()),
       temporary_(temporary_name()) {
+  tree_.check_replaceable(parent_.get(), name_, path_);
   fd_.reset(::openat(parent_.get(), temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                      0600));
   if (!fd_) fail_errno("make the file '{}'", shown_);
@@ -162,13 +218,14 @@ void ConfinedTree::File::set_size(uint64_t size) {
 
 void ConfinedTree::File::commit(const Attributes& attributes) {
   const auto times = times_of(attributes);
-  if (::fchmod(fd_.get(), harmless_mode(attributes)) != 0 || ::futimens(fd_.get(), times.data()) != 0)
+  tree_.check_replaceable(parent_.get(), name_, path_);  // It has been a while.
+  if (::fchmod(fd_.get(), tree_.harmless_mode(attributes)) != 0 || ::futimens(fd_.get(), times.data()) != 0)
     fail_errno("set the mode and time of '{}'", shown_);
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) fail_errno("look at '{}'", shown_);
   rename_over(parent_.get(), temporary_, name_, shown_);
   fd_.reset();
-  tree_.files_.emplace(status.st_dev, status.st_ino);
+  tree_.files_.insert(identity_of(status));
 }
 
 }  // namespace knaller::guest

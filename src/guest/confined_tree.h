@@ -1,10 +1,12 @@
 // Makes files, folders and links below one folder of the host from names that a hostile guest chose. Nothing
 // outside that folder is read, made or changed, whatever the names are and whatever links were made before:
 // every path is reached by openat2(2) with RESOLVE_BENEATH and without following any link. Existing folders
-// are used; other existing things are replaced in one step.
+// are used as they are. A regular file, or a link to one or to nothing, is replaced in one step; a folder, a
+// device, a pipe, a socket and a link to any of these is not (kAlreadyExists).
 //
 // Devices, pipes and sockets cannot be made; set-user-id, set-group-id and sticky bits are dropped, since the
-// files become the user's own. A name that leads out of the folder is kCorrupt.
+// files become the user's own, and so is what the process's umask takes away. A name that leads out of the
+// folder is kCorrupt.
 #ifndef KNALLER_GUEST_CONFINED_TREE_H_
 #define KNALLER_GUEST_CONFINED_TREE_H_
 
@@ -30,6 +32,9 @@ struct Attributes {
 
 using PathParts = std::vector<std::string>;
 
+// Where a link leads, as it is written there.
+std::string read_link(int folder, const std::string& name);
+
 // The names between the slashes, "." left out. kCorrupt: absolute, "..", empty, a NUL, longer than 4096
 // bytes.
 // "." alone gives no parts.
@@ -37,7 +42,7 @@ PathParts confined_parts(std::string_view path);
 
 class ConfinedTree {
  public:
-  explicit ConfinedTree(UniqueFd root) : root_(std::move(root)) {}
+  explicit ConfinedTree(UniqueFd root);
 
   // A file that is there under its name only after commit(), whole. Not committed: it never was.
   class File {
@@ -56,6 +61,7 @@ class ConfinedTree {
     File(ConfinedTree& tree, const PathParts& path);
 
     ConfinedTree& tree_;
+    PathParts path_;
     std::string shown_;
     UniqueFd parent_;
     std::string name_;
@@ -75,10 +81,17 @@ class ConfinedTree {
  private:
   UniqueFd open_folder(const PathParts& path, size_t depth, int flags) const;
   UniqueFd open_parent(const PathParts& path) const;
+  // Throws unless a file or link may take that name. `link_target`: of the link that is to take it.
+  void check_replaceable(int folder, const std::string& name, const PathParts& path,
+                         const std::string* link_target = nullptr) const;
+  mode_t harmless_mode(const Attributes& attributes) const { return attributes.mode & 0777 & ~umask_; }
 
   UniqueFd root_;
+  mode_t umask_;
   std::map<PathParts, Attributes> directories_;
+  // What this object made.
   std::set<std::pair<dev_t, ino_t>> files_;
+  std::set<std::pair<dev_t, ino_t>> links_;
 };
 
 }  // namespace knaller::guest

@@ -56,8 +56,11 @@ class CopyTest : public testing::TestWithParam<ServerKind> {
     put(path + "/sub/-odd \xff'\"\n$HOME", "odd");
     std::filesystem::create_symlink("sub/run", path + "/link");
     std::filesystem::create_symlink("/nonexistent/" + std::string(150, 'x'), path + "/dangling");
+    set_times(path + "/sub");
+  }
+  static void set_times(const std::string& path) {
     const timespec times[2]{{1'500'000'000, 0}, {1'500'000'000, 0}};
-    ASSERT_EQ(::utimensat(AT_FDCWD, (path + "/sub").c_str(), times, 0), 0);
+    ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   }
   static void expect_tree(const std::string& path) {
     EXPECT_EQ(list_directory(open_directory(path).get()),
@@ -159,6 +162,7 @@ TEST_P(CopyTest, PutsWholeFolders) {
   expect_tree(guest("slash"));
   put(guest("contents/file"), "changed");
   to(host("tree/."), guest("contents"));
+  set_times(guest("contents/sub"));  // What is put into a folder that is there changes its time.
   expect_tree(guest("contents"));
   put(guest("file"), "");
   EXPECT_EQ(code_thrown_by([&] { to(host("tree"), guest("file")); }), Code::kAlreadyExists);
@@ -193,6 +197,133 @@ TEST_P(CopyTest, KeepsLinksUnlessASlashFollows) {
   EXPECT_EQ(std::filesystem::read_symlink(guest("kept")), "tree");
   to(host("link/"), guest("followed"));
   expect_tree(guest("followed"));
+}
+
+// As /bin, /tmp and /root are there in every guest.
+TEST_P(CopyTest, LeavesFoldersAndLinksToThemAsTheyAre) {
+  make_directories(host("src/bin"), 0700);
+  make_directories(host("src/tmp/new"), 0750);
+  put(host("src/bin/tool"), "tool");
+  put(host("src/tmp/new/f"), "f");
+  std::filesystem::create_symlink("usr/bin", host("src/same"));
+  make_directories(guest("usr/bin"));
+  make_directories(guest("tmp"));
+  for (const char* name : {"bin", "same"}) std::filesystem::create_symlink("usr/bin", guest(name));
+  ASSERT_EQ(::chmod(guest("tmp").c_str(), 01777), 0);
+  ASSERT_EQ(::chown(guest("tmp").c_str(), 7, 8), 0);
+  to(host("src/."), guest());
+  for (const char* name : {"bin", "tmp", "same"}) to(host("src/") + name, guest());
+  EXPECT_EQ(read_file(guest("usr/bin/tool")), "tool");
+  EXPECT_EQ(look(guest("tmp")).st_mode & 07777, 01777u);
+  EXPECT_EQ(look(guest("tmp")).st_uid, 7u);
+  EXPECT_EQ(look(guest("tmp")).st_gid, 8u);
+  EXPECT_EQ(look(guest("tmp/new")).st_mode & 07777, 0750u);
+  EXPECT_TRUE(S_ISLNK(look(guest("bin")).st_mode));
+  // And so does the way back.
+  for (const char* name : {"bin", "tmp"}) make_directories(host(name), 0700);
+  from(guest("tmp"), host());
+  from(guest("usr/bin"), host());
+  EXPECT_EQ(look(host("tmp")).st_mode & 07777, 0700u);
+  EXPECT_EQ(read_file(host("bin/tool")), "tool");
+}
+
+TEST_P(CopyTest, ReplacesNothingButFiles) {
+  make_directories(host("deep/a/b"));
+  make_directories(guest("deep/a/b"));
+  put(host("deep/a/b/x"), "new");
+  put(host("deep/a/b/-odd \xff'\"\n$HOME"), "new");
+  put(host("f"), "new");
+  std::filesystem::create_symlink("elsewhere", host("link"));
+  auto session = Session::connect(server_->address(), soon());
+  const auto refuse = [&](const std::string& source, const std::string& target) {
+    try {
+      copy_to_guest(session, host(source), guest(target), {}, soon());
+      ADD_FAILURE() << target;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kAlreadyExists) << error.what();
+      EXPECT_FALSE(error.hint().empty());
+    }
+  };
+  const std::vector<std::function<void(const std::string&)>> kinds{
+      [](const std::string& path) { ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0); },
+      [](const std::string& path) { ASSERT_EQ(::mknod(path.c_str(), S_IFSOCK | 0600, 0), 0); },
+      [](const std::string& path) { ASSERT_EQ(::mkdir(path.c_str(), 0700), 0); },
+      [](const std::string& path) { std::filesystem::create_symlink("/dev/null", path); },
+      [](const std::string& path) { std::filesystem::create_symlink("/", path); }};
+  for (const auto& make : kinds) {
+    for (const char* name : {"deep/a/b/x", "deep/a/b/-odd \xff'\"\n$HOME"}) {
+      make(guest(name));
+      const auto before = look(guest(name));
+      refuse("deep", "");
+      refuse("deep/.", "deep");
+      EXPECT_EQ(look(guest(name)).st_ino, before.st_ino);
+      EXPECT_EQ(look(guest(name)).st_mode, before.st_mode);
+      EXPECT_EQ(in(guest("deep/a/b")).size(), 1u) << "and nothing beside it was made";
+      remove_tree(AT_FDCWD, guest(name));
+    }
+    make(guest("there"));
+    if (!std::filesystem::is_directory(guest("there"))) {
+      refuse("f", "there");
+      refuse("link", "there");
+      refuse("deep", "there");
+    }
+    make(guest("f"));
+    refuse("f", "");
+    for (const char* name : {"there", "f"}) remove_tree(AT_FDCWD, guest(name));
+  }
+  put(guest("deep/a/b/x"), "old");
+  to(host("deep"), guest());
+  EXPECT_EQ(read_file(guest("deep/a/b/x")), "new");
+}
+
+TEST_P(CopyTest, ReplacesNothingButFilesOnThisHost) {
+  put(guest("f"), "new");
+  make_directories(guest("d"));
+  ASSERT_EQ(::mkfifo(host("pipe").c_str(), 0600), 0);
+  std::filesystem::create_symlink("pipe", host("to_pipe"));
+  std::filesystem::create_symlink("/dev/null", host("to_null"));
+  const auto null = look("/dev/null");
+  auto session = Session::connect(server_->address(), soon());
+  for (const std::string& path : {host("pipe"), host("to_pipe"), host("to_null"), std::string("/dev/null")})
+    for (const char* source : {"f", "d/."})
+      EXPECT_EQ(code_thrown_by([&] { copy_from_guest(session, guest(source), path, {}, soon()); }),
+                Code::kAlreadyExists)
+          << path;
+  EXPECT_EQ(look("/dev/null").st_ino, null.st_ino);
+  EXPECT_EQ(in(host()), (Names{"pipe", "to_null", "to_pipe"}));
+}
+
+TEST_P(CopyTest, FollowsNobodyElsesLinkInASharedFolder) {
+  put(guest("f"), "new");
+  put(host("mine"), "mine");
+  make_directories(host("shared"));
+  make_directories(host("folder"));
+  ASSERT_EQ(::chmod(host("shared").c_str(), 01777), 0);
+  const auto link = [&](const std::string& to, const char* name, uid_t owner) {
+    std::filesystem::create_symlink(to, host(name));
+    ASSERT_EQ(::lchown(host(name).c_str(), owner, owner), 0);
+  };
+  link("../mine", "shared/file", 12345);
+  link("../folder", "shared/folder", 12345);
+  link("file", "shared/twice", 0);
+  link("../mine", "shared/own", 0);
+  link("mine", "elsewhere", 12345);
+  for (const char* name : {"shared/file", "shared/folder", "shared/folder/", "shared/twice"})
+    EXPECT_EQ(code_thrown_by([&] { from(guest("f"), host(name)); }), Code::kPermission) << name;
+  EXPECT_EQ(read_file(host("mine")), "mine");
+  EXPECT_TRUE(in(host("folder")).empty());
+  from(guest("f"), host("shared/own"));
+  EXPECT_EQ(read_file(host("mine")), "new");
+  put(guest("f"), "newer");
+  from(guest("f"), host("elsewhere"));
+  EXPECT_EQ(read_file(host("mine")), "newer");
+}
+
+TEST_P(CopyTest, TakesNoLinkForAFile) {
+  put(guest("f"), "x");
+  replace_tar("cd " + guest() + " && ln -sf /etc/passwd f && busybox tar -c -f - ./f");
+  EXPECT_EQ(code_thrown_by([&] { from(guest("f"), host("f")); }), Code::kCorrupt);
+  EXPECT_TRUE(in(host()).empty());
 }
 
 TEST_P(CopyTest, TakesNamesThatLookLikeOptionsOrShell) {

@@ -12,15 +12,17 @@ std::string_view without_slashes(std::string_view path) {
   return path;
 }
 
-// One line of four words, then the resolved path.
-std::string look_script(const std::string& path, const PathName& split) {
+// One line of five words, then the resolved path.
+std::string look_script(const std::string& path, const PathName& split, const std::string& child) {
   // With a slash behind it, a link is what it leads to; whether it is one is still to be known.
   const std::string bare = split.name.empty() ? path : split.folder + "/" + split.name;
   return fmt::format(
-      "p={}; d={}; l=no; [ -L {} ] && l=link; h=no; [ -d \"$d\" ] && h=folder; "
-      "if [ -d \"$p\" ]; then k=folder; elif [ -e \"$p\" ]; then k=file; else k=none; fi; "
-      "echo \"$k $l $h $(stat -L -c %s \"$p\" 2>/dev/null)\"; readlink -f \"$p\" 2>/dev/null; exit 0",
-      quote(safe_path(path)), quote(safe_path(split.folder)), quote(safe_path(bare)));
+      "p={}; d={}; c=\"$p\"/{}; l=no; [ -L {} ] && l=link; h=no; [ -d \"$d\" ] && h=folder; "
+      "if [ -d \"$p\" ]; then k=folder; elif [ -f \"$p\" ]; then k=file; "
+      "elif [ -e \"$p\" ]; then k=other; else k=none; fi; "
+      "i=no; if [ -e \"$c\" ] || [ -L \"$c\" ]; then i=child; fi; "
+      "echo \"$k $l $h $i $(stat -L -c %s \"$p\" 2>/dev/null)\"; readlink -f \"$p\" 2>/dev/null; exit 0",
+      quote(safe_path(path)), quote(safe_path(split.folder)), quote(child), quote(safe_path(bare)));
 }
 
 }  // namespace
@@ -49,21 +51,25 @@ std::string safe_path(const std::string& path) {
   return path.starts_with("/") ? path : "./" + path;
 }
 
-GuestPath look_at(Session& session, const std::string& path, const Deadline& deadline) {
+GuestPath look_at(Session& session, const std::string& path, const std::string& child,
+                  const Deadline& deadline) {
   ExecOptions options;
   options.user = session.user();
-  options.shell_command = look_script(path, split_path(path, "in the guest"));
+  options.shell_command = look_script(path, split_path(path, "in the guest"), child);
   const auto output = session.run_command(options, "", deadline, 64 << 10);
   const size_t end = output.out.find('\n');
   const auto words = split(std::string_view(output.out).substr(0, end), ' ');
-  if (end == std::string::npos || words.size() != 4)
+  if (end == std::string::npos || words.size() != 5)
     fail(Code::kIo, "the guest does not say what '{}' is: {}", printable(path),
          describe_failure(output.result, output.err));
   GuestPath found;
-  if (words[0] != "none") found.kind = words[0] == "folder" ? Kind::kFolder : Kind::kFile;
+  if (words[0] == "folder") found.kind = Kind::kFolder;
+  if (words[0] == "file") found.kind = Kind::kFile;
+  if (words[0] == "other") found.kind = Kind::kOther;
   found.is_link = words[1] == "link";
   found.has_folder = words[2] == "folder";
-  found.size = static_cast<uint64_t>(parse_integer(words[3], 0, INT64_MAX).value_or(0));
+  found.has_child = found.kind == Kind::kFolder && words[3] == "child";
+  found.size = static_cast<uint64_t>(parse_integer(words[4], 0, INT64_MAX).value_or(0));
   found.resolved = output.out.substr(end + 1);
   if (found.resolved.ends_with('\n')) found.resolved.pop_back();
   return found;

@@ -20,16 +20,18 @@ struct PathName {
 // Pure. Throws kInvalidArgument for an empty path, a NUL, and for ".." as the last part.
 PathName split_path(std::string_view path, std::string_view whose);
 
-enum class Kind { kNone, kFile, kFolder };
+enum class Kind { kNone, kFile, kFolder, kOther };  // other: a device, a pipe, a socket
 
 struct GuestPath {
   Kind kind = Kind::kNone;  // of what a link leads to
   bool is_link = false;
   bool has_folder = false;  // the folder that it is in, or would be in, is there
+  bool has_child = false;   // it is a folder, and something of the child's name is in it
   uint64_t size = 0;
   std::string resolved;  // of an existing path: without links
 };
-GuestPath look_at(Session& session, const std::string& path, const Deadline& deadline);
+GuestPath look_at(Session& session, const std::string& path, const std::string& child,
+                  const Deadline& deadline);
 
 // Relative paths begin in the login folder; "./" keeps names with a dash from being options.
 std::string safe_path(const std::string& path);

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,17 +30,26 @@ using TarSink = std::function<bool(std::string_view)>;
 // Fills the buffer with what comes next; 0 at the end.
 using TarSource = std::function<size_t(char* buffer, size_t size)>;
 
-// Writes the file, link or folder with all that is in it, under the name `name` (empty: the folder's contents
-// alone). Owners are written as 0:0. kNotFound when it is not there. Returns false when the sink wanted no
-// more.
-bool write_tar(const std::string& path, const std::string& name, const TarSink& sink, CopySummary& summary,
+struct PackOptions {
+  std::string name;  // under which the source goes into the archive; empty: a folder's contents alone
+  // Folders (by their names in the archive) that are where it will be unpacked, and stay as they are: the
+  // archive has what lies in them, and not themselves.
+  std::set<std::string> present;
+};
+
+// Writes the file, link or folder with all that is in it. Owners are written as 0:0. kNotFound when it is not
+// there. Returns false when the sink wanted no more.
+bool write_tar(const std::string& path, const PackOptions& options, const TarSink& sink, CopySummary& summary,
                const CopyProgress& progress, const Deadline& deadline);
+
+enum class EntryKind { kFile, kFolder, kLink };
 
 struct UnpackOptions {
   // Where it is given, every name must begin with the folder `expected`, which is taken off; `name` is then
-  // put before it.
+  // put before it. What arrives under `name` itself must be of that kind.
   std::string expected;
   std::string name;
+  EntryKind kind = EntryKind::kFile;
   uint64_t total = 0;  // for the progress
 };
 

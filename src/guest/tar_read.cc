@@ -75,10 +75,25 @@ class Unpacker {
     return parts;
   }
 
+  // A "file" that arrived as a link would have whoever uses it read another file of this host.
+  void check_kind(archive_entry* entry, const std::string& name) const {
+    if (options_.expected.empty() || confined_parts(name).size() != 1) return;
+    const auto type = libarchive().archive_entry_filetype(entry);
+    const auto check_one = [&](EntryKind kind, unsigned its_type, std::string_view shown) {
+      if (type == its_type && options_.kind != kind)
+        fail(Code::kCorrupt, "the guest sent '{}' as a {}, which is not what it had said", printable(name),
+             shown);
+    };
+    check_one(EntryKind::kFile, AE_IFREG, "file");
+    check_one(EntryKind::kFolder, AE_IFDIR, "folder");
+    check_one(EntryKind::kLink, AE_IFLNK, "link");
+  }
+
   void unpack(archive_entry* entry) {
     const std::string name =
         text_of(libarchive().archive_entry_pathname(entry), libarchive().archive_entry_pathname_utf8(entry));
     const PathParts target = target_of(name);
+    check_kind(entry, name);
     const long nanoseconds = libarchive().archive_entry_mtime_nsec(entry);
     const Attributes attributes{
         .mode = libarchive().archive_entry_perm(entry),

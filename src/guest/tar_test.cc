@@ -151,6 +151,7 @@ TEST_F(TarTest, RefusesNamesThatLeadOut) {
 
 TEST_F(TarTest, FollowsNoLinkThatTheArchiveMade) {
   for (const std::string& to : {outside(), std::string("../outside"), std::string("/")}) {
+    ::unlink(target("l").c_str());
     EXPECT_EQ(refusal(symlink("l", to) + file("l/canary", "evil")), Code::kCorrupt);
     EXPECT_EQ(refusal(symlink("l", to) + folder("l/new")), Code::kCorrupt);
     EXPECT_EQ(refusal(symlink("l", to) + symlink("l/new", "x")), Code::kCorrupt);
@@ -188,9 +189,59 @@ TEST_F(TarTest, LinksHardOnlyToWhatItMade) {
   EXPECT_EQ(unpacked(), (std::vector<std::string>{"d", "f", "g", "l", "mine", "way"}));
 }
 
+// Device numbers need root; a device is looked at in the tests of copying.
+TEST_F(TarTest, ReplacesNothingButFiles) {
+  make_directories(target("folder"));
+  ASSERT_EQ(::mkfifo(target("pipe").c_str(), 0600), 0);
+  const std::vector<std::pair<std::string, std::string>> links{
+      {"way", outside()}, {"to_pipe", "pipe"}, {"to_null", "/dev/null"}, {"twice", "to_null"}};
+  for (const auto& [name, to] : links) ASSERT_EQ(::symlink(to.c_str(), target(name).c_str()), 0);
+  for (const char* name : {"folder", "pipe", "way", "to_pipe", "to_null", "twice"}) {
+    const auto before = look(name);
+    EXPECT_EQ(refusal(file(name, "x")), Code::kAlreadyExists) << name;
+    EXPECT_EQ(refusal(symlink(name, "elsewhere")), Code::kAlreadyExists) << name;
+    EXPECT_EQ(refusal(file("made", "x") + hard_link(name, "made")), Code::kAlreadyExists) << name;
+    EXPECT_EQ(look(name).st_ino, before.st_ino) << name;
+    EXPECT_EQ(look(name).st_mode, before.st_mode) << name;
+  }
+  EXPECT_EQ(refusal(folder("way")), Code::kAlreadyExists);
+  // What is there already as it is to be, and links that lead nowhere, are no loss.
+  ASSERT_EQ(::symlink("absent", target("nowhere").c_str()), 0);
+  unpack(symlink("way", outside()) + folder("folder", 0711) + file("nowhere", "x") + kEnd);
+  EXPECT_EQ(look("folder").st_mode & 07777, 0700u);
+  EXPECT_EQ(read_file(target("nowhere")), "x");
+}
+
+TEST_F(TarTest, TakesTheKindThatWasAskedFor) {
+  const std::vector<std::pair<EntryKind, std::string>> entries{
+      {EntryKind::kFile, file("src", "x")},
+      {EntryKind::kFolder, folder("src")},
+      {EntryKind::kLink, symlink("./src", "/etc/passwd")}};
+  for (const auto& [asked, ignored] : entries)
+    for (const auto& [sent, entry] : entries) {
+      remove_tree(AT_FDCWD, target("dst"));
+      EXPECT_EQ(refusal(entry, {.expected = "src", .name = "dst", .kind = asked}),
+                asked == sent ? std::nullopt : std::optional(Code::kCorrupt));
+      EXPECT_EQ(exists(target("dst")), asked == sent);
+    }
+  unpack(folder("src") + symlink("src/l", "f") + kEnd,
+         {.expected = "src", .name = "tree", .kind = EntryKind::kFolder});
+  EXPECT_TRUE(S_ISLNK(look("tree/l").st_mode)) << "what lies deeper is the guest's own choice";
+}
+
+TEST_F(TarTest, MindsTheUmask) {
+  const mode_t before = ::umask(027);
+  unpack(file("f", "x", 0777) + folder("d", 0777) + kEnd);
+  ::umask(before);
+  EXPECT_EQ(look("f").st_mode & 07777, 0750u);
+  EXPECT_EQ(look("d").st_mode & 07777, 0750u);
+}
+
 TEST_F(TarTest, MakesNoDevicesAndNoPrivileges) {
+  const mode_t before = ::umask(0);
   const auto summary = unpack(header("c", '3') + header("b", '4') + header("p", '6') + file("f", "x", 06755) +
                               folder("d", 01777) + folder("g", 02775) + kEnd);
+  ::umask(before);
   EXPECT_EQ(summary.skipped, (std::vector<std::string>{"c", "b", "p"}));
   EXPECT_EQ(unpacked(), (std::vector<std::string>{"d", "f", "g"}));
   EXPECT_EQ(look("f").st_mode & 07777, 0755u);
@@ -239,7 +290,7 @@ TEST_F(TarTest, TakesTheLastOfEntriesWithOneName) {
 }
 
 TEST_F(TarTest, KeepsToTheNameThatWasAskedFor) {
-  const UnpackOptions options{.expected = "src", .name = "dst", .total = 0};
+  const UnpackOptions options{.expected = "src", .name = "dst", .kind = EntryKind::kFolder};
   unpack(folder("./src") + file("./src/f", "x") + hard_link("src/h", "./src/f") + kEnd, options);
   EXPECT_EQ(unpacked(), std::vector<std::string>{"dst"});
   EXPECT_EQ(look("dst/h").st_nlink, 2u);

@@ -17,14 +17,6 @@ namespace {
 
 constexpr size_t kMostSkippedNames = 100;
 
-std::string read_link(int folder, const std::string& name) {
-  std::string target(4096, '\0');
-  const ssize_t size = ::readlinkat(folder, name.c_str(), target.data(), target.size());
-  if (size < 0) fail_errno("read the link '{}'", name);
-  target.resize(static_cast<size_t>(size));
-  return target;
-}
-
 UniqueFd open_folder_in(int folder, const std::string& name) {
   return open_at(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
@@ -43,8 +35,10 @@ uint64_t bytes_below(int folder, const std::string& name, const Deadline& deadli
 
 class Packer {
  public:
-  Packer(const TarSink& sink, CopySummary& summary, const CopyProgress& progress, uint64_t total)
-      : sink_(sink),
+  Packer(const PackOptions& options, const TarSink& sink, CopySummary& summary, const CopyProgress& progress,
+         uint64_t total)
+      : options_(options),
+        sink_(sink),
         summary_(summary),
         progress_(progress),
         total_(total),
@@ -144,6 +138,7 @@ class Packer {
   }
 
   void add_folder(int folder, const std::string& name, const std::string& as, const struct stat& status) {
+    if (options_.present.contains(as)) return add_contents(open_folder_in(folder, name).get(), as);
     // Twice: first so that it can be filled, whoever unpacks; then, since busybox's tar sets modes and times
     // at once and not at the end as GNU's does, once more as it is to be.
     const auto open_entry = make_entry(as, status);
@@ -160,6 +155,7 @@ class Packer {
     add_header(entry);
   }
 
+  const PackOptions& options_;
   const TarSink& sink_;
   CopySummary& summary_;
   const CopyProgress& progress_;
@@ -171,14 +167,14 @@ class Packer {
 
 }  // namespace
 
-bool write_tar(const std::string& path, const std::string& name, const TarSink& sink, CopySummary& summary,
+bool write_tar(const std::string& path, const PackOptions& options, const TarSink& sink, CopySummary& summary,
                const CopyProgress& progress, const Deadline& deadline) {
   const uint64_t total = progress ? bytes_below(AT_FDCWD, path, deadline) : 0;
-  Packer packer(sink, summary, progress, total);
-  if (name.empty())
+  Packer packer(options, sink, summary, progress, total);
+  if (options.name.empty())
     packer.add_contents(open_directory(path).get(), "");
   else
-    packer.add(AT_FDCWD, path, name);
+    packer.add(AT_FDCWD, path, options.name);
   packer.finish();
   return packer.wanted();
 }
