@@ -27,29 +27,13 @@ bool is_pinned(const SshTarget& target) {
   return !error && size > 0;
 }
 
-std::vector<std::string> ssh_arguments(const Invocation& args, const std::string& name,
-                                       const SshTarget& target) {
-  std::vector<std::string> argv{"ssh"};
-  for (const auto& [keyword, value] : ssh_settings(target, is_pinned(target))) {
-    argv.emplace_back("-o");
-    argv.push_back(fmt::format("{}={}", keyword, value));
-  }
-  if (args.has("tty")) argv.emplace_back("-t");
-  for (const std::string& option : args.all("option")) {
-    argv.emplace_back("-o");
-    argv.push_back(option);
-  }
-  for (const std::string& forward : args.all("forward")) {
-    argv.emplace_back("-L");
-    argv.push_back(forward);
-  }
-  // ssh would look for options behind the host, too, without these dashes.
-  argv.emplace_back("--");
-  argv.push_back(name);
-  std::vector<std::string> command = args.tail;
-  if (!command.empty() && command[0] == "--") command.erase(command.begin());
-  argv.insert(argv.end(), command.begin(), command.end());
-  return argv;
+SshExtras extras_of(const Invocation& args) {
+  SshExtras extras{.options = args.all("option"),
+                   .forwards = args.all("forward"),
+                   .tty = args.has("tty"),
+                   .command = args.tail};
+  if (!extras.command.empty() && extras.command[0] == "--") extras.command.erase(extras.command.begin());
+  return extras;
 }
 
 }  // namespace
@@ -60,7 +44,7 @@ int cmd_ssh(Context& context) {
   const std::string program = find_program("ssh");
   if (program.empty())
     throw Error(Code::kNotFound, "there is no program 'ssh' on PATH", "sudo apt-get install openssh-client");
-  const auto arguments = ssh_arguments(context.args(), name, target);
+  const auto arguments = ssh_arguments(name, target, is_pinned(target), extras_of(context.args()));
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);

@@ -36,13 +36,13 @@ std::vector<Command> inside_commands() {
        .arguments = "NAME [-- STRING]",
        .description =
            "Runs the ssh program with the VM's address, key and host key. STRING is given to the guest's "
-           "shell, as ssh does.",
+           "shell, as ssh does. Your ssh configuration is not read: what you want, say with --option.",
        .flags = {{.name = "user", .letter = 'u', .value = "USER", .help = "Log in as USER (default: root)"},
                  {.name = "tty", .letter = 't', .help = "Ask for a terminal, as `ssh -t`"},
                  {.name = "option",
                   .letter = 'o',
                   .value = "KEY=VALUE",
-                  .help = "An option for ssh, as `ssh -o`",
+                  .help = "An option for ssh, as `ssh -o`; goes before knaller's own",
                   .repeated = true},
                  {.name = "forward",
                   .letter = 'L',

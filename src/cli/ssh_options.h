@@ -13,8 +13,21 @@
 namespace knaller::cli {
 
 // Keyword and value, as they stand in ssh_config(5), quoted. `pinned`: the guest's host key is known already;
-// a guest that nobody waited for shows its key for the first time.
+// a guest that nobody waited for shows its key for the first time. They name every keyword by which a
+// configuration that follows could harm; what adds up in ssh_config(5) (SendEnv, IdentityFile,
+// CertificateFile and the forwards of ports) can't be kept out by any.
 std::vector<std::pair<std::string, std::string>> ssh_settings(const SshTarget& target, bool pinned);
+
+struct SshExtras {
+  std::vector<std::string> options;   // of the user, which come before all others
+  std::vector<std::string> forwards;  // as `ssh -L`
+  bool tty = false;
+  std::vector<std::string> command;
+};
+// argv of an ssh that reads no configuration, neither the user's nor the host's.
+std::vector<std::string> ssh_arguments(const std::string& name, const SshTarget& target, bool pinned,
+                                       const SshExtras& extras);
+
 // "Host web\n  HostName 127.0.0.1\n…"
 std::string ssh_stanza(const std::string& name, const SshTarget& target, bool pinned);
 // A value of ssh_config(5): in quotes, with '%' doubled, so that spaces and percent signs are themselves.
