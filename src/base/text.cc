@@ -9,6 +9,7 @@
 #include <charconv>
 #include <numeric>
 
+#include "base/characters.h"
 #include "base/error.h"
 
 namespace knaller {
@@ -51,30 +52,6 @@ std::optional<Decimal> parse_decimal(std::string_view text) {
   }
   decimal.unit = std::string_view(rest, static_cast<size_t>(end - rest));
   return decimal;
-}
-
-// The length of the UTF-8 sequence that `text` starts with; 0 when it starts with none. Overlong forms,
-// surrogates and what lies beyond U+10FFFF are none.
-size_t utf8_length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  if (lead == 0xe0 && byte(1) < 0xa0) return 0;
-  if (lead == 0xed && byte(1) > 0x9f) return 0;
-  if (lead == 0xf0 && byte(1) < 0x90) return 0;
-  if (lead == 0xf4 && byte(1) > 0x8f) return 0;
-  return length;
-}
-
-bool is_control(std::string_view sequence) {
-  const auto first = static_cast<unsigned char>(sequence[0]);
-  if (sequence.size() == 1) return first < 0x20 || first == 0x7f;
-  // U+0080 to U+009F: C1, which some terminals obey.
-  return sequence.size() == 2 && first == 0xc2 && static_cast<unsigned char>(sequence[1]) < 0xa0;
 }
 
 size_t edit_distance(std::string_view a, std::string_view b) {

@@ -107,6 +107,7 @@ TEST(TextTest, PrintableLeavesNoControlCharacters) {
             "\\xc2\\x9b"
             "2J");
   EXPECT_EQ(printable("\xff\xc3"), "\\xff\\xc3");
+  EXPECT_EQ(printable("a\u202e\u2067z"), "a\\xe2\\x80\\xae\\xe2\\x81\\xa7z");
   EXPECT_EQ(printable(std::string_view("a\0b", 3)), "a\\x00b");
 }
 

@@ -16,7 +16,7 @@ void print_formatted(Output& out, const std::string& format, const std::vector<I
   const Format parsed(format, fields_of(Info{}, now));
   std::vector<Fields> rows;
   for (const Info& thing : things) rows.push_back(fields_of(thing, now));
-  out.raw(parsed.render(rows));
+  out.raw(parsed.render(rows, out.out().terminal));
 }
 
 template <typename Info>

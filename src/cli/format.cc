@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/output.h"
 #include "cli/table.h"
 
 namespace knaller::cli {
@@ -94,7 +95,7 @@ void Format::add_expression(std::string_view expression, const Fields& sample) {
                            : fmt::format("did you mean '{{{{.{}}}}}'?", near));
 }
 
-std::string Format::line(const Fields& row) const {
+std::string Format::line(const Fields& row, bool for_terminal) const {
   std::string out;
   for (const Piece& piece : pieces_) {
     switch (piece.kind) {
@@ -102,10 +103,10 @@ std::string Format::line(const Fields& row) const {
         out += piece.text;
         break;
       case Kind::kField:
-        out += *row.find(piece.text);
+        out += for_terminal ? printable(*row.find(piece.text)) : *row.find(piece.text);
         break;
       case Kind::kJsonField:
-        out += dump_json(Json(*row.find(piece.text)));
+        out += json_text(Json(*row.find(piece.text)));
         break;
       case Kind::kJsonAll:
         out += row.json;
@@ -115,10 +116,10 @@ std::string Format::line(const Fields& row) const {
   return out;
 }
 
-std::string Format::render(const std::vector<Fields>& rows) const {
+std::string Format::render(const std::vector<Fields>& rows, bool for_terminal) const {
   std::string out;
   if (!table_) {
-    for (const Fields& row : rows) out += line(row) + "\n";
+    for (const Fields& row : rows) out += line(row, for_terminal) + "\n";
     return out;
   }
   std::string top;
@@ -128,7 +129,7 @@ std::string Format::render(const std::vector<Fields>& rows) const {
                                           : heading(piece.text);
   Table table(cells_of(top));
   for (const Fields& row : rows) {
-    std::vector<std::string> cells = cells_of(line(row));
+    std::vector<std::string> cells = cells_of(line(row, for_terminal));
     cells.resize(cells_of(top).size());
     table.add(std::move(cells));
   }

@@ -26,8 +26,8 @@ class Format {
  public:
   // `sample` has the fields that there are (their values do not matter).
   Format(std::string_view text, const Fields& sample);
-  // Lines for all of them, each ended by a new line.
-  std::string render(const std::vector<Fields>& rows) const;
+  // Lines for all of them, each ended by a new line. On a terminal the fields are made printable.
+  std::string render(const std::vector<Fields>& rows, bool for_terminal = false) const;
 
  private:
   enum class Kind { kText, kField, kJsonField, kJsonAll };
@@ -37,7 +37,7 @@ class Format {
   };
 
   void add_expression(std::string_view expression, const Fields& sample);
-  std::string line(const Fields& row) const;
+  std::string line(const Fields& row, bool for_terminal) const;
 
   bool table_ = false;
   std::vector<Piece> pieces_;

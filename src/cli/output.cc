@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "base/characters.h"
 #include "base/fd.h"
 #include "base/json.h"
 
@@ -11,7 +14,7 @@ Output::Output(bool json, bool quiet)
     : json_(json), quiet_(quiet), out_(look_at(STDOUT_FILENO)), err_(look_at(STDERR_FILENO)) {}
 
 void Output::result(std::string_view line) {
-  raw(std::string(line) + "\n");
+  raw((out_.terminal ? printable_lines(line) : std::string(line)) + "\n");
 }
 
 void Output::raw(std::string_view text) {
@@ -21,15 +24,15 @@ void Output::raw(std::string_view text) {
 
 void Output::document(Json members) {
   members["schema"] = kJsonSchema;
-  raw(dump_json(members, 2) + "\n");
+  raw(json_text(members, 2) + "\n");
 }
 
 void Output::note(std::string_view line) {
-  if (!json_ && !quiet_) draw(std::string(line) + "\n");
+  if (!json_ && !quiet_) draw(printable_lines(line) + "\n");
 }
 
 void Output::warning(std::string_view line) {
-  if (!json_) draw(styled(err_, Style::kYellow, "warning:") + " " + std::string(line) + "\n");
+  if (!json_) draw(styled(err_, Style::kYellow, "warning:") + " " + printable_lines(line) + "\n");
 }
 
 void Output::error(const Error& error) {
@@ -55,7 +58,23 @@ std::string render_error(const Error& error, const Stream& stream) {
 }
 
 std::string render_error_json(const Error& error) {
-  return dump_json(Json{{"error", error_to_json(error)}}) + "\n";
+  return json_text(Json{{"error", error_to_json(error)}}) + "\n";
+}
+
+// Whatever is not ASCII stands in a string, where an escape means the same. DEL, too.
+std::string json_text(const Json& json, int indent) {
+  const std::string text = dump_json(json, indent);
+  std::string out;
+  out.reserve(text.size());
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view sequence = rest.substr(0, std::max<size_t>(utf8_length(rest), 1));
+    rest.remove_prefix(sequence.size());
+    if (sequence != "\n" && is_control(sequence))
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(code_point(sequence)));
+    else
+      out += sequence;
+  }
+  return out;
 }
 
 }  // namespace knaller::cli

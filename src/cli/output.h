@@ -27,7 +27,7 @@ class Output {
   const Stream& out() const { return out_; }
   const Stream& err() const { return err_; }
 
-  void result(std::string_view line);  // a line on standard output
+  void result(std::string_view line);  // a line on standard output; printable where that is a terminal
   void raw(std::string_view text);     // as it stands on standard output
   // With "schema" added. An object.
   void document(nlohmann::json members);
@@ -51,6 +51,8 @@ class Output {
 // "error: start 'web': …\nhint: …\n", or the object that --json promises.
 std::string render_error(const Error& error, const Stream& stream);
 std::string render_error_json(const Error& error);
+// JSON as it may be shown on a terminal: what terminals obey stands in it as \uXXXX.
+std::string json_text(const nlohmann::json& json, int indent = -1);
 
 }  // namespace knaller::cli
 

@@ -21,9 +21,10 @@ bool is_set(const char* variable) {
 Stream look_at(int fd) {
   const char* term = std::getenv("TERM");
   Stream stream;
-  stream.terminal = ::isatty(fd) == 1 && term != nullptr && std::string_view(term) != "dumb";
-  stream.escapes = stream.terminal && !is_set("NO_COLOR");
-  stream.bar = stream.terminal && !is_set("CI");
+  stream.terminal = ::isatty(fd) == 1;
+  const bool capable = stream.terminal && term != nullptr && std::string_view(term) != "dumb";
+  stream.escapes = capable && !is_set("NO_COLOR");
+  stream.bar = capable && !is_set("CI");
   return stream;
 }
 

@@ -10,9 +10,9 @@
 namespace knaller::cli {
 
 struct Stream {
-  bool terminal = false;  // and not TERM=dumb
-  bool escapes = false;   // colours and cursor movement: a terminal, and no NO_COLOR
-  bool bar = false;       // a line may be drawn over: a terminal, and no CI
+  bool terminal = false;
+  bool escapes = false;  // colours and cursor movement: a terminal that is not TERM=dumb, and no NO_COLOR
+  bool bar = false;      // a line may be drawn over: such a terminal, and no CI
 };
 
 Stream look_at(int fd);

@@ -53,6 +53,15 @@ TEST(Format, ReplacesFields) {
   EXPECT_EQ(Format("plain \\\\n", kRow).render({kRow}), "plain \\n\n");
 }
 
+TEST(Format, IsSafeForTerminals) {
+  const Fields row{{{"VM", "a\x1b]0;x\x07\u202e\n"}}, json_text(Json{{"vm", "\x1b\u009b\u202e\x7f\u00fc"}})};
+  EXPECT_EQ(Format("{{.VM}}", row).render({row}, true), "a\\x1b]0;x\\x07\\xe2\\x80\\xae\\x0a\n");
+  EXPECT_EQ(Format("{{.VM}}", row).render({row}), "a\x1b]0;x\x07\u202e\n\n");
+  EXPECT_EQ(Format("{{json .}}", row).render({row}), "{\"vm\":\"\\u001b\\u009b\\u202e\\u007f\u00fc\"}\n");
+  EXPECT_EQ(parse_json(row.json, "it").at("vm"), "\x1b\u009b\u202e\x7f\u00fc");
+  EXPECT_EQ(Format("{{json .VM}}", row).render({row}), "\"a\\u001b]0;x\\u0007\\u202e\\n\"\n");
+}
+
 TEST(Format, MakesTables) {
   EXPECT_EQ(Format("table {{.Name}}\\t{{.SSHPort}}", kRow).render({kRow}),
             "NAME   SSHPORT\n"
@@ -93,6 +102,55 @@ TEST(ConsoleFilter, DropsWhatDrivesATerminal) {
   EXPECT_EQ(filter.filter("mz"), "\x1b[31mz");
   EXPECT_EQ(filter.filter("\x1b[" + std::string(100, '1') + "mz"), "z");
   EXPECT_EQ(filter.filter(std::string("\a\0\x7f", 3)), "");
+}
+
+TEST(ConsoleFilter, LetsOnlyUtf8Through) {
+  ConsoleFilter filter;
+  // C1, as UTF-8 and as bytes; invalid, overlong and cut-off sequences; what turns the order of letters
+  // round.
+  EXPECT_EQ(filter.filter("a\xc2\x9b"
+                          "2J\xc2\x9d"
+                          "0;x\xc2\x9cz"),
+            "a2J0;xz");
+  EXPECT_EQ(filter.filter("a\x9b"
+                          "b\xff"
+                          "c\xc0\x9b"
+                          "d"),
+            "a\uFFFD"
+            "b\uFFFD"
+            "c\uFFFD\uFFFD"
+            "d");
+  EXPECT_EQ(filter.filter("a\xe2\x82"
+                          "b\xed\xa0\x80"
+                          "c"),
+            "a\uFFFD"
+            "b\uFFFD"
+            "c");
+  EXPECT_EQ(filter.filter("a\u202e"
+                          "b\u2066"
+                          "c\u200f\u061c"
+                          "d"),
+            "abcd");
+  // In pieces.
+  EXPECT_EQ(filter.filter("\xf0\x9f"), "");
+  EXPECT_EQ(filter.filter("\x98\x80"), "\U0001F600");
+  EXPECT_EQ(filter.filter("\xc2"), "");
+  EXPECT_EQ(filter.filter("\x9b"), "");
+  EXPECT_EQ(filter.filter("\xc2"), "");
+  EXPECT_EQ(filter.filter("\x1b[1mx"), "\uFFFD\x1b[1mx");
+}
+
+TEST(ConsoleFilter, KnowsColoursByTheirNumbers) {
+  ConsoleFilter filter;
+  EXPECT_EQ(filter.filter("\x1b[38:2:1:2:3;1mx"), "\x1b[38:2:1:2:3;1mx");
+  for (const char* text : {"\x1b[>4mx", "\x1b[?4mx", "\x1b[1 mx"}) EXPECT_EQ(filter.filter(text), "x");
+  EXPECT_EQ(filter.filter("\x1b[3\a1mx"), "1mx");
+  EXPECT_EQ(filter.filter("\x1b[3\xc2\x9b"
+                          "1mx"),
+            "1mx");
+  EXPECT_EQ(filter.filter("\x1b\nx"), "\nx");
+  // A string that nobody ends hides a line at most.
+  EXPECT_EQ(filter.filter("a\x1b]0;title\nb"), "a\nb");
 }
 
 TEST(CopyPath, TellsGuestPathsFromHostPaths) {

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/output.h"
 #include "cli/table.h"
 
 namespace knaller::cli {
@@ -220,7 +221,7 @@ Fields fields_of(const VmInfo& vm, SystemTime now) {
            {"Started", vm.started_at ? format_time(*vm.started_at) : ""},
            {"Directory", vm.directory},
            {"PID", count_text(static_cast<uint64_t>(vm.monitor_pid))}},
-          dump_json(to_json(vm))};
+          json_text(to_json(vm))};
 }
 
 Fields fields_of(const SnapshotInfo& snapshot, SystemTime now) {
@@ -244,7 +245,7 @@ Fields fields_of(const SnapshotInfo& snapshot, SystemTime now) {
            {"Created", time_text(snapshot.created_at)},
            {"UUID", snapshot.uuid},
            {"Directory", snapshot.directory}},
-          dump_json(to_json(snapshot))};
+          json_text(to_json(snapshot))};
 }
 
 Fields fields_of(const ImageInfo& image, SystemTime now) {
@@ -257,7 +258,7 @@ Fields fields_of(const ImageInfo& image, SystemTime now) {
            {"Age", age(image.created_at, now)},
            {"Created", time_text(image.created_at)},
            {"Directory", image.directory}},
-          dump_json(to_json(image))};
+          json_text(to_json(image))};
 }
 
 std::string vm_table(const std::vector<VmInfo>& vms, SystemTime now) {

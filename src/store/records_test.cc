@@ -73,6 +73,24 @@ TEST_F(RecordsTest, MetadataWithAnotherIdInsideIsCorrupt) {
             Code::kCorrupt);
 }
 
+TEST_F(RecordsTest, MetadataWithAVmThatCanHaveNoNameIsCorrupt) {
+  const auto id = SnapshotId::parse("snap_3d927f9e");
+  const auto with = [](std::string text, const std::string& name) {
+    return text.replace(text.find("\"web\""), 5, "\"" + name + "\"");
+  };
+  SnapshotRecord record;
+  record.id = id.str();
+  record.vm_name = "web";
+  record.format = 1;
+  const std::string own = to_json_text(record);
+  EXPECT_EQ(parse_snapshot_record(own, id).vm_name, "web");
+  for (const char* name : {"", "../web", "Web", "web\\u001b[2J", "web\u202e", "web\u009b"})
+    EXPECT_EQ(code_thrown_by([&] { parse_snapshot_record(with(own, name), id); }), Code::kCorrupt) << name;
+  EXPECT_EQ(parse_snapshot_record(with(kGoMetadata, "My VM"), id).vm_name, "My VM");
+  EXPECT_EQ(code_thrown_by([&] { parse_snapshot_record(with(kGoMetadata, "web\\u001b[2J"), id); }),
+            Code::kCorrupt);
+}
+
 TEST_F(RecordsTest, SnapshotRecordKeepsTheGoProgramsForm) {
   SnapshotRecord record;
   record.id = "snap_00000001";

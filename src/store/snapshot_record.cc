@@ -70,6 +70,10 @@ SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& ex
   if (r.id != expected.str())
     fail(Code::kCorrupt, "{} is of snapshot '{}', not '{}'", what, printable(r.id), expected.str());
   r.vm_name = reader.string("vm_name");
+  // The Go program has no rule for names.
+  if (!Name::is_valid(r.vm_name) && (!r.is_foreign() || printable(r.vm_name) != r.vm_name))
+    fail(Code::kCorrupt, "{}: 'vm_name' is '{}', which can't be the name of a VM", what,
+         printable(r.vm_name));
   r.created_at = time_field(reader, "created_at", what);
   if (r.is_foreign()) {
     read_basic_machine(reader, what, r);
