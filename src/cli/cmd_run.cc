@@ -29,6 +29,9 @@ std::string name_of_new_vm(Context& context) {
 int cmd_run(Context& context) {
   const Invocation& args = context.args();
   const bool keep = args.has("keep");
+  if (keep && args.has("rm"))
+    throw Error(Code::kInvalidArgument, "--keep and --rm exclude each other",
+                "run removes the VM unless --keep is given");
   if (args.has("no-wait"))
     throw Error(Code::kInvalidArgument, "run has to wait until the VM is ready", "leave out --no-wait");
   const bool shell = args.tail.empty();

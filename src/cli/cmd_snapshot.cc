@@ -14,9 +14,11 @@ namespace {
 
 // Its output goes where knaller's own messages go: standard output is for the snapshot's id.
 void run_while_paused(const std::vector<std::string>& command, const PausedVm& vm, std::stop_token stop) {
-  std::vector<std::string> environment;
-  for (char** variable = environ; *variable != nullptr; ++variable) environment.emplace_back(*variable);
-  environment.push_back("KNALLER_SNAPSHOT_DIR=" + vm.directory);
+  constexpr std::string_view kDirectory = "KNALLER_SNAPSHOT_DIR=";
+  std::vector<std::string> environment{std::string(kDirectory) + vm.directory};
+  // Inherited, it is of another snapshot, whose command this one was started by.
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    if (!std::string_view(*variable).starts_with(kDirectory)) environment.emplace_back(*variable);
   const std::string what = fmt::format("the command for the pause, '{}'", printable(command[0]));
   Child child = spawn({.argv = command,
                        .search_path = true,

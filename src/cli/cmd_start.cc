@@ -1,5 +1,7 @@
 #include <unistd.h>
 
+#include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "base/error.h"
@@ -93,6 +95,8 @@ class Stopper {
  public:
   Stopper(Context& context, std::string name) : context_(context), name_(std::move(name)) {
     context_.signals().set_callback([this](int) { on_signal(); });
+    // One that came when the VM was up already, and nobody looked any more whether to stop.
+    if (context_.stop().stop_requested()) on_signal();
   }
   Stopper(const Stopper&) = delete;
   Stopper& operator=(const Stopper&) = delete;
@@ -102,13 +106,17 @@ class Stopper {
   }
 
  private:
-  // On the thread of the signals, one after the other.
   void on_signal() {
+    const std::lock_guard lock(mutex_);
     ++count_;
     if (count_ > 2) return;
     const bool force = count_ == 2;
     context_.out().note(force ? "\nending the VM" : "\nshutting down; Ctrl-C again ends it at once");
-    threads_.emplace_back([this, force] { stop(force); });
+    try {
+      threads_.emplace_back([this, force] { stop(force); });
+    } catch (const std::system_error&) {
+      stop(force);  // No thread is to be had: the next signal waits until this is done.
+    }
   }
 
   void stop(bool force) {
@@ -125,6 +133,7 @@ class Stopper {
 
   Context& context_;
   const std::string name_;
+  std::mutex mutex_;
   std::atomic<int> count_{0};
   std::vector<std::thread> threads_;
 };

@@ -42,9 +42,18 @@ Manager& Context::manager() {
 
 // The second signal: what was begun is undone by the monitor when this process is gone.
 void Context::on_signal(int number) {
-  if (stop_.stop_requested()) ::_exit(128 + number);
+  if (stop_.stop_requested()) {
+    const std::lock_guard lock(put_back_mutex_);
+    if (put_back_) put_back_();
+    ::_exit(128 + number);
+  }
   signal_ = number;
   stop_.request_stop();
+}
+
+void Context::before_sudden_end(std::function<void()> put_back) {
+  const std::lock_guard lock(put_back_mutex_);
+  put_back_ = std::move(put_back);
 }
 
 void Context::show_timings() {

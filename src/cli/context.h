@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <stop_token>
 #include <string>
@@ -36,6 +37,8 @@ class Context {
   SignalWatcher& signals() { return signals_; }
   // What the first and the second such signal do.
   void on_signal(int number);
+  // Called when the second one ends the program, on the thread of the signals. One at a time; empty: nothing.
+  void before_sudden_end(std::function<void()> put_back);
   // The exit code for Code::kCancelled: 128 + the signal that asked for it.
   int cancelled_code() const { return 128 + signal_.load(); }
 
@@ -51,6 +54,8 @@ class Context {
   std::unique_ptr<Manager> manager_;
   std::stop_source stop_;
   std::atomic<int> signal_{SIGINT};
+  std::mutex put_back_mutex_;
+  std::function<void()> put_back_;
   SignalWatcher signals_;
 };
 

@@ -1,7 +1,6 @@
 #include "cli/guest_command.h"
 
 #include <fcntl.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,31 +12,10 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "cli/raw_terminal.h"
 
 namespace knaller::cli {
 namespace {
-
-// Puts this process's terminal into raw mode, so that every key reaches the guest; the destructor puts it
-// back.
-class RawTerminal {
- public:
-  explicit RawTerminal(int fd) : fd_(fd) {
-    if (::tcgetattr(fd_, &before_) != 0) return;
-    termios raw = before_;
-    ::cfmakeraw(&raw);
-    active_ = ::tcsetattr(fd_, TCSADRAIN, &raw) == 0;
-  }
-  RawTerminal(const RawTerminal&) = delete;
-  RawTerminal& operator=(const RawTerminal&) = delete;
-  ~RawTerminal() {
-    if (active_) ::tcsetattr(fd_, TCSADRAIN, &before_);
-  }
-
- private:
-  int fd_;
-  bool active_ = false;
-  termios before_{};
-};
 
 // How often, and in what time, somebody asks for the end who means this command rather than the guest's.
 constexpr int kInsisting = 3;
@@ -139,7 +117,7 @@ int run_in_guest(Context& context, const std::string& name, ExecOptions options)
   options.stop = context.stop();
   options.on_started = [&] {
     signals.pass_on();
-    if (options.tty && ::isatty(STDIN_FILENO) == 1) raw.emplace(STDIN_FILENO);
+    if (options.tty && ::isatty(STDIN_FILENO) == 1) raw.emplace(context, STDIN_FILENO);
   };
   ExecResult result;
   suggest_vm(context, name, [&] { result = context.manager().exec(name, options); });

@@ -41,12 +41,15 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   if (const auto exit_code = knaller::cli::run_plain(arguments)) return *exit_code;
   std::string tried;
+  int failure = ENOENT;
   for (const std::string& program : candidates()) {
     ::execv(program.c_str(), argv);
+    // One that is there and can't be run says more than one that is not there.
+    if (failure == ENOENT) failure = errno;
     tried += (tried.empty() ? "'" : ", '") + program + "'";
   }
   knaller::cli::Output output(false, false);
-  output.error(knaller::errno_error(errno, "run knaller-cli, looked for as " + tried)
+  output.error(knaller::errno_error(failure, "run knaller-cli, looked for as " + tried)
                    .with_hint("install knaller again: this file belongs to it"));
   return knaller::cli::exit_code_of(knaller::Code::kInternal);
 }

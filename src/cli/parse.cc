@@ -105,6 +105,25 @@ class Parser {
       return;
     }
     out_->arguments.push_back(token);
+    // What follows is of a command whose dashes were forgotten: its flags are not ours to judge.
+    const Command& command = *out_->command;
+    if (command.tail == Tail::kAfterDashes && command.most >= 0 &&
+        static_cast<int>(out_->arguments.size()) > command.most)
+      missing_dashes(command);
+  }
+
+  // `run IMAGE CMD…` is docker's.
+  [[noreturn]] void missing_dashes(const Command& command) const {
+    const std::string& extra = out_->arguments.back();
+    const std::string first = out_->arguments.size() > 1 ? out_->arguments.front() + " " : "";
+    const std::string tail = fmt::format(
+        "{} {}", extra, fmt::join(tokens_.begin() + static_cast<long>(next_), tokens_.end(), " "));
+    std::string hint = fmt::format("a command stands behind two dashes: `knaller {} {}-- {}`", command.path,
+                                   printable(first), printable(trim(tail)));
+    if (command.path == "run")
+      hint += fmt::format("; with '{0}' as the image: `knaller run --image {0} -- {1}`",
+                          printable(out_->arguments.front()), printable(trim(tail)));
+    usage(&command, fmt::format("'{}' is one argument too many", printable(extra)), hint);
   }
 
   void take_flag(const std::string& token) {
@@ -174,9 +193,6 @@ class Parser {
     if (count < command.least) usage(&command, fmt::format("'{}' needs {}", command.path, command.arguments));
     if (command.most < 0 || count <= command.most) return;
     const std::string extra = printable(out_->arguments[static_cast<size_t>(command.most)]);
-    if (command.tail == Tail::kAfterDashes)
-      usage(&command, fmt::format("'{}' is one argument too many", extra),
-            fmt::format("a command stands behind two dashes: `knaller {} -- {} …`", command.path, extra));
     if (command.path == "snapshot") unknown_subcommand("snapshot", extra);
     usage(&command, fmt::format("'{}' is one argument too many for '{}'", extra, command.path));
   }

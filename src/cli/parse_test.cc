@@ -54,6 +54,15 @@ TEST(Parse, AWholeLongNameGoesBeforeBundledShortFlags) {
   EXPECT_THAT(refused({"stop", "-afz"}).message(), HasSubstr("-afz"));
 }
 
+TEST(Parse, AForgottenPairOfDashesIsWhatIsSaid) {
+  const Error docker = refused({"run", "--rm", "-it", "tiny", "uname", "-s", "--all"});
+  EXPECT_THAT(docker.message(), HasSubstr("'uname' is one argument too many"));
+  EXPECT_THAT(docker.hint(), HasSubstr("`knaller run tiny -- uname -s --all`"));
+  EXPECT_THAT(docker.hint(), HasSubstr("`knaller run --image tiny -- uname -s --all`"));
+  EXPECT_THAT(refused({"snapshot", "create", "web", "sync"}).hint(), HasSubstr("web -- sync"));
+  EXPECT_TRUE(parsed({"run", "--rm", "--", "uname"}).has("rm"));
+}
+
 TEST(Parse, SwitchesTakeGoValues) {
   EXPECT_TRUE(parsed({"start", "--detach=true"}).has("detach"));
   EXPECT_FALSE(parsed({"start", "-detach=false"}).has("detach"));

@@ -22,27 +22,43 @@ void write_number(int number) {
 
 }  // namespace
 
+SignalWatcher::Handlers::Handlers(int pipe) {
+  g_pipe = pipe;
+}
+
+SignalWatcher::Handlers::~Handlers() {
+  for (const auto& [number, action] : before_) ::sigaction(number, &action, nullptr);
+  g_pipe = -1;
+}
+
+void SignalWatcher::Handlers::add(int number) {
+  struct sigaction action {};
+  action.sa_handler = write_number;
+  action.sa_flags = SA_RESTART;
+  struct sigaction before {};
+  if (::sigaction(number, nullptr, &before) != 0) fail_errno("look at signal {}", number);
+  if (number == SIGHUP && before.sa_handler == SIG_IGN) return;
+  before_.reserve(before_.size() + 1);
+  if (::sigaction(number, &action, nullptr) != 0) fail_errno("watch for signal {}", number);
+  before_.emplace_back(number, before);
+}
+
+// The thread comes last: whatever fails before it, the members undo.
 SignalWatcher::SignalWatcher(const std::vector<int>& numbers, Callback callback)
     : callback_(std::move(callback)), pipe_(make_pipe()) {
-  g_pipe = pipe_.write_end.get();
+  handlers_.emplace(pipe_.write_end.get());
+  for (const int number : numbers) handlers_->add(number);
   thread_ = std::thread([this] { run(); });
-  for (const int number : numbers) add(number);
 }
 
 SignalWatcher::~SignalWatcher() {
-  for (const auto& [number, action] : before_) ::sigaction(number, &action, nullptr);
-  g_pipe = -1;
+  handlers_.reset();
   pipe_.write_end.reset();
   thread_.join();
 }
 
 void SignalWatcher::add(int number) {
-  struct sigaction action {};
-  action.sa_handler = write_number;
-  action.sa_flags = SA_RESTART;
-  struct sigaction before {};
-  if (::sigaction(number, &action, &before) != 0) fail_errno("watch for signal {}", number);
-  before_.emplace_back(number, before);
+  handlers_->add(number);
 }
 
 void SignalWatcher::set_callback(Callback callback) {

@@ -1,13 +1,14 @@
 // Signals as calls on an ordinary thread: the handler only writes a byte into a pipe.
 //
 // One SignalWatcher at a time per process. Its callback runs on a thread of its own. The destructor restores
-// what was there before and joins.
+// what was there before and joins. SIGHUP stays ignored where it was, by nohup(1) that is.
 #ifndef KNALLER_CLI_SIGNALS_H_
 #define KNALLER_CLI_SIGNALS_H_
 
 #include <csignal>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -31,12 +32,25 @@ class SignalWatcher {
   void set_callback(Callback callback);
 
  private:
+  // The handlers while they are installed, and what was there before.
+  class Handlers {
+   public:
+    explicit Handlers(int pipe);
+    Handlers(const Handlers&) = delete;
+    Handlers& operator=(const Handlers&) = delete;
+    ~Handlers();
+    void add(int number);
+
+   private:
+    std::vector<std::pair<int, struct sigaction>> before_;
+  };
+
   void run();
 
   std::mutex mutex_;
   Callback callback_;
-  std::vector<std::pair<int, struct sigaction>> before_;
   Pipe pipe_;
+  std::optional<Handlers> handlers_;
   std::thread thread_;
 };
 

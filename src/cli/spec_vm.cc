@@ -132,6 +132,7 @@ Command run_command() {
       .tail = Tail::kAfterDashes,
   };
   run.flags.push_back({.name = "keep", .help = "Keep the VM running afterwards"});
+  run.flags.push_back({.name = "rm", .help = "Remove the VM afterwards, which is done anyway"});
   run.flags.push_back({.name = "tty", .letter = 't', .help = "Give the command a terminal, always"});
   run.flags.push_back({.name = "no-tty", .letter = 'T', .help = "Give the command no terminal"});
   run.flags.push_back(

@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <sstream>
 #include <vector>
 
@@ -21,23 +23,37 @@
 namespace knaller::net {
 namespace {
 
+// The address of a line of /proc/net/tcp or tcp6, as it is printed there: words of four bytes as they lie in
+// memory. Of IPv6 what IPv4 meets, too: [::], which takes all of IPv4 (0), and IPv4 addresses written as
+// IPv6.
+std::optional<in_addr_t> ipv4_part(std::string_view hex_digits) {
+  constexpr std::string_view kMapped = "0000000000000000FFFF0000";
+  const std::string_view above = hex_digits.substr(0, hex_digits.size() - 8);
+  const std::string_view last = hex_digits.substr(above.size());
+  const bool any = hex_digits.find_first_not_of('0') == std::string_view::npos;
+  if (!above.empty() && above != kMapped && !any) return std::nullopt;
+  return static_cast<in_addr_t>(std::strtoul(std::string(last).c_str(), nullptr, 16));
+}
+
 // Inode numbers of the sockets that stand in the way of binding address:port, of the lines of /proc/net/tcp
-// (or udp): "  0: 0100007F:1F90 00000000:0000 0A … inode …". Addresses are printed as they lie in memory.
+// (tcp6, udp, udp6): "  0: 0100007F:1F90 00000000:0000 0A … inode …".
 std::vector<uint64_t> holders_of(const std::string& table, in_addr address, uint16_t port,
                                  bool only_listening) {
   std::vector<uint64_t> inodes;
   std::istringstream lines(table);
   for (std::string line; std::getline(lines, line);) {
-    unsigned local_address = 0;
+    char local[33] = "";
     unsigned local_port = 0;
     unsigned state = 0;
     unsigned long inode = 0;
-    const int fields =
-        std::sscanf(line.c_str(), " %*d: %8x:%4x %*8x:%*4x %2x %*8x:%*8x %*2x:%*8x %*8x %*u %*u %lu",
-                    &local_address, &local_port, &state, &inode);
-    if (fields != 4 || local_port != port) continue;
+    const int fields = std::sscanf(
+        line.c_str(), " %*d: %32[0-9A-F]:%4x %*[0-9A-F]:%*4x %2x %*8x:%*8x %*2x:%*8x %*8x %*u %*u %lu", local,
+        &local_port, &state, &inode);
+    if (fields != 4 || local_port != port || (std::strlen(local) != 8 && std::strlen(local) != 32)) continue;
     if (only_listening && state != 0x0A) continue;
-    if (local_address != 0 && address.s_addr != 0 && local_address != address.s_addr) continue;
+    const auto local_address = ipv4_part(local);
+    if (!local_address) continue;
+    if (*local_address != 0 && address.s_addr != 0 && *local_address != address.s_addr) continue;
     inodes.push_back(inode);
   }
   return inodes;
@@ -123,11 +139,12 @@ std::string port_holder(const std::string& address, uint16_t port, Protocol prot
   const bool tcp = protocol == Protocol::kTcp;
   const in_addr wanted = parse_address(address);
   std::vector<std::string> links;
-  for (const char* path : {tcp ? "/proc/net/tcp" : "/proc/net/udp"}) {
-    const std::string table = read_file(path, 64 << 20);
-    for (const uint64_t inode : holders_of(table, wanted, port, tcp)) {
+  const std::string path = tcp ? "/proc/net/tcp" : "/proc/net/udp";
+  for (const std::string& table_path : {path, path + "6"}) {
+    // A host without IPv6 has no such table.
+    const auto table = read_file_if_exists(AT_FDCWD, table_path, 64 << 20);
+    for (const uint64_t inode : holders_of(table.value_or(""), wanted, port, tcp))
       links.push_back(fmt::format("socket:[{}]", inode));
-    }
   }
   return links.empty() ? std::string() : process_with(links);
 }

@@ -1,6 +1,8 @@
 // [ADDR:]HOST:GUEST[/tcp|udp]
 #include <arpa/inet.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "knaller/manager.h"
@@ -26,6 +28,12 @@ uint16_t parse_number(std::string_view number, int64_t least, std::string_view w
 }  // namespace
 
 PortForward parse_port(std::string_view text) {
+  if (text.find('[') != std::string_view::npos || std::count(text.begin(), text.end(), ':') > 2)
+    throw Error(
+        Code::kInvalidArgument,
+        fmt::format("'{}': ports are forwarded from IPv4 addresses only", printable(text.substr(0, 80))),
+        "leave the address out for this host alone (127.0.0.1), or give 0.0.0.0 for all: "
+        "0.0.0.0:8080:80");
   PortForward port;
   std::string_view rest = text;
   if (const size_t slash = rest.rfind('/'); slash != std::string_view::npos) {

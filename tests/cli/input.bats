@@ -133,6 +133,8 @@ bad_names=('..' '.' '' '/' 'a/b' '../x' 'a b' "it's" 'say"so' $'two\nlines' $'ta
   k_exits 2 start -d x -p 8080:80 -p 8080:81
   contains "$stderr" "twice"
   k_exits 2 start -d x -p 127.0.0.1:8080:80 -p 0.0.0.0:8080:81
+  k_exits 2 start -d x -p '[::1]:8080:80'
+  contains "$stderr" "from IPv4 addresses only"
   nothing_made
 }
 

@@ -20,6 +20,15 @@ setup() { common_setup; }
   [[ -z $needed ]] || { echo "links: $needed"; false; }
 }
 
+@test "the half of the program that can't be run is named with its own reason" {
+  cp "$(command -v knaller)" "$BATS_TEST_TMPDIR/knaller"
+  run "$BATS_TEST_TMPDIR/knaller" ls
+  [[ $status -eq 70 && $output == *"No such file"* ]]
+  install -m 0600 /dev/null "$BATS_TEST_TMPDIR/knaller-cli"
+  run "$BATS_TEST_TMPDIR/knaller" ls
+  [[ $status -eq 70 && $output == *"Permission denied"* ]]
+}
+
 @test "nothing that is only asked for help makes a home" {
   k_exits 0 help
   k_exits 0 version

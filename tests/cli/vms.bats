@@ -191,6 +191,16 @@ teardown() {
   grep -q "Linux version" "$BATS_TEST_TMPDIR/files/log"
 }
 
+@test "logs -f follows where no inotify instance is left" {
+  k_exits 0 start -d web
+  unshare --user --map-root-user sh -c '
+    echo 0 > /proc/sys/user/max_inotify_instances && exec knaller logs -f web' > "$BATS_TEST_TMPDIR/files/log" 3>&- &
+  follower=$!
+  knaller stop web
+  wait "$follower"
+  grep -q "Linux version" "$BATS_TEST_TMPDIR/files/log"
+}
+
 @test "foreground: Ctrl-C stops the VM, which is kept; the console is passed through" {
   python3 "$KNALLER_SOURCE/tests/cli/foreground.py" one-signal
   k_exits 0 ls -a --format '{{.Name}} {{.Status}}'

@@ -285,7 +285,7 @@ creator_is_killed() {
 
 @test "--while-paused: the command runs in the pause, its files become part of the snapshot, its failure fails it" {
   k_exits 0 start -d web --mem 128
-  k_exits 0 snapshot create web --while-paused -- sh -c '
+  KNALLER_SNAPSHOT_DIR=/nowhere k_exits 0 snapshot create web --while-paused -- sh -c '
     knaller ls --format "{{.Status}}" > "$KNALLER_SNAPSHOT_DIR/notes"'
   id=$output
   contains "$stderr" "the VM stood still for"

@@ -1,0 +1,19 @@
+#include "cli/raw_terminal.h"
+
+namespace knaller::cli {
+
+RawTerminal::RawTerminal(Context& context, int fd) : context_(context), fd_(fd) {
+  if (::tcgetattr(fd_, &before_) != 0) return;
+  // Not drained on this way out: a terminal that stands still would keep the program.
+  context_.before_sudden_end([this] { ::tcsetattr(fd_, TCSANOW, &before_); });
+  termios raw = before_;
+  ::cfmakeraw(&raw);
+  active_ = ::tcsetattr(fd_, TCSADRAIN, &raw) == 0;
+}
+
+RawTerminal::~RawTerminal() {
+  if (active_) ::tcsetattr(fd_, TCSADRAIN, &before_);
+  context_.before_sudden_end({});
+}
+
+}  // namespace knaller::cli
