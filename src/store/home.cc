@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "store/names.h"
+#include "store/owner.h"
 
 namespace knaller::store {
 namespace {
@@ -40,10 +41,19 @@ std::string network_file_system_at(int dir) {
   }
 }
 
-UniqueFd open_folder(int root, const std::string& name) {
-  if (::mkdirat(root, name.c_str(), 0700) != 0 && errno != EEXIST)
+UniqueFd open_folder(const Home& home, const std::string& name) {
+  if (::mkdirat(home.root(), name.c_str(), 0700) != 0 && errno != EEXIST)
     fail_errno("make '{}' in knaller's home", name);
-  return open_at(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  // O_PATH: whose it is can be told of one that may not be read, too.
+  const UniqueFd found = open_at(home.root(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  require_own_folder(found.get(), home.path() + "/" + name);
+  return open_at(found.get(), ".", O_RDONLY | O_DIRECTORY);
+}
+
+// Packages and programs are taken from there; it is made when it is needed, and may be a link.
+void check_cache(const Home& home) {
+  const UniqueFd cache(::open(home.cache_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (cache) require_own_folder(cache.get(), home.cache_path());
 }
 
 // The home's own name, and that of each folder above it that this user may have made, which lies in the last
@@ -111,21 +121,24 @@ Home Home::open(const std::string& path, NetworkFileSystem network) {
                     [&] {
                       make_directories(path);
                       Home home;
-                      home.root_ = open_directory(path);
+                      const UniqueFd found = open_at(AT_FDCWD, path, O_PATH | O_DIRECTORY);
                       char resolved[PATH_MAX];
                       if (::realpath(path.c_str(), resolved) == nullptr) fail_errno("resolve '{}'", path);
                       home.path_ = resolved;
+                      require_own_folder(found.get(), home.path_);
+                      home.root_ = open_at(found.get(), ".", O_RDONLY | O_DIRECTORY);
                       const std::string type = network_file_system_at(home.root_.get());
                       if (!type.empty() && network == NetworkFileSystem::kRefused)
                         throw Error(
                             Code::kUnsupported,
                             fmt::format("it lies on {}, where locks and renames can't be relied on", type),
                             "set KNALLER_HOME to a folder on a local file system");
-                      home.vms_ = open_folder(home.root_.get(), "vms");
-                      home.snapshots_ = open_folder(home.root_.get(), "snapshots");
-                      home.images_ = open_folder(home.root_.get(), "images");
+                      home.vms_ = open_folder(home, "vms");
+                      home.snapshots_ = open_folder(home, "snapshots");
+                      home.images_ = open_folder(home, "images");
+                      check_cache(home);
                       sync_new_home(home.root_.get());
-                      home.locks_ = open_folder(home.root_.get(), "locks");
+                      home.locks_ = open_folder(home, "locks");
                       return home;
                     });
 }

@@ -34,7 +34,8 @@ class Home {
  public:
   enum class NetworkFileSystem { kRefused, kAllowed };
   // Makes the directories that are missing. kUnsupported for a home on a network or FUSE file system, whose
-  // locks and renames can't be relied on.
+  // locks and renames can't be relied on. kPermission for one that is, or has a folder that is, somebody
+  // else's, or in which somebody else may write.
   static Home open(const std::string& path, NetworkFileSystem network = NetworkFileSystem::kRefused);
 
   const std::string& path() const { return path_; }

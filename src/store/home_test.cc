@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/test_folder.h"
+#include "store/owner.h"
 
 namespace knaller::store {
 namespace {
@@ -32,6 +33,42 @@ TEST_F(HomeTest, LeavesTheModesOfAHomeThatIsThere) {
   make_directories(path() + "/snapshots", 0755);
   Home::open(path());
   EXPECT_EQ(stat_if_exists(AT_FDCWD, path() + "/snapshots")->st_mode & 07777, 0755u);
+}
+
+TEST_F(HomeTest, RefusesWhatOthersMayWrite) {
+  Home::open(path());
+  make_directories(path() + "/cache");
+  for (const char* name : {"", "/vms", "/snapshots", "/images", "/locks", "/cache"}) {
+    const std::string folder = path() + name;
+    for (const mode_t mode : {0777, 01777, 0702}) {
+      ASSERT_EQ(::chmod(folder.c_str(), mode), 0);
+      try {
+        Home::open(path());
+        ADD_FAILURE() << folder;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::kPermission);
+        EXPECT_EQ(error.hint(), "chmod go-w '" + folder + "'");
+      }
+    }
+    ASSERT_EQ(::chmod(folder.c_str(), 0755), 0);
+    Home::open(path());
+  }
+}
+
+TEST(Owner, IsThisUserOrRootAndNobodyElseWrites) {
+  const auto is_own = [](uid_t owner, mode_t mode, uid_t self, bool own_group) {
+    struct stat folder {};
+    folder.st_uid = owner;
+    folder.st_mode = S_IFDIR | mode;
+    return why_not_own(folder, self, own_group).empty();
+  };
+  EXPECT_TRUE(is_own(1000, 0755, 1000, false));
+  EXPECT_TRUE(is_own(0, 0755, 1000, false));
+  EXPECT_TRUE(is_own(1000, 0775, 1000, true)) << "umask 002 and a group of one's own";
+  EXPECT_FALSE(is_own(1000, 0775, 1000, false));
+  EXPECT_FALSE(is_own(1000, 0757, 1000, true));
+  EXPECT_FALSE(is_own(1001, 0755, 1000, false));
+  EXPECT_FALSE(is_own(1000, 0755, 0, false)) << "root uses nobody else's";
 }
 
 TEST_F(HomeTest, RefusesARelativePath) {

@@ -166,6 +166,16 @@ PY
   is web running
 }
 
+@test "a home with a folder of another user is refused before anything in it is believed" {
+  k_exits 0 ls
+  with_other_users chown 1:1 "$KNALLER_HOME/vms"
+  k_exits 9 ls
+  contains "$stderr" "'$KNALLER_HOME/vms' is not safe to use: it belongs to the user"
+  contains "$stderr" "hint:"
+  with_other_users chown 0:0 "$KNALLER_HOME/vms"
+  k_exits 0 ls
+}
+
 @test "damage is named with what to do, and no repair removes it" {
   k_exits 0 start -d web --mem 64
   k_exits 0 start -d other --mem 64
