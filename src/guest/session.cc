@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/secret.h"
 #include "base/socket.h"
 #include "base/text.h"
 #include "guest/command_line.h"
@@ -43,10 +44,10 @@ void check_address(const Address& address) {
 }
 
 KeyHandle load_private_key(const std::string& path) {
-  const std::string text = read_file(path, 64 << 10);
+  const Secret text(read_file(path, 64 << 10));
   ssh_key key = nullptr;
   // An empty passphrase and no callback: libssh must not ask on the terminal.
-  if (libssh().ssh_pki_import_privkey_base64(text.c_str(), "", nullptr, nullptr, &key) != SSH_OK)
+  if (libssh().ssh_pki_import_privkey_base64(text.text().c_str(), "", nullptr, nullptr, &key) != SSH_OK)
     throw Error(Code::kCorrupt, fmt::format("'{}' is not a private key without a passphrase", path));
   return KeyHandle(key);
 }

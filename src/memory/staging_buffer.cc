@@ -19,6 +19,7 @@ char* map_memory(uint64_t size) {
 
 // Page by page, for MADV_POPULATE_WRITE is of Linux 5.14.
 void make_present(char* memory, uint64_t size) {
+  ::madvise(memory, size, MADV_DONTDUMP);  // a core file of this process is not the guest's memory
   ::madvise(memory, size, MADV_HUGEPAGE);  // where there are none, small pages do
   for_each_in_parallel((size + kShare - 1) / kShare, [&](size_t share) {
     volatile char* const begin = memory;

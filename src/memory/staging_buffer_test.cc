@@ -4,7 +4,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -25,6 +27,26 @@ TEST(StagingBuffer, IsPresentAndZeroed) {
   ASSERT_EQ(::mincore(room, kShare, present.data()), 0);
   for (const unsigned char page : present) EXPECT_EQ(page & 1, 1);
   EXPECT_TRUE(is_zero(room, kShare));
+}
+
+// "dd" among the mapping's flags in smaps: it is not part of a core file.
+TEST(StagingBuffer, IsNotDumped) {
+  StagingBuffer staging(kShare);
+  char* const room = staging.take({{0, kShare}});
+  ASSERT_NE(room, nullptr);
+  bool inside = false;
+  std::ifstream smaps("/proc/self/smaps");
+  for (std::string line; std::getline(smaps, line);) {
+    unsigned long begin = 0;
+    unsigned long end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2)
+      inside = begin <= reinterpret_cast<uintptr_t>(room) && reinterpret_cast<uintptr_t>(room) < end;
+    if (inside && line.starts_with("VmFlags:")) {
+      EXPECT_NE(line.find(" dd"), std::string::npos) << line;
+      return;
+    }
+  }
+  FAIL() << "the mapping is not in smaps";
 }
 
 TEST(StagingBuffer, GivesItsRoomOnceToWhomeverFits) {

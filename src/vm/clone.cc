@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "store/fields.h"
 #include "vm/boot.h"
@@ -56,9 +57,10 @@ void fill_clone(int directory, int snapshot_dir, const store::SnapshotRecord& sn
   refresh_jail(directory, parts_of(vm), deadline);
   copy_private_file(snapshot_dir, own_disk(vm), directory, "jail/" + own_disk(vm), deadline);
   if (!snapshot.is_foreign()) keep_part_digests(directory, snapshot_dir, deadline);
-  if (vm.has_ssh)
-    write_file_atomically(directory, kSshKey, store::read_entry_file(snapshot_dir, kSshKey, 16384),
-                          Durability::kNoSync);
+  if (vm.has_ssh) {
+    const Secret secret(store::read_entry_file(snapshot_dir, kSshKey, 16384));
+    write_file_atomically(directory, kSshKey, secret.text(), Durability::kNoSync);
+  }
   if (!snapshot.ssh_host_keys.empty())
     write_file_atomically(directory, kKnownHosts, snapshot.ssh_host_keys, Durability::kNoSync);
   // bring_up() makes all of it durable before the commit.

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "base/rollback.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
@@ -109,8 +110,8 @@ class Creation {
     }
     if (vm_.has_ssh) {
       const UniqueFd key = open_at(directory_, kSshKey, O_RDONLY | O_NOFOLLOW);
-      write_file_atomically(staged_.directory(), kSshKey, read_to_end(key.get(), 16384, kSshKey),
-                            durability());
+      const Secret secret(read_to_end(key.get(), 16384, kSshKey));
+      write_file_atomically(staged_.directory(), kSshKey, secret.text(), durability());
       files_.push_back(kSshKey);
     }
     capture.prepare(deadline_);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/parallel.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "disk/private_disk.h"
 #include "disk/root_disk.h"
@@ -111,8 +112,9 @@ FutureKey begin_key(const std::string& name) {
 }
 
 std::string keep_key(int directory, FutureKey key) {
-  const guest::KeyPair pair = key.get();
-  write_file_atomically(directory, kSshKey, pair.private_key, Durability::kNoSync);
+  guest::KeyPair pair = key.get();
+  const Secret secret(std::move(pair.private_key));
+  write_file_atomically(directory, kSshKey, secret.text(), Durability::kNoSync);
   return pair.public_line;
 }
 

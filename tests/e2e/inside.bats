@@ -178,6 +178,15 @@ END
   [ "$output" = in ]
 }
 
+@test "ssh reads no configuration, and what the user gives goes before knaller's own" {
+  printf 'Host *\n  %s\n' 'NoSuchOption yes' 'RemoteCommand false' 'AddressFamily inet6' 'ProxyJump nowhere' 'User nobody' > hostile
+  run unshare --user --map-root-user --mount bash -c '
+    mount --bind hostile /etc/ssh/ssh_config && ! ssh -G in > /dev/null 2>&1 && exec knaller ssh in hostname'
+  [ "$output" = in ]
+  run knaller ssh in -o User=nobody true
+  [ "$status" -eq 255 ]
+}
+
 @test "ssh, scp and sftp read what ssh-config prints" {
   knaller ssh-config in > config
   echo content > file
@@ -197,6 +206,23 @@ END
   run ssh -F config in true
   [ "$status" -eq 255 ]
   knaller rm -f other
+}
+
+@test "cp leaves devices, folders and links to folders in the guest as they are" {
+  mkdir -m 0700 tmp
+  echo one > tmp/one
+  knaller cp tmp in:/
+  inside sh -c 'ln -s /srv /way; stat -c %a /tmp; cat /tmp/one; ls -l /dev/null'
+  [[ $output == $'1777\none\nc'* ]]
+  mkdir way
+  echo two > way/two
+  knaller cp way in:/
+  inside sh -c 'readlink /way; cat /srv/two'
+  [ "$output" = $'/srv\ntwo' ]
+  run knaller cp tmp/one in:/dev/null
+  [[ $status -eq 5 && $output == *"hint:"* ]]
+  run knaller cp in:/tmp/one /dev/null
+  [[ $status -eq 5 && -c /dev/null ]]
 }
 
 @test "cp carries files and directories both ways, with modes, links and odd names" {

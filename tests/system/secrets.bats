@@ -53,3 +53,30 @@ teardown() { system_teardown; }
     ! grep -q hunter2 "/proc/$pid/environ" 2> /dev/null
   done
 }
+
+# The status of a process that a signal ended says whether its core was dumped, wherever to.
+@test "a command that crashes leaves no core" {
+  run python3 - << 'PY'
+import fcntl, os, resource, signal, struct, subprocess, sys, termios, time
+
+os.chdir(os.environ["BATS_TEST_TMPDIR"])
+resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+def dumps_core(*argv):
+    """It crashes once it has read from its input, and is well under way then."""
+    child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.write(child.stdin.fileno(), b"\x28\xb5\x2f\xfd")
+    while struct.unpack("i", fcntl.ioctl(child.stdin, termios.FIONREAD, b"0000"))[0] > 0 and child.poll() is None:
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGABRT)
+    status = os.waitpid(child.pid, 0)[1]
+    assert os.WIFSIGNALED(status), status
+    return os.WCOREDUMP(status)
+
+if not dumps_core("cat"):
+    sys.exit("no core is dumped here")
+sys.exit(5 if dumps_core("knaller", "snapshot", "import", "-") else 0)
+PY
+  [[ $output != *"no core is dumped here"* ]] || skip "no core is dumped here"
+  [[ $status -eq 0 ]] || { echo "$status $output"; false; }
+}
