@@ -148,7 +148,8 @@ std::string completion_lines(const Expectation& expectation, const std::vector<C
   for (const auto* candidates : {&expectation.fixed, &names})
     for (const Candidate& candidate : *candidates)
       if (candidate.word.starts_with(expectation.prefix))
-        out += expectation.in_front + candidate.word + "\t" + printable(candidate.description) + "\n";
+        out +=
+            expectation.in_front + printable(candidate.word) + "\t" + printable(candidate.description) + "\n";
   if (expectation.names == Names::kFile || expectation.names == Names::kVmOrFile) out += ":files\n";
   if (expectation.names == Names::kDirectory) out += ":directories\n";
   return out;

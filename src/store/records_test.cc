@@ -87,6 +87,8 @@ TEST_F(RecordsTest, MetadataWithAVmThatCanHaveNoNameIsCorrupt) {
   for (const char* name : {"", "../web", "Web", "web\\u001b[2J", "web\u202e", "web\u009b"})
     EXPECT_EQ(code_thrown_by([&] { parse_snapshot_record(with(own, name), id); }), Code::kCorrupt) << name;
   EXPECT_EQ(parse_snapshot_record(with(kGoMetadata, "My VM"), id).vm_name, "My VM");
+  record.network_of = "My VM";  // as an import of it keeps it
+  EXPECT_EQ(parse_snapshot_record(with(to_json_text(record), "My VM"), id).vm_name, "My VM");
   EXPECT_EQ(code_thrown_by([&] { parse_snapshot_record(with(kGoMetadata, "web\\u001b[2J"), id); }),
             Code::kCorrupt);
 }

@@ -29,6 +29,13 @@ void read_own_fields(const JsonReader& reader, const std::string& what, Snapshot
   r.durable = reader.boolean_or("durable", true);
 }
 
+// It is shown, and compared with names. The Go program has no rule for them.
+void check_vm_name(const SnapshotRecord& r, const std::string& what) {
+  const bool of_go = r.is_foreign() || !r.network_of.empty();
+  if (Name::is_valid(r.vm_name) || (of_go && !r.vm_name.empty() && printable(r.vm_name) == r.vm_name)) return;
+  fail(Code::kCorrupt, "{}: 'vm_name' is '{}', which can't be the name of a VM", what, printable(r.vm_name));
+}
+
 }  // namespace
 
 std::string to_json_text(const SnapshotRecord& r) {
@@ -70,10 +77,6 @@ SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& ex
   if (r.id != expected.str())
     fail(Code::kCorrupt, "{} is of snapshot '{}', not '{}'", what, printable(r.id), expected.str());
   r.vm_name = reader.string("vm_name");
-  // The Go program has no rule for names.
-  if (!Name::is_valid(r.vm_name) && (!r.is_foreign() || printable(r.vm_name) != r.vm_name))
-    fail(Code::kCorrupt, "{}: 'vm_name' is '{}', which can't be the name of a VM", what,
-         printable(r.vm_name));
   r.created_at = time_field(reader, "created_at", what);
   if (r.is_foreign()) {
     read_basic_machine(reader, what, r);
@@ -82,6 +85,7 @@ SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& ex
   } else {
     read_own_fields(reader, what, r);
   }
+  check_vm_name(r, what);
   return r;
 }
 
