@@ -28,6 +28,21 @@ void DiskBytes::lay_over(std::map<uint64_t, Replayed> blocks, uint32_t block_byt
   block_bytes_ = block_bytes;
 }
 
+uint64_t DiskBytes::data_bytes() const {
+  uint64_t sum = 0;
+  for (const Extent& piece : data_pieces(file_.get(), {0, size_}, size_)) sum += piece.size();
+  return sum;
+}
+
+std::vector<Extent> DiskBytes::data_in(const Extent& within) const {
+  // What the journal has may lie in a hole.
+  const auto next = replayed_.lower_bound(within.begin / block_bytes_);
+  if (next != replayed_.end() && next->first * block_bytes_ < within.end) return {within};
+  const Extent inside{within.begin, std::min(within.end, size_)};
+  if (inside.begin >= inside.end) return {within};  // read() will say so
+  return data_pieces(file_.get(), inside, size_);
+}
+
 void DiskBytes::read(char* buffer, size_t size, uint64_t offset) const {
   const uint64_t end = offset + size;
   uint64_t at = offset;

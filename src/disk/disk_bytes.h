@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
+#include "base/file.h"
 
 namespace knaller::disk {
 
@@ -24,6 +26,12 @@ class DiskBytes {
   int fd() const { return file_.get(); }
   // All `size` bytes; beyond the end is kCorrupt.
   void read(char* buffer, size_t size, uint64_t offset) const;
+
+  // What of the file is no hole, in bytes: what a file system on it can have at most, apart from zeros. Looks
+  // at the whole file.
+  uint64_t data_bytes() const;
+  // The parts of it that are no holes: reading the rest would give zeros.
+  std::vector<Extent> data_in(const Extent& within) const;
 
   // Lays a block of the journal, which lies at `from` in the file, over the block at `at`. `escaped`: its
   // first four bytes, which looked like the journal's own, are to be put back.

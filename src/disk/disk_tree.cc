@@ -22,6 +22,12 @@ int8_t depth_below(int8_t depth, std::string_view name) {
   return name == kMountPoint[depth] ? static_cast<int8_t>(depth + 1) : int8_t{-1};
 }
 
+[[noreturn]] void fail_redirected(std::string_view what) {
+  throw Error(Code::kUnsupported,
+              fmt::format("{} has trusted.overlay.redirect or metacopy, which can't be read here", what),
+              "boot the disk and copy it out there: knaller start --from-snapshot ID --disk-only");
+}
+
 std::string joined(std::string_view path, std::string_view name) {
   return path.empty() || path == "/" ? fmt::format("/{}", name) : fmt::format("{}/{}", path, name);
 }
@@ -57,6 +63,7 @@ std::string DiskTree::link_target(const Node& node) const {
 }
 
 std::vector<Stretch> DiskTree::data_of(const Node& node) const {
+  if (node.redirected) fail_redirected("a file");
   return reader_of(node).data_of(node.inode);
 }
 
@@ -65,8 +72,13 @@ void DiskTree::read(const Node& node, const Stretch& stretch, uint64_t skip, cha
   reader_of(node).read(stretch, skip, buffer, size);
 }
 
-uint64_t DiskTree::most_bytes() const {
-  return disk_->bytes().size() + (base_ ? base_->bytes().size() : 0);
+uint64_t DiskTree::data_bytes() const {
+  return disk_->bytes().data_bytes() + (base_ ? base_->bytes().data_bytes() : 0);
+}
+
+uint64_t DiskTree::folder_bytes(const Node& directory) const {
+  return reader_of(directory).folder_bytes(directory.inode) +
+         (directory.below == 0 ? 0 : base_->folder_bytes(directory.below));
 }
 
 int DiskTree::base_fd() const {
@@ -74,7 +86,8 @@ int DiskTree::base_fd() const {
 }
 
 std::map<std::string, DiskTree::Node> DiskTree::children(const Node& directory, std::string_view path) const {
-  if (directory.place == Place::kUpper || directory.place == Place::kBase) return merged(directory, path);
+  if (directory.redirected) fail_redirected(printable(path));
+  if (directory.place == Place::kUpper || directory.place == Place::kBase) return merged(directory);
   std::map<std::string, Node> found;
   for (const auto& [name, inode] : disk_->names_in(directory.inode)) {
     const bool is_overlay = directory.place == Place::kMount && (name == kUpperFolder || name == kWorkFolder);
@@ -85,27 +98,24 @@ std::map<std::string, DiskTree::Node> DiskTree::children(const Node& directory, 
 
 // Guests of ours have redirect_dir and metacopy off (Debian's kernels), but follow what somebody else's
 // kernel, or root in the guest, put there.
-void DiskTree::refuse_redirects(InodeNumber inode, const std::string& path) const {
-  for (const char* name : {"trusted.overlay.redirect", "trusted.overlay.metacopy"})
-    if (disk_->attribute(inode, name))
-      throw Error(Code::kUnsupported,
-                  fmt::format("'{}' has {}, which can't be read here", printable(path), name),
-                  "boot the disk and copy it out there: knaller start --from-snapshot ID --disk-only");
+bool DiskTree::is_redirected(InodeNumber inode) const {
+  return disk_->attribute(inode, "trusted.overlay.redirect") ||
+         disk_->attribute(inode, "trusted.overlay.metacopy");
 }
 
 // Nothing for a whiteout.
-std::optional<DiskTree::Node> DiskTree::upper_node(InodeNumber inode, const std::string& path) const {
+std::optional<DiskTree::Node> DiskTree::upper_node(InodeNumber inode) const {
   const FileInfo info = disk_->info(inode);
   if (S_ISCHR(info.mode) && info.major == 0 && info.minor == 0) return std::nullopt;
-  if (S_ISDIR(info.mode) || S_ISREG(info.mode)) refuse_redirects(inode, path);
-  return Node{.place = Place::kUpper, .inode = inode};
+  const bool may_be = S_ISDIR(info.mode) || S_ISREG(info.mode);
+  return Node{.place = Place::kUpper, .inode = inode, .redirected = may_be && is_redirected(inode)};
 }
 
 DiskTree::Node DiskTree::node_in_base(InodeNumber inode, int8_t depth) const {
   return {.place = Place::kBase, .inode = inode, .depth = depth};
 }
 
-std::map<std::string, DiskTree::Node> DiskTree::merged(const Node& directory, std::string_view path) const {
+std::map<std::string, DiskTree::Node> DiskTree::merged(const Node& directory) const {
   const InodeNumber lower = directory.place == Place::kBase ? directory.inode : directory.below;
   std::map<std::string, InodeNumber> below;
   if (lower != 0) below = base_->names_in(lower);
@@ -115,7 +125,7 @@ std::map<std::string, DiskTree::Node> DiskTree::merged(const Node& directory, st
   if (directory.place == Place::kUpper) {
     for (const auto& [name, inode] : disk_->names_in(directory.inode)) {
       found.erase(name);
-      auto node = upper_node(inode, joined(path, name));
+      auto node = upper_node(inode);
       if (!node) continue;
       node->depth = depth_below(directory.depth, name);
       const auto covered = below.find(name);
@@ -169,6 +179,8 @@ DiskTree::Node DiskTree::find(std::string_view path) const {
     const auto names = children(way.back().node, way.back().path);
     const auto found = names.find(name);
     if (found == names.end()) fail_missing(path);
+    if (found->second.redirected)
+      fail_redirected(fmt::format("'{}'", printable(joined(way.back().path, name))));
     if (!S_ISLNK(info(found->second).mode) || (todo.empty() && !through)) {
       way.push_back({found->second, joined(way.back().path, name)});
       continue;

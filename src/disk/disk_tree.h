@@ -38,6 +38,8 @@ class DiskTree {
     InodeNumber below = 0;  // of a directory: that of the base which it is merged with; 0: none
     // The way to /var/lib/knaller: 1 for /var, 2 for /var/lib, 3 for itself; of /: 0; else -1.
     int8_t depth = -1;
+    // Only its metadata are here; asking for more is kUnsupported.
+    bool redirected = false;
 
     auto operator<=>(const Node&) const = default;
   };
@@ -53,17 +55,20 @@ class DiskTree {
   // Follows links on the way, not a last one unless the path ends in "/". kNotFound when it is not there.
   Node find(std::string_view path) const;
 
-  // What all files together can hold: more than that is a disk whose files share their blocks.
-  uint64_t most_bytes() const;
+  // What the disks have that is no hole: with more than that, files or folders share their blocks. Looks at
+  // all of them.
+  uint64_t data_bytes() const;
+  // Of the blocks that hold a directory's names, in both disks where it is merged.
+  uint64_t folder_bytes(const Node& directory) const;
   // The file of the base, to see whether two trees have the same one; -1: none.
   int base_fd() const;
 
  private:
   const Ext4Reader& reader_of(const Node& node) const;
   Node node_in_base(InodeNumber inode, int8_t depth) const;
-  std::optional<Node> upper_node(InodeNumber inode, const std::string& path) const;
-  void refuse_redirects(InodeNumber inode, const std::string& path) const;
-  std::map<std::string, Node> merged(const Node& directory, std::string_view path) const;
+  std::optional<Node> upper_node(InodeNumber inode) const;
+  bool is_redirected(InodeNumber inode) const;
+  std::map<std::string, Node> merged(const Node& directory) const;
 
   std::unique_ptr<Ext4Reader> base_;
   std::unique_ptr<Ext4Reader> disk_;

@@ -192,12 +192,18 @@ TEST_F(Overlay, IsTheBaseAloneBeforeTheFirstBoot) {
   EXPECT_EQ(content_of(tree, "/etc/x"), "base");
 }
 
-TEST_F(Overlay, RefusesRedirectsByName) {
+TEST_F(Overlay, RefusesRedirectsByNameAndReadsTheRest) {
   const DiskTree tree =
       merge([](Ext4Writer&) {},
             [](Ext4Writer& disk) {
               disk.directory("upper/moved", {.xattrs = {{"trusted.overlay.redirect", "/etc"}}});
+              write(disk, "upper/other", "disk");
             });
+  EXPECT_EQ(content_of(tree, "/other"), "disk");
+  const auto differences = diff_trees(tree, tree, Deadline::never());
+  ASSERT_EQ(differences.size(), 1U);
+  EXPECT_EQ(differences[0].path, "/moved");
+  EXPECT_THAT(differences[0].what, ElementsAre("unreadable"));
   EXPECT_THAT(message_thrown_by([&] { tree.find("/moved"); }), HasSubstr("'/moved' has trusted.overlay.red"));
 }
 
@@ -279,6 +285,111 @@ TEST_F(Disks, TellsFilesThatShareTheirBlocks) {
   ASSERT_EQ(tree.info(tree.find("/two7")).size, 8U << 20);
   ASSERT_EQ(tree.data_of(tree.find("/two7")), tree.data_of(tree.find("/two8")));
   EXPECT_EQ(code_thrown_by([&] { diff_trees(tree, tree, Deadline::never()); }), Code::kCorrupt);
+}
+
+TEST_F(Disks, TellsFoldersThatShareTheirBlocks) {
+  const std::string path = folder_.path("folders");
+  { open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL); }
+  // Without checksums, so that an inode can be written by hand.
+  e2fs("mke2fs", {"-q", "-F", "-t", "ext4", "-O", "^metadata_csum", "-N", "2000", "-I", "256", path, "8M"});
+  {
+    Ext4Writer writer(path);
+    write(writer, "many/0", "");
+    for (int i = 1; i < 400; ++i) writer.hard_link(fmt::format("many/{:0>200}", i), "many/0");
+    for (int i = 0; i < 400; ++i) writer.directory(fmt::format("d{}", i), {});
+    writer.close();
+  }
+  const UniqueFd disk = open_at(AT_FDCWD, path, O_RDWR);
+  const std::string found = e2fs("debugfs", {"-R", "imap many", path});
+  const auto number_after = [&](const std::string& word, int base) {
+    return std::stoull(found.substr(found.find(word) + word.size()), nullptr, base);
+  };
+  const uint64_t place = number_after("at block ", 10) * 1024 + number_after("offset ", 16);
+  std::string many(256, '\0');
+  read_at(disk.get(), many.data(), many.size(), place);
+  // The folders follow on the file in `many`.
+  for (uint64_t inode = place + 2 * many.size(); inode < place + 400 * many.size(); inode += many.size())
+    write_at(disk.get(), many.data(), many.size(), inode);
+  const DiskTree tree{open(path)};
+  ASSERT_EQ(tree.children(tree.find("/d7"), "/d7").size(), 400U);
+  const DiskTree other{open(make("other", [](Ext4Writer&) {}))};
+  EXPECT_EQ(code_thrown_by([&] { diff_trees(tree, other, Deadline::never()); }), Code::kCorrupt);
+}
+
+// A hostile journal of terabytes costs nothing but its inode.
+TEST_F(Disks, ReadsNoMoreOfAJournalThanThereIs) {
+  const auto path = make(
+      "journaled", [](Ext4Writer& writer) { write(writer, "file", std::string(4096, 'o')); }, true);
+  const std::string number = std::string(trim(e2fs("debugfs", {"-R", "bmap file 0", path})));
+  write_file_atomically(folder_.fd(), "new", std::string(4096, 'n'));
+  e2fs("debugfs", {"-w", "-f", "-", path}, fmt::format("jo\njw -b {} {}\njc\n", number, folder_.path("new")));
+  const std::string first = std::string(trim(e2fs("debugfs", {"-R", "bmap <8> 0", path})));
+  // Behind the journal's own 1024 blocks the same ones again.
+  e2fs("debugfs", {"-w", "-f", "-", path},
+       fmt::format("extent_open <8>\nroot\nlast_leaf\ninsert_node --after 1024 1024 {}\nextent_close\n"
+                   "sif <8> size {}\n",
+                   first, 8 << 20));
+  EXPECT_THAT(message_thrown_by([&] { DiskTree{open(path)}; }), HasSubstr("block twice"));
+}
+
+TEST_F(Disks, WhatIsAHoleOfTheDiskIsAHoleOfItsFiles) {
+  const auto path =
+      make("rootfs.ext4", [](Ext4Writer& writer) { write(writer, "file", std::string(192 << 10, 'x')); });
+  const DiskTree::Node node = DiskTree{open(path)}.find("/file");
+  uint64_t middle = 0;
+  for (const Stretch& stretch : DiskTree{open(path)}.data_of(node))
+    if (stretch.begin <= 64 << 10) middle = stretch.on_disk + ((64 << 10) - stretch.begin);
+  const UniqueFd disk = open_at(AT_FDCWD, path, O_RDWR);
+  write_at(disk.get(), std::string(4096, '\0').data(), 4096, middle);
+  const std::string copy = folder_.path("copy");
+  write_file_atomically(folder_.fd(), "copy", read_file(path, 128 << 20));
+  punch_hole(disk.get(), {middle, middle + 4096});
+  const DiskTree before{open(copy)};
+  const std::string content = content_of(before, "/file");
+  const DiskTree tree{open(path)};
+  const auto data = tree.data_of(node);
+  EXPECT_TRUE(std::any_of(data.begin(), data.end(),
+                          [](const Stretch& stretch) { return stretch.begin == (64 << 10) + 4096; }));
+  EXPECT_EQ(content[64 << 10], '\0');
+  EXPECT_TRUE(content_of(tree, "/file") == content);
+  EXPECT_THAT(diff_trees(before, tree, Deadline::never()), ElementsAre());
+}
+
+TEST_F(Disks, ReadsFilesThatLieInTheirInode) {
+  const std::string path = folder_.path("inline");
+  { open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL); }
+  make_directories(folder_.path("source/folder"));
+  const UniqueFd source = open_directory(folder_.path("source"));
+  std::map<std::string, std::string> contents;
+  for (const size_t size : {0, 1, 59, 60, 61, 100, 140, 5000}) {
+    std::string& content = contents[fmt::format("{}", size)];
+    for (size_t i = 0; i < size; ++i) content += static_cast<char>('a' + i % 26);
+    write_file_atomically(source.get(), fmt::format("{}", size), content);
+  }
+  for (const char* name : {"folder/one", "folder/two", "folder/three"})
+    write_file_atomically(AT_FDCWD, folder_.path("source/") + name, name);
+  e2fs("mke2fs", {"-q", "-F", "-t", "ext4", "-O", "inline_data", "-I", "256", "-d", folder_.path("source"),
+                  path, "16M"});
+  for (const char* name : {"100", "folder", "folder/one"})
+    ASSERT_THAT(e2fs("debugfs", {"-R", fmt::format("stat {}", name), path}), HasSubstr("0x10000000")) << name;
+  const DiskTree tree{open(path)};
+  for (const auto& [name, content] : contents) EXPECT_EQ(content_of(tree, "/" + name), content) << name;
+  EXPECT_THAT(names(tree, "/folder"), ElementsAre("one", "three", "two"));
+  EXPECT_EQ(content_of(tree, "/folder/three"), "folder/three");
+  EXPECT_THAT(diff_trees(tree, tree, Deadline::never()), ElementsAre());
+}
+
+TEST_F(Disks, RefusesMoreGroupsThanThereCanBe) {
+  const std::string path = folder_.path("groups");
+  { open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL); }
+  e2fs("mke2fs", {"-q", "-F", "-t", "ext4", "-O", "^metadata_csum,^resize_inode", path, "16M"});
+  const UniqueFd fd = open_at(AT_FDCWD, path, O_RDWR);
+  ASSERT_EQ(::ftruncate(fd.get(), off_t{8} << 40), 0);
+  const uint32_t blocks[] = {UINT32_MAX};
+  const uint32_t per_group[] = {8};
+  write_at(fd.get(), reinterpret_cast<const char*>(blocks), 4, 1024 + 4);
+  write_at(fd.get(), reinterpret_cast<const char*>(per_group), 4, 1024 + 32);
+  EXPECT_THAT(message_thrown_by([&] { DiskTree{open(path)}; }), HasSubstr("more groups"));
 }
 
 TEST_F(Disks, TellsAFolderInTwoPlaces) {

@@ -1,5 +1,6 @@
 #include "disk/ext4_io.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -10,6 +11,8 @@ namespace knaller::disk {
 namespace {
 
 constexpr uint64_t kSuperBlockAt = 1024;
+// All are kept in memory. 64 TiB in groups of 128 MiB have 32 MiB of them.
+constexpr uint64_t kMostDescriptorBytes = 64 << 20;
 
 // The library hands the manager nothing but a name.
 thread_local const DiskBytes* opening = nullptr;
@@ -107,6 +110,11 @@ void check_bounds(const DiskBytes& bytes) {
     fail(Code::kCorrupt, "{} is no ext4 file system", bytes.what());
   if (blocks > bytes.size() >> (10 + log_block_size))
     fail(Code::kCorrupt, "the file system in {} is larger than the disk", bytes.what());
+  const uint64_t blocks_per_group = number_at(super, 32);
+  const uint64_t descriptor_bytes = is_64bit ? number_at(super, 254) & 0xffff : EXT2_MIN_DESC_SIZE;
+  if (blocks_per_group == 0 ||
+      blocks / blocks_per_group > kMostDescriptorBytes / std::max<uint64_t>(descriptor_bytes, 1))
+    fail(Code::kCorrupt, "the file system in {} has more groups of blocks than one would have", bytes.what());
 }
 
 }  // namespace

@@ -7,13 +7,18 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "disk/ext4_inline.h"
 #include "disk/ext4_io.h"
 #include "disk/journal.h"
 
 namespace knaller::disk {
 namespace {
 
-constexpr uint64_t kMostDirectoryBytes = uint64_t{1} << 30;
+constexpr size_t kMostNames = size_t{1} << 22;  // of one directory
+constexpr uint64_t kInlineParentBytes = 4;
+constexpr uint64_t kMostDirectoryBytes = uint64_t{256} << 20;
+// A file may be in so many pieces, and be found through so many entries of its lists and trees.
+constexpr uint64_t kMostSteps = uint64_t{1} << 23;
 constexpr uint64_t kMostFileBytes = uint64_t{1} << 48;  // 32-bit block numbers, blocks of 64 KiB
 constexpr uint64_t kMostLinkBytes = 4096;
 
@@ -50,15 +55,15 @@ struct Ext4Reader::FileSystem {
 
 namespace {
 
-// The data of one inode, as it is put together: in ascending order, inside the disk, and not more than there
-// are blocks.
+// The data of one inode, as it is put together: in ascending order, inside the disk, not more than there are
+// blocks, and in fewer pieces than fill the memory.
 class Collector {
  public:
   Collector(const DiskBytes& bytes, uint64_t blocks, uint64_t block_bytes)
       : bytes_(bytes), blocks_(blocks), block_bytes_(block_bytes) {}
 
   // A hostile tree may lead round and round.
-  bool count_step() { return ++steps_ <= 2 * blocks_ + 16; }
+  bool count_step() { return ++steps_ <= std::min(2 * blocks_ + 16, kMostSteps); }
 
   bool add(uint64_t logical, uint64_t physical, uint64_t count) {
     if (logical < next_ || physical == 0 || physical >= blocks_ || count > blocks_ - physical) return false;
@@ -124,8 +129,9 @@ struct BlockWalk {
 // ext2's and ext3's way: lists of blocks.
 int collect_block(ext2_filsys, blk64_t* block, e2_blkcnt_t logical, blk64_t, int, void* context) {
   auto& walk = *static_cast<BlockWalk*>(context);
-  if (walk.collector->count_step() && logical >= 0 &&
-      walk.collector->add(static_cast<uint64_t>(logical), *block, 1))
+  // Negative: a block of the lists themselves, of which all may be empty.
+  if (walk.collector->count_step() &&
+      (logical < 0 || walk.collector->add(static_cast<uint64_t>(logical), *block, 1)))
     return 0;
   walk.damaged = true;
   return BLOCK_ABORT;
@@ -133,8 +139,8 @@ int collect_block(ext2_filsys, blk64_t* block, e2_blkcnt_t logical, blk64_t, int
 
 void collect_block_lists(ext2_filsys fs, InodeNumber number, Collector& collector) {
   BlockWalk walk{.collector = &collector};
-  const errcode_t code = ext2fs_block_iterate3(fs, number, BLOCK_FLAG_DATA_ONLY | BLOCK_FLAG_READ_ONLY,
-                                               nullptr, collect_block, &walk);
+  const errcode_t code =
+      ext2fs_block_iterate3(fs, number, BLOCK_FLAG_READ_ONLY, nullptr, collect_block, &walk);
   if (code != 0 || walk.damaged) collector.fail_on(number);
 }
 
@@ -159,12 +165,8 @@ void Ext4Reader::replay_journal() {
   const InodeNumber number = fs_->fs->super->s_journal_inum;
   if (number == 0)
     fail(Code::kUnsupported, "the journal of the file system in {} lies on another disk", bytes_.what());
-  JournalPlace place{.block_bytes = fs_->fs->blocksize, .file_system_blocks = fs_->blocks()};
-  for (const Stretch& stretch : data_of(number)) {
-    if (stretch.begin != place.blocks.size() * place.block_bytes) damaged("its journal has holes");
-    for (uint64_t at = 0; at + place.block_bytes <= stretch.bytes; at += place.block_bytes)
-      place.blocks.push_back((stretch.on_disk + at) / place.block_bytes);
-  }
+  const JournalPlace place{
+      .stretches = mapped(number), .block_bytes = fs_->fs->blocksize, .file_system_blocks = fs_->blocks()};
   bytes_.lay_over(replayed_blocks(bytes_, place), place.block_bytes);
 }
 
@@ -192,11 +194,27 @@ FileInfo Ext4Reader::info(InodeNumber number) const {
 }
 
 std::vector<Stretch> Ext4Reader::data_of(InodeNumber number) const {
+  std::vector<Stretch> data;
+  for (const Stretch& whole : mapped(number))
+    for (const Extent& piece : bytes_.data_in({whole.on_disk, whole.on_disk + whole.bytes}))
+      data.push_back({whole.begin + (piece.begin - whole.on_disk), piece.size(), piece.begin});
+  return data;
+}
+
+// Wherever the file system has given it blocks.
+std::vector<Stretch> Ext4Reader::mapped(InodeNumber number) const {
   ext2_inode_large inode = fs_->inode(number, bytes_);
-  if ((inode.i_flags & (EXT4_INLINE_DATA_FL | EXT4_ENCRYPT_FL)) != 0)
-    fail(Code::kUnsupported, "the file system in {} keeps inode {} encrypted or inline, which can't be read",
+  if ((inode.i_flags & EXT4_ENCRYPT_FL) != 0)
+    fail(Code::kUnsupported, "the file system in {} keeps inode {} encrypted, which can't be read",
          bytes_.what(), number);
   const uint64_t size = inode.i_size | uint64_t{inode.i_size_high} << 32;
+  if ((inode.i_flags & EXT4_INLINE_DATA_FL) != 0) {
+    std::vector<Stretch> stretches = inline_stretches(fs_->fs, bytes_, number);
+    while (!stretches.empty() && stretches.back().begin >= size) stretches.pop_back();
+    if (!stretches.empty())
+      stretches.back().bytes = std::min(stretches.back().bytes, size - stretches.back().begin);
+    return stretches;
+  }
   Collector collector(bytes_, fs_->blocks(), fs_->block_bytes());
   if ((inode.i_flags & EXT4_EXTENTS_FL) != 0)
     collect_extents(fs_->fs, number, inode, collector);
@@ -213,15 +231,27 @@ std::map<std::string, InodeNumber> Ext4Reader::names_in(InodeNumber directory) c
   const FileInfo what = info(directory);
   if (!S_ISDIR(what.mode)) damaged(fmt::format("inode {} is no directory", directory));
   if (what.size > kMostDirectoryBytes) damaged(fmt::format("directory {} is too large", directory));
+  const bool is_inline = (fs_->inode(directory, bytes_).i_flags & EXT4_INLINE_DATA_FL) != 0;
   std::map<std::string, InodeNumber> names;
-  std::string block(fs_->block_bytes(), '\0');
-  for (const Stretch& stretch : data_of(directory)) {
-    for (uint64_t at = 0; at + block.size() <= stretch.bytes; at += block.size()) {
+  for (const Stretch& stretch : mapped(directory)) {
+    // An inline one begins with the number of the folder above, and has no blocks.
+    const uint64_t skip = is_inline && stretch.begin == 0 ? std::min(stretch.bytes, kInlineParentBytes) : 0;
+    std::string block(is_inline ? stretch.bytes - skip : fs_->block_bytes(), '\0');
+    for (uint64_t at = skip; at < stretch.bytes && block.size() <= stretch.bytes - at; at += block.size()) {
       read(stretch, at, block.data(), block.size());
       parse_names(block, names);
     }
+    if (names.size() > kMostNames)
+      fail(Code::kUnsupported, "directory {} of the file system in {} has too many names to be read here",
+           directory, bytes_.what());
   }
   return names;
+}
+
+uint64_t Ext4Reader::folder_bytes(InodeNumber directory) const {
+  uint64_t sum = 0;
+  for (const Stretch& stretch : mapped(directory)) sum += stretch.bytes;
+  return sum;
 }
 
 // Blocks of an index look like one unused entry each, and so do checksums.

@@ -1,8 +1,10 @@
 // Reads an ext4 file system out of a file: nothing is mounted, nothing is written, and its journal counts.
 //
-// The file is hostile. Whatever is read is checked against the disk's own bounds, so that no loop and no size
-// in it can make a reader crash, hang or allocate more than the disk is long. Damage is kCorrupt, what is not
-// known here (encrypted or inline files) kUnsupported. Not safe for concurrent use, except for read().
+// The file is hostile, and its size says nothing: a disk of terabytes that is all hole fits into an archive
+// of kilobytes. Whatever is read is checked against the disk's own bounds and against constants that no real
+// file system comes near, so that no loop and no size in it can make a reader crash, hang or fill the memory.
+// Damage is kCorrupt, what is not known here (encrypted files) kUnsupported. Not safe for concurrent use,
+// except for read().
 #ifndef KNALLER_DISK_EXT4_READER_H_
 #define KNALLER_DISK_EXT4_READER_H_
 
@@ -59,8 +61,10 @@ class Ext4Reader {
   std::string link_target(InodeNumber inode) const;
   // Nothing when there is none of that name: "trusted.overlay.opaque".
   std::optional<std::string> attribute(InodeNumber inode, const std::string& name) const;
-  // In the file's order, none of them empty.
+  // In the file's order, none of them empty. What lies in a hole of the disk is none of them: it is zeros.
   std::vector<Stretch> data_of(InodeNumber inode) const;
+  // Of the blocks that hold a directory's names, holes or not.
+  uint64_t folder_bytes(InodeNumber directory) const;
   // `size` bytes of a stretch, from `skip` on.
   void read(const Stretch& stretch, uint64_t skip, char* buffer, size_t size) const;
 
@@ -71,6 +75,7 @@ class Ext4Reader {
 
   void open();
   void replay_journal();
+  std::vector<Stretch> mapped(InodeNumber inode) const;
   [[noreturn]] void damaged(const std::string& why) const;
   void parse_names(const std::string& block, std::map<std::string, InodeNumber>& names) const;
 

@@ -2,6 +2,7 @@
 
 #include <ext2fs/ext2fs.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -29,6 +30,10 @@ constexpr uint32_t kSameUuid = 2;
 constexpr uint32_t kLastTag = 8;
 constexpr size_t kHeaderBytes = 12;
 constexpr size_t kCommitChecksumAt = 16;
+// mke2fs makes none with more (its -J size).
+constexpr uint64_t kMostBlocks = 10'240'000;
+// Newer blocks and freed ones that are kept in memory. A journal of 16 GiB full of blocks has fewer.
+constexpr size_t kMostKept = 1 << 22;
 
 uint32_t be32(const std::string& bytes, size_t at) {
   uint32_t number = 0;
@@ -55,7 +60,7 @@ struct Tag {
 class Journal {
  public:
   Journal(const DiskBytes& disk, const JournalPlace& place) : disk_(disk), place_(place) {
-    if (place_.blocks.empty()) damaged("it is empty");
+    check_place();
     const std::string super = block(0);
     const uint32_t type = be32(super, 4);
     if (be32(super, 0) != kMagic || (type != kSuperV1 && type != kSuperV2)) damaged("it has no head");
@@ -68,7 +73,7 @@ class Journal {
     if ((features_ & ~kKnownFeatures) != 0)
       fail(Code::kUnsupported, "the journal in {} has features ({:#x}) that can't be read here", disk_.what(),
            features_ & ~kKnownFeatures);
-    if (blocks_ > place_.blocks.size() || first_ == 0 || first_ >= blocks_ || start_ >= blocks_)
+    if (blocks_ > mapped_ || blocks_ > kMostBlocks || first_ == 0 || first_ >= blocks_ || start_ >= blocks_)
       damaged("its head makes no sense");
     seed_ = crc(~0U, super.data() + 48, 16);
   }
@@ -91,7 +96,37 @@ class Journal {
     fail(Code::kCorrupt, "the journal in {} is damaged: {}", disk_.what(), why);
   }
 
-  uint64_t place_of(uint32_t number) const { return place_.blocks[number] * place_.block_bytes; }
+  [[noreturn]] void too_large() const {
+    fail(Code::kUnsupported, "the journal in {} has too much in it to be read here", disk_.what());
+  }
+
+  // Each block in one place of the file, so that all of it is no more than the disk has.
+  void check_place() {
+    uint64_t end = 0;
+    std::map<uint64_t, uint64_t> on_disk;  // begin, end
+    for (const Stretch& stretch : place_.stretches) {
+      if (stretch.begin != end || stretch.bytes % place_.block_bytes != 0) damaged("it has holes");
+      end += stretch.bytes;
+      on_disk.emplace(stretch.on_disk, stretch.on_disk + stretch.bytes);
+    }
+    if (end == 0) damaged("it is empty");
+    uint64_t behind = 0;
+    for (const auto& [from, until] : on_disk) {
+      if (from < behind) damaged("it has a block twice");
+      behind = until;
+    }
+    if (on_disk.size() != place_.stretches.size()) damaged("it has a block twice");
+    mapped_ = end / place_.block_bytes;
+  }
+
+  uint64_t place_of(uint32_t number) const {
+    const uint64_t at = uint64_t{number} * place_.block_bytes;
+    const auto behind =
+        std::upper_bound(place_.stretches.begin(), place_.stretches.end(), at,
+                         [](uint64_t offset, const Stretch& stretch) { return offset < stretch.begin; });
+    const Stretch& stretch = *std::prev(behind);
+    return stretch.on_disk + (at - stretch.begin);
+  }
 
   std::string block(uint32_t number) const {
     std::string bytes(place_.block_bytes, '\0');
@@ -181,6 +216,7 @@ class Journal {
       const uint64_t number =
           record == 8 ? uint64_t{be32(bytes, at)} << 32 | be32(bytes, at + 4) : be32(bytes, at);
       revoked_[number] = sequence;
+      if (revoked_.size() > kMostKept) too_large();
     }
   }
 
@@ -192,6 +228,7 @@ class Journal {
         if (tag.block >= place_.file_system_blocks) damaged("it names a block that is not there");
         check_data(sequence, tag, at);
         result_[tag.block] = {place_of(at), (tag.flags & kEscaped) != 0};
+        if (result_.size() > kMostKept) too_large();
       }
       at = after(at);
     }
@@ -209,6 +246,7 @@ class Journal {
 
   const DiskBytes& disk_;
   const JournalPlace& place_;
+  uint64_t mapped_ = 0;  // blocks of its file
   uint32_t blocks_ = 0;
   uint32_t first_ = 0;
   uint32_t sequence_ = 0;

@@ -1,7 +1,8 @@
 // Which blocks of an ext4 file system its journal (jbd2) has newer content for: what the kernel would write
 // back when it mounts a disk that was mounted until now. Nothing is written.
 //
-// The journal is hostile. Checksums are compared where it has them (versions 2 and 3).
+// The journal is hostile: what is read and kept is bounded by what the disk has allocated, and by what real
+// journals have. Checksums are compared where it has them (versions 2 and 3).
 #ifndef KNALLER_DISK_JOURNAL_H_
 #define KNALLER_DISK_JOURNAL_H_
 
@@ -10,11 +11,12 @@
 #include <vector>
 
 #include "disk/disk_bytes.h"
+#include "disk/ext4_reader.h"
 
 namespace knaller::disk {
 
 struct JournalPlace {
-  std::vector<uint64_t> blocks;  // where in the file system each of its blocks lies, in their order
+  std::vector<Stretch> stretches;  // of its file
   uint32_t block_bytes = 4096;
   uint64_t file_system_blocks = 0;
 };

@@ -23,6 +23,7 @@ class Content {
   Content(const DiskTree& tree, const Node& node) : tree_(&tree), node_(node), data_(tree.data_of(node)) {}
 
   uint64_t bytes() const { return bytes_in(data_); }
+  uint64_t kept_bytes() const { return data_.size() * sizeof(Stretch); }
 
   // Where the first data at or after `at` begins; `end` when there is none.
   uint64_t next_data(uint64_t at, uint64_t end) const {
@@ -67,6 +68,18 @@ bool same_content(const Content& a, const Content& b, uint64_t size, const Deadl
     at += of_a.size();
   }
   return true;
+}
+
+// An encrypted file keeps nobody from comparing the others.
+template <typename Body>
+bool unless_unsupported(Body&& body) {
+  try {
+    body();
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != Code::kUnsupported) throw;
+    return false;
+  }
 }
 
 // Two files of the same size, to be compared when all are known: then all cores can.
@@ -115,15 +128,19 @@ class Comparison {
     const FileInfo of_b = b_.info(b);
     if ((of_a.mode & S_IFMT) != (of_b.mode & S_IFMT)) return replace(a, b, of_a, of_b, path);
     const size_t place = found_.size();
-    found_.push_back({.kind = Kind::kChanged, .path = path, .info = of_b});
-    std::vector<std::string>& what = found_.back().what;
+    note({.kind = Kind::kChanged, .path = path, .info = of_b});
+    std::vector<std::string> what;
     if (of_a.mode != of_b.mode) what.emplace_back("mode");
     if (of_a.uid != of_b.uid || of_a.gid != of_b.gid) what.emplace_back("owner");
     if ((S_ISCHR(of_a.mode) || S_ISBLK(of_a.mode)) && (of_a.major != of_b.major || of_a.minor != of_b.minor))
       what.emplace_back("device");
     if (S_ISLNK(of_a.mode) && a_.link_target(a) != b_.link_target(b)) what.emplace_back("target");
-    if (S_ISREG(of_a.mode)) compare_files(a, b, of_a, of_b, place);
-    if (S_ISDIR(of_a.mode)) compare_folders(a, b, path);
+    found_[place].what = std::move(what);
+    const bool readable = unless_unsupported([&] {
+      if (S_ISREG(of_a.mode)) compare_files(a, b, of_a, of_b, place);
+      if (S_ISDIR(of_a.mode)) compare_folders(a, b, path);
+    });
+    if (!readable) found_[place].what.emplace_back("unreadable");
   }
 
   void compare_files(const Node& a, const Node& b, const FileInfo& of_a, const FileInfo& of_b, size_t place) {
@@ -134,6 +151,7 @@ class Comparison {
     Pair pair{.difference = place, .size = of_a.size, .a = {a_, a}, .b = {b_, b}};
     guard_a_.take(pair.a.bytes(), of_a, a);
     guard_b_.take(pair.b.bytes(), of_b, b);
+    kept_.add(sizeof pair + pair.a.kept_bytes() + pair.b.kept_bytes());
     pairs_.push_back(std::move(pair));
   }
 
@@ -163,7 +181,7 @@ class Comparison {
   void replace(const Node& a, const Node& b, const FileInfo& of_a, const FileInfo& of_b,
                const std::string& path) {
     if (!S_ISDIR(of_a.mode) && !S_ISDIR(of_b.mode)) {
-      found_.push_back({.kind = Kind::kChanged, .path = path, .info = of_b, .what = {"type"}});
+      note({.kind = Kind::kChanged, .path = path, .info = of_b, .what = {"type"}});
       return;
     }
     list(a_, guard_a_, a, path, Kind::kRemoved);
@@ -173,11 +191,18 @@ class Comparison {
   void list(const DiskTree& tree, WalkGuard& guard, const Node& node, const std::string& path, Kind kind) {
     deadline_.check("a comparison of files");
     const FileInfo info = tree.info(node);
-    found_.push_back({.kind = kind, .path = path, .info = info});
+    note({.kind = kind, .path = path, .info = info});
     if (!S_ISDIR(info.mode)) return;
-    guard.enter(node, path);
-    for (const auto& [name, child] : tree.children(node, path))
-      list(tree, guard, child, joined(path, name), kind);
+    unless_unsupported([&] {
+      guard.enter(node, path);
+      for (const auto& [name, child] : tree.children(node, path))
+        list(tree, guard, child, joined(path, name), kind);
+    });
+  }
+
+  void note(Difference difference) {
+    kept_.add(sizeof difference + difference.path.size());
+    found_.push_back(std::move(difference));
   }
 
   void compare_contents() {
@@ -196,6 +221,7 @@ class Comparison {
   WalkGuard guard_b_;
   const Deadline& deadline_;
   bool shares_base_;
+  KeptBytes kept_;
   std::vector<Difference> found_;
   std::vector<Pair> pairs_;
 };

@@ -19,7 +19,8 @@ struct Difference {
   Kind kind = Kind::kChanged;
   std::string path;
   FileInfo info;                  // of the second tree, of the first for kRemoved
-  std::vector<std::string> what;  // "type", "mode", "owner", "size", "content", "target", "device"
+  std::vector<std::string> what;  // "type", "mode", "owner", "size", "content", "target", "device"; and
+                                  // "unreadable" for what can't be compared: encrypted, redirected
 };
 
 // In the order of a walk; of a folder that was added or removed, everything in it, too.

@@ -1,5 +1,7 @@
 #include "disk/walk_guard.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/text.h"
 
@@ -7,12 +9,19 @@ namespace knaller::disk {
 namespace {
 
 constexpr size_t kMostPathBytes = 4096;  // PATH_MAX
+// Some 20 million names.
+constexpr uint64_t kMostFolderBytes = uint64_t{512} << 20;
+// Some two million files that differ.
+constexpr uint64_t kMostKeptBytes = uint64_t{512} << 20;
 
 std::pair<bool, InodeNumber> identity_of(const DiskTree::Node& node) {
   return {node.place == DiskTree::Place::kBase, node.inode};
 }
 
 }  // namespace
+
+WalkGuard::WalkGuard(const DiskTree& tree)
+    : tree_(&tree), left_(tree.data_bytes()), left_of_folders_(std::min(left_, kMostFolderBytes)) {}
 
 void WalkGuard::enter(const DiskTree::Node& directory, const std::string& path) {
   if (path.size() > kMostPathBytes)
@@ -21,6 +30,12 @@ void WalkGuard::enter(const DiskTree::Node& directory, const std::string& path) 
     fail(Code::kCorrupt,
          "the file system on the snapshot's disk is damaged: the folder '{}' is in two places",
          printable(path));
+  const uint64_t bytes = tree_->folder_bytes(directory);
+  if (bytes > left_of_folders_)
+    fail(Code::kCorrupt,
+         "the file system on the snapshot's disk is damaged, or too large to be read here: its folders have "
+         "more names than there is room for");
+  left_of_folders_ -= bytes;
 }
 
 void WalkGuard::take(uint64_t bytes, const FileInfo& info, const DiskTree::Node& file) {
@@ -28,6 +43,12 @@ void WalkGuard::take(uint64_t bytes, const FileInfo& info, const DiskTree::Node&
   if (bytes > left_)
     fail(Code::kCorrupt, "the file system on the snapshot's disk is damaged: files share their blocks");
   left_ -= bytes;
+}
+
+void KeptBytes::add(uint64_t bytes) {
+  kept_ += bytes;
+  if (kept_ > kMostKeptBytes)
+    fail(Code::kExhausted, "there is more on the snapshot's disk than can be kept in memory");
 }
 
 uint64_t bytes_in(const std::vector<Stretch>& stretches) {

@@ -1,5 +1,5 @@
-// For walks over a hostile disk: its folders may lead round and round, and its files may share their blocks,
-// so that a small disk holds any amount of data. Both are kCorrupt.
+// For walks over a hostile disk: its folders may lead round and round, and its files and folders may share
+// their blocks, so that a small disk holds any amount of data and any number of names. All are kCorrupt.
 #ifndef KNALLER_DISK_WALK_GUARD_H_
 #define KNALLER_DISK_WALK_GUARD_H_
 
@@ -13,9 +13,10 @@
 
 namespace knaller::disk {
 
+// Looks at all of the disks when it is made; for several walks make one, and copy it.
 class WalkGuard {
  public:
-  explicit WalkGuard(const DiskTree& tree) : left_(tree.most_bytes()) {}
+  explicit WalkGuard(const DiskTree& tree);
 
   // Call for each directory, with its path.
   void enter(const DiskTree::Node& directory, const std::string& path);
@@ -25,12 +26,23 @@ class WalkGuard {
  private:
   using Identity = std::pair<bool, InodeNumber>;
 
+  const DiskTree* tree_;
   std::set<Identity> directories_;
   std::set<Identity> linked_;
-  uint64_t left_;
+  uint64_t left_;             // of the disks' data
+  uint64_t left_of_folders_;  // the same, for names
 };
 
 uint64_t bytes_in(const std::vector<Stretch>& stretches);
+
+// What a walk keeps of what it found. kExhausted when that would fill the memory.
+class KeptBytes {
+ public:
+  void add(uint64_t bytes);
+
+ private:
+  uint64_t kept_ = 0;
+};
 
 }  // namespace knaller::disk
 

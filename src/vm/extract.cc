@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -50,7 +51,12 @@ class Extractor {
  public:
   Extractor(const Context& context, const DiskTree& tree, ExtractSink& sink, const Deadline& deadline,
             ExtractResult& result)
-      : context_(context), tree_(tree), sink_(sink), deadline_(deadline), result_(result) {}
+      : context_(context),
+        tree_(tree),
+        unused_guard_(tree),
+        sink_(sink),
+        deadline_(deadline),
+        result_(result) {}
 
   void extract(const std::string& path) {
     DiskTree::Node node;
@@ -61,7 +67,7 @@ class Extractor {
       result_.missing.push_back(path);
       return;
     }
-    disk::WalkGuard guard(tree_);
+    disk::WalkGuard guard = unused_guard_;
     copy(node, name_of(path), std::string(trim(path)), guard);
   }
 
@@ -72,34 +78,65 @@ class Extractor {
     deadline_.check("the extraction of files");
     const disk::FileInfo info = tree_.info(node);
     if (S_ISDIR(info.mode)) {
-      guard.enter(node, shown);
-      if (!target.empty()) ++result_.files;
-      sink_.directory(target, info);
-      const std::string below = shown.ends_with('/') ? shown : shown + "/";
-      for (const auto& [name, child] : tree_.children(node, shown)) {
-        PathParts inside = target;
-        inside.push_back(name);
-        copy(child, inside, below + name, guard);
-      }
+      const auto children = unless_unsupported([&] {
+        guard.enter(node, shown);
+        return tree_.children(node, shown);
+      });
+      if (children)
+        copy_folder(*children, info, target, shown, guard);
+      else
+        skip(shown);
     } else if (S_ISREG(info.mode)) {
-      ++result_.files;
-      copy_file(node, info, target, guard);
+      if (const auto data = unless_unsupported([&] { return tree_.data_of(node); }))
+        copy_file(node, info, *data, target, guard);
+      else
+        skip(shown);
     } else if (S_ISLNK(info.mode)) {
+      const auto link = unless_unsupported([&] { return tree_.link_target(node); });
+      if (!link) return skip(shown);
       ++result_.files;
-      sink_.symlink(target, info, tree_.link_target(node));
-    } else if (result_.skipped.size() < kMostSkippedNames) {
-      result_.skipped.push_back(shown);
+      sink_.symlink(target, info, *link);
+    } else {
+      skip(shown);
     }
   }
 
-  void copy_file(const DiskTree::Node& node, const disk::FileInfo& info, const PathParts& target,
-                 disk::WalkGuard& guard) {
+  // Nothing for what is encrypted, say: it keeps nobody from having the rest.
+  template <typename Read>
+  static auto unless_unsupported(Read&& read) -> std::optional<decltype(read())> {
+    try {
+      return read();
+    } catch (const Error& error) {
+      if (error.code() != Code::kUnsupported) throw;
+      return std::nullopt;
+    }
+  }
+
+  void skip(const std::string& shown) {
+    if (result_.skipped.size() < kMostSkippedNames) result_.skipped.push_back(shown);
+  }
+
+  void copy_folder(const std::map<std::string, DiskTree::Node>& children, const disk::FileInfo& info,
+                   const PathParts& target, const std::string& shown, disk::WalkGuard& guard) {
+    if (!target.empty()) ++result_.files;
+    sink_.directory(target, info);
+    const std::string below = shown.ends_with('/') ? shown : shown + "/";
+    for (const auto& [name, child] : children) {
+      PathParts inside = target;
+      inside.push_back(name);
+      copy(child, inside, below + name, guard);
+    }
+  }
+
+  void copy_file(const DiskTree::Node& node, const disk::FileInfo& info,
+                 const std::vector<disk::Stretch>& data, const PathParts& target, disk::WalkGuard& guard) {
+    ++result_.files;
     if (info.links > 1) {
       const auto [first, is_new] =
           linked_.emplace(std::pair(node.place == DiskTree::Place::kBase, node.inode), target);
       if (!is_new) return sink_.hard_link(target, first->second);
+      for (const std::string& part : target) kept_.add(sizeof part + part.size());
     }
-    const std::vector<disk::Stretch> data = tree_.data_of(node);
     guard.take(disk::bytes_in(data), info, node);
     sink_.file(target, info, data,
                [&](const disk::Stretch& stretch, uint64_t skip, char* buffer, size_t size) {
@@ -112,6 +149,8 @@ class Extractor {
 
   const Context& context_;
   const DiskTree& tree_;
+  const disk::WalkGuard unused_guard_;
+  disk::KeptBytes kept_;
   ExtractSink& sink_;
   const Deadline& deadline_;
   ExtractResult& result_;
