@@ -58,9 +58,12 @@ struct StartOptions {
 };
 
 struct RestoreOptions {
-  std::string name;                               // empty: one is made up
-  std::string snapshot;                           // id, unique beginning of an id, or name
-  std::optional<std::vector<PortForward>> ports;  // absent: the snapshot's guest ports on free host ports
+  std::string name;      // empty: one is made up
+  std::string snapshot;  // id, unique beginning of an id, or name
+  // Absent: the snapshot's, on other host ports where those are taken; of an imported snapshot only its guest
+  // ports, each on a free port of 127.0.0.1.
+  std::optional<std::vector<PortForward>> ports;
+  bool trust_ports = false;  // takes an imported snapshot's host ports and addresses as those of others
   // absent: the snapshot's. kNone for a guest with a network device: it keeps the device, which leads
   // nowhere.
   std::optional<NetworkMode> network;
@@ -97,7 +100,8 @@ struct RollbackOptions {
   std::string snapshot;  // id, unique beginning of an id, or name; empty: the latest of this VM that is no
                          // safety snapshot
   bool safety = true;    // keep a snapshot of its present state, labelled safety=rollback
-  bool force = false;    // pass over checks that are judgement, and take the snapshot of another VM
+  bool force = false;    // pass over checks that are judgement, and take the snapshot of another VM, or one
+                         // that was imported
   bool verify = false;   // as in RestoreOptions
   CaptureWay capture = CaptureWay::kAuto;                         // as in SnapshotOptions
   std::chrono::milliseconds max_pause = std::chrono::seconds(5);  // as in SnapshotOptions
@@ -150,7 +154,8 @@ struct SnapshotChange {
 
 // Removed is what matches `vm` and all of `labels`, is not among the last `keep_last` of its VM's that match,
 // and is not younger than `max_age`. At least one rule has to be given. Protected, broken and foreign
-// snapshots stay, and do not count.
+// snapshots stay, and do not count. Imported ones are of no VM of this home: with `vm` or `keep_last` they
+// stay and do not count, and their age is the time since their import.
 struct PruneOptions {
   std::string vm;                                                          // empty: of any
   std::vector<std::pair<std::string, std::optional<std::string>>> labels;  // key; value, absent: any
@@ -188,6 +193,9 @@ struct ExportResult {
 struct ImportOptions {
   std::string path;   // a file that export_snapshot() wrote, or a snapshot's directory, the Go program's too
   int input_fd = -1;  // instead: a stream of export_snapshot(); the caller closes it
+  std::string name;   // for it here, optional; kAlreadyExists when another snapshot has it
+  bool keep_name = false;  // the name that it has where it comes from, unless another snapshot has it here
+  bool force = false;      // takes sizes that are larger than this host is likely to have room for
   std::stop_token stop;
 };
 
@@ -195,7 +203,7 @@ struct ImportResult {
   SnapshotInfo snapshot;
   bool was_there = false;    // the same snapshot: nothing was done
   std::string was;           // its id where it comes from, when it got another one here; else empty
-  std::string dropped_name;  // its name there, when another snapshot has it here; else empty
+  std::string dropped_name;  // its name there, when it has not got it here; else empty
 };
 
 // Files, folders and links out of a snapshot's disk, each under the last part of its path. Links on the way

@@ -160,7 +160,10 @@ struct SnapshotInfo {
   bool is_protected = false;  // it can't be removed until it is unprotected
   bool durable = true;        // false: taken without waiting until it was on the disk
   bool foreign = false;       // of the Go program
-  std::string broken;         // why it can't be used; empty when it can
+  // When this home imported it, by this host's clock; absent for one that was taken here. What an imported
+  // snapshot says of itself (vm_name, created_at, ports, labels) is the word of whoever made the archive.
+  std::optional<SystemTime> imported;
+  std::string broken;  // why it can't be used; empty when it can
   std::string directory;
 };
 
@@ -204,7 +207,7 @@ struct ExtractResult {
   std::string id;
   uint64_t files = 0;                // regular files, folders and links
   uint64_t bytes = 0;                // of their contents, without holes
-  std::vector<std::string> skipped;  // devices, pipes and sockets; the first 100
+  std::vector<std::string> skipped;  // devices, pipes, sockets, and what is encrypted; the first 100
   std::vector<std::string> missing;  // the paths asked for that are not there
 };
 
@@ -216,7 +219,8 @@ struct FileChange {
   std::string type;   // "file", "directory", "link", "device", "pipe", "socket"; of the later one
   uint64_t size = 0;  // of a file
   std::vector<std::string>
-      what;  // of a change: "type", "mode", "owner", "size", "content", "target", "device"
+      what;  // of a change: "type", "mode", "owner", "size", "content", "target", "device"; "unreadable":
+             // its content can't be compared, for it is encrypted, say
 };
 
 // Something about the machine that differs: "vcpus", "memory_mib", "kernel", "ports", …

@@ -1,4 +1,4 @@
-// How much memory the host can still give.
+// How much memory the host has, and can still give.
 #ifndef KNALLER_BASE_AVAILABLE_MEMORY_H_
 #define KNALLER_BASE_AVAILABLE_MEMORY_H_
 
@@ -8,6 +8,9 @@ namespace knaller {
 
 // Bytes that programs can have without anything being swapped out: MemAvailable of /proc/meminfo.
 uint64_t available_memory();
+// Bytes that this process and its children can have at most: MemTotal, or less where a control group (version
+// 2) that it is in has a limit.
+uint64_t total_memory();
 
 }  // namespace knaller
 

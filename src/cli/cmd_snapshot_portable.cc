@@ -79,7 +79,13 @@ int cmd_snapshot_export(Context& context) {
 
 int cmd_snapshot_import(Context& context) {
   const std::string& from = context.args().arguments[0];
-  ImportOptions options{.stop = context.stop()};
+  const Invocation& args = context.args();
+  ImportOptions options{.name = args.value("name").value_or(""),
+                        .keep_name = args.has("keep-name"),
+                        .force = args.has("force"),
+                        .stop = context.stop()};
+  if (options.keep_name && !options.name.empty())
+    fail(Code::kInvalidArgument, "--name and --keep-name exclude each other");
   if (from == "-") {
     refuse_terminal(STDIN_FILENO, "a snapshot can't be read from a terminal");
     options.input_fd = STDIN_FILENO;

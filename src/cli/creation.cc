@@ -15,15 +15,16 @@
 namespace knaller::cli {
 namespace {
 
-constexpr std::array<std::string_view, 18> kCreationFlags{
-    "image",         "cpus",      "mem",         "disk",      "port",   "network",
-    "from-snapshot", "disk-only", "force",       "check",     "verify", "kernel",
-    "rootfs",        "initrd",    "kernel-args", "on-reboot", "engine", "firecracker"};
+constexpr std::array<std::string_view, 19> kCreationFlags{
+    "image",       "cpus",      "mem",    "disk",        "port",       "network", "from-snapshot",
+    "disk-only",   "force",     "check",  "verify",      "kernel",     "rootfs",  "initrd",
+    "kernel-args", "on-reboot", "engine", "firecracker", "trust-ports"};
 constexpr std::array<std::string_view, 3> kLimits{"network-bandwidth", "disk-bandwidth", "disk-iops"};
 // Fixed by a snapshot.
 constexpr std::array<std::string_view, 9> kNotWithSnapshot{
     "image", "cpus", "mem", "disk", "kernel", "rootfs", "initrd", "kernel-args", "on-reboot"};
-constexpr std::array<std::string_view, 4> kOnlyWithSnapshot{"disk-only", "force", "check", "verify"};
+constexpr std::array<std::string_view, 5> kOnlyWithSnapshot{"disk-only", "force", "check", "verify",
+                                                            "trust-ports"};
 
 std::string absolute(const std::string& path) {
   return std::filesystem::absolute(expand_tilde(path, ::getenv)).lexically_normal().string();
@@ -167,6 +168,9 @@ RestoreOptions restore_options(const Context& context, const std::string& snapsh
   restore.name = name;
   restore.snapshot = snapshot;
   if (args.has("port")) restore.ports = port_forwards(args);
+  restore.trust_ports = args.has("trust-ports");
+  if (restore.ports && restore.trust_ports)
+    fail(Code::kInvalidArgument, "--port and --trust-ports exclude each other");
   if (args.has("network")) restore.network = network_mode({*args.value("network"), "--network"});
   restore.engine = engine_choice(context);
   restore.force = args.has("force");

@@ -143,7 +143,9 @@ std::vector<Command> snapshot_care_commands() {
        .description =
            "Removes what matches --vm and all of --label, is not among the last --keep-last of its VM that "
            "match, and is not younger than --max-age. At least one rule must be given. Protected snapshots, "
-           "damaged ones and those of the Go program stay, and do not count. What VMs still use of a removed "
+           "damaged ones and those of the Go program stay, and do not count; imported ones are of no VM "
+           "here, and "
+           "only --max-age (since their import) and --label concern them. What VMs still use of a removed "
            "one stays with them, and is not counted as freed.",
        .flags = {{.name = "keep-last", .value = "N", .help = "Keep the newest N of each VM"},
                  {.name = "max-age", .value = "TIME", .help = "Keep what is younger: 12h, 7d, 2w"},
@@ -194,9 +196,21 @@ std::vector<Command> portable_commands() {
            "copied by hand, or one of the Go program, which gets digests by it. Every byte is compared with "
            "the digests on its way; what is not whole is refused, and leaves nothing behind. The id is "
            "printed. A snapshot that is here already is left as it is; when another one has its id it gets a "
-           "new one, and when another one has its name it gets none.",
+           "new one. What it says of itself decides nothing here: it is known as imported, `start` opens "
+           "none "
+           "of the host ports that it asks for (see `--trust-ports` there), and `rollback` and `snapshot "
+           "prune` take it for no VM's own.",
+       .flags = {{.name = "name", .value = "NAME", .help = "A name for it here"},
+                 {.name = "keep-name",
+                  .help = "The name that it has where it comes from, unless another snapshot has it here"},
+                 {.name = "force",
+                  .letter = 'f',
+                  .help =
+                      "Take files of more than 1 TiB, and disks that are larger than the whole file system"}},
        .examples = {{"knaller snapshot import web.tar.zst", ""},
-                    {"id=$(knaller snapshot import - < web.tar.zst)", ""}},
+                    {"id=$(knaller snapshot import - < web.tar.zst)", ""},
+                    {"knaller snapshot export clean - | ssh host knaller snapshot import --keep-name -",
+                     "to a host of one's own"}},
        .names = Names::kFile,
        .least = 1,
        .most = 1},

@@ -55,6 +55,10 @@ std::vector<Flag> creation_flags() {
       {.name = "force",
        .help = "With --from-snapshot: pass over doubts about CPU, TSC, memory or engine version, never over "
                "damage"},
+      {.name = "trust-ports",
+       .help =
+           "With --from-snapshot: open the host ports that an imported snapshot asks for, too, as for one "
+           "that was taken here"},
       {.name = "verify",
        .help = "With --from-snapshot: read all of the snapshot first and compare it with its digests"},
       {.name = "kernel",

@@ -49,7 +49,11 @@ std::string status_of(const SnapshotInfo& snapshot) {
 // What is unusual about it, for a column that is mostly empty.
 std::string remarks_of(const SnapshotInfo& snapshot) {
   std::string remarks = snapshot.is_protected ? "protected" : "";
-  if (!snapshot.durable) remarks += remarks.empty() ? "not synced" : ", not synced";
+  const auto add = [&](const char* remark) {
+    remarks += (remarks.empty() ? "" : ", ") + std::string(remark);
+  };
+  if (snapshot.imported) add("imported");
+  if (!snapshot.durable) add("not synced");
   return remarks;
 }
 
@@ -128,6 +132,7 @@ Json to_json(const SnapshotInfo& snapshot) {
           {"protected", snapshot.is_protected},
           {"durable", snapshot.durable},
           {"foreign", snapshot.foreign},
+          {"imported", snapshot.imported ? time_or_null(*snapshot.imported) : Json()},
           {"broken", or_null(snapshot.broken)},
           {"directory", or_null(snapshot.directory)}};
 }

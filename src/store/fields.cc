@@ -1,5 +1,7 @@
 #include "store/fields.h"
 
+#include <arpa/inet.h>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -15,6 +17,9 @@ PortForward port_from_json(const Json& json, const std::string& what) {
   port.host = static_cast<uint16_t>(reader.integer("Host", 0, 65535));
   port.guest = static_cast<uint16_t>(reader.integer("Guest", 1, 65535));
   port.address = reader.string_or("Addr", kLoopback);
+  in_addr address{};
+  if (::inet_pton(AF_INET, port.address.c_str(), &address) != 1)
+    fail(Code::kCorrupt, "{}: '{}' is not an IPv4 address", what, printable(port.address));
   const std::string protocol = reader.string_or("Proto", "tcp");
   if (protocol != "tcp" && protocol != "udp")
     fail(Code::kCorrupt, "{}: '{}' is no protocol", what, printable(protocol));

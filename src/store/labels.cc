@@ -44,7 +44,9 @@ void check_labels(const std::map<std::string, std::string>& labels) {
 }
 
 std::string to_text(const SnapshotLabels& labels) {
-  return with_digest({{"name", labels.name}, {"labels", labels.labels}, {"protected", labels.is_protected}});
+  Json json{{"name", labels.name}, {"labels", labels.labels}, {"protected", labels.is_protected}};
+  if (labels.imported) json["imported"] = format_time(*labels.imported);
+  return with_digest(std::move(json));
 }
 
 void write_labels(int directory, const SnapshotLabels& labels, Durability durability) {
@@ -58,6 +60,7 @@ SnapshotLabels parse_labels(std::string_view text) {
   SnapshotLabels labels;
   labels.name = reader.string_or("name", "");
   labels.is_protected = reader.boolean_or("protected", false);
+  labels.imported = optional_time_field(reader, "imported", kLabelsFile);
   const Json* map = reader.find("labels");
   if (map == nullptr) return labels;
   if (!map->is_object()) fail(Code::kCorrupt, "{}: 'labels' must be an object", kLabelsFile);
@@ -80,6 +83,15 @@ void verify_labels(int directory) {
   const std::string text = read_entry_file(directory, kLabelsFile);
   if (text != with_digest(parse_json(text, kLabelsFile)))
     fail(Code::kCorrupt, "'{}' is damaged: its own digest does not match", kLabelsFile);
+}
+
+bool may_be_imported(int directory) {
+  try {
+    return read_labels(directory).imported.has_value();
+  } catch (const Error& error) {
+    if (error.code() != Code::kCorrupt) throw;
+    return true;
+  }
 }
 
 bool is_unfinished_labels(std::string_view file) {

@@ -32,6 +32,20 @@ TEST_F(LabelsTest, AreEmptyUntilWritten) {
   EXPECT_EQ(verify(), std::nullopt);
 }
 
+TEST_F(LabelsTest, SayWhenItWasImported) {
+  EXPECT_FALSE(may_be_imported(directory()));
+  write_labels(directory(), {.name = "clean"});
+  EXPECT_FALSE(may_be_imported(directory()));
+  EXPECT_EQ(text().find("imported"), std::string::npos);
+  const SystemTime when{std::chrono::seconds(1'800'000'000)};
+  write_labels(directory(), {.name = "clean", .imported = when});
+  EXPECT_EQ(read_labels(directory()).imported, when);
+  EXPECT_TRUE(may_be_imported(directory()));
+  EXPECT_EQ(verify(), std::nullopt);
+  put("{");
+  EXPECT_TRUE(may_be_imported(directory()));
+}
+
 TEST_F(LabelsTest, EveryFlippedBitAndEveryCutIsFound) {
   write_labels(directory(), {"clean", {{"stage", "ci"}, {"ümlaut", "Ω"}}, true});
   const std::string whole = text();

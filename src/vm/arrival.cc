@@ -2,13 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/free_space.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "portable/layout.h"
@@ -30,6 +29,7 @@ using store::Kind;
 using store::ManifestFile;
 
 constexpr size_t kLongestName = 255;
+constexpr uint64_t kMostFileBytes = uint64_t{1} << 40;
 
 bool is_same_content(const ManifestFile& a, const ManifestFile& b) {
   return a.size == b.size && a.chunks == b.chunks;
@@ -41,6 +41,17 @@ bool names_same_content(const store::Manifest& a, const store::Manifest& b) {
            const ManifestFile* other = b.find(file.name);
            return other != nullptr && is_same_content(file, *other);
          });
+}
+
+// They are shown, and knaller itself writes no others.
+void check_texts(const store::SnapshotRecord& record) {
+  for (const std::string* text :
+       {&record.vm_name, &record.uuid, &record.vm_uuid, &record.image, &record.kernel, &record.boot_args,
+        &record.engine, &record.engine_version, &record.state_version, &record.network_of, &record.parent,
+        &record.capture, &record.capture_reason})
+    if (printable(*text) != *text)
+      fail(Code::kCorrupt, "'{}' has control characters in it: '{}'", kMetadata,
+           printable(text->substr(0, 80)));
 }
 
 uint64_t least_bytes(const store::Manifest& manifest) {
@@ -69,11 +80,14 @@ bool Arrival::expect(const store::SnapshotId& id, store::Manifest manifest) {
   // Somebody may import the same at this moment.
   take_place(id);
   if (staged_) return true;
-  return !is_here(id) && (take_place(store::SnapshotId::make_random()), true);
+  if (is_here(id)) return false;
+  take_place(store::SnapshotId::make_random());
+  return true;
 }
 
 void Arrival::check_manifest() const {
   for (const char* name : {kMetadata, kState, kMemory}) expected(name);
+  check_sizes();
   for (const ManifestFile& file : manifest_.files)
     if (file.name.size() > kLongestName || printable(file.name) != file.name || file.name == kManifest ||
         file.name == store::kLabelsFile)
@@ -81,6 +95,24 @@ void Arrival::check_manifest() const {
            printable(file.name.substr(0, kLongestName)));
   if (expected(kMetadata).size > portable::kLargestSmallFile)
     fail(Code::kCorrupt, "its metadata has {} bytes", expected(kMetadata).size);
+}
+
+// Holes cost an archive nothing, and whatever reads such a file later goes by its size.
+void Arrival::check_sizes() const {
+  if (options_.force) return;
+  const uint64_t file_system = free_space(context_.home.folder(Kind::kSnapshot)).total;
+  for (const ManifestFile& file : manifest_.files) {
+    // Whether the host has so much memory is seen when it is started.
+    const uint64_t most = file.name == kMemory ? kMostFileBytes : std::min(kMostFileBytes, file_system);
+    if (file.size <= most) continue;
+    throw Error(Code::kExhausted,
+                fmt::format("'{}' would be {} long, and {}", printable(file.name), format_bytes(file.size),
+                            most == kMostFileBytes
+                                ? fmt::format("more than {} is hardly meant so", format_bytes(most))
+                                : fmt::format("the whole file system of '{}' has {}", context_.home.path(),
+                                              format_bytes(most))),
+                "if you trust whoever made it, take it all the same: --force");
+  }
 }
 
 const ManifestFile& Arrival::expected(const std::string& name) const {
@@ -119,6 +151,9 @@ void Arrival::describe(const std::string& metadata) {
     fail(Code::kCorrupt, "'{}' has no format, which knaller always writes", kMetadata);
   if (expected(kMemory).size != record_.memory_mib << 20)
     fail(Code::kCorrupt, "'{}' is not {} MiB long", kMemory, record_.memory_mib);
+  check_texts(record_);
+  // Once more at the end, with the lock; now before anything large has come.
+  check_snapshot_name(context_, options_.name);
   note_arrival(kMetadata);
   metadata_ = metadata;
 }
@@ -139,10 +174,7 @@ void Arrival::link_left_out(const std::vector<std::string>& names) {
 }
 
 void Arrival::require_room(uint64_t bytes) const {
-  struct statvfs space {};
-  if (::fstatvfs(staged_->directory(), &space) != 0) fail_errno("ask for the free space of knaller's home");
-  const auto blocks = ::geteuid() == 0 ? space.f_bfree : space.f_bavail;
-  const uint64_t free = static_cast<uint64_t>(blocks) * space.f_frsize;
+  const uint64_t free = free_space(staged_->directory()).bytes;
   if (bytes <= free) return;
   throw Error(Code::kExhausted,
               fmt::format("it needs {}, and {} are free in '{}'", format_bytes(bytes), format_bytes(free),
@@ -187,43 +219,57 @@ void Arrival::settle() {
   }
 }
 
-// A name that another snapshot has is dropped; returns it then.
-std::string Arrival::give_name(store::SnapshotLabels& labels) {
+// What `--from-snapshot clean` means here is not for an archive to say: its own name is taken only when that
+// was asked for.
+std::string Arrival::choose_name(const std::string& name_there) {
+  if (!options_.name.empty()) {
+    check_snapshot_name(context_, options_.name);
+    return options_.name;
+  }
+  if (!options_.keep_name || name_there.empty()) return {};
   try {
-    check_snapshot_name(context_, labels.name);
-    return {};
+    check_snapshot_name(context_, name_there);
+    return name_there;
   } catch (const Error& error) {
     if (error.code() != Code::kAlreadyExists) throw;
     context_.note(fmt::format("{}: this one gets no name", error.message()));
-    return std::exchange(labels.name, "");
+    return {};
   }
 }
 
-ImportResult Arrival::publish(const store::SnapshotLabels& given) {
+void Arrival::tell_of_names(const std::string& name, const std::string& name_there) const {
+  if (*id_ != *id_there_)
+    context_.note(
+        fmt::format("there is another snapshot {} here: this one is {}", id_there_->str(), id_->str()));
+  if (!name.empty() || name_there.empty() || options_.keep_name) return;
+  context_.note(
+      fmt::format("it is named '{0}' where it comes from; to name it so here: knaller snapshot "
+                  "rename {1} {0}",
+                  name_there, id_->str()));
+}
+
+ImportResult Arrival::publish(const store::SnapshotLabels& there) {
   for (const ManifestFile& file : manifest_.files)
     if (!arrived_.contains(file.name)) fail(Code::kCorrupt, "'{}' is missing", file.name);
   write_own_metadata();
   settle();
   check_snapshot_files(staged_->directory(), record_, false, deadline_);
 
-  store::SnapshotLabels labels = given;
+  store::SnapshotLabels labels{.labels = there.labels, .imported = std::chrono::system_clock::now()};
   std::optional<LockFile> names;
-  ImportResult result;
-  if (!labels.name.empty()) {
+  if (!options_.name.empty() || options_.keep_name) {
     names = lock_snapshot_names(context_, "snapshot import", deadline_);
-    result.dropped_name = give_name(labels);
+    labels.name = choose_name(there.name);
   }
-  if (!labels.name.empty() || !labels.labels.empty()) store::write_labels(staged_->directory(), labels);
+  store::write_labels(staged_->directory(), labels);
   deadline_.check("the end of the import");
   staged_->publish();
   published_ = true;
   if (names) names->unlink_while_held();
-  result.snapshot = describe_snapshot(context_, *id_);
-  if (*id_ != *id_there_) {
-    result.was = id_there_->str();
-    context_.note(fmt::format("there is another snapshot {} here: this one is {}", result.was, id_->str()));
-  }
-  return result;
+  tell_of_names(labels.name, there.name);
+  return {.snapshot = describe_snapshot(context_, *id_),
+          .was = *id_ == *id_there_ ? "" : id_there_->str(),
+          .dropped_name = labels.name == there.name ? "" : there.name};
 }
 
 }  // namespace knaller::vm

@@ -26,7 +26,8 @@ namespace knaller::vm {
 
 class Arrival {
  public:
-  Arrival(const Context& context, const Deadline& deadline) : context_(context), deadline_(deadline) {}
+  Arrival(const Context& context, const ImportOptions& options, const Deadline& deadline)
+      : context_(context), options_(options), deadline_(deadline) {}
   Arrival(const Arrival&) = delete;
   Arrival& operator=(const Arrival&) = delete;
   ~Arrival();
@@ -37,7 +38,8 @@ class Arrival {
   // The file, of its size and all hole. kCorrupt for one that the manifest does not name, or that came
   // already; kExhausted when there is no room for `bytes`.
   UniqueFd make_file(const std::string& name, uint64_t bytes);
-  ImportResult publish(const store::SnapshotLabels& labels);
+  // `there`: its labels where it comes from.
+  ImportResult publish(const store::SnapshotLabels& there);
 
   const store::Manifest& manifest() const { return manifest_; }
   // The one of the manifest; kCorrupt when it names none.
@@ -48,15 +50,18 @@ class Arrival {
 
  private:
   void check_manifest() const;
+  void check_sizes() const;
   bool is_here(const store::SnapshotId& id) const;
   void take_place(const store::SnapshotId& id);
   void note_arrival(const std::string& name);
   void require_room(uint64_t bytes) const;
   void write_own_metadata();
   void settle();
-  std::string give_name(store::SnapshotLabels& labels);
+  std::string choose_name(const std::string& name_there);
+  void tell_of_names(const std::string& name, const std::string& name_there) const;
 
   const Context& context_;
+  const ImportOptions& options_;
   const Deadline& deadline_;
   std::optional<store::SnapshotId> id_there_;
   std::optional<store::SnapshotId> id_;  // here

@@ -1,7 +1,6 @@
 #include "vm/capture.h"
 
 #include <fcntl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "base/available_memory.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/free_space.h"
 #include "base/parallel.h"
 #include "base/text.h"
 #include "firecracker/client.h"
@@ -133,10 +133,9 @@ int Capture::parent() const {
 // Less than will be written, so that nothing is refused that would fit; but a file system that is full is
 // found before the guest stands still.
 void Capture::require_space(const Deadline& deadline) const {
-  struct statvfs system = {};
-  if (::fstatvfs(target_, &system) != 0) fail_errno("look at the home's file system");
-  const uint64_t available = system.f_bavail * system.f_frsize;
-  uint64_t needed = disk_ ? allocated_bytes(disk_.get()) : 0;
+  const FreeSpace space = free_space(target_);
+  const uint64_t available = space.bytes;
+  uint64_t needed = disk_ && !space.may_share ? allocated_bytes(disk_.get()) : 0;
   if (available >= needed + memory_bytes(source_.record)) return;
   if (guest_memory_) needed += guest_memory_->changed_bytes(deadline);
   if (available >= needed) return;

@@ -14,6 +14,7 @@
 #include "vm/foreign_state.h"
 #include "vm/layout.h"
 #include "vm/part_digests.h"
+#include "vm/ports.h"
 #include "vm/preflight.h"
 #include "vm/stop.h"
 
@@ -22,8 +23,9 @@ namespace {
 
 using store::Kind;
 
-store::VmRecord record_of_clone(const store::SnapshotRecord& snapshot, const RestoreOptions& options,
-                                const Engine& engine) {
+store::VmRecord record_of_clone(const Preflight& preflight, const RestoreOptions& options) {
+  const store::SnapshotRecord& snapshot = *preflight.record;
+  const Engine& engine = *preflight.engine;
   store::VmRecord vm;
   static_cast<store::Machine&>(vm) = static_cast<const store::Machine&>(snapshot);
   vm.name = options.name;
@@ -33,8 +35,7 @@ store::VmRecord record_of_clone(const store::SnapshotRecord& snapshot, const Res
   vm.boot_args = with_hostname(snapshot.boot_args, options.name);
   if (options.disk_only) vm.boot_args = for_engine(vm.boot_args, snapshot.engine, engine.kind);
   vm.network = network_of_clone(snapshot, options);
-  vm.ports = options.ports.value_or(snapshot.ports);
-  if (vm.network == NetworkMode::kNone) vm.ports.clear();
+  vm.ports = ports_of_clone(snapshot, preflight.imported, options);
   vm.engine = engine.kind;
   vm.engine_binary = engine.binary;
   vm.engine_version = engine.version.text();
@@ -78,6 +79,15 @@ std::vector<std::pair<std::string, std::string>> foreign_binds(int snapshot_dir,
               "only snapshots that the Go program made whole can be started");
 }
 
+void tell_of_ports(const Context& context, const Preflight& preflight, const RestoreOptions& asked,
+                   const store::VmRecord& vm) {
+  if (!preflight.imported || asked.ports || asked.trust_ports || vm.ports.empty()) return;
+  context.note(
+      fmt::format("the snapshot was imported, so it gets none of the host ports that it asks for ({}): its "
+                  "guest ports are on free ones of 127.0.0.1; --port opens others, --trust-ports those",
+                  ports_text(preflight.record->ports)));
+}
+
 LockFile lock_snapshot(const Context& context, const store::SnapshotId& id, const std::string& verb,
                        const Deadline& deadline) {
   return context.home.lock(Kind::kSnapshot, id.str(), verb, deadline.sooner(kLockPatience),
@@ -102,7 +112,8 @@ PreparedClone prepare_clone(const Context& context, const CloneRequest& request,
   const store::SnapshotRecord& snapshot = *preflight.record;
   const Engine& engine = *preflight.engine;
 
-  PreparedClone clone{.vm = record_of_clone(snapshot, asked, engine), .staged = {}, .plan = {}};
+  PreparedClone clone{.vm = record_of_clone(preflight, asked), .staged = {}, .plan = {}};
+  if (!request.in_place) tell_of_ports(context, preflight, asked, clone.vm);
   adapt(clone.vm);
   clone.staged = std::make_unique<store::StagedEntry>(
       context.home, Kind::kVm, asked.name,

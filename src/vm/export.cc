@@ -62,7 +62,9 @@ class Export {
     manifest_ = store::parse_manifest(manifest_text_);
     metadata_ = store::read_entry_file(directory_.get(), portable::kMetadata);
     labels_ = store::read_labels(directory_.get());
-    labels_.is_protected = false;  // it is this home's word
+    // This home's word.
+    labels_.is_protected = false;
+    labels_.imported.reset();
     for (const ManifestFile& file : manifest_.files) {
       if (file.name == portable::kMetadata) continue;
       if (options_.thin && portable::may_be_left_out(file.name))

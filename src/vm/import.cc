@@ -69,13 +69,13 @@ class ChunkFiller {
 // A stream on its way into the store.
 class StreamImport {
  public:
-  StreamImport(const Context& context, int fd, const Deadline& deadline)
+  StreamImport(const Context& context, int fd, const ImportOptions& options, const Deadline& deadline)
       : context_(context),
         fd_(fd),
         deadline_(deadline),
         from_([this](char* buffer, size_t size) { return read_some(fd_, buffer, size, deadline_); }),
         tar_(from_),
-        arrival_(context, deadline) {}
+        arrival_(context, options, deadline) {}
 
   ImportResult run() {
     context_.step("importing a snapshot");
@@ -214,12 +214,13 @@ class StreamImport {
   ChunkWriter writer_;  // last: its threads end before what they use goes
 };
 
-ImportResult import_path(const Context& context, const std::string& path, const Deadline& deadline) {
+ImportResult import_path(const Context& context, const ImportOptions& options, const Deadline& deadline) {
+  const std::string& path = options.path;
   const UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY);
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) fail_errno("look at '{}'", path);
-  if (S_ISDIR(info.st_mode)) return import_directory(context, fd.get(), deadline);
-  return StreamImport(context, fd.get(), deadline).run();
+  if (S_ISDIR(info.st_mode)) return import_directory(context, fd.get(), options, deadline);
+  return StreamImport(context, fd.get(), options, deadline).run();
 }
 
 }  // namespace
@@ -231,8 +232,9 @@ ImportResult import_snapshot(const Context& context, const ImportOptions& option
   const std::string what = options.path.empty() ? "a stream" : fmt::format("'{}'", printable(options.path));
   return in_context([&] { return fmt::format("import a snapshot from {}", what); },
                     [&] {
-                      return options.path.empty() ? StreamImport(context, options.input_fd, deadline).run()
-                                                  : import_path(context, options.path, deadline);
+                      return options.path.empty()
+                                 ? StreamImport(context, options.input_fd, options, deadline).run()
+                                 : import_path(context, options, deadline);
                     });
 }
 

@@ -50,8 +50,9 @@ void check_go_files(int directory, const store::SnapshotRecord& record) {
 
 class DirectoryImport {
  public:
-  DirectoryImport(const Context& context, int directory, const Deadline& deadline)
-      : context_(context), directory_(directory), deadline_(deadline), arrival_(context, deadline) {}
+  DirectoryImport(const Context& context, int directory, const ImportOptions& options,
+                  const Deadline& deadline)
+      : context_(context), directory_(directory), deadline_(deadline), arrival_(context, options, deadline) {}
 
   ImportResult run() {
     const PhaseTimer timer(context_, "import");
@@ -145,8 +146,9 @@ class DirectoryImport {
 
 }  // namespace
 
-ImportResult import_directory(const Context& context, int directory, const Deadline& deadline) {
-  return DirectoryImport(context, directory, deadline).run();
+ImportResult import_directory(const Context& context, int directory, const ImportOptions& options,
+                              const Deadline& deadline) {
+  return DirectoryImport(context, directory, options, deadline).run();
 }
 
 void check_labels_from_outside(store::SnapshotLabels& labels) {
@@ -158,7 +160,9 @@ void check_labels_from_outside(store::SnapshotLabels& labels) {
   }
   if (store::SnapshotId::is_valid(labels.name))
     fail(Code::kCorrupt, "its labels can't be: a name '{}' looks like an id", labels.name);
-  labels.is_protected = false;  // another home's word
+  // Another home's word.
+  labels.is_protected = false;
+  labels.imported.reset();
 }
 
 }  // namespace knaller::vm

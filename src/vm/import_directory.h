@@ -9,7 +9,8 @@ namespace knaller::vm {
 
 // Copies all of it (shares it, where the file system can). The Go program's becomes one of knaller's, with
 // digests; what it has no word for is left open.
-ImportResult import_directory(const Context& context, int directory, const Deadline& deadline);
+ImportResult import_directory(const Context& context, int directory, const ImportOptions& options,
+                              const Deadline& deadline);
 
 // Of an archive or a directory: what no command would have written is kCorrupt.
 void check_labels_from_outside(store::SnapshotLabels& labels);

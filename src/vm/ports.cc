@@ -65,7 +65,21 @@ int lasting_bind_error(const PortForward& port) {
   return error;
 }
 
+std::string port_text(const PortForward& port) {
+  return fmt::format("{}{}->{}{}", port.address == "127.0.0.1" ? "" : port.address + ":",
+                     port.host == 0 ? "any" : fmt::format("{}", port.host), port.guest,
+                     port.protocol == Protocol::kUdp ? "/udp" : "");
+}
+
 }  // namespace
+
+std::string ports_text(const std::vector<PortForward>& ports) {
+  constexpr size_t kMostShown = 8;
+  std::string text;
+  for (size_t i = 0; i < std::min(ports.size(), kMostShown); ++i)
+    text += (i == 0 ? "" : ", ") + port_text(ports[i]);
+  return ports.size() <= kMostShown ? text : text + fmt::format(" and {} more", ports.size() - kMostShown);
+}
 
 bool is_same_listener(const PortForward& a, const PortForward& b) {
   if (a.host == 0 || a.host != b.host || a.protocol != b.protocol) return false;

@@ -16,6 +16,8 @@ struct HeldPort {
 };
 // From the records of the VMs that are alive; SSH's ports included.
 std::vector<HeldPort> held_ports(const Context& context);
+// "8080->80, 0.0.0.0:53->53/udp"; of many the first ones.
+std::string ports_text(const std::vector<PortForward>& ports);
 bool is_same_listener(const PortForward& a, const PortForward& b);
 
 // For ports that the user asked for: kBusy, naming the VM that holds one. What other programs hold

@@ -1,19 +1,16 @@
 #include "vm/preflight.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <sys/statvfs.h>
-#include <sys/vfs.h>
-#include <unistd.h>
-
-#include <cerrno>
 
 #include "base/available_memory.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/free_space.h"
+#include "base/parallel.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "store/fields.h"
+#include "store/labels.h"
 #include "vm/host_facts.h"
 #include "vm/layout.h"
 #include "vm/ports.h"
@@ -129,15 +126,8 @@ CheckRow free_space_row(const Context& context, int directory, const SnapshotRec
   if (!record.has_disk)
     return refused("disk space", Code::kUnsupported,
                    "it was taken without its disk (--no-disk), so knaller has none to start it with");
-  struct statvfs space {};
-  struct statfs system {};
-  const int home = context.home.folder(store::Kind::kVm);
-  if (::fstatvfs(home, &space) != 0 || ::fstatfs(home, &system) != 0)
-    fail_errno("ask for the free space of knaller's home");
-  const bool may_share = system.f_type == BTRFS_SUPER_MAGIC || system.f_type == XFS_SUPER_MAGIC;
-  const auto blocks = ::geteuid() == 0 ? space.f_bfree : space.f_bavail;
-  return space_row(static_cast<uint64_t>(blocks) * space.f_frsize,
-                   allocated_in(directory, record.has_base ? kDisk : kRootfs), may_share);
+  const FreeSpace space = free_space(context.home.folder(store::Kind::kVm));
+  return space_row(space.bytes, allocated_in(directory, record.has_base ? kDisk : kRootfs), space.may_share);
 }
 
 CheckRow file_system_row(const Context& context) {
@@ -194,9 +184,14 @@ CheckRow pasta_row(const Context& context) {
                  "sudo apt install passt   # or start it with --network none");
 }
 
-CheckRow ports_row(const Context& context, const SnapshotRecord& record, const RestoreOptions& asked) {
+CheckRow ports_row(const Context& context, const SnapshotRecord& record, bool imported,
+                   const RestoreOptions& asked) {
   if (!asked.ports) {
     if (record.ports.empty()) return passed("ports", "none asked for");
+    if (imported && !asked.trust_ports)
+      return passed("ports", fmt::format("the guest ports of an imported snapshot, on free ones of 127.0.0.1 "
+                                         "(it asks for {})",
+                                         ports_text(record.ports)));
     return passed("ports", "those of the snapshot, or others where they are taken");
   }
   require_free(context, *asked.ports);
@@ -204,13 +199,14 @@ CheckRow ports_row(const Context& context, const SnapshotRecord& record, const R
   return passed("ports", asked.ports->empty() ? "none asked for" : "those asked for are free");
 }
 
-void add_network_rows(const Context& context, const SnapshotRecord& record, const RestoreOptions& asked,
+void add_network_rows(const Context& context, const SnapshotRecord& record, bool imported,
+                      const RestoreOptions& asked,
                       const std::function<void(std::string, std::function<CheckRow()>)>& add) {
   add("network", [&] { return network_mode_row(record, asked); });
   if (record.network_device) add("TAP", tap_row);
   if (network_of_clone(record, asked) == NetworkMode::kNone) return;
   add("pasta", [&] { return pasta_row(context); });
-  add("ports", [&] { return ports_row(context, record, asked); });
+  add("ports", [&] { return ports_row(context, record, imported, asked); });
 }
 
 void pass_over_judgement(std::vector<CheckRow>& rows) {
@@ -246,6 +242,16 @@ bool read_record(const Context& context, Preflight& preflight, int directory, co
 
 }  // namespace
 
+std::vector<PortForward> ports_of_clone(const SnapshotRecord& record, bool imported,
+                                        const RestoreOptions& asked) {
+  if (network_of_clone(record, asked) == NetworkMode::kNone) return {};
+  if (asked.ports) return *asked.ports;
+  std::vector<PortForward> ports = record.ports;
+  if (imported && !asked.trust_ports)
+    for (PortForward& port : ports) port = {.guest = port.guest, .protocol = port.protocol};
+  return ports;
+}
+
 NetworkMode network_of_clone(const SnapshotRecord& record, const RestoreOptions& asked) {
   return asked.network.value_or(record.network);
 }
@@ -256,6 +262,7 @@ Preflight run_preflight(const Context& context, const RestoreOptions& asked, con
   std::vector<CheckRow>& rows = preflight.rows;
   if (!read_record(context, preflight, directory, id, asked, deadline)) return preflight;
   const SnapshotRecord& record = *preflight.record;
+  preflight.imported = store::may_be_imported(directory);
 
   const auto guarded = [&](const std::string& name, const auto& check) {
     try {
@@ -279,12 +286,14 @@ Preflight run_preflight(const Context& context, const RestoreOptions& asked, con
     guarded("state version", [&] { add_state_rows(context, directory, record, *preflight.engine, rows); });
   add("memory", [&] {
     const uint64_t touched = asked.disk_only ? 0 : allocated_in(directory, kMemory);
-    return memory_row(available_memory(), touched, record.memory_mib << 20);
+    return memory_row(total_memory(), available_memory(),
+                      {.touched = touched, .whole = record.memory_mib << 20});
   });
+  add("CPUs", [&] { return vcpus_row(core_count(), record.vcpus); });
   add("disk space", [&] { return free_space_row(context, directory, record); });
   add("file system", [&] { return file_system_row(context); });
   add("name", [&] { return name_row(context, asked.name); });
-  add_network_rows(context, record, asked, add);
+  add_network_rows(context, record, preflight.imported, asked, add);
   if (asked.force) pass_over_judgement(rows);
   return preflight;
 }

@@ -19,6 +19,7 @@ struct Preflight {
   // Absent when the row that is about them failed.
   std::optional<store::SnapshotRecord> record;
   std::optional<Engine> engine;
+  bool imported = false;
 };
 
 // Never throws for what it finds. `directory` is the snapshot's.
@@ -33,6 +34,10 @@ std::vector<CheckRow> check_restore(const Context& context, const RestoreOptions
 
 // The network that a clone gets.
 NetworkMode network_of_clone(const store::SnapshotRecord& record, const RestoreOptions& asked);
+// The ports that a clone asks for. Of an imported snapshot only the guest's: which host ports and addresses
+// are open is not for an archive to say.
+std::vector<PortForward> ports_of_clone(const store::SnapshotRecord& record, bool imported,
+                                        const RestoreOptions& asked);
 
 }  // namespace knaller::vm
 

@@ -155,9 +155,20 @@ CheckRow tsc_row(uint64_t there_khz, uint64_t here_khz, TscUse use) {
   return judged(name, Code::kUnsupported, detail, remedy);
 }
 
-CheckRow memory_row(uint64_t available, uint64_t touched, uint64_t whole) {
+CheckRow vcpus_row(uint32_t here, uint32_t wanted) {
+  const std::string detail = fmt::format("the guest has {}, the host {}", wanted, here);
+  return wanted <= here ? passed("CPUs", detail) : doubtful("CPUs", detail + ": they take turns");
+}
+
+CheckRow memory_row(uint64_t total, uint64_t available, const MemoryNeed& need) {
   const std::string name = "memory";
+  const auto& [touched, whole] = need;
   const std::string free = fmt::format("{} available", format_bytes(available));
+  if (whole > total)
+    return judged(name, Code::kExhausted,
+                  fmt::format("the guest may come to use {}, and the host has {} in all", format_bytes(whole),
+                              format_bytes(total)),
+                  "start it on a host with more");
   if (available < touched)
     return judged(name, Code::kExhausted,
                   fmt::format("{}, and the guest had touched {} of its {}", free, format_bytes(touched),

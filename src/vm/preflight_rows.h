@@ -44,8 +44,13 @@ enum class TscUse {
 };
 CheckRow tsc_row(uint64_t there_khz, uint64_t here_khz, TscUse use);
 
-// Bytes. `touched`: what the guest had touched by its snapshot.
-CheckRow memory_row(uint64_t available, uint64_t touched, uint64_t whole);
+// Bytes. `total`: what the host has; `touched`: what the guest had touched by its snapshot.
+struct MemoryNeed {
+  uint64_t touched = 0;
+  uint64_t whole = 0;
+};
+CheckRow memory_row(uint64_t total, uint64_t available, const MemoryNeed& need);
+CheckRow vcpus_row(uint32_t here, uint32_t wanted);
 CheckRow space_row(uint64_t available, uint64_t needed, bool may_share);
 
 }  // namespace knaller::vm

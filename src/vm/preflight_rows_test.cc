@@ -1,5 +1,7 @@
 #include "vm/preflight_rows.h"
 
+#include "vm/preflight.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -101,11 +103,35 @@ TEST(TscRow, IsJudgementUnderKvmAndCertainUnderEmulation) {
 }
 
 TEST(MemoryRow, IsJudgementWhenTheGuestHadTouchedMoreThanThereIs) {
-  EXPECT_EQ(memory_row(8 * kGiB, kGiB, 4 * kGiB).result, Result::kOk);
-  EXPECT_EQ(memory_row(2 * kGiB, kGiB, 4 * kGiB).result, Result::kWarning);
-  const CheckRow row = memory_row(kGiB / 2, kGiB, 4 * kGiB);
+  EXPECT_EQ(memory_row(16 * kGiB, 8 * kGiB, {kGiB, 4 * kGiB}).result, Result::kOk);
+  EXPECT_EQ(memory_row(16 * kGiB, 2 * kGiB, {kGiB, 4 * kGiB}).result, Result::kWarning);
+  const CheckRow row = memory_row(16 * kGiB, kGiB / 2, {kGiB, 4 * kGiB});
   EXPECT_TRUE(is_judgement(row));
   EXPECT_EQ(row.code, Code::kExhausted);
+}
+
+TEST(MemoryRow, IsJudgementWhenTheGuestHasMoreThanTheHost) {
+  const CheckRow row = memory_row(16 * kGiB, 15 * kGiB, {kGiB, 17 * kGiB});
+  EXPECT_TRUE(is_judgement(row));
+  EXPECT_EQ(row.code, Code::kExhausted);
+  EXPECT_EQ(memory_row(16 * kGiB, 15 * kGiB, {kGiB, 16 * kGiB}).result, Result::kWarning);
+}
+
+TEST(VcpusRow, WarnsOfMoreThanTheHostHas) {
+  EXPECT_EQ(vcpus_row(2, 2).result, Result::kOk);
+  EXPECT_EQ(vcpus_row(2, 3).result, Result::kWarning);
+}
+
+TEST(PortsOfClone, OfAnImportAreTheGuestsAlone) {
+  store::SnapshotRecord record;
+  record.ports = {{"0.0.0.0", 8080, 80}, {"127.0.0.1", 53, 53, Protocol::kUdp}};
+  EXPECT_EQ(ports_of_clone(record, false, {}), record.ports);
+  EXPECT_EQ(ports_of_clone(record, true, {.trust_ports = true}), record.ports);
+  const std::vector<PortForward> guests{{"127.0.0.1", 0, 80}, {"127.0.0.1", 0, 53, Protocol::kUdp}};
+  EXPECT_EQ(ports_of_clone(record, true, {}), guests);
+  const std::vector<PortForward> asked{{"0.0.0.0", 1234, 80}};
+  EXPECT_EQ(ports_of_clone(record, true, {.ports = asked}), asked);
+  EXPECT_TRUE(ports_of_clone(record, true, {.trust_ports = true, .network = NetworkMode::kNone}).empty());
 }
 
 TEST(SpaceRow, RefusesWhatCantBeCopied) {

@@ -14,7 +14,10 @@ namespace {
 
 using store::Kind;
 
+// An imported snapshot itself says whose and how old it is. So it is of no VM here, neither removed in a VM's
+// name nor counted among its newest, and its age is the time since its import.
 bool matches(const SnapshotInfo& snapshot, const PruneOptions& options) {
+  if (snapshot.imported && (!options.vm.empty() || options.keep_last)) return false;
   if (!options.vm.empty() && snapshot.vm_name != options.vm) return false;
   return std::all_of(options.labels.begin(), options.labels.end(), [&](const auto& wanted) {
     const auto found = snapshot.labels.find(wanted.first);
@@ -66,7 +69,8 @@ std::vector<SnapshotInfo> choose_prunable(std::vector<SnapshotInfo> snapshots, c
   for (auto snapshot = snapshots.rbegin(); snapshot != snapshots.rend(); ++snapshot) {
     const uint64_t newer = newer_of_vm[snapshot->vm_name]++;
     if (options.keep_last && newer < *options.keep_last) continue;
-    if (options.max_age && now - snapshot->created_at < *options.max_age) continue;
+    if (options.max_age && now - snapshot->imported.value_or(snapshot->created_at) < *options.max_age)
+      continue;
     chosen.push_back(*snapshot);
   }
   std::reverse(chosen.begin(), chosen.end());

@@ -1,5 +1,6 @@
 #include "vm/prune.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace knaller::vm {
@@ -50,6 +51,19 @@ TEST(PruneTest, RulesCountAmongWhatMatches) {
   EXPECT_EQ(chosen(kSome, {.labels = {{"stage", "ci"}}}), "e");
   EXPECT_EQ(chosen(kSome, {.labels = {{"stage", "prod"}}}), "");
   EXPECT_EQ(chosen(kSome, {.labels = {{"stage", "ci"}, {"other", std::nullopt}}}), "");
+}
+
+// Of one that a hostile archive made look like the newest of "web".
+TEST(PruneTest, ImportedOnesAreOfNoVmAndAsOldAsTheirImport) {
+  std::vector<SnapshotInfo> some = kSome;
+  some.push_back(snapshot("x", "web", -1000, {{"stage", "ci"}}));
+  some.back().imported = kNow - hours(10);
+  EXPECT_EQ(chosen(some, {.keep_last = 1}), "d a b");
+  EXPECT_EQ(chosen(some, {.vm = "web"}), "a b c");
+  EXPECT_EQ(chosen(some, {.vm = "web", .keep_last = 1}), "a b");
+  EXPECT_EQ(chosen(some, {.max_age = hours(24)}), "d a");
+  EXPECT_THAT(chosen(some, {.max_age = hours(9)}), testing::HasSubstr("x"));
+  EXPECT_EQ(chosen(some, {.labels = {{"stage", std::nullopt}}}), "e x");
 }
 
 TEST(PruneTest, ProtectedBrokenAndForeignOnesStayAndDoNotCount) {

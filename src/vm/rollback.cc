@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
+#include "store/labels.h"
 #include "vm/bring_up.h"
 #include "vm/clone.h"
 #include "vm/list.h"
@@ -25,11 +27,12 @@ EngineChoice engine_of(const store::VmRecord& vm) {
 }
 
 // The newest whose VM was this one, not another of its name. Safety snapshots do not count: a rollback that
-// is repeated leads to the same place.
+// is repeated leads to the same place. Nor do imported ones: whose they are only they say.
 SnapshotId latest_of(const Context& context, const store::VmRecord& vm) {
   const std::vector<SnapshotInfo> all = list_snapshots(context);  // oldest first
   for (auto one = all.rbegin(); one != all.rend(); ++one) {
-    if (!one->broken.empty() || one->foreign || one->vm_name != vm.name || one->labels.contains(kSafetyLabel))
+    if (!one->broken.empty() || one->foreign || one->vm_name != vm.name ||
+        one->labels.contains(kSafetyLabel) || one->imported)
       continue;
     const SnapshotId id = SnapshotId::parse(one->id);
     const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, id.str());
@@ -40,12 +43,17 @@ SnapshotId latest_of(const Context& context, const store::VmRecord& vm) {
 }
 
 void require_own(const Context& context, const store::VmRecord& vm, const SnapshotId& id, bool force) {
-  if (force || vm.from_snapshot == id.str()) return;
+  if (force) return;
   const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, id.str());
+  const auto imported = store::read_labels(directory.get()).imported;
+  // An import that came later has only taken the id of the one that the VM was made of.
+  if (vm.from_snapshot == id.str() && !(imported && *imported > vm.created_at)) return;
   const store::SnapshotRecord record = store::read_snapshot_record(directory.get(), id);
-  if (record.vm_uuid == vm.uuid) return;
+  if (record.vm_uuid == vm.uuid && !imported) return;
   throw Error(
-      Code::kInvalidArgument, fmt::format("{} is a snapshot of another VM, '{}'", id.str(), record.vm_name),
+      Code::kInvalidArgument,
+      imported ? fmt::format("{} was imported, and nothing but its own metadata says whose it is", id.str())
+               : fmt::format("{} is a snapshot of another VM, '{}'", id.str(), printable(record.vm_name)),
       fmt::format("start a VM of its own from it: knaller start --from-snapshot {}; or put it into this "
                   "one's place with --force",
                   id.str()));

@@ -89,6 +89,9 @@ SnapshotInfo describe_snapshot(const Context& context, const SnapshotId& id) {
   info.name = labels.name;
   info.labels = labels.labels;
   info.is_protected = labels.is_protected;
+  info.imported = labels.imported;
+  // Younger than its import it can't be, whatever it says.
+  if (info.imported) info.created_at = std::min(info.created_at, *info.imported);
   info.allocated_bytes = allocated_in(directory.get());
   info.directory = context.home.path_of(Kind::kSnapshot, id.str());
   return info;
@@ -145,6 +148,8 @@ std::string inspect_snapshot_json(const Context& context, const std::string& ref
   json["name"] = info.name;
   json["labels"] = info.labels;
   json["protected"] = info.is_protected;
+  json["imported"] = info.imported ? Json(format_time(*info.imported)) : Json(nullptr);
+  if (info.imported) json["created_at"] = format_time(info.created_at);
   json["durable"] = info.durable;
   json["engine"] = info.engine;
   json["foreign"] = info.foreign;

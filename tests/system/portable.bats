@@ -24,9 +24,11 @@ export_it() { k_exits 0 snapshot export clean "$archive"; }
 # Every file but the labels, which are the home's.
 contents_of() { (cd "$1" && find . -type f ! -name labels.json -exec sha256sum {} + | sort -k 2); }
 
+modes_of() { (cd "$1" && find . -type f ! -name labels.json -printf '%p %m %s\n' | sort); }
+
 is_same_snapshot() {
   [[ $(contents_of "$1") == "$(contents_of "$2")" ]]
-  [[ $(cd "$1" && stat -c '%n %a %s' ./*) == "$(cd "$2" && stat -c '%n %a %s' ./*)" ]]
+  [[ $(modes_of "$1") == "$(modes_of "$2")" ]]
 }
 
 @test "an exported snapshot is the same one in another home, and starts there" {
@@ -34,7 +36,7 @@ is_same_snapshot() {
   [[ $(stat -c %a "$archive") == 600 ]]
   contains "$stderr" "guest's memory"
   export KNALLER_HOME=$other
-  k_exits 0 snapshot import "$archive"
+  k_exits 0 snapshot import "$archive" --keep-name
   [[ $output == "$id" ]]
   is_same_snapshot "$snapshot" "$other/snapshots/$id"
   [[ $(du -k "$other/snapshots/$id/memory" | cut -f 1) -le $(du -k "$snapshot/memory" | cut -f 1) ]]
@@ -57,7 +59,7 @@ is_same_snapshot() {
   unshare --user --map-user=4711 --map-group=4711 true 2> /dev/null || skip "no user namespaces here"
   mkdir -m 777 "$BATS_TEST_TMPDIR/third"
   knaller snapshot export clean - 2> /dev/null |
-    KNALLER_HOME=$BATS_TEST_TMPDIR/third/home unshare --user --map-user=4711 --map-group=4711 knaller snapshot import -
+    KNALLER_HOME=$BATS_TEST_TMPDIR/third/home unshare --user --map-user=4711 --map-group=4711 knaller snapshot import --keep-name -
   is_same_snapshot "$snapshot" "$BATS_TEST_TMPDIR/third/home/snapshots/$id"
   # shellcheck disable=SC2016 # meant for another shell
   KNALLER_HOME=$BATS_TEST_TMPDIR/third/home unshare --user --map-user=4711 --map-group=4711 bash -e -c '
@@ -72,7 +74,7 @@ is_same_snapshot() {
   for threads in 1 2 7; do
     knaller snapshot export clean - --threads "$threads" 2> /dev/null | cmp - "$archive"
   done
-  KNALLER_HOME=$other knaller snapshot import "$archive"
+  KNALLER_HOME=$other knaller snapshot import "$archive" --keep-name
   KNALLER_HOME=$other knaller snapshot export clean - 2> /dev/null | cmp - "$archive"
   # Protection is this home's word.
   knaller snapshot protect clean
@@ -117,7 +119,8 @@ is_same_snapshot() {
   # Another one of the same id: a whole snapshot whose metadata was written anew.
   cp -r "$home/snapshots/$output" "$BATS_TEST_TMPDIR/changed"
   rename_snapshot "$BATS_TEST_TMPDIR/changed" "$id"
-  k_exits 0 snapshot import "$BATS_TEST_TMPDIR/changed" --json
+  k_exits 5 snapshot import "$BATS_TEST_TMPDIR/changed" --name clean
+  k_exits 0 snapshot import "$BATS_TEST_TMPDIR/changed" --keep-name --json
   [[ $(jq -c '[.was_there, .was, .dropped_name]' <<< "$output") == "[false,\"$id\",\"other\"]" ]]
   new=$(jq -r .snapshot.id <<< "$output")
   [[ $new != "$id" ]]
@@ -198,6 +201,95 @@ PY
   no_lock_held
 }
 
+# The snapshot in folder $1 becomes one whose metadata were changed as this python does with `m`.
+forge() {
+  chmod u+w "$1"/*
+  python3 - "$1/metadata.json" "$2" << 'PY'
+import json, sys
+path, change = sys.argv[1:]
+m = json.load(open(path))
+exec(change)
+open(path, "w").write(json.dumps(m))
+PY
+  "$KNALLER_SOURCE/tests/lib/sign-again" "$1" metadata.json
+}
+
+@test "what an imported snapshot says of itself decides nothing" {
+  local forged=$BATS_TEST_TMPDIR/forged
+  cp -r "$snapshot" "$forged"
+  forge "$forged" 'm.update(id="snap_00000bad", created_at="2261-01-01T00:00:00Z", network="rootless", network_device=True,
+    ports=[{"Host": 8080, "Guest": 80, "Addr": "0.0.0.0"}, {"Host": 5432, "Guest": 5432}])'
+  # Of another home, where it is nothing that was imported.
+  printf '{"name": "golden", "labels": {"stage": "ci"}, "protected": true, "imported": ""}' > "$forged/labels.json"
+  k_exits 0 snapshot import "$forged"
+  contains "$stderr" "'golden'"
+  k_exits 3 snapshot inspect golden
+  k_exits 0 snapshot inspect snap_00000bad
+  [[ $(jq -r '.imported == .created_at, .protected, .ports[0].Addr' <<< "$output" | tr '\n' ' ') == "true false 0.0.0.0 " ]]
+  k_exits 0 snapshot ls --format '{{.ID}} {{.Remarks}}'
+  contains "$output" "snap_00000bad imported"
+  contains "$output" "$id "
+  # Its name and age are not those of the real VM's.
+  k_exits 0 snapshot prune --keep-last 1 --dry-run -q
+  [[ -z $output ]]
+  k_exits 0 snapshot prune --vm web --dry-run -q
+  [[ $output == "$id" ]]
+  k_exits 2 rollback web snap_00000bad
+  contains "$stderr" "imported"
+  k_exits 0 rollback web --no-safety --json
+  [[ $(jq -r .snapshot <<< "$output") == "$id" ]]
+  # Nor is a VM that was made of another snapshot of this id its own.
+  k_exits 0 rollback web snap_00000bad --no-safety --force
+  # No port of the host is its to choose.
+  unset KNALLER_NETWORK
+  k start web2 --from-snapshot snap_00000bad --check
+  contains "$output" "on free ones of 127.0.0.1 (it asks for 0.0.0.0:8080->80, 5432->5432)"
+  k start web2 --from-snapshot snap_00000bad --check --trust-ports
+  lacks "$output" "on free ones"
+  k_exits 2 start web2 --from-snapshot snap_00000bad --trust-ports -p 1:1
+  k_exits 2 start web2 --trust-ports
+}
+
+@test "an imported snapshot opens none of the host ports that it asks for" {
+  with_network
+  local forged=$BATS_TEST_TMPDIR/forged
+  cp -r "$snapshot" "$forged"
+  forge "$forged" 'm.update(id="snap_00000bad", network="rootless", network_device=True, ports=[{"Host": 1, "Guest": 80, "Addr": "0.0.0.0"}])'
+  k_exits 0 snapshot import "$forged" --name forged
+  k_exits 0 start -d web2 --no-wait --from-snapshot forged
+  contains "$stderr" "none of the host ports that it asks for (0.0.0.0:1->80)"
+  [[ $(knaller inspect web2 | jq -r '.ports[0] | .Addr, .Host > 1024, .Guest' | tr '\n' ' ') == "127.0.0.1 true 80 " ]]
+}
+
+@test "sizes that no host has room for, and texts that are none, are refused" {
+  local forged=$BATS_TEST_TMPDIR/forged
+  cp -r "$snapshot" "$forged"
+  chmod u+w "$forged"/*
+  truncate -s 2T "$forged/rootfs.ext4"
+  sed -i 's/^file rootfs.ext4 [0-9]*/file rootfs.ext4 2199023255552/' "$forged/manifest"
+  "$KNALLER_SOURCE/tests/lib/sign-again" "$forged" metadata.json
+  KNALLER_HOME=$other k_exits 10 snapshot import "$forged"
+  contains "$stderr" "--force"
+  nothing_arrived "$other"
+  KNALLER_HOME=$other k_exits 0 snapshot import "$forged" --force
+  rm -r "$forged" && cp -r "$snapshot" "$forged"
+  for change in 'm["vm_name"]="\x1b]2;owned\x07"' 'm["ports"]=[{"Host":1,"Guest":1,"Addr":"-x"}]'; do
+    forge "$forged" "$change"
+    KNALLER_HOME=$other k_exits 11 snapshot import "$forged"
+    rm -r "$forged" && cp -r "$snapshot" "$forged"
+  done
+  # More memory than any host has: it may lie here, and is not started.
+  forge "$forged" 'm["mem_size_mib"]=1 << 23'
+  chmod u+w "$forged/memory" && truncate -s 8T "$forged/memory"
+  sed -i 's/^file memory [0-9]*/file memory 8796093022208/' "$forged/manifest"
+  "$KNALLER_SOURCE/tests/lib/sign-again" "$forged" metadata.json
+  export KNALLER_HOME=$BATS_TEST_TMPDIR/third
+  k_exits 0 snapshot import "$forged" --force --name large
+  k_exits 10 start web2 -d --from-snapshot large
+  contains "$stderr" "in all"
+  contains "$stderr" "--force"
+}
+
 # No snapshot, nothing half-made, and no lock in the home $1.
 nothing_arrived() {
   [[ -z $(find "$1/snapshots" -mindepth 1) ]] || { find "$1/snapshots"; return 1; }
@@ -242,7 +334,7 @@ nothing_arrived() {
   k_exits 3 snapshot import "$archive"
   knaller image rm fake
   make_fake_image
-  k_exits 0 snapshot import "$archive"
+  k_exits 0 snapshot import "$archive" --keep-name
   is_same_snapshot "$snapshot" "$other/snapshots/$id"
   [[ $other/images/fake/vmlinux -ef $other/snapshots/$id/vmlinux ]]
   k_exits 0 start -d web2 --from-snapshot clean
@@ -278,7 +370,7 @@ make_go_snapshot() {
   is web2 running
   k_exits 0 snapshot export old "$archive"
   export KNALLER_HOME=$other
-  k_exits 0 snapshot import "$archive"
+  k_exits 0 snapshot import "$archive" --keep-name
   k_exits 0 start -d --no-wait --network none web3 --from-snapshot old
   k_exits 0 snapshot verify old
   k_exits 0 store check
@@ -355,7 +447,7 @@ grep -q 'free in' "$BATS_TEST_TMPDIR/err"
 END
   # shellcheck disable=SC2016 # meant for another shell
   unshare --user --map-current-user --keep-caps --mount bash -e -c '
-    mount -t tmpfs -o size=6m,mode=0700 none /mnt
+    mount -t tmpfs -o size=12m,mode=0700 none /mnt && head -c 6M /dev/zero > /mnt/filler
     KNALLER_HOME=/mnt/home bash -e "$BATS_TEST_TMPDIR/small"'
 }
 

@@ -1,0 +1,22 @@
+// How much a file system can still take.
+#ifndef KNALLER_BASE_FREE_SPACE_H_
+#define KNALLER_BASE_FREE_SPACE_H_
+
+#include <cstdint>
+
+namespace knaller {
+
+struct FreeSpace {
+  uint64_t bytes = 0;  // that this user may take: root has the blocks that are reserved for it, too
+  uint64_t total = 0;  // the size of the whole file system
+  // Copies of files may share their blocks with the original (FICLONE), and then take nothing. On XFS that
+  // was decided when the file system was made, so it is certain only once a copy has been made.
+  bool may_share = false;
+};
+
+// Of the file system on which the open file or directory lies.
+FreeSpace free_space(int fd);
+
+}  // namespace knaller
+
+#endif  // KNALLER_BASE_FREE_SPACE_H_
