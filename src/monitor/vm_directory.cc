@@ -4,12 +4,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/rename.h"
 #include "base/text.h"
 #include "monitor/alive.h"
+#include "store/home.h"
 
 namespace knaller::monitor {
 
@@ -40,8 +41,9 @@ void VmDirectory::publish() {
 
 void VmDirectory::take_name(const std::string& name) {
   if (current_ == name) return;
-  const unsigned flags = replaces_ ? RENAME_EXCHANGE : RENAME_NOREPLACE;
-  if (::renameat2(parent_.get(), current_.c_str(), parent_.get(), name.c_str(), flags) != 0)
+  const int dir = parent_.get();
+  const std::string aside = std::string(store::kOldPrefix) + final_;
+  if ((replaces_ ? exchange_names(dir, current_, name, aside) : rename_new(dir, current_, name)) != 0)
     fail_errno("give VM '{}' its name", final_);
   current_ = name;
 }
@@ -51,15 +53,14 @@ void VmDirectory::take_name(const std::string& name) {
 void VmDirectory::remove() {
   if (!is_still_named(parent_.get(), current_, vm_.get())) return;
   const std::string gone = fmt::format(".gone-{}.{}", final_, hex(random_bytes(4)));
-  if (::renameat2(parent_.get(), current_.c_str(), parent_.get(), gone.c_str(), RENAME_NOREPLACE) != 0) {
+  if (rename_new(parent_.get(), current_, gone) != 0) {
     if (errno == ENOENT) return;
     fail_errno("remove VM '{}'", final_);
   }
   if (!is_still_named(parent_.get(), gone, vm_.get())) {
     // Between the look and the rename another command replaced it.
-    if (::renameat2(parent_.get(), gone.c_str(), parent_.get(), current_.c_str(), RENAME_NOREPLACE) != 0) {
+    if (rename_new(parent_.get(), gone, current_) != 0)
       fail_errno("put back the directory of VM '{}'", final_);
-    }
     return;
   }
   remove_tree(parent_.get(), gone);

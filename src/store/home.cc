@@ -10,6 +10,7 @@
 #include <climits>
 
 #include "base/error.h"
+#include "base/rename.h"
 #include "store/names.h"
 #include "store/owner.h"
 
@@ -83,9 +84,7 @@ void sync_new_home(int root) {
 }
 
 void rename_in(int folder, const std::string& from, const std::string& to) {
-  // RENAME_NOREPLACE: a name that somebody took meanwhile is never overwritten.
-  if (::renameat2(folder, from.c_str(), folder, to.c_str(), RENAME_NOREPLACE) != 0)
-    fail_errno("rename '{}' to '{}'", from, to);
+  if (rename_new(folder, from, to) != 0) fail_errno("rename '{}' to '{}'", from, to);
 }
 
 }  // namespace
@@ -218,8 +217,8 @@ void Home::sweep() const {
 void Home::sweep_locks(Kind kind) const {
   const std::string prefix = lock_name(kind, "");
   const auto is_used = [&](const std::string& name) {
-    return has(kind, name) || has(kind, std::string(kNewPrefix) + name) ||
-           has(kind, std::string(kGonePrefix) + name);
+    return has(kind, name) || std::any_of(kHiddenPrefixes.begin(), kHiddenPrefixes.end(),
+                                          [&](auto hidden) { return has(kind, std::string(hidden) + name); });
   };
   for (const std::string& file : list_directory(locks_.get())) {
     if (!file.starts_with(prefix)) continue;
@@ -244,22 +243,32 @@ void Home::sweep_folder(Kind kind) const {
   }
 }
 
-void Home::sweep_entry(Kind kind, const std::string& entry) const {
-  const std::string_view prefix = entry.starts_with(kNewPrefix)    ? kNewPrefix
-                                  : entry.starts_with(kGonePrefix) ? kGonePrefix
-                                                                   : "";
-  if (prefix.empty()) return;
-  const std::string name = entry.substr(prefix.size());
-  auto lock = try_lock(kind, name, "sweep");
-  if (!lock) return;
-  // A VM that is being made is also held by its monitor, which undoes it when its launcher is gone.
+// A VM that is being made is also held by its monitor, which undoes it when its launcher is gone.
+bool Home::is_alive(Kind kind, const std::string& entry) const {
   const auto alive = stat_if_exists(folder(kind), entry + "/alive");
-  if (alive && S_ISREG(alive->st_mode)) {
-    const UniqueFd fd = open_at(folder(kind), entry + "/alive", O_RDONLY | O_NOFOLLOW);
-    if (is_byte_locked(fd.get(), 0) || is_byte_locked(fd.get(), 1)) return;
-  }
-  remove_tree(folder(kind), entry);
+  if (!alive || !S_ISREG(alive->st_mode)) return false;
+  const UniqueFd fd = open_at(folder(kind), entry + "/alive", O_RDONLY | O_NOFOLLOW);
+  return is_byte_locked(fd.get(), 0) || is_byte_locked(fd.get(), 1);
+}
+
+void Home::sweep_entry(Kind kind, const std::string& entry) const {
+  const auto prefix = std::find_if(kHiddenPrefixes.begin(), kHiddenPrefixes.end(),
+                                   [&](std::string_view hidden) { return entry.starts_with(hidden); });
+  if (prefix == kHiddenPrefixes.end()) return;
+  const std::string name = entry.substr(prefix->size());
+  auto lock = try_lock(kind, name, "sweep");
+  if (!lock || is_alive(kind, entry) || is_alive(kind, std::string(kNewPrefix) + name)) return;
+  finish_interrupted(kind, entry);
   if (!has(kind, name)) lock->unlink_while_held();
+}
+
+void Home::finish_interrupted(Kind kind, const std::string& entry) const {
+  const bool is_old = entry.starts_with(kOldPrefix);
+  const std::string name = is_old ? entry.substr(kOldPrefix.size()) : "";
+  if (!is_old || has(kind, name)) return remove_tree(folder(kind), entry);
+  // What was to replace it never came to its name.
+  rename_in(folder(kind), entry, name);
+  fsync_fd(folder(kind), folder_of(kind));
 }
 
 void Home::retire(Kind kind, const std::string& name) const {
@@ -307,7 +316,7 @@ void StagedEntry::publish(Durability durability) {
   if (!replaces) {
     rename_in(folder, staged_name_, name_);
     owned_ = false;
-  } else if (::renameat2(folder, staged_name_.c_str(), folder, name_.c_str(), RENAME_EXCHANGE) != 0) {
+  } else if (exchange_names(folder, staged_name_, name_, std::string(kOldPrefix) + name_) != 0) {
     fail_errno("put '{}' in the place of '{}'", staged_name_, name_);
   }
   if (durability == Durability::kFsync) fsync_fd(folder, folder_of(kind_));

@@ -3,11 +3,13 @@
 //   HOME/vms/NAME  HOME/snapshots/ID  HOME/images/NAME  HOME/locks
 //
 // An entry is made in `.new-NAME` and renamed when it is whole; it is renamed to `.gone-NAME` before it is
-// deleted. Both are worked on under the entry's lock, so what lies there with its lock free was left behind,
+// deleted. On file systems that can't exchange two names in one step, one that is replaced is `.old-NAME` for
+// a moment. All are worked on under the entry's lock, so what lies there with its lock free was left behind,
 // and sweep() removes it. A Home may be used from several threads.
 #ifndef KNALLER_STORE_HOME_H_
 #define KNALLER_STORE_HOME_H_
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +24,9 @@ namespace knaller::store {
 // An entry that is being made, and one that is being removed.
 inline constexpr std::string_view kNewPrefix = ".new-";
 inline constexpr std::string_view kGonePrefix = ".gone-";
+// One that another is about to take the name of, where the file system can't exchange names in one step.
+inline constexpr std::string_view kOldPrefix = ".old-";
+inline constexpr std::array kHiddenPrefixes{kNewPrefix, kGonePrefix, kOldPrefix};
 
 enum class Kind { kVm, kSnapshot, kImage };
 
@@ -68,12 +73,16 @@ class Home {
 
   // Removes what interrupted commands left behind. Cheap when there is nothing.
   void sweep() const;
+  // Of one hidden entry that somebody's death left, with its lock held: removes it, or gives it its name
+  // back.
+  void finish_interrupted(Kind kind, const std::string& entry) const;
   // Makes the entry unreachable in one step, then removes it. Call with its lock held.
   void retire(Kind kind, const std::string& name) const;
 
  private:
   Home() = default;
   void sweep_folder(Kind kind) const;
+  bool is_alive(Kind kind, const std::string& entry) const;
   void sweep_entry(Kind kind, const std::string& entry) const;
   void sweep_locks(Kind kind) const;
 

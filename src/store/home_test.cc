@@ -133,6 +133,19 @@ TEST_F(HomeTest, SweepRemovesWhatNobodyHolds) {
   EXPECT_TRUE(list_directory(home.folder(Kind::kSnapshot)).empty());
 }
 
+// As exchange_names() leaves it on a file system that can't do it in one step.
+TEST_F(HomeTest, SweepFinishesAnExchangeOfNames) {
+  const Home home = Home::open(path());
+  make_directories(home.path() + "/vms/.old-web/it");
+  make_directories(home.path() + "/vms/.new-web");
+  make_directories(home.path() + "/vms/db");
+  make_directories(home.path() + "/vms/.old-db/it");
+  home.sweep();
+  EXPECT_EQ(list_directory(home.folder(Kind::kVm)), (std::vector<std::string>{"db", "web"}));
+  EXPECT_TRUE(stat_if_exists(home.folder(Kind::kVm), "web/it"));
+  EXPECT_FALSE(stat_if_exists(home.folder(Kind::kVm), "db/it"));
+}
+
 TEST_F(HomeTest, SweepLeavesWhatSomebodyWorksOn) {
   const Home home = Home::open(path());
   const LockFile lock = home.lock(Kind::kVm, "web", "start", soon());

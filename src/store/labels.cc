@@ -88,8 +88,7 @@ void verify_labels(int directory) {
 bool may_be_imported(int directory) {
   try {
     return read_labels(directory).imported.has_value();
-  } catch (const Error& error) {
-    if (error.code() != Code::kCorrupt) throw;
+  } catch (const Error&) {
     return true;
   }
 }

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/rename.h"
 #include "base/text.h"
 #include "vm/capture_check.h"
 #include "vm/engine.h"
@@ -161,6 +162,16 @@ CheckRow check_home(const Context& context) {
       kOtherHome);
 }
 
+CheckRow check_renames(const Context& context) {
+  if (has_rename_flags(context.home.folder(store::Kind::kVm)))
+    return ok("renames", "two names change places in one step");
+  return warning(
+      "renames",
+      "the home's file system can't exchange names in one step: a rollback takes three, and what it "
+      "leaves when it is killed between them the next command finishes",
+      kOtherHome);
+}
+
 CheckRow check_space(const Context& context) {
   struct statvfs info {};
   if (::fstatvfs(context.home.folder(store::Kind::kVm), &info) != 0)
@@ -243,6 +254,7 @@ std::vector<CheckRow> check_host(const std::string& libexec, const std::string& 
 std::vector<CheckRow> check_what_is_there(const Context& context, const EngineChoice& engine) {
   return {
       run_check("home", [&] { return check_home(context); }),
+      run_check("renames", [&] { return check_renames(context); }),
       run_check("free space", [&] { return check_space(context); }),
       run_check("reflink", [&] { return check_reflink(context); }),
       run_check("engine", [&] { return check_choice(context, engine); }),

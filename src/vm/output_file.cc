@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/rename.h"
 #include "base/text.h"
 
 namespace knaller::vm {
@@ -84,8 +85,10 @@ void OutputFile::publish() {
       link_as(beside);
       temporary_ = beside;
     }
-    const unsigned flags = existing_ == Existing::kRefused ? RENAME_NOREPLACE : 0;
-    if (::renameat2(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str(), flags) != 0)
+    const int dir = folder_.get();
+    const bool replaces = existing_ == Existing::kReplaced;
+    if ((replaces ? ::renameat(dir, temporary_.c_str(), dir, name_.c_str())
+                  : rename_new(dir, temporary_, name_)) != 0)
       fail_errno("give '{}' its name", path_);
     temporary_.clear();
   }

@@ -21,9 +21,9 @@ std::string path_of(Kind kind, const std::string& entry) {
   return fmt::format("{}/{}", store::folder_of(kind), entry);
 }
 
-// The name in ".new-NAME" and ".gone-NAME"; empty for others.
+// The name in ".new-NAME", ".gone-NAME" and ".old-NAME"; empty for others.
 std::string name_in(const std::string& entry) {
-  for (const std::string_view prefix : {store::kNewPrefix, store::kGonePrefix})
+  for (const std::string_view prefix : store::kHiddenPrefixes)
     if (entry.starts_with(prefix)) return entry.substr(prefix.size());
   return {};
 }
@@ -40,11 +40,11 @@ void check_unfinished(const Context& context, Kind kind, const std::string& entr
   if (context.home.is_locked(kind, name) || is_held(context, kind, entry)) return;
   const int folder = context.home.folder(kind);
   const bool half_made = entry.starts_with(store::kNewPrefix);
-  findings.leftover(path_of(kind, entry), half_made ? "it was half made" : "it was half removed",
+  findings.leftover(path_of(kind, entry), half_made ? "it was half made" : "it was half removed or replaced",
                     store::look_through(folder, entry), [&] {
                       return with_lock(context, kind, name, [&] {
                         if (is_held(context, kind, entry)) return false;
-                        remove_tree(folder, entry);
+                        context.home.finish_interrupted(kind, entry);
                         return true;
                       });
                     });
@@ -141,8 +141,9 @@ std::optional<std::pair<Kind, std::string>> owner_of_lock(const std::string& fil
 
 bool is_used(const Context& context, Kind kind, const std::string& name) {
   const store::Home& home = context.home;
-  return home.has(kind, name) || home.has(kind, std::string(store::kNewPrefix) + name) ||
-         home.has(kind, std::string(store::kGonePrefix) + name);
+  return home.has(kind, name) ||
+         std::any_of(store::kHiddenPrefixes.begin(), store::kHiddenPrefixes.end(),
+                     [&](auto hidden) { return home.has(kind, std::string(hidden) + name); });
 }
 
 // What will be there when the leftovers that were told of are gone.
@@ -150,8 +151,9 @@ bool will_be_used(const Context& context, Kind kind, const std::string& name, co
   const auto will_be_there = [&](const std::string& entry) {
     return context.home.has(kind, entry) && !findings.is_leftover(path_of(kind, entry));
   };
-  return will_be_there(name) || will_be_there(std::string(store::kNewPrefix) + name) ||
-         will_be_there(std::string(store::kGonePrefix) + name);
+  return will_be_there(name) ||
+         std::any_of(store::kHiddenPrefixes.begin(), store::kHiddenPrefixes.end(),
+                     [&](auto hidden) { return will_be_there(std::string(hidden) + name); });
 }
 
 // `tree` is of the time before any repair, which writes into the locks that it takes.
