@@ -23,7 +23,7 @@
 namespace knaller {
 namespace {
 
-enum class Step : int { kDescriptors, kParentDeath, kDirectory, kExecute };
+enum class Step : int { kDescriptors, kParentDeath, kConfinement, kDirectory, kExecute };
 
 struct Failure {
   Step step;
@@ -42,6 +42,7 @@ struct ChildPlan {
   pid_t parent = -1;
   bool outlive_parent = false;
   bool own_group = false;
+  std::optional<PreparedConfinement> confinement;
 };
 
 // --- In the child: async-signal-safe calls only, and no return. ---
@@ -91,9 +92,12 @@ void tie_to_parent(const ChildPlan& plan, int report_fd) {
   reset_signals();
   if (plan.outlive_parent) ::setsid();
   if (plan.own_group) ::setpgid(0, 0);
+  if (plan.confinement && !plan.confinement->restrict_files())
+    report_and_exit(plan.report_fd, Step::kConfinement);
   const int report_fd = arrange_descriptors(plan);
   if (!plan.outlive_parent) tie_to_parent(plan, report_fd);
   if (plan.directory != nullptr && ::chdir(plan.directory) != 0) report_and_exit(report_fd, Step::kDirectory);
+  if (plan.confinement && !plan.confinement->set_limits()) report_and_exit(report_fd, Step::kConfinement);
   ::execve(plan.path.c_str(), plan.argv.data(), plan.environment.data());
   report_and_exit(report_fd, Step::kExecute);
 }
@@ -159,8 +163,13 @@ void plan_descriptors(const SpawnOptions& options, int null_fd, ChildPlan& plan)
 Child clone_child(ChildPlan& plan) {
   int pidfd = -1;
   const AllSignalsBlocked blocked;
-  const long pid =
-      ::syscall(SYS_clone, CLONE_VFORK | CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr, nullptr);
+  const auto clone_with = [&](int flags) {
+    return ::syscall(SYS_clone, flags | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr,
+                     nullptr);
+  };
+  long pid = clone_with(plan.confinement ? PreparedConfinement::namespaces() : 0);
+  // Where namespaces are forbidden, or there are too many, the rest of the confinement has to do.
+  if (pid < 0 && plan.confinement) pid = clone_with(0);
   if (pid < 0) fail_errno("start a process for '{}'", plan.path);
   if (pid == 0) run_child(plan);
   return Child(static_cast<pid_t>(pid), UniqueFd(pidfd), plan.own_group);
@@ -173,6 +182,8 @@ Child clone_child(ChildPlan& plan) {
       throw errno_error(failure.error, fmt::format("hand descriptors to '{}'", path));
     case Step::kParentDeath:
       throw errno_error(failure.error, fmt::format("tie '{}' to this process", path));
+    case Step::kConfinement:
+      throw errno_error(failure.error, fmt::format("confine '{}'", path));
     case Step::kDirectory:
       throw errno_error(failure.error,
                         fmt::format("change to '{}' for '{}'", options.working_directory, path));
@@ -263,6 +274,7 @@ Child spawn(const SpawnOptions& options) {
   if (!options.working_directory.empty()) plan.directory = options.working_directory.c_str();
   plan.outlive_parent = options.outlive_parent;
   plan.own_group = options.own_group;
+  if (options.confinement) plan.confinement.emplace(*options.confinement);
   plan.parent = ::getpid();
   const UniqueFd null_fd(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null_fd) fail_errno("open '/dev/null'");

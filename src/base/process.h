@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/confined_program.h"
 #include "base/deadline.h"
 #include "base/fd.h"
 
@@ -30,6 +31,7 @@ struct SpawnOptions {
   int stderr_fd = -1;
   std::vector<std::pair<int, int>> descriptors;  // {ours, the child's number (>= 3)}
   bool outlive_parent = false;                   // true: no parent-death signal, a session of its own
+  std::optional<Confinement> confinement;        // for programs that read hostile files
   bool own_group = false;  // a process group of its own: what ends the child by force ends its children, too
 };
 

@@ -11,11 +11,13 @@
 #include "disk/check.h"
 #include "disk/ext4.h"
 #include "disk/private_disk.h"
+#include "disk/root_disk.h"
 
 namespace knaller::disk {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 SpawnOptions e2fs_program(const std::string& name, std::vector<std::string> arguments) {
   SpawnOptions options;
@@ -162,6 +164,39 @@ TEST_F(Writer, SaysThatTheImageIsFull) {
               });
             }),
             Code::kExhausted);
+}
+
+class RootDisk : public ::testing::Test {
+ protected:
+  RootDisk() { make_ext4(image_, {.bytes = 32 << 20}, Deadline::never()); }
+
+  TestFolder folder_;
+  std::string image_ = folder_.path("image");
+};
+
+TEST_F(RootDisk, GrowsWithItsFileSystem) {
+  copy_root_disk(image_, folder_.path("copy"), 64, Deadline::never());
+  expect_clean(folder_.path("copy"));
+  EXPECT_THAT(run_checked(e2fs_program("dumpe2fs", {"-h", folder_.path("copy")}), Deadline::never()),
+              HasSubstr("Block count:              16384"));
+}
+
+TEST_F(RootDisk, ReplaysTheJournalBeforeItGrows) {
+  write_file_atomically(folder_.fd(), "new", std::string(4096, 'n'));
+  run_checked(e2fs_program("debugfs", {"-w", "-f", "-", image_}), Deadline::never(),
+              fmt::format("write {0} file\njo\njw -b 5000 {0}\njc\n", folder_.path("new")));
+  ASSERT_THAT(debugfs(image_, "features"), HasSubstr("needs_recovery"));
+  copy_root_disk(image_, folder_.path("copy"), 64, Deadline::never());
+  expect_clean(folder_.path("copy"));
+  EXPECT_THAT(debugfs(folder_.path("copy"), "features"), Not(HasSubstr("needs_recovery")));
+}
+
+TEST_F(RootDisk, SaysWhyADamagedOneDoesNotGrowAndLeavesNothing) {
+  const UniqueFd fd = open_at(AT_FDCWD, image_, O_RDWR);
+  write_at(fd.get(), std::string(65536, '\xff').data(), 65536, 4096);  // the groups' descriptors
+  EXPECT_THAT(message_thrown_by([&] { copy_root_disk(image_, folder_.path("copy"), 64, Deadline::never()); }),
+              HasSubstr("resize2fs"));
+  EXPECT_FALSE(stat_if_exists(folder_.fd(), "copy"));
 }
 
 class Check : public ::testing::Test {

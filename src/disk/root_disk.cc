@@ -7,22 +7,49 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/rollback.h"
+#include "base/text.h"
 #include "disk/check.h"
+#include "disk/ext4.h"
 
 namespace knaller::disk {
 namespace {
 
-std::string find_resize2fs() {
-  for (const char* candidate : {"resize2fs", "/sbin/resize2fs", "/usr/sbin/resize2fs"})
-    if (const std::string found = find_program(candidate); !found.empty()) return found;
-  throw Error(Code::kNotFound, "there is no 'resize2fs', which makes a root file system larger",
-              "sudo apt install e2fsprogs");
+constexpr off_t kIncompatibleFeaturesAt = 1024 + 96;
+constexpr uint32_t kNeedsRecovery = 4;
+
+bool needs_recovery(int fd) {
+  uint32_t features = 0;
+  return ::pread(fd, &features, sizeof features, kIncompatibleFeaturesAt) == sizeof features &&
+         (features & kNeedsRecovery) != 0;
 }
 
-void grow(const std::string& path, int fd, uint64_t bytes, const Deadline& deadline) {
-  if (::ftruncate(fd, static_cast<off_t>(bytes)) != 0) fail_errno("make '{}' larger", path);
+// Whose image it is nobody knows, and e2fsprogs were not made for hostile ones.
+ProgramOutput run_on(int fd, const std::string& program, std::vector<std::string> arguments,
+                     const Deadline& deadline) {
+  arguments.insert(arguments.begin(), require_program(program, "e2fsprogs"));
+  arguments.emplace_back("/dev/fd/3");
+  return run_program({.argv = std::move(arguments),
+                      .descriptors = {{fd, 3}},
+                      .confinement = Confinement{.file = fd, .file_bytes = file_size(fd)}},
+                     deadline);
+}
+
+void require(bool fine, const std::string& program, const ProgramOutput& output) {
+  if (fine) return;
+  throw Error(Code::kIo, fmt::format("{}: {}", output.status.sentence(program), printable(trim(output.err))),
+              "check the image: e2fsck -fn IMAGE");
+}
+
+void grow(int fd, uint64_t bytes, const Deadline& deadline) {
+  if (needs_recovery(fd)) {
+    // resize2fs would pass over what the journal still holds, and leave a damaged file system.
+    const ProgramOutput replayed = run_on(fd, "e2fsck", {"-y", "-E", "journal_only"}, deadline);
+    require(!replayed.status.signaled && replayed.status.value <= 1, "e2fsck", replayed);
+  }
+  if (::ftruncate(fd, static_cast<off_t>(bytes)) != 0) fail_errno("make it {} bytes long", bytes);
   // -f: resize2fs otherwise wants an e2fsck of every file system that was ever mounted, clean or not.
-  run_checked({.argv = {find_resize2fs(), "-f", path}}, deadline);
+  const ProgramOutput grown = run_on(fd, "resize2fs", {"-f"}, deadline);
+  require(grown.status.success(), "resize2fs", grown);
 }
 
 }  // namespace
@@ -40,7 +67,9 @@ void copy_root_disk(const std::string& from, const std::string& to, uint64_t mib
   const UniqueFd target = open_at(AT_FDCWD, to, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
   rollback.add([&] { ::unlink(to.c_str()); });
   copy_sparse(source.get(), target.get(), size, deadline);
-  if (wanted > size) grow(to, target.get(), wanted, deadline);
+  if (wanted > size)
+    in_context([&] { return fmt::format("make the file system in '{}' larger", to); },
+               [&] { grow(target.get(), wanted, deadline); });
   rollback.commit();
 }
 

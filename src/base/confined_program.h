@@ -1,0 +1,46 @@
+// Confinement for helper programs that read what somebody hostile may have made: SpawnOptions::confinement.
+//
+// Such a program has user, mount, network, IPC, host name and process namespaces of its own, gains no
+// privilege by anything that it executes, opens nothing but programs and libraries for reading and the one
+// file that it is given (Landlock), and has limits of memory, time and file sizes. What a host does not have
+// (user namespaces that are forbidden, a kernel without Landlock) is left out; the rest holds. It is a second
+// line: the program runs as its caller, whose files a kernel without Landlock would let it open.
+//
+// The file is a descriptor in SpawnOptions::descriptors, and the program's argument "/dev/fd/N".
+#ifndef KNALLER_BASE_CONFINED_PROGRAM_H_
+#define KNALLER_BASE_CONFINED_PROGRAM_H_
+
+#include <chrono>
+#include <cstdint>
+
+#include "base/fd.h"
+
+namespace knaller {
+
+struct Confinement {
+  int file = -1;            // that it may open, to read and to write; -1: none
+  uint64_t file_bytes = 0;  // how long files may become
+  uint64_t memory_bytes = uint64_t{2} << 30;
+  std::chrono::seconds processor_time = std::chrono::minutes(30);
+};
+
+// What has to be made before the child is cloned.
+class PreparedConfinement {
+ public:
+  explicit PreparedConfinement(const Confinement& confinement);
+
+  // For clone(2).
+  static int namespaces();
+  // In the child, where only async-signal-safe calls are allowed; false with errno. Descriptors may be
+  // arranged between both, and the limits come last.
+  bool restrict_files() const;
+  bool set_limits() const;
+
+ private:
+  Confinement confinement_;
+  UniqueFd rules_;  // none without Landlock
+};
+
+}  // namespace knaller
+
+#endif  // KNALLER_BASE_CONFINED_PROGRAM_H_
