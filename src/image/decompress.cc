@@ -24,25 +24,27 @@ constexpr uint64_t kXzMemory = 256 << 20;
   fail(Code::kCorrupt, "the compressed data of {} is damaged", what);
 }
 
-// Collects output and keeps its limit.
+// Passes output on and keeps its limit.
 class Output {
  public:
-  Output(size_t limit, std::string_view what) : limit_(limit), what_(what) {}
+  Output(size_t limit, std::string_view what, const ByteSink& sink)
+      : left_(limit), limit_(limit), what_(what), sink_(sink) {}
 
   void append(const char* data, size_t size) {
-    if (size > limit_ - bytes_.size())
+    if (size > left_)
       fail(Code::kCorrupt, "{} would be longer than {} bytes when decompressed", what_, limit_);
-    bytes_.append(data, size);
+    left_ -= size;
+    sink_({data, size});
   }
-  std::string take() { return std::move(bytes_); }
 
  private:
+  size_t left_;
   size_t limit_;
   std::string_view what_;
-  std::string bytes_;
+  const ByteSink& sink_;
 };
 
-std::string gunzip(std::string_view data, size_t limit, std::string_view what) {
+void gunzip(std::string_view data, std::string_view what, Output& output) {
   z_stream stream{};
   if (::inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) fail(Code::kInternal, "zlib can't be initialised");
   const std::unique_ptr<z_stream, decltype([](z_stream* open) { ::inflateEnd(open); })> owner(&stream);
@@ -50,7 +52,6 @@ std::string gunzip(std::string_view data, size_t limit, std::string_view what) {
   // zlib's old interface takes no pointer to const; it does not write there.
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
   stream.avail_in = static_cast<uInt>(data.size());
-  Output output(limit, what);
   const auto piece = std::make_unique<std::array<char, kPieceBytes>>();
   for (int status = Z_OK; status != Z_STREAM_END;) {
     stream.next_out = reinterpret_cast<Bytef*>(piece->data());
@@ -59,17 +60,15 @@ std::string gunzip(std::string_view data, size_t limit, std::string_view what) {
     if (status != Z_OK && status != Z_STREAM_END) fail_damaged(what);
     output.append(piece->data(), kPieceBytes - stream.avail_out);
   }
-  return output.take();
 }
 
-std::string unxz(std::string_view data, size_t limit, std::string_view what) {
+void unxz(std::string_view data, std::string_view what, Output& output) {
   lzma_stream stream = LZMA_STREAM_INIT;
   if (::lzma_stream_decoder(&stream, kXzMemory, 0) != LZMA_OK)
     fail(Code::kInternal, "liblzma can't be initialised");
   const std::unique_ptr<lzma_stream, decltype([](lzma_stream* open) { ::lzma_end(open); })> owner(&stream);
   stream.next_in = reinterpret_cast<const uint8_t*>(data.data());
   stream.avail_in = data.size();
-  Output output(limit, what);
   const auto piece = std::make_unique<std::array<char, kPieceBytes>>();
   for (lzma_ret status = LZMA_OK; status != LZMA_STREAM_END;) {
     stream.next_out = reinterpret_cast<uint8_t*>(piece->data());
@@ -78,15 +77,13 @@ std::string unxz(std::string_view data, size_t limit, std::string_view what) {
     if (status != LZMA_OK && status != LZMA_STREAM_END) fail_damaged(what);
     output.append(piece->data(), kPieceBytes - stream.avail_out);
   }
-  return output.take();
 }
 
-std::string unzstd(std::string_view data, size_t limit, std::string_view what) {
+void unzstd(std::string_view data, std::string_view what, Output& output) {
   const std::unique_ptr<ZSTD_DCtx, decltype([](ZSTD_DCtx* open) { ::ZSTD_freeDCtx(open); })> stream(
       ::ZSTD_createDCtx());
   if (!stream) fail(Code::kInternal, "zstd can't be initialised");
   ZSTD_inBuffer in = {data.data(), data.size(), 0};
-  Output output(limit, what);
   const auto piece = std::make_unique<std::array<char, kPieceBytes>>();
   for (size_t left = 1; left != 0;) {
     ZSTD_outBuffer out = {piece->data(), kPieceBytes, 0};
@@ -96,13 +93,11 @@ std::string unzstd(std::string_view data, size_t limit, std::string_view what) {
     if (left != 0 && out.pos == 0 && in.pos == before) fail_damaged(what);  // cut short
     output.append(piece->data(), out.pos);
   }
-  return output.take();
 }
 
 // A magic number, then blocks, each behind its length; a block that can't be one is what follows the end.
-std::string unlz4_legacy(std::string_view data, size_t limit, std::string_view what) {
+void unlz4_legacy(std::string_view data, std::string_view what, Output& output) {
   data.remove_prefix(4);
-  Output output(limit, what);
   const auto block = std::make_unique<std::array<char, kLz4BlockBytes>>();
   while (data.size() > 4) {
     uint32_t size = 0;
@@ -116,7 +111,6 @@ std::string unlz4_legacy(std::string_view data, size_t limit, std::string_view w
     output.append(block->data(), static_cast<size_t>(count));
     data.remove_prefix(size);
   }
-  return output.take();
 }
 
 }  // namespace
@@ -168,19 +162,25 @@ std::string_view to_string(Compression compression) {
 }
 
 std::string decompress(std::string_view data, size_t limit, std::string_view what) {
+  std::string bytes;
+  decompress(data, limit, what, [&](std::string_view piece) { bytes += piece; });
+  return bytes;
+}
+
+void decompress(std::string_view data, size_t limit, std::string_view what, const ByteSink& sink) {
+  Output output(limit, what, sink);
   const Compression compression = compression_of(data);
   switch (compression) {
     case Compression::kNone:
-      if (data.size() > limit) fail(Code::kCorrupt, "{} is longer than {} bytes", what, limit);
-      return std::string(data);
+      return output.append(data.data(), data.size());
     case Compression::kGzip:
-      return gunzip(data, limit, what);
+      return gunzip(data, what, output);
     case Compression::kXz:
-      return unxz(data, limit, what);
+      return unxz(data, what, output);
     case Compression::kZstd:
-      return unzstd(data, limit, what);
+      return unzstd(data, what, output);
     case Compression::kLz4Legacy:
-      return unlz4_legacy(data, limit, what);
+      return unlz4_legacy(data, what, output);
     case Compression::kBzip2:
     case Compression::kLzma:
     case Compression::kLzo:

@@ -1,8 +1,10 @@
-// Decompression of a whole buffer that came from outside, with a limit on what comes out of it. Pure.
+// Decompression of a whole buffer that came from outside, with a limit on what comes out of it, and without
+// keeping all of that in memory. Pure.
 #ifndef KNALLER_IMAGE_DECOMPRESS_H_
 #define KNALLER_IMAGE_DECOMPRESS_H_
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +19,8 @@ std::string_view to_string(Compression compression);
 // The first stream in `data`; bytes after its end are passed over (kernels keep a length there). kCorrupt
 // when it is damaged or would be longer than `limit`; kUnsupported for a compression that knaller has no
 // library for.
+using ByteSink = std::function<void(std::string_view)>;
+void decompress(std::string_view data, size_t limit, std::string_view what, const ByteSink& sink);
 std::string decompress(std::string_view data, size_t limit, std::string_view what);
 
 }  // namespace knaller::image

@@ -1,10 +1,14 @@
 #include "image/kernel.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "disk/check.h"
 #include "image/decompress.h"
 
@@ -13,6 +17,12 @@ namespace {
 
 // An allmodconfig vmlinux with its symbols is some 900 MiB; one that boots has a few dozen.
 constexpr size_t kMostKernelBytes = 1 << 30;
+// A bzImage, which is in memory while it is unpacked; Debian's has 8 MiB, an allmodconfig's some 150.
+constexpr size_t kMostBzImageBytes = 256 << 20;
+constexpr std::string_view kElfMagic(
+    "\x7f"
+    "ELF",
+    4);
 
 // Documentation/arch/x86/boot.rst
 constexpr size_t kSetupSectors = 0x1f1;
@@ -48,22 +58,70 @@ std::string_view payload_of(std::string_view kernel, std::string_view what) {
 
 }  // namespace
 
-std::string extract_vmlinux(std::string_view kernel, std::string_view what) {
-  if (compression_of(kernel) == Compression::kNone) return std::string(kernel);
+namespace {
+
+// Passes on what came out of a bzImage, to see at the end whether it is a kernel.
+class Unpacked {
+ public:
+  Unpacked(const ByteSink& sink, std::string_view what) : sink_(sink), what_(what) {}
+
+  void write(std::string_view piece) {
+    if (size_ == 0 && !piece.empty() && !piece.starts_with(kElfMagic))
+      fail(Code::kCorrupt, "{} is damaged: what came out of it is no ELF file", what_);
+    size_ += piece.size();
+    sink_(piece);
+  }
+  size_t size() const { return size_; }
+
+ private:
+  const ByteSink& sink_;
+  std::string_view what_;
+  size_t size_ = 0;
+};
+
+void unpack_bzimage(std::string_view kernel, std::string_view what, const ByteSink& sink) {
   if (kernel.size() < kHeaderEnd || kernel.substr(kMagicAt, 4) != "HdrS") {
     throw Error(Code::kInvalidArgument, fmt::format("{} is no kernel for x86-64", what),
                 "a kernel is a vmlinux (ELF) or a bzImage, as /boot/vmlinuz-* are");
   }
   const std::string_view payload = payload_of(kernel, what);
-  std::string vmlinux = decompress(payload, kMostKernelBytes, what);
+  Unpacked vmlinux(sink, what);
+  decompress(payload, kMostKernelBytes, what, [&](std::string_view piece) { vmlinux.write(piece); });
   // The last four bytes are the length that the kernel's own decompressor relies on; for gzip they are part
   // of the format.
   const size_t expected = number_at<uint32_t>(payload, payload.size() - 4);
   if (compression_of(payload) != Compression::kNone && vmlinux.size() != expected)
     fail(Code::kCorrupt, "{} is damaged: {} bytes came out of it instead of {}", what, vmlinux.size(),
          expected);
-  if (compression_of(vmlinux) != Compression::kNone)
-    fail(Code::kCorrupt, "{} is damaged: what came out of it is no ELF file", what);
+  if (vmlinux.size() == 0) fail(Code::kCorrupt, "{} is damaged: nothing came out of it", what);
+}
+
+bool is_elf_file(int fd) {
+  char magic[kElfMagic.size()] = {};
+  return ::pread(fd, magic, sizeof magic, 0) == sizeof magic &&
+         std::string_view(magic, sizeof magic) == kElfMagic;
+}
+
+// Of a file, a piece at a time.
+std::string version_of_file(int fd) {
+  constexpr size_t kPiece = 1 << 20;
+  constexpr size_t kLongestBanner = 256;
+  const uint64_t size = file_size(fd);
+  std::string piece;
+  for (uint64_t at = 0; at < size; at += kPiece) {
+    piece.resize(std::min<uint64_t>(kPiece + kLongestBanner, size - at));
+    read_at(fd, piece.data(), piece.size(), at);
+    if (std::string version = version_of_vmlinux(piece); !version.empty()) return version;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string extract_vmlinux(std::string_view kernel, std::string_view what) {
+  if (compression_of(kernel) == Compression::kNone) return std::string(kernel);
+  std::string vmlinux;
+  unpack_bzimage(kernel, what, [&](std::string_view piece) { vmlinux += piece; });
   return vmlinux;
 }
 
@@ -82,11 +140,21 @@ std::string version_of_vmlinux(std::string_view vmlinux) {
 }
 
 std::string copy_kernel(int from, int to, std::string_view what) {
-  const std::string kernel = read_to_end(from, kMostKernelBytes, what);
-  const std::string vmlinux = extract_vmlinux(kernel, what);
-  write_all(to, vmlinux, "the vmlinux");
+  const ByteSink write = [&](std::string_view piece) { write_all(to, piece, "the vmlinux"); };
+  if (is_elf_file(from)) {
+    const uint64_t size = file_size(from);
+    if (size > kMostKernelBytes)
+      fail(Code::kInvalidArgument, "{} is longer than {} bytes", what, kMostKernelBytes);
+    copy_sparse(from, to, size, Deadline::never());
+  } else {
+    const std::string kernel = read_to_end(from, kMostBzImageBytes, what);
+    if (kernel.starts_with(kElfMagic))
+      write(kernel);  // from a pipe
+    else
+      unpack_bzimage(kernel, what, write);
+  }
   disk::check_kernel(to, what);
-  return version_of_vmlinux(vmlinux);
+  return version_of_file(to);
 }
 
 }  // namespace knaller::image

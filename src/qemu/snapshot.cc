@@ -36,8 +36,10 @@ UniqueFd make_stream() {
 }
 
 std::string content_of(int stream) {
-  std::string bytes(file_size(stream), '\0');
-  if (bytes.size() > kStateFileLimit) fail(Code::kExhausted, "QEMU's state is too large");
+  // QEMU may have made it of any length.
+  const uint64_t size = file_size(stream);
+  if (size > kStateFileLimit) fail(Code::kExhausted, "QEMU's state is too large");
+  std::string bytes(size, '\0');
   const ssize_t got = ::pread(stream, bytes.data(), bytes.size(), 0);
   if (got != static_cast<ssize_t>(bytes.size())) fail_errno("read QEMU's state");
   return bytes;
