@@ -1,8 +1,8 @@
 // Runs a target, LLVMFuzzerTestOneInput, without a fuzzer's runtime: over every file of its corpus first,
-// then over changed ones for so many seconds.
+// then over changed ones for so many seconds, and so many inputs.
 //
-//   fuzz_NAME CORPUS [--seconds N] [--seed N]    what a target dies of is written into ./fuzz-NAME.crash
-//   fuzz_NAME FILE                               that input alone
+//   fuzz_NAME CORPUS [--seconds N] [--inputs N] [--seed N]    both many and long; what a target dies of is
+//   written into ./fuzz-NAME.crash fuzz_NAME FILE                               that input alone
 //
 // The seed is printed. The target shares the form with libFuzzer's, which may be linked instead of this file.
 #include <fcntl.h>
@@ -154,7 +154,7 @@ std::vector<std::string> read_corpus(const std::filesystem::path& folder) {
   return corpus;
 }
 
-int fuzz(const std::filesystem::path& folder, double seconds, uint64_t seed) {
+int fuzz(const std::filesystem::path& folder, double seconds, uint64_t inputs, uint64_t seed) {
   const std::vector<std::string> corpus = read_corpus(folder);
   if (corpus.empty()) {
     std::fprintf(stderr, "fuzz: there is nothing in %s\n", folder.c_str());
@@ -167,7 +167,7 @@ int fuzz(const std::filesystem::path& folder, double seconds, uint64_t seed) {
   Mutator mutator(corpus, seed);
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
   uint64_t count = 0;
-  for (; std::chrono::steady_clock::now() < end; ++count) run_one(mutator.next());
+  for (; std::chrono::steady_clock::now() < end || count < inputs; ++count) run_one(mutator.next());
   std::printf("fuzz: %llu changed ones\n", static_cast<unsigned long long>(count));
   return count > 0 ? 0 : 1;
 }
@@ -176,19 +176,21 @@ int fuzz(const std::filesystem::path& folder, double seconds, uint64_t seed) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: %s CORPUS|FILE [--seconds N] [--seed N]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s CORPUS|FILE [--seconds N] [--inputs N] [--seed N]\n", argv[0]);
     return 2;
   }
   crash_file = std::filesystem::path(argv[0]).filename().string() + ".crash";
   for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM}) ::signal(number, on_signal);
   if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(keep_input);
   double seconds = 3;
+  uint64_t inputs = 0;
   uint64_t seed = std::random_device()();
   for (int at = 2; at + 1 < argc; at += 2) {
     if (std::string(argv[at]) == "--seconds") seconds = std::atof(argv[at + 1]);
+    if (std::string(argv[at]) == "--inputs") inputs = std::strtoull(argv[at + 1], nullptr, 10);
     if (std::string(argv[at]) == "--seed") seed = std::strtoull(argv[at + 1], nullptr, 10);
   }
-  if (std::filesystem::is_directory(argv[1])) return fuzz(argv[1], seconds, seed);
+  if (std::filesystem::is_directory(argv[1])) return fuzz(argv[1], seconds, inputs, seed);
   run_one(read_file(argv[1]));
   return 0;
 }
