@@ -76,12 +76,21 @@ bool Qmp::drain() {
 
 Json Qmp::next_message(const Deadline& deadline) {
   std::string line;
-  if (!read_line(socket_.get(), buffer_, line, kLineLimit, deadline, "QEMU")) {
-    fail(Code::kEngineDied, "QEMU has ended");
-  }
+  if (!next_line(line, deadline)) fail(kSpoiled, "QEMU has ended");
   Json message = parse_json(line, "QEMU's message", kSpoiled);
   if (!message.is_object()) fail(kSpoiled, "QEMU sent something that is no message");
   return message;
+}
+
+// An end in the middle of a line, or a line without an end, is that of QEMU: who took it for anything else
+// would find the socket readable for ever.
+bool Qmp::next_line(std::string& line, const Deadline& deadline) {
+  try {
+    return read_line(socket_.get(), buffer_, line, kLineLimit, deadline, "QEMU");
+  } catch (const Error& error) {
+    if (error.code() == Code::kTimeout || error.code() == Code::kCancelled) throw;
+    fail(kSpoiled, "{}", error.message());
+  }
 }
 
 void Qmp::note_event(const Json& event) {

@@ -35,6 +35,7 @@ class Qmp {
 
  private:
   nlohmann::json next_message(const Deadline& deadline);
+  bool next_line(std::string& line, const Deadline& deadline);
   void note_event(const nlohmann::json& event);
   void send(const std::string& text, int passed_fd, const Deadline& deadline);
 
