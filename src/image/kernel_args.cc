@@ -26,7 +26,6 @@ std::string key_part(const std::string& line) {
 
 std::string kernel_arguments(const KernelArgs& args) {
   std::string line = kAlways;
-  if (args.emulated) line += " mitigations=off";
   line += args.overlay ? " knaller.root=overlay" : " knaller.root=plain";
   if (args.network) {
     line += fmt::format(" knaller.net={}/{},{},{}", args.network->address, args.network->prefix,

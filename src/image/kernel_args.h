@@ -19,7 +19,6 @@ struct KernelArgs {
   std::optional<GuestNetwork> network = {};
   std::string hostname = {};    // as the guest's helper takes it; an empty one is left out
   std::string public_key = {};  // a line of authorized_keys, "ssh-ed25519 AAAA… comment"; empty: none
-  bool emulated = false;        // mitigations cost a fifth of the speed there and guard nothing
   std::string extra = {};       // the user's own, at the end, so that they win
 };
 

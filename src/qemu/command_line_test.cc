@@ -41,7 +41,8 @@ TEST(CommandLine, OfABoot) {
   const auto arguments = qemu_arguments(example());
   EXPECT_EQ(after(arguments, "-kernel"), "vmlinux");
   EXPECT_EQ(after(arguments, "-initrd"), "initramfs");
-  EXPECT_EQ(after(arguments, "-append"), "console=ttyS0 tsc_early_khz=2596137 tsc=reliable root=/dev/vda rw");
+  EXPECT_EQ(after(arguments, "-append"),
+            "mitigations=off console=ttyS0 tsc_early_khz=2596137 tsc=reliable root=/dev/vda rw");
   EXPECT_EQ(after(arguments, "-smp"), "2");
   EXPECT_EQ(after(arguments, "-m"), "256M");
   EXPECT_EQ(after(arguments, "-netdev"), "tap,id=tap0,fd=7,vhost=off");
@@ -82,6 +83,22 @@ TEST(CommandLine, ChoosesTheAccelerator) {
   EXPECT_EQ(after(qemu_arguments(plan), "-accel"), "kvm");
   EXPECT_EQ(after(qemu_arguments(plan), "-cpu"), "host");
   EXPECT_THAT(after(qemu_arguments(plan), "-append"), Not(HasSubstr("tsc_early_khz")));
+}
+
+// Without them, whoever runs in a guest on the bare processor can read the guest's kernel.
+TEST(CommandLine, KeepsMitigationsOnTheBareProcessor) {
+  MachinePlan plan = example();
+  plan.accelerator = Accelerator::kKvm;
+  EXPECT_THAT(after(qemu_arguments(plan), "-append"), Not(HasSubstr("mitigations")));
+  plan.setup.boot_source->boot_args.clear();
+  EXPECT_THAT(after(qemu_arguments(plan), "-append"), Not(HasSubstr("mitigations")));
+}
+
+TEST(CommandLine, LeavesTheLastWordOnMitigationsToTheUser) {
+  MachinePlan plan = example();
+  plan.setup.boot_source->boot_args = "console=ttyS0 mitigations=auto";
+  EXPECT_THAT(after(qemu_arguments(plan), "-append"),
+              HasSubstr("mitigations=off console=ttyS0 mitigations=auto"));
 }
 
 TEST(KernelArguments, NameTheRootDeviceAsFirecrackerDoes) {

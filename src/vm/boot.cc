@@ -26,7 +26,6 @@ std::string own_image_args(const store::VmRecord& record, const GuestArgs& guest
   image::KernelArgs args{.overlay = record.has_base,
                          .hostname = record.name,
                          .public_key = guest.ssh_key,
-                         .emulated = record.engine == "qemu",
                          .extra = guest.extra_args};
   if (const auto plan = network_plan(record))
     args.network = {
@@ -42,6 +41,14 @@ std::string foreign_guest_args(const store::VmRecord& record, const GuestArgs& g
     args += fmt::format(" net.ifnames=0 ip={}::{}:{}::eth0:off:{}", plan->guest_address, plan->gateway,
                         netmask_of(plan->prefix), plan->dns);
   return guest.extra_args.empty() ? args : args + " " + guest.extra_args;
+}
+
+// Records of earlier versions hold a word that was right for emulated processors only, just before knaller's
+// own words. The engine knows what runs the guest, and adds it where it belongs.
+std::string without_old_words(const std::string& boot_args) {
+  const std::string old = " mitigations=off";
+  const size_t own = boot_args.find(old + " knaller.root=");
+  return own == std::string::npos ? boot_args : std::string(boot_args).erase(own, old.size());
 }
 
 }  // namespace
@@ -70,17 +77,6 @@ std::string with_hostname(const std::string& boot_args, const std::string& hostn
   return boot_args.substr(0, begin) + key + hostname + boot_args.substr(end);
 }
 
-// See image/kernel_args.cc: what is only for emulated processors comes before knaller's own words.
-std::string for_engine(const std::string& boot_args, const std::string& from, const std::string& to) {
-  const std::string emulated = " mitigations=off";
-  const size_t own = boot_args.find(" knaller.root=");
-  if (own == std::string::npos || (from == "qemu") == (to == "qemu")) return boot_args;
-  const bool has =
-      own >= emulated.size() && boot_args.compare(own - emulated.size(), emulated.size(), emulated) == 0;
-  const std::string head = boot_args.substr(0, has ? own - emulated.size() : own);
-  return head + (to == "qemu" ? emulated : "") + boot_args.substr(own);
-}
-
 std::vector<firecracker::Request> boot_requests(const store::VmRecord& record) {
   std::vector<firecracker::Request> requests;
   requests.push_back(
@@ -88,7 +84,7 @@ std::vector<firecracker::Request> boot_requests(const store::VmRecord& record) {
   requests.push_back(firecracker::put_boot_source(
       {.kernel_image_path = kKernel,
        .initrd_path = record.has_initrd ? std::optional<std::string>(kInitrd) : std::nullopt,
-       .boot_args = record.boot_args}));
+       .boot_args = without_old_words(record.boot_args)}));
   if (record.has_base) {
     requests.push_back(
         firecracker::put_drive({.id = "base", .path = kBase, .root = true, .read_only = true}));

@@ -28,9 +28,6 @@ std::string boot_args(const store::VmRecord& record, const GuestArgs& guest);
 // The same command line for a clone of another name.
 std::string with_hostname(const std::string& boot_args, const std::string& hostname);
 
-// The same command line for a cold boot on another kind of engine.
-std::string for_engine(const std::string& boot_args, const std::string& from, const std::string& to);
-
 // A cold boot, InstanceStart last.
 std::vector<firecracker::Request> boot_requests(const store::VmRecord& record);
 // Loads jail/parent-state with jail/parent-memory and runs it.

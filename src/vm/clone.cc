@@ -33,7 +33,6 @@ store::VmRecord record_of_clone(const Preflight& preflight, const RestoreOptions
   vm.created_at = std::chrono::system_clock::now();
   vm.vcpus = std::max(snapshot.vcpus, 1u);
   vm.boot_args = with_hostname(snapshot.boot_args, options.name);
-  if (options.disk_only) vm.boot_args = for_engine(vm.boot_args, snapshot.engine, engine.kind);
   vm.network = network_of_clone(snapshot, options);
   vm.ports = ports_of_clone(snapshot, preflight.imported, options);
   vm.engine = engine.kind;

@@ -50,7 +50,9 @@ CheckRow check_kvm() {
 CheckRow check_firecracker() {
   const std::string binary = find_program("firecracker");
   const std::string remedy = "install it from https://github.com/firecracker-microvm/firecracker/releases";
-  if (binary.empty()) return warning("Firecracker", "there is no 'firecracker' on PATH", remedy);
+  if (binary.empty())
+    return warning("Firecracker",
+                   "there is no 'firecracker' on PATH; VMs run on QEMU, which uses KVM where it can", remedy);
   try {
     return ok("Firecracker",
               fmt::format("{} ({})", firecracker::query_version(binary, soon()).text(), binary));

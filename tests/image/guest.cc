@@ -104,12 +104,11 @@ std::vector<std::string> qemu_command(const Image& image, const GuestOptions& op
 
 Guest::Guest(const Image& image, const GuestOptions& options)
     : key_file_(make_key(options.folder)), port_(free_port()), begin_(std::chrono::steady_clock::now()) {
-  KernelArgs args{
-      .overlay = true,
-      .hostname = options.hostname,
-      .public_key = read_file(key_file_ + ".pub"),
-      .emulated = true,
-      .extra = fmt::format("tsc_early_khz={} root=/dev/vda ro {}", host_tsc_khz(), options.extra)};
+  KernelArgs args{.overlay = true,
+                  .hostname = options.hostname,
+                  .public_key = read_file(key_file_ + ".pub"),
+                  .extra = fmt::format("mitigations=off tsc_early_khz={} root=/dev/vda ro {}", host_tsc_khz(),
+                                       options.extra)};
   if (options.network) args.network = GuestNetwork{"10.0.2.15", 24, "10.0.2.2", "10.0.2.3"};
   Pipe console = make_pipe();
   auto [ours, theirs] = make_socket_pair();
