@@ -11,20 +11,43 @@ namespace {
 constexpr size_t kLineLimit = 512;
 constexpr size_t kTailLimit = 16 << 10;
 constexpr std::string_view kPanic = "Kernel panic - not syncing";
+constexpr std::string_view kReady = "knaller: ready";
+
+struct Line {
+  std::string_view text;
+  bool stamped = false;
+};
 
 // "[    1.234567] reboot: Power down" -> "reboot: Power down"; also with the caller that CONFIG_PRINTK_CALLER
 // adds.
-std::string_view without_stamps(std::string_view line) {
-  while (line.starts_with('[')) {
-    const size_t end = line.find(']');
-    if (end == std::string_view::npos ||
-        line.substr(1, end - 1).find_first_not_of(" .0123456789TC") != std::string_view::npos) {
+Line without_stamps(std::string_view line) {
+  Line result{line};
+  while (result.text.starts_with('[')) {
+    const size_t end = result.text.find(']');
+    if (end == std::string_view::npos || end < 2 ||
+        result.text.substr(1, end - 1).find_first_not_of(" .0123456789TC") != std::string_view::npos) {
       break;
     }
-    line.remove_prefix(end + 1);
-    line = trim(line);
+    result = {trim(result.text.substr(end + 1)), true};
   }
-  return line;
+  return result;
+}
+
+bool says_halted(std::string_view text) {
+  return text.starts_with("reboot: Power down") || text.starts_with("reboot: System halted");
+}
+
+// Whole, for the reason stands at its end.
+std::string panic_reason(std::string_view text) {
+  text.remove_prefix(kPanic.size());
+  if (text.starts_with(':')) text.remove_prefix(1);
+  text = trim(text);
+  return text.empty() ? "without a reason" : printable(text);
+}
+
+void take_back(ConsoleMarkers& markers) {
+  markers.halted = false;
+  markers.panic_line.clear();
 }
 
 }  // namespace
@@ -35,27 +58,28 @@ void ConsoleScanner::feed(std::string_view text) {
     const std::string_view piece = text.substr(0, end);
     if (line_.size() < kLineLimit) line_.append(piece.substr(0, kLineLimit - line_.size()));
     if (end == std::string_view::npos) break;
-    inspect_line(true);
+    inspect_line();
     line_.clear();
     text.remove_prefix(end + 1);
   }
-  inspect_line(false);
+  // The one marker that somebody waits for, and that may be all that is ever said.
+  if (line_.starts_with(kReady)) markers_.ready = true;
 }
 
-void ConsoleScanner::inspect_line(bool whole) {
-  const std::string_view line = without_stamps(line_);
-  if (line.starts_with("knaller: ready")) markers_.ready = true;
-  if (line.starts_with("knaller: poweroff")) markers_.poweroff = true;
-  if (line.starts_with("reboot: Power down") || line.starts_with("reboot: System halted") ||
-      line.starts_with("System halted")) {
-    markers_.power_down = true;
-  }
-  // The reason stands behind it, so only the whole line will do.
-  if (whole && line.starts_with(kPanic) && !markers_.panic) {
-    markers_.panic = true;
-    std::string_view reason = line.substr(kPanic.size());
-    if (reason.starts_with(':')) reason.remove_prefix(1);
-    markers_.panic_line = printable(trim(reason));
+void ConsoleScanner::inspect_line() {
+  const Line line = without_stamps(line_);
+  if (line.text.starts_with(kReady)) markers_.ready = true;
+  if (trim(line.text).empty()) return;
+  if (!line.stamped) {
+    take_back(markers_);
+    markers_.poweroff = line.text.starts_with("knaller: poweroff");
+  } else if (says_halted(line.text)) {
+    markers_.halted = true;
+    ++markers_.times_halted;
+  } else if (line.text.starts_with("reboot: Restarting system")) {
+    take_back(markers_);
+  } else if (line.text.starts_with(kPanic) && markers_.panic_line.empty()) {
+    markers_.panic_line = panic_reason(line.text);
   }
 }
 
@@ -77,15 +101,15 @@ std::string Tail::lines(size_t count) const {
 }
 
 Verdict judge(const EndFacts& facts) {
-  if (facts.markers.panic) {
-    const std::string& line = facts.markers.panic_line;
-    return {false, "crashed", line.empty() ? "kernel panic" : "kernel panic: " + line};
-  }
   if (facts.stop_forced) return {false, "stopped", facts.killed_for};
-  if (facts.markers.power_down || facts.markers.poweroff) return {false, "stopped", "the guest powered off"};
+  if (facts.stands_still) return {false, "stopped", "the guest powered off"};
   if (!facts.killed_for.empty()) return {false, "crashed", facts.killed_for};
-  if (facts.stop_asked && facts.status.success()) return {false, "stopped", "stopped"};
+  // Whatever its console said: a guest's own end, a panic's too, is one that its engine survives.
   if (!facts.status.success()) return {false, "crashed", facts.status.sentence("the engine")};
+  if (!facts.markers.panic_line.empty())
+    return {false, "crashed", "kernel panic: " + facts.markers.panic_line};
+  if (facts.markers.halted || facts.markers.poweroff) return {false, "stopped", "the guest powered off"};
+  if (facts.stop_asked) return {false, "stopped", "stopped"};
   // Rebooting is how a guest ends a Firecracker, so an engine that ends well without having been asked was
   // rebooted.
   return {true, "stopped", "the guest rebooted"};

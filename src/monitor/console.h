@@ -1,6 +1,8 @@
 // What a guest's serial console tells about it, and what follows from that when its engine has ended. Pure.
 //
-// A guest that forges these lines fools only its own row of `knaller ls`.
+// Whoever can write to the console can write these lines: they are hints. Nothing is ended because of one;
+// what a line says is looked at where that can be seen (HaltWatch), and is believed as the reason of an end
+// only when the engine has ended just then.
 #ifndef KNALLER_MONITOR_CONSOLE_H_
 #define KNALLER_MONITOR_CONSOLE_H_
 
@@ -12,28 +14,28 @@
 
 namespace knaller::monitor {
 
-// Lines seen so far, since the engine's start.
+// What the console said last, since the engine's start. The kernel's words count with its time stamp only.
+// All but `ready` are taken back when the guest goes on to say something else: something without the kernel's
+// stamp, or "reboot: Restarting system".
 struct ConsoleMarkers {
-  bool ready = false;     // "knaller: ready", of our images
-  bool poweroff = false;  // "knaller: poweroff", of our images: the reboot that follows is an orderly end
-  bool power_down =
-      false;  // "reboot: Power down", "System halted": the guest has ended, a Firecracker has not
-  bool panic = false;
-  std::string panic_line;  // what follows "Kernel panic - not syncing: "
+  bool ready = false;         // "knaller: ready", of our images
+  bool poweroff = false;      // "knaller: poweroff", of our images: the reboot that follows is an orderly end
+  bool halted = false;        // "reboot: Power down", "reboot: System halted"
+  unsigned times_halted = 0;  // how often that was said, believed or not
+  std::string panic_line = {};  // "Kernel panic - not syncing: …", from its colon on; empty: no panic
 
-  // The guest has ended; an engine that doesn't notice is to be ended.
-  bool guest_ended() const { return power_down || panic; }
+  bool operator==(const ConsoleMarkers&) const = default;
 };
 
 class ConsoleScanner {
  public:
-  // Text comes in pieces of any size. A marker is found at the start of a line, behind the kernel's time
-  // stamp if there is one.
+  // Text comes in pieces of any size. A marker is found at the start of a line, the kernel's behind its
+  // stamp.
   void feed(std::string_view text);
   const ConsoleMarkers& markers() const { return markers_; }
 
  private:
-  void inspect_line(bool whole);
+  void inspect_line();
 
   ConsoleMarkers markers_;
   std::string line_;  // the beginning of the current line
@@ -53,9 +55,10 @@ class Tail {
 struct EndFacts {
   ConsoleMarkers markers;
   ExitStatus status;
-  bool stop_asked = false;   // by `stop`, a signal or the end of a tie
-  bool stop_forced = false;  // and the monitor killed the engine for it
-  std::string killed_for;    // why the monitor killed the engine otherwise; empty: it did not
+  bool stop_asked = false;    // by `stop`, a signal or the end of a tie
+  bool stop_forced = false;   // and the monitor killed the engine for it
+  bool stands_still = false;  // the guest's processors do, for good, and the monitor killed the engine for it
+  std::string killed_for;     // why the monitor killed the engine otherwise; empty: it did not
 };
 
 struct Verdict {

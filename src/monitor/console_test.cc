@@ -18,45 +18,66 @@ ConsoleMarkers scan(std::string_view text) {
 TEST(ConsoleScannerTest, FindsMarkersAtTheStartOfALine) {
   EXPECT_TRUE(scan("boot\nknaller: ready\n").ready);
   EXPECT_TRUE(scan("boot\r\nknaller: poweroff\r\n").poweroff);
-  EXPECT_TRUE(scan("[   12.345678] reboot: Power down\n").power_down);
-  EXPECT_TRUE(scan("[   12.345678][    T1] reboot: Power down\n").power_down);
-  EXPECT_TRUE(scan("reboot: System halted\n").power_down);
-  EXPECT_TRUE(scan("System halted\n").power_down);
+  EXPECT_TRUE(scan("[   12.345678] reboot: Power down\n").halted);
+  EXPECT_TRUE(scan("[   12.345678][    T1] reboot: System halted\n").halted);
+  EXPECT_EQ(scan("[   12.345678] Kernel panic - not syncing: no init\n").panic_line, "no init");
 }
 
 TEST(ConsoleScannerTest, PassesOverThemElsewhereInALine) {
   const ConsoleMarkers markers = scan(
-      "echo knaller: ready\n$ knaller: poweroff?\nsaid reboot: Power down\n[info] System halted\n<Kernel "
-      "panic - not syncing: x\n");
-  EXPECT_FALSE(markers.ready);
-  EXPECT_FALSE(markers.poweroff);
-  EXPECT_FALSE(markers.power_down);
-  EXPECT_FALSE(markers.panic);
+      "echo knaller: ready\n$ knaller: poweroff?\nsaid reboot: Power down\n[info] reboot: System "
+      "halted\n<Kernel panic - not syncing: x\n");
+  EXPECT_EQ(markers, ConsoleMarkers{});
+}
+
+TEST(ConsoleScannerTest, TakesTheKernelsWordsOnlyWithItsStamp) {
+  EXPECT_EQ(scan("reboot: System halted\n"), ConsoleMarkers{});
+  EXPECT_EQ(scan("[] reboot: System halted\n"), ConsoleMarkers{});
+  EXPECT_EQ(scan("System halted\nKernel panic - not syncing: quoted\n"), ConsoleMarkers{});
+}
+
+// What goes on has not ended.
+TEST(ConsoleScannerTest, TakesAnEndBackWhenMoreIsSaid) {
+  const std::string ends =
+      "knaller: poweroff\n[ 1.5] Kernel panic - not syncing: x\n[ 1.6] reboot: Power down\n";
+  EXPECT_TRUE(scan(ends + "\r\n[ 1.7] Call Trace:\n").halted);
+  EXPECT_TRUE(scan(ends + "[ 1.7] Call Trace:\n").poweroff);
+  EXPECT_EQ(scan(ends + "[ 1.7] Call Trace:\n").panic_line, "x");
+  const ConsoleMarkers after = scan(ends + "login:\n");
+  EXPECT_FALSE(after.halted || after.poweroff);
+  EXPECT_EQ(after.panic_line, "");
+  EXPECT_EQ(after.times_halted, 1u);
+}
+
+TEST(ConsoleScannerTest, KnowsAReboot) {
+  const ConsoleMarkers markers = scan(
+      "[ 1.5] Kernel panic - not syncing: x\n[ 1.6] reboot: Power down\n[ 2.0] reboot: Restarting system\n");
+  EXPECT_FALSE(markers.halted);
+  EXPECT_EQ(markers.panic_line, "");
+  // That is how our images end, too.
+  EXPECT_TRUE(scan("knaller: poweroff\n[ 2.0] reboot: Restarting system\n").poweroff);
 }
 
 TEST(ConsoleScannerTest, PiecesOfAnySizeGiveTheSame) {
   const std::string text =
-      "Linux\r\n[    1.5] Kernel panic - not syncing: VFS: no root\r\nknaller: ready\nknaller: poweroff\n";
+      "Linux\r\nknaller: ready\nknaller: poweroff\n[    1.5] Kernel panic - not syncing: VFS: no root\r\n";
   for (size_t size = 1; size < text.size(); ++size) {
     ConsoleScanner scanner;
     for (size_t at = 0; at < text.size(); at += size) scanner.feed(std::string_view(text).substr(at, size));
-    EXPECT_TRUE(scanner.markers().ready) << size;
-    EXPECT_TRUE(scanner.markers().poweroff) << size;
+    EXPECT_EQ(scanner.markers(), scan(text)) << size;
     EXPECT_EQ(scanner.markers().panic_line, "VFS: no root") << size;
   }
 }
 
-TEST(ConsoleScannerTest, AMarkerNeedsNoNewline) {
+TEST(ConsoleScannerTest, ReadyNeedsNoNewline) {
   EXPECT_TRUE(scan("knaller: ready").ready);
-  EXPECT_TRUE(scan("[ 9.0] reboot: Power down").power_down);
 }
 
 TEST(ConsoleScannerTest, APanicIsReportedOnceWhole) {
   ConsoleScanner scanner;
-  scanner.feed("Kernel panic - not syncing: Attempted to kill");
-  EXPECT_FALSE(scanner.markers().panic);
-  scanner.feed(" init!\x1b[31m\nKernel panic - not syncing: another\n");
-  EXPECT_TRUE(scanner.markers().panic);
+  scanner.feed("[ 1.0] Kernel panic - not syncing: Attempted to kill");
+  EXPECT_EQ(scanner.markers().panic_line, "");
+  scanner.feed(" init!\x1b[31m\n[ 1.0] Kernel panic - not syncing: another\n");
   EXPECT_THAT(scanner.markers().panic_line, HasSubstr("Attempted to kill init!"));
   EXPECT_THAT(scanner.markers().panic_line, Not(HasSubstr("\x1b")));
 }
@@ -93,22 +114,28 @@ TEST(JudgeTest, AnAskedEndIsNoReboot) {
   EXPECT_EQ(judge(facts).state, "stopped");
 }
 
-TEST(JudgeTest, APowerOffIsStoppedHoweverTheEngineEnded) {
-  for (const bool killed : {false, true}) {
-    EndFacts facts{.status = {.signaled = killed, .value = killed ? 9 : 0}};
-    facts.markers.power_down = true;
-    EXPECT_EQ(judge(facts).state, "stopped");
-    EXPECT_FALSE(judge(facts).reboot);
-  }
+TEST(JudgeTest, APowerOffIsStopped) {
   EndFacts facts = exited(0);
-  facts.markers.poweroff = true;
+  facts.markers.halted = true;
+  EXPECT_EQ(judge(facts).reason, "the guest powered off");
+  facts.markers = {.poweroff = true};
   EXPECT_EQ(judge(facts).state, "stopped");
+  EXPECT_EQ(judge(facts).reason, "the guest powered off");
   EXPECT_FALSE(judge(facts).reboot);
+  EndFacts still{.status = {.signaled = true, .value = 9}, .stands_still = true};
+  EXPECT_EQ(judge(still).state, "stopped");
+  EXPECT_EQ(judge(still).reason, "the guest powered off");
+}
+
+TEST(JudgeTest, WordsDoNotExplainAnEngineThatWasKilled) {
+  EndFacts facts{.status = {.signaled = true, .value = 9}};
+  facts.markers = {.poweroff = true, .halted = true, .panic_line = "quoted"};
+  EXPECT_EQ(judge(facts).state, "crashed");
+  EXPECT_EQ(judge(facts).reason, "the engine was killed by signal 9 (Killed)");
 }
 
 TEST(JudgeTest, APanicIsACrashEvenIfItWasBeingStopped) {
   EndFacts facts = exited(0);
-  facts.markers.panic = true;
   facts.markers.panic_line = "no init";
   facts.stop_asked = true;
   EXPECT_EQ(judge(facts).state, "crashed");

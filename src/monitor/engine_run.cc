@@ -194,9 +194,7 @@ void EngineRun::on_console_readable() {
   const auto take = [this](std::string_view text) { take_console(text); };
   if (read_piece(console_.read_end.get(), take) == Piece::kEnd) loop_.unwatch(console_.read_end.get());
   const ConsoleMarkers& now = scanner_.markers();
-  const bool news = now.ready != before.ready || now.poweroff != before.poweroff ||
-                    now.power_down != before.power_down || now.panic != before.panic;
-  if (news) callbacks_.on_marker(now);
+  if (now != before) callbacks_.on_marker(now);
 }
 
 void EngineRun::on_log_readable(int fd) {

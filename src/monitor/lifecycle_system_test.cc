@@ -21,6 +21,8 @@ using testing::IsEmpty;
 
 constexpr char kIgnores[] = R"({"guest": {"on_ctrl_alt_del": "ignore"}})";
 constexpr char kPowersOff[] = R"({"guest": {"on_ctrl_alt_del": "poweroff"}})";
+constexpr char kHalts[] = R"({"guest": {"on_ctrl_alt_del": "halt", "tick_ms": 5}})";
+constexpr char kClaimsToHaveHalted[] = R"({"guest": {"on_ctrl_alt_del": "claim", "tick_ms": 5}})";
 constexpr char kPanics[] = R"({"guest": {"on_ctrl_alt_del": "panic"}})";
 
 class LifecycleTest : public testing::Test {
@@ -116,6 +118,25 @@ TEST_F(LifecycleTest, AGuestThatPowersOffIsStoppedAndNotStartedAgain) {
   EXPECT_EQ(record().reason, "the guest powered off");
 }
 
+// As poweroff leaves a Firecracker, which nothing turns off.
+TEST_F(LifecycleTest, AGuestWhoseProcessorsStandStillForGoodIsStopped) {
+  vm_.script(kHalts);
+  Launch launch = vm_.start();
+  EXPECT_EQ(vm_.stop(seconds(600), false).state, "stopped");
+  EXPECT_EQ(record().reason, "the guest powered off");
+}
+
+TEST_F(LifecycleTest, WordsOnTheConsoleEndNoVm) {
+  vm_.script(kClaimsToHaveHalted);
+  Launch launch = vm_.start();
+  poke_guest();
+  ASSERT_TRUE(becomes_true(
+      [this] { return read_file(vm_.path("events.jsonl")).find("but it runs") != std::string::npos; },
+      seconds(30)));
+  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+  EXPECT_EQ(vm_.client().status(soon()).engine_pid, launch.engine_pid());
+}
+
 TEST_F(LifecycleTest, AKernelPanicIsACrashWithItsOwnWords) {
   vm_.script(kPanics);
   Launch launch = vm_.start();
@@ -170,6 +191,25 @@ TEST_F(LifecycleTest, AnUndoneStartOfAnExistingVmLeavesItAsItWas) {
   EXPECT_FALSE(is_alive(vm_.directory().get()));
   EXPECT_EQ(read_file(vm_.path("exit.json")), before);
   EXPECT_FALSE(exists(vm_.path("monitor.sock")));
+}
+
+TEST_F(LifecycleTest, AGuestThatEndsAtItsNextStartIsToldByThatEnd) {
+  {
+    Launch launch = vm_.start();
+    vm_.stop(seconds(5), false);
+  }
+  vm_.script(kPanics);
+  vm_.spec.directory = "vms/" + vm_.spec.name;
+  vm_.spec.remove_on_undo = false;
+  {
+    Launch launch = vm_.begin();
+    TestVm::await(launch, LaunchEvent::Kind::kReady);
+    poke_guest();
+    TestVm::await(launch, LaunchEvent::Kind::kEnded);
+  }
+  ASSERT_TRUE(wait_until_dead(vm_.directory().get(), soon()));
+  EXPECT_EQ(record().state, "crashed");
+  EXPECT_EQ(record().reason, "kernel panic: fake");
 }
 
 TEST_F(LifecycleTest, ASecondMonitorOfOneDirectoryIsRefusedAndHarmsNothing) {

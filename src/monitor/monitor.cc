@@ -17,9 +17,6 @@ using std::chrono::steady_clock;
 constexpr LinePeer::Limits kHandoverLimits{.line = 4 << 20, .unsent = 4 << 20};
 constexpr size_t kRebootsPerMinute = 3;
 constexpr std::chrono::seconds kTerminateTime{10};
-// A guest that powered off has flushed its disks by the time it says so; a panic's stack trace still comes.
-constexpr std::chrono::milliseconds kPowerDownTime{250};
-constexpr std::chrono::milliseconds kPanicTime{1500};
 
 }  // namespace
 
@@ -45,15 +42,36 @@ void Monitor::on_console(std::string_view text) {
 
 void Monitor::on_marker(const ConsoleMarkers& markers) {
   if (markers.ready) handover_->send_if_room({{"event", "ready"}});
-  if (!markers.guest_ended() || guest_end_timer_ != 0) return;
-  guest_end_timer_ = loop_.after(markers.panic ? kPanicTime : kPowerDownTime, [this] {
-    guest_end_timer_ = 0;
-    if (engine_) engine_->kill();
-  });
+  if (!markers.halted) return halt_watch_.reset();
+  if (std::exchange(times_halted_, markers.times_halted) != markers.times_halted) watch_for_halt();
+}
+
+// A guest that nothing turns off (poweroff on Firecracker, halt anywhere) leaves its engine running, with
+// processors that stand still for good.
+void Monitor::watch_for_halt() {
+  halt_watch_ = std::make_unique<HaltWatch>(
+      loop_, engine_->pid(), [this] { return halt_facts(); },
+      [this](HaltEvidence::Verdict verdict) { on_halt_verdict(verdict); });
+}
+
+HaltFacts Monitor::halt_facts() const {
+  const bool forwards = network_ && network_->up() && !network_->plan().ports.empty();
+  return {.may_run = engine_ready_ && leases_->free() && !leases_->paused(),
+          .stop_asked = stop_asked_,
+          .port = forwards ? network_->plan().ports.front().host : uint16_t{0}};
+}
+
+void Monitor::on_halt_verdict(HaltEvidence::Verdict verdict) {
+  const std::unique_ptr<HaltWatch> over = std::move(halt_watch_);
+  if (verdict == HaltEvidence::Verdict::kAlive)
+    return record_event("the guest's console says that it has halted, but it runs");
+  stands_still_ = true;
+  engine_->kill();
 }
 
 void Monitor::on_engine_end(ExitStatus status) {
-  loop_.cancel(guest_end_timer_);
+  halt_watch_.reset();
+  times_halted_ = 0;
   loop_.cancel(natural_end_timer_);
   loop_.cancel(probe_timer_);
   probing_ = false;
@@ -70,6 +88,7 @@ void Monitor::on_engine_end(ExitStatus status) {
                                  .status = status,
                                  .stop_asked = stop_asked_,
                                  .stop_forced = stop_forced_,
+                                 .stands_still = stands_still_,
                                  .killed_for = killed_for_});
   finish(verdict.reboot ? start_again() : verdict, status);
 }

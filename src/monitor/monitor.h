@@ -20,6 +20,7 @@
 
 #include "monitor/engine_run.h"
 #include "monitor/exit_record.h"
+#include "monitor/halt_watch.h"
 #include "monitor/leases.h"
 #include "monitor/line_peer.h"
 #include "monitor/loop.h"
@@ -60,6 +61,9 @@ class Monitor {
   void on_executing(const std::optional<Error>& error, const std::vector<firecracker::Request>& requests);
   void on_console(std::string_view text);
   void on_marker(const ConsoleMarkers& markers);
+  void watch_for_halt();
+  HaltFacts halt_facts() const;
+  void on_halt_verdict(HaltEvidence::Verdict verdict);
   void on_engine_end(ExitStatus status);
   Verdict start_again();
   void finish(const Verdict& verdict, const ExitStatus& status);
@@ -105,7 +109,9 @@ class Monitor {
   bool stop_forced_ = false;
   std::string killed_for_;
   Loop::TimerId stop_timer_ = 0;
-  Loop::TimerId guest_end_timer_ = 0;
+  std::unique_ptr<HaltWatch> halt_watch_;
+  unsigned times_halted_ = 0;  // that the console has said so
+  bool stands_still_ = false;
   std::vector<ConnectionId> end_waiters_;
   std::optional<ExitRecord> exit_;
 

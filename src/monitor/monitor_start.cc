@@ -202,6 +202,8 @@ void Monitor::undo(const std::optional<Error>& error) {
     if (directory_ && !spec_.remove_on_undo) {
       remove_tree(directory_->jail(), "api.sock");
       remove_tree(directory_->jail(), "log");
+      // A start that its command gave up leaves the VM as it was; a guest that ended is the VM's last end.
+      if (exit_) write_exit_record(directory_->fd(), *exit_);
     }
   } catch (const std::exception& exception) {
     // It stays behind under its ".new-" name, for the next command's sweep.

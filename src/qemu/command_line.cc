@@ -97,6 +97,8 @@ std::string_view to_string(Accelerator accelerator) {
 std::vector<std::string> qemu_arguments(const MachinePlan& plan) {
   std::vector<std::string> arguments = {
       plan.binary, "-nodefaults", "-no-user-config", "-display", "none",
+      // Names its threads: who watches from outside knows the processors'.
+      "-name", "guest,debug-threads=on",
       // A guest that resets ends, as on Firecracker.
       "-no-reboot",
       // Nothing runs before it is told to: limits are set first, a loaded state would start.
@@ -121,8 +123,8 @@ std::vector<std::string> qemu_arguments(const MachinePlan& plan) {
 std::string kernel_arguments(const VmSetup& setup, Accelerator accelerator, uint64_t tsc_khz) {
   const std::string& asked = setup.boot_source.value().boot_args;
   std::string arguments(asked.empty() ? kDefaultBootArguments : std::string_view(asked));
-  // They cost an emulated guest a fifth of its speed and guard nothing there. Before what was asked for, which
-  // has the last word. Never with KVM: that guest runs on the bare processor.
+  // They cost an emulated guest a fifth of its speed and guard nothing there. Before what was asked for,
+  // which has the last word. Never with KVM: that guest runs on the bare processor.
   if (accelerator == Accelerator::kTcg) arguments.insert(0, "mitigations=off ");
   // Reliable: an emulated TSC is the host's clock. Else the guest's watchdog compares it with ticks that come
   // late on a busy host, takes the ticks, and loses half of its time (tried with Linux 6.1).

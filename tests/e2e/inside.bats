@@ -197,6 +197,18 @@ END
   [ "$output" = $'content\ncontent' ]
 }
 
+@test "a kernel's last words on the console end no VM that runs" {
+  inside sh -c 'for line in "reboot: System halted" "Kernel panic - not syncing: quoted"; do
+    echo "[   12.345678] $line" > /dev/console; done'
+  [ "$status" = 0 ]
+  # Each of these wakes the guest's processor.
+  until grep -q "it has halted, but it runs" "$KNALLER_HOME/vms/in/events.jsonl"; do
+    inside true
+    [ "$status" = 0 ]
+  done
+  [ "$(knaller ls --format '{{.Name}} {{.Status}}')" = 'in running' ]
+}
+
 @test "ssh refuses a guest with another host key" {
   knaller ssh-config in > config
   port=$(sed -n 's/ *Port //p' config)

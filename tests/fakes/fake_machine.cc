@@ -151,9 +151,18 @@ std::vector<firecracker::Watch> FakeMachine::watches() {
 bool FakeMachine::react() {
   ctrl_alt_del_ = false;
   if (guest_.on_ctrl_alt_del == "ignore") return true;
+  if (guest_.on_ctrl_alt_del == "halt") {
+    stop_timer(tick_timer_);
+    print("[    9.000000] reboot: System halted\n");
+    return true;
+  }
+  if (guest_.on_ctrl_alt_del == "claim") {
+    print("[    9.000000] reboot: System halted\n");
+    return true;
+  }
   if (guest_.on_ctrl_alt_del == "panic") {
     print("[    9.000000] Kernel panic - not syncing: fake\n");
-    return true;
+    return false;
   }
   if (guest_.on_ctrl_alt_del == "poweroff") print("knaller: poweroff\n");
   print("[    9.000000] reboot: Restarting system\n");

@@ -14,8 +14,9 @@
 //               "swap": "new-memory", "swap_for": "fifo|link|directory|short|absent"}]}
 //
 // on_ctrl_alt_del: "reboot" and "poweroff" print what a guest of knaller's images prints and end the engine
-// (status 0), "panic" prints a kernel panic, "ignore" does nothing. tick_ms: the running guest counts in its
-// memory and on its disk. A rule without path, method or nth fits every one; the first that fits is used.
+// (status 0), "panic" prints a kernel panic and does, too; "halt" prints a kernel's last words and does
+// nothing from then on, "claim" only prints them, "ignore" does nothing. tick_ms: the running guest counts in
+// its memory and on its disk. A rule without path, method or nth fits every one; the first that fits is used.
 // `nth` counts from 1, per rule. "delay_ms" waits before the request is carried out. "status"/"body" answer
 // without carrying it out. "truncate" sends so many bytes of the answer and closes, "write_short" sends them
 // and stays silent, "garbage" is sent instead of the answer, "twice" sends it twice. "fill" names a file that

@@ -1,0 +1,73 @@
+#include "monitor/halt_watch.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+namespace knaller::monitor {
+namespace {
+
+constexpr std::chrono::milliseconds kBetweenLooks{100};
+constexpr int kLooksBetweenKnocks = 5;
+// ADR 72 has what was measured.
+constexpr int kLooksAtANetwork = 30;
+constexpr int kLooksWithout = 150;
+constexpr int kLooksWhenStopping = 5;
+// A halted processor is not woken at all; a few times are left to what was under way when it said so.
+constexpr int kWokenForSure = 20;
+constexpr int kMostLooks = 3000;
+
+int looks_needed(const HaltFacts& facts) {
+  if (facts.stop_asked) return kLooksWhenStopping;
+  return facts.port != 0 ? kLooksAtANetwork : kLooksWithout;
+}
+
+// A connection through the forwarded port: whether anything answers is not asked, its first packet interrupts
+// the guest.
+UniqueFd knock_at(uint16_t port) {
+  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return socket;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  // In the background; a refusal is no answer of the guest's, either.
+  [[maybe_unused]] const int begun =
+      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  return socket;
+}
+
+}  // namespace
+
+HaltEvidence::Verdict HaltEvidence::add(VcpuActivity::Since since, int needed) {
+  asleep_ = since == VcpuActivity::Since::kAsleep ? asleep_ + 1 : 0;
+  if (since == VcpuActivity::Since::kWoken) ++woken_;
+  ++looks_;
+  if (asleep_ >= needed) return Verdict::kHalted;
+  const bool tired = looks_ >= kMostLooks && asleep_ == 0;
+  return woken_ >= kWokenForSure || tired ? Verdict::kAlive : Verdict::kOpen;
+}
+
+HaltWatch::HaltWatch(Loop& loop, pid_t engine, std::function<HaltFacts()> facts,
+                     std::function<void(HaltEvidence::Verdict)> on_verdict)
+    : loop_(loop), facts_(std::move(facts)), on_verdict_(std::move(on_verdict)), activity_(engine) {
+  look();
+}
+
+HaltWatch::~HaltWatch() {
+  loop_.cancel(timer_);
+}
+
+void HaltWatch::look() {
+  const HaltFacts facts = facts_();
+  if (facts.may_run && facts.port != 0 && looks_++ % kLooksBetweenKnocks == 0) knock_ = knock_at(facts.port);
+  const auto since = facts.may_run ? activity_.look() : VcpuActivity::Since::kUnknown;
+  const auto verdict = evidence_.add(since, looks_needed(facts));
+  timer_ = loop_.after(kBetweenLooks, [this] { look(); });
+  if (verdict == HaltEvidence::Verdict::kOpen) return;
+  loop_.cancel(timer_);
+  const auto on_verdict = std::move(on_verdict_);
+  on_verdict(verdict);
+}
+
+}  // namespace knaller::monitor

@@ -1,0 +1,59 @@
+// Looks whether a guest whose console says that it has halted really has: its processors must sleep for some
+// seconds without being woken once, though somebody knocks at its network. It never ends a guest by its
+// words. The event loop's thread only.
+#ifndef KNALLER_MONITOR_HALT_WATCH_H_
+#define KNALLER_MONITOR_HALT_WATCH_H_
+
+#include <functional>
+
+#include "base/fd.h"
+#include "monitor/loop.h"
+#include "monitor/vcpu_activity.h"
+
+namespace knaller::monitor {
+
+// What one look saw, and what follows from all of them. Pure.
+class HaltEvidence {
+ public:
+  enum class Verdict { kOpen, kHalted, kAlive };
+  // `needed`: so many looks in a row must have found it asleep. Looks are counted, not time: whoever was
+  // frozen meanwhile, the guest or the one who looks, has not seen more for it.
+  Verdict add(VcpuActivity::Since since, int needed);
+
+ private:
+  int asleep_ = 0;
+  int woken_ = 0;
+  int looks_ = 0;
+};
+
+struct HaltFacts {
+  bool may_run = false;  // not paused: a guest that may not run proves nothing
+  bool stop_asked =
+      false;          // somebody waits for its end, and its own disks are no more in danger than by that
+  uint16_t port = 0;  // of the host, behind which the guest's network is; 0: none
+};
+
+class HaltWatch {
+ public:
+  HaltWatch(Loop& loop, pid_t engine, std::function<HaltFacts()> facts,
+            std::function<void(HaltEvidence::Verdict)> on_verdict);  // called once; may destroy the watch
+  ~HaltWatch();
+  HaltWatch(const HaltWatch&) = delete;
+  HaltWatch& operator=(const HaltWatch&) = delete;
+
+ private:
+  void look();
+
+  Loop& loop_;
+  std::function<HaltFacts()> facts_;
+  std::function<void(HaltEvidence::Verdict)> on_verdict_;
+  VcpuActivity activity_;
+  HaltEvidence evidence_;
+  UniqueFd knock_;
+  int looks_ = 0;
+  Loop::TimerId timer_ = 0;
+};
+
+}  // namespace knaller::monitor
+
+#endif  // KNALLER_MONITOR_HALT_WATCH_H_
