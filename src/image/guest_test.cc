@@ -1,7 +1,9 @@
 // The guest's own program, as far as it can be looked at from outside a guest.
 #include <elf.h>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -12,8 +14,9 @@
 #include "base/text.h"
 #include "image/guest/base64.h"
 #include "image/guest/boot_config.h"
+#include "image/guest/files.h"
 #include "image/guest/renewal.h"
-#include "image/guest/system.h"
+#include "image/guest/settings.h"
 
 namespace knaller::guest_helper {
 namespace {
@@ -166,15 +169,144 @@ TEST(Helper, IsStatic) {
   EXPECT_LT(program.size(), 2U << 20);
 }
 
-TEST(System, ReplacesFilesWhole) {
-  const knaller::TestFolder folder;
-  ASSERT_TRUE(write_file(folder.path("f"), "one", 0644));
-  ASSERT_TRUE(write_file(folder.path("f"), "two", 0600));
-  std::string content;
-  ASSERT_TRUE(read_file(folder.path("f"), &content));
-  EXPECT_EQ(content, "two");
-  EXPECT_FALSE(write_file(folder.path("absent/f"), "x", 0600));
-  EXPECT_EQ(knaller::list_directory(folder.fd()), std::vector<std::string>{"f"});
+struct stat status_of(const std::string& path) {
+  struct stat status {};
+  EXPECT_EQ(::lstat(path.c_str(), &status), 0) << path;
+  return status;
+}
+
+void write(const std::string& path, const std::string& content, mode_t mode) {
+  knaller::write_file_atomically(AT_FDCWD, path, content, knaller::Durability::kNoSync);
+  ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+}
+
+// A guest's root, with an /etc.
+class FilesInAGuest : public ::testing::Test {
+ protected:
+  FilesInAGuest() { knaller::make_directories(path("/etc")); }
+  std::string root() const { return folder_.path("root"); }
+  std::string path(const std::string& name) const { return root() + name; }
+  std::string content(const std::string& name) {
+    std::string text;
+    EXPECT_TRUE(read_file_in(root(), name, &text)) << name << ": " << std::strerror(errno);
+    return text;
+  }
+  std::vector<std::string> entries() const {
+    return knaller::list_directory(knaller::open_directory(path("/etc")).get());
+  }
+
+  knaller::TestFolder folder_;
+};
+
+TEST_F(FilesInAGuest, KeepTheirModeAndOwner) {
+  write(path("/etc/f"), "one", 0640);
+  const bool root_runs_this = ::geteuid() == 0;
+  if (root_runs_this) {
+    ASSERT_EQ(::chown(path("/etc/f").c_str(), 12, 34), 0);
+  }
+  ASSERT_TRUE(replace_file(root(), "/etc/f", "two", 0600));
+  EXPECT_EQ(content("/etc/f"), "two");
+  EXPECT_EQ(status_of(path("/etc/f")).st_mode & 07777, 0640U);
+  if (root_runs_this) {
+    EXPECT_EQ(status_of(path("/etc/f")).st_uid, 12U);
+    EXPECT_EQ(status_of(path("/etc/f")).st_gid, 34U);
+  }
+  EXPECT_EQ(entries(), std::vector<std::string>{"f"});
+}
+
+TEST_F(FilesInAGuest, AreNotTouchedWhenNothingChanges) {
+  write(path("/etc/f"), "one", 0400);
+  const struct stat before = status_of(path("/etc/f"));
+  ASSERT_TRUE(replace_file(root(), "/etc/f", "one", 0644));
+  EXPECT_EQ(status_of(path("/etc/f")).st_ino, before.st_ino);
+  EXPECT_EQ(status_of(path("/etc/f")).st_ctim.tv_nsec, before.st_ctim.tv_nsec);
+}
+
+TEST_F(FilesInAGuest, AreMadeWhereThereAreNone) {
+  ASSERT_TRUE(replace_file(root(), "/etc/f", "one", 0604));
+  EXPECT_EQ(status_of(path("/etc/f")).st_mode & 07777, 0604U);
+  EXPECT_FALSE(replace_file(root(), "/absent/f", "one", 0600));
+  EXPECT_EQ(entries(), std::vector<std::string>{"f"});
+}
+
+// As the guest sees them, wherever that is on this system.
+TEST_F(FilesInAGuest, LinksLeadToWhereTheyLeadInTheGuest) {
+  knaller::make_directories(path("/data"));
+  write(path("/data/f"), "one", 0644);
+  ASSERT_EQ(::symlink("/data/f", path("/etc/absolute").c_str()), 0);
+  ASSERT_EQ(::symlink("../../../../../../../data/f", path("/etc/relative").c_str()), 0);
+  ASSERT_TRUE(replace_file(root(), "/etc/absolute", "two", 0600));
+  EXPECT_EQ(content("/data/f"), "two");
+  ASSERT_TRUE(replace_file(root(), "/etc/relative", "three", 0600));
+  EXPECT_EQ(content("/data/f"), "three");
+  EXPECT_TRUE(S_ISLNK(status_of(path("/etc/absolute")).st_mode));
+  EXPECT_TRUE(S_ISLNK(status_of(path("/etc/relative")).st_mode));
+  ASSERT_EQ(::symlink("/run/nowhere", path("/etc/dangling").c_str()), 0);
+  EXPECT_FALSE(replace_file(root(), "/etc/dangling", "x", 0600));
+  EXPECT_TRUE(S_ISLNK(status_of(path("/etc/dangling")).st_mode));
+}
+
+TEST_F(FilesInAGuest, StayOneFileUnderAllTheirNames) {
+  write(path("/etc/f"), "one", 0644);
+  ASSERT_EQ(::link(path("/etc/f").c_str(), path("/etc/g").c_str()), 0);
+  ASSERT_TRUE(replace_file(root(), "/etc/f", "1", 0600));
+  EXPECT_EQ(content("/etc/g"), "1");
+  EXPECT_EQ(status_of(path("/etc/f")).st_nlink, 2U);
+}
+
+TEST_F(FilesInAGuest, OfAnotherKindAreLeftAlone) {
+  ASSERT_EQ(::mkfifo(path("/etc/fifo").c_str(), 0600), 0);
+  EXPECT_FALSE(replace_file(root(), "/etc/fifo", "x", 0600));
+  EXPECT_FALSE(append_line(root(), "/etc/fifo", "x", 0600));
+  EXPECT_FALSE(replace_file(root(), "/etc", "x", 0600));
+  EXPECT_TRUE(S_ISFIFO(status_of(path("/etc/fifo")).st_mode));
+}
+
+TEST_F(FilesInAGuest, GetALineOfTheirOwn) {
+  ASSERT_TRUE(append_line(root(), "/etc/f", "one", 0600));
+  write(path("/etc/g"), "one", 0604);
+  ASSERT_TRUE(append_line(root(), "/etc/g", "two", 0600));
+  EXPECT_EQ(content("/etc/f"), "one\n");
+  EXPECT_EQ(content("/etc/g"), "one\ntwo\n");
+  EXPECT_EQ(status_of(path("/etc/g")).st_mode & 07777, 0604U);
+}
+
+TEST_F(FilesInAGuest, OfAnyLengthKeepEveryLine) {
+  std::string hosts;
+  for (int i = 0; i < 6000; ++i)
+    hosts += "10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250) + " h\n";
+  write(path("/etc/hosts"), hosts, 0640);
+  std::string failed;
+  ASSERT_TRUE(write_hostname(root(), "web", &failed)) << failed;
+  EXPECT_EQ(content("/etc/hosts"), hosts + "127.0.1.1\tweb\n");
+  EXPECT_EQ(content("/etc/hostname"), "web\n");
+  EXPECT_EQ(status_of(path("/etc/hosts")).st_mode & 07777, 0640U);
+}
+
+TEST(Hosts, LoseNoLineOfTheirOwners) {
+  EXPECT_EQ(hosts_with("127.0.0.1\tlocalhost\n", "web"), "127.0.0.1\tlocalhost\n127.0.1.1\tweb\n");
+  EXPECT_EQ(hosts_with("127.0.0.1\tlocalhost", "web"), "127.0.0.1\tlocalhost\n127.0.1.1\tweb\n");
+  EXPECT_EQ(hosts_with("127.0.1.1\tweb\n127.0.1.10 db.local\n", "web2"),
+            "127.0.1.1\tweb2\n127.0.1.10 db.local\n");
+  const std::string owners = "127.0.1.1 web web.example.org # mine\n127.0.1.10\tdb\n";
+  EXPECT_EQ(hosts_with(owners, "web"), owners);
+  EXPECT_EQ(hosts_with(owners, "web2"), owners + "127.0.1.1\tweb2\n");
+  EXPECT_EQ(hosts_with("# web\n", "web"), "# web\n127.0.1.1\tweb\n");
+}
+
+TEST(ResolvConf, KeepsWhatItsOwnerWrote) {
+  EXPECT_EQ(resolv_conf_with("", "10.0.0.1"), "nameserver 10.0.0.1\n");
+  const std::string owners = "search example.org\nnameserver 10.0.0.1\noptions ndots:2\n";
+  EXPECT_EQ(resolv_conf_with(owners, "10.0.0.1"), owners);
+  EXPECT_EQ(resolv_conf_with("search a\nnameserver 9.9.9.9\n", "10.0.0.1"),
+            "nameserver 10.0.0.1\nsearch a\nnameserver 9.9.9.9\n");
+}
+
+TEST(Keys, ThatAreCommentedOutLetNobodyIn) {
+  const std::string key = kKey;
+  EXPECT_TRUE(holds_key("x\n restrict ssh-ed25519 " + key + " a\n", key));
+  EXPECT_FALSE(holds_key("#ssh-ed25519 " + key + "\n", key));
+  EXPECT_FALSE(holds_key("", key));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ namespace {
 constexpr size_t kLineLimit = 512;
 constexpr size_t kTailLimit = 16 << 10;
 constexpr std::string_view kPanic = "Kernel panic - not syncing";
+constexpr std::string_view kCannot = "knaller: cannot ";
 constexpr std::string_view kReady = "knaller: ready";
 
 struct Line {
@@ -48,6 +49,7 @@ std::string panic_reason(std::string_view text) {
 void take_back(ConsoleMarkers& markers) {
   markers.halted = false;
   markers.panic_line.clear();
+  markers.cannot.clear();
 }
 
 }  // namespace
@@ -73,6 +75,7 @@ void ConsoleScanner::inspect_line() {
   if (!line.stamped) {
     take_back(markers_);
     markers_.poweroff = line.text.starts_with("knaller: poweroff");
+    if (line.text.starts_with(kCannot)) markers_.cannot = printable(line.text.substr(kCannot.size()));
   } else if (says_halted(line.text)) {
     markers_.halted = true;
     ++markers_.times_halted;
@@ -106,6 +109,9 @@ Verdict judge(const EndFacts& facts) {
   if (!facts.killed_for.empty()) return {false, "crashed", facts.killed_for};
   // Whatever its console said: a guest's own end, a panic's too, is one that its engine survives.
   if (!facts.status.success()) return {false, "crashed", facts.status.sentence("the engine")};
+  // The kernel only says that its first process has ended; that one has said why.
+  if (!facts.markers.panic_line.empty() && !facts.markers.cannot.empty())
+    return {false, "crashed", "the guest could not " + facts.markers.cannot};
   if (!facts.markers.panic_line.empty())
     return {false, "crashed", "kernel panic: " + facts.markers.panic_line};
   if (facts.markers.halted || facts.markers.poweroff) return {false, "stopped", "the guest powered off"};

@@ -24,6 +24,9 @@ struct ConsoleMarkers {
   unsigned times_halted = 0;  // how often that was said, believed or not
   std::string panic_line = {};  // "Kernel panic - not syncing: …", from its colon on; empty: no panic
 
+  std::string cannot =
+      {};  // "knaller: cannot …", of our images' boot, which ends in a panic then; empty: it could
+
   bool operator==(const ConsoleMarkers&) const = default;
 };
 

@@ -142,6 +142,17 @@ TEST(JudgeTest, APanicIsACrashEvenIfItWasBeingStopped) {
   EXPECT_EQ(judge(facts).reason, "kernel panic: no init");
 }
 
+TEST(JudgeTest, AGuestThatDoesNotBootTellsWhy) {
+  EndFacts facts = exited(0);
+  facts.markers = scan(
+      "\nknaller: cannot mount /dev/vdb (ext4) on /disk: Invalid argument\n"
+      "[ 1.0] Kernel panic - not syncing: Attempted to kill init!\n[ 1.0] Call Trace:\n");
+  EXPECT_EQ(judge(facts).state, "crashed");
+  EXPECT_EQ(judge(facts).reason, "the guest could not mount /dev/vdb (ext4) on /disk: Invalid argument");
+  facts.markers = scan("knaller: cannot guess\nlogin:\n[ 1.0] Kernel panic - not syncing: x\n");
+  EXPECT_EQ(judge(facts).reason, "kernel panic: x");
+}
+
 TEST(JudgeTest, OurOwnKillIsWhatWeKilledItFor) {
   EndFacts facts{.status = {.signaled = true, .value = 9}};
   facts.stop_asked = facts.stop_forced = true;

@@ -21,6 +21,7 @@ using testing::IsEmpty;
 
 constexpr char kIgnores[] = R"({"guest": {"on_ctrl_alt_del": "ignore"}})";
 constexpr char kPowersOff[] = R"({"guest": {"on_ctrl_alt_del": "poweroff"}})";
+constexpr char kHesitates[] = R"({"guest": {"on_ctrl_alt_del": "hesitate"}})";
 constexpr char kHalts[] = R"({"guest": {"on_ctrl_alt_del": "halt", "tick_ms": 5}})";
 constexpr char kClaimsToHaveHalted[] = R"({"guest": {"on_ctrl_alt_del": "claim", "tick_ms": 5}})";
 constexpr char kPanics[] = R"({"guest": {"on_ctrl_alt_del": "panic"}})";
@@ -227,6 +228,12 @@ TEST_F(LifecycleTest, AGuestThatDoesNotListenIsEndedAfterTheTimeout) {
   EXPECT_EQ(end.state, "stopped");
   EXPECT_THAT(end.reason, HasSubstr("did not shut down"));
   EXPECT_FALSE(is_alive(vm_.directory().get()));
+}
+
+TEST_F(LifecycleTest, AGuestIsAskedAgainBeforeItsTimeIsOver) {
+  vm_.script(kHesitates);
+  Launch launch = vm_.start();
+  EXPECT_EQ(vm_.stop(milliseconds(800), false).reason, "the guest powered off");
 }
 
 TEST_F(LifecycleTest, AForcedStopOvertakesAPatientOne) {

@@ -128,6 +128,7 @@ Verdict Monitor::start_again() {
 void Monitor::finish(const Verdict& verdict, const ExitStatus& status) {
   if (verdict.state.empty()) return;
   loop_.cancel(stop_timer_);
+  loop_.cancel(last_call_timer_);
   exit_.emplace();
   exit_->state = verdict.state;
   exit_->reason = verdict.reason;

@@ -79,6 +79,7 @@ class Monitor {
   void set_paused(bool pause, std::function<void(const std::optional<Error>&)> done);
   void stop(std::chrono::milliseconds timeout, bool force);
   void ask_guest_to_stop();
+  void press_ctrl_alt_del();
   void kill_engine(const std::string& reason, bool as_asked);
   void record_event(const std::string& what);
 
@@ -109,6 +110,7 @@ class Monitor {
   bool stop_forced_ = false;
   std::string killed_for_;
   Loop::TimerId stop_timer_ = 0;
+  Loop::TimerId last_call_timer_ = 0;
   std::unique_ptr<HaltWatch> halt_watch_;
   unsigned times_halted_ = 0;  // that the console has said so
   bool stands_still_ = false;

@@ -15,6 +15,13 @@ constexpr std::chrono::seconds kProbeTime{1};       // an engine that takes long
 constexpr std::chrono::seconds kLeaseCallTime{10};  // one whose pause or resume takes longer, too
 constexpr int64_t kMostTimeoutMs = int64_t{7} * 24 * 3600 * 1000;
 constexpr size_t kVerbLimit = 64;
+// Before its time is over a guest is asked again: those of our images then end what still runs, write their
+// disks and go.
+constexpr milliseconds kLastCall{2000};
+
+milliseconds before_last_call(milliseconds timeout) {
+  return timeout - std::min(kLastCall, timeout / 4);
+}
 
 // A refusal may mean that it is so already; only the engine itself knows.
 void apply_paused(const firecracker::Client& client, bool pause, const Deadline& deadline) {
@@ -149,6 +156,11 @@ void Monitor::stop(milliseconds timeout, bool force) {
   stop_asked_ = true;
   if (force) return kill_engine("it was ended by force", true);
   loop_.cancel(stop_timer_);
+  loop_.cancel(last_call_timer_);
+  last_call_timer_ = loop_.after(before_last_call(timeout), [this] {
+    last_call_timer_ = 0;
+    if (guest_asked_) press_ctrl_alt_del();
+  });
   stop_timer_ = loop_.after(timeout, [this, timeout] {
     stop_timer_ = 0;
     kill_engine(fmt::format("the guest did not shut down within {} and was ended", format_duration(timeout)),
@@ -173,6 +185,16 @@ void Monitor::ask_guest_to_stop() {
         kill_engine(fmt::format("the guest could not be asked to shut down and was ended: {}", error->what()),
                     true);
       });
+}
+
+// Who does not hear it was asked before.
+void Monitor::press_ctrl_alt_del() {
+  if (!engine_) return;
+  engine_->worker().post(
+      [](const firecracker::Client& client, std::stop_token stop) {
+        client.apply(firecracker::send_ctrl_alt_del(), Deadline::never(stop));
+      },
+      [](const std::optional<Error>&) {});
 }
 
 void Monitor::kill_engine(const std::string& reason, bool as_asked) {

@@ -151,6 +151,10 @@ std::vector<firecracker::Watch> FakeMachine::watches() {
 bool FakeMachine::react() {
   ctrl_alt_del_ = false;
   if (guest_.on_ctrl_alt_del == "ignore") return true;
+  if (guest_.on_ctrl_alt_del == "hesitate") {
+    guest_.on_ctrl_alt_del = "poweroff";
+    return true;
+  }
   if (guest_.on_ctrl_alt_del == "halt") {
     stop_timer(tick_timer_);
     print("[    9.000000] reboot: System halted\n");

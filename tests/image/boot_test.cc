@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "disk/ext4.h"
 #include "disk/private_disk.h"
 #include "guest.h"
 #include "shared_home.h"
@@ -56,11 +57,14 @@ TEST_F(Boot, EndsOrderlyAndKeepsItsDisk) {
     ASSERT_TRUE(guest.wait_for("\nknaller: ready"));
     guest.run(
         "echo kept > /root/file && cat /etc/dropbear/dropbear_ed25519_host_key | md5sum > /root/host-key");
+    // It needs its time to save what it has, and gets it.
+    guest.run("(trap 'sleep 4; echo saved > /root/saved; exit' TERM; sleep 1000 & wait) > /dev/null 2>&1 &");
     guest.press_ctrl_alt_del();
     ASSERT_TRUE(guest.wait_for_end());
     EXPECT_THAT(guest.console(), HasSubstr("\nknaller: poweroff"));
     EXPECT_THAT(guest.console(), HasSubstr("reboot: Restarting system"));
   }
+  EXPECT_EQ(debugfs(disk_, "cat /upper/root/saved"), "saved\n");
   // Nothing is left to be replayed: other programs read this disk.
   EXPECT_THAT(debugfs(disk_, "features"), Not(HasSubstr("needs_recovery")));
   EXPECT_EQ(debugfs(disk_, "cat /upper/root/file"), "kept\n");
@@ -74,6 +78,48 @@ TEST_F(Boot, EndsOrderlyAndKeepsItsDisk) {
     ASSERT_TRUE(guest.wait_for_end());
     EXPECT_THAT(guest.console(), Not(HasSubstr("knaller: poweroff")));
   }
+}
+
+// The second time means that the host's patience is nearly over.
+TEST_F(Boot, EndsAtOnceWhenItIsAskedAgain) {
+  Guest guest(SharedHome::shared().tiny(), options());
+  ASSERT_TRUE(guest.wait_for("\nknaller: ready"));
+  guest.run(
+      "(trap 'echo heard > /dev/console' TERM; while :; do sleep 1000 & wait; done) > /dev/null 2>&1 &");
+  guest.press_ctrl_alt_del();
+  ASSERT_TRUE(guest.wait_for("\nheard"));
+  guest.press_ctrl_alt_del();
+  ASSERT_TRUE(guest.wait_for_end());
+  EXPECT_THAT(guest.console(), HasSubstr("\nknaller: poweroff"));
+  EXPECT_THAT(debugfs(disk_, "features"), Not(HasSubstr("needs_recovery")));
+}
+
+// Its disk may be full, and its owner may not want a file changed: it boots, and says what it went without.
+TEST_F(Boot, NeedsNoRoomAndChangesNoFileByForce) {
+  const Image& tiny = SharedHome::shared().tiny();
+  disk_ = folder_.path("small.ext4");
+  disk::make_ext4(disk_, {.bytes = 32 << 20, .inodes = 128}, Deadline::never());
+  {
+    Guest guest(tiny, options());
+    ASSERT_TRUE(guest.wait_for("\nknaller: ready"));
+    guest.run("printf '127.0.1.10 db.local\\n' >> /etc/hosts; chmod 640 /etc/hosts; : > /etc/resolv.conf");
+    // No inode is left, and then no block.
+    guest.run(
+        "mkdir /f; i=0; while true > /f/$i; do i=$((i+1)); done 2> /dev/null; cat /dev/zero > /f/0; sync; "
+        "true");
+    guest.press_ctrl_alt_del();
+    ASSERT_TRUE(guest.wait_for_end());
+  }
+  debugfs(disk_, "sif /upper/etc/resolv.conf flags 0x80010", DebugfsMode::kWrite);
+  GuestOptions renamed = options();
+  renamed.hostname = "web2";
+  Guest guest(tiny, renamed);
+  ASSERT_TRUE(guest.wait_for("\nknaller: ready"));
+  EXPECT_THAT(guest.console(), HasSubstr("knaller: could not write /etc/resolv.conf: "));
+  EXPECT_EQ(guest.run("hostname"), "web2\n");
+  EXPECT_THAT(guest.run("cat /etc/hosts"), HasSubstr("127.0.1.10 db.local\n"));
+  EXPECT_EQ(guest.run("stat -c %a /etc/hosts"), "640\n");
+  guest.run("rm -r /f && echo room > /root/file");
 }
 
 TEST_F(Boot, BecomesItselfAgainWhenTold) {

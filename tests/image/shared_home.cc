@@ -25,9 +25,10 @@ std::vector<std::string> all_entries(const store::Home& home) {
   return list_directory(home.folder(store::Kind::kImage));
 }
 
-std::string debugfs(const std::string& image, const std::string& request) {
+std::string debugfs(const std::string& image, const std::string& request, DebugfsMode mode) {
   SpawnOptions options;
   options.argv = {disk::require_program("debugfs", "e2fsprogs"), "-R", request, image};
+  if (mode == DebugfsMode::kWrite) options.argv.insert(options.argv.begin() + 1, "-w");
   return run_checked(std::move(options), Deadline::never());
 }
 

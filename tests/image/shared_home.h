@@ -31,7 +31,9 @@ class SharedHome {
 // Names in the home's images folder, hidden ones too.
 std::vector<std::string> all_entries(const store::Home& home);
 
-std::string debugfs(const std::string& image, const std::string& request);
+enum class DebugfsMode { kRead, kWrite };
+std::string debugfs(const std::string& image, const std::string& request,
+                    DebugfsMode mode = DebugfsMode::kRead);
 
 }  // namespace knaller::image
 

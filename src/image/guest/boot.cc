@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,8 +18,10 @@
 #include <initializer_list>
 
 #include "image/guest/boot_config.h"
+#include "image/guest/files.h"
 #include "image/guest/network.h"
-#include "image/guest/system.h"
+#include "image/guest/reserve.h"
+#include "image/guest/settings.h"
 
 #ifndef EXT4_IOC_RESIZE_FS
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, __u64)  // not in the kernel's exported headers before 6.7
@@ -35,10 +38,15 @@ constexpr int kDeviceWaitMilliseconds = 5000;
 
 [[noreturn]] void die(const std::string& what) {
   std::fprintf(stderr, "\nknaller: cannot %s: %s\n", what.c_str(), std::strerror(errno));
-  // The kernel panics when its first process ends, which prints enough of a report that the line above must
-  // be out first.
-  fsync(STDERR_FILENO);
+  // The kernel panics when its first process ends, and what is still in the console's buffer then is lost.
+  tcdrain(STDERR_FILENO);
   std::exit(1);
+}
+
+// What a guest can do without is no reason not to boot: its disk may be full, or its owner may not want a
+// file changed.
+void go_on_without(const std::string& what) {
+  std::fprintf(stderr, "\nknaller: could not %s: %s; the boot goes on\n", what.c_str(), std::strerror(errno));
 }
 
 void must_make_directory(const std::string& path, unsigned mode = 0755) {
@@ -115,15 +123,36 @@ void grow(const char* device, const char* mounted_at) {
     // f_blocks leaves out the file system's own tables (a few percent), so a smaller difference is none.
     const unsigned long long had = static_cast<unsigned long long>(now.f_blocks);
     if (blocks > had + had / 8 && ioctl(root, EXT4_IOC_RESIZE_FS, &blocks) != 0) {
-      std::fprintf(stderr, "knaller: cannot grow the file system on %s: %s\n", device, std::strerror(errno));
+      go_on_without(std::string("grow the file system on ") + device);
     }
   }
   if (disk >= 0) close(disk);
   if (root >= 0) close(root);
 }
 
-// The private disk over the shared base; the disk's own file system also stands at /var/lib/knaller, for
-// programs that can't live on an overlay (Docker).
+bool mount_overlay() {
+  return mount("overlay", kNewRoot, "overlay", MS_NOATIME,
+               "lowerdir=/base,upperdir=/disk/upper,workdir=/disk/work") == 0;
+}
+
+// Without a place to write, so that the guest's owner can still enter it and make room.
+void mount_read_only_overlay() {
+  go_on_without("mount the root file system for writing (make room below /var/lib/knaller/upper)");
+  must_mount("overlay", kNewRoot, "overlay", MS_RDONLY, "lowerdir=/disk/upper:/base");
+}
+
+// The disk's own file system also stands at /var/lib/knaller, for programs that can't live on an overlay
+// (Docker).
+void show_disk() {
+  const std::string place = std::string(kNewRoot) + "/var/lib/knaller";
+  mkdir((std::string(kNewRoot) + "/var").c_str(), 0755);
+  mkdir((std::string(kNewRoot) + "/var/lib").c_str(), 0755);
+  mkdir(place.c_str(), 0755);
+  if (mount("/disk", place.c_str(), nullptr, MS_MOVE, nullptr) != 0)
+    go_on_without("show the private disk at /var/lib/knaller");
+}
+
+// The private disk over the shared base.
 void mount_overlay_root() {
   wait_for_device("/dev/vda");
   wait_for_device("/dev/vdb");
@@ -131,12 +160,16 @@ void mount_overlay_root() {
   must_mount("/dev/vdb", "/disk", "ext4", MS_NOATIME, kExt4Options);
   grow("/dev/vdb", "/disk");
   must_make_directory("/disk/upper");
-  must_make_directory("/disk/work");
-  must_mount("overlay", kNewRoot, "overlay", MS_NOATIME,
-             "lowerdir=/base,upperdir=/disk/upper,workdir=/disk/work");
-  must_make_directory(std::string(kNewRoot) + "/var");
-  must_make_directory(std::string(kNewRoot) + "/var/lib");
-  must_move("/disk", std::string(kNewRoot) + "/var/lib/knaller");
+  mkdir("/disk/work", 0755);
+  must_make_directory(kNewRoot);
+  bool mounted = mount_overlay();
+  if (!mounted && errno == ENOSPC) {
+    give_up_reserve("/disk");
+    mounted = mount_overlay();
+  }
+  if (!mounted) mount_read_only_overlay();
+  keep_reserve("/disk");
+  show_disk();
   // The overlay keeps its own hold on the base.
   if (umount2("/base", MNT_DETACH) != 0) die("detach /base");
 }
@@ -148,30 +181,16 @@ void mount_plain_root(bool read_only) {
   if (!read_only) grow("/dev/vda", kNewRoot);
 }
 
-void install_key(const std::string& key) {
-  const std::string directory = std::string(kNewRoot) + "/root/.ssh";
-  const std::string path = directory + "/authorized_keys";
-  must_make_directory(std::string(kNewRoot) + "/root", 0700);
-  must_make_directory(directory, 0700);
-  std::string keys;
-  if (read_file(path, &keys) && keys.find(key) != std::string::npos) return;
-  if (!keys.empty() && keys.back() != '\n') keys.push_back('\n');
-  keys += "ssh-ed25519 " + key + " knaller\n";
-  if (!write_file(path, keys, 0600)) die("install the SSH key");
-}
-
 void configure(const BootConfig& config) {
   std::string failed;
   if (!set_up_network(config.network, &failed)) die(failed);
+  if (!config.hostname.empty() && sethostname(config.hostname.data(), config.hostname.size()) != 0)
+    go_on_without("set the host name");
   if (config.read_only && !config.overlay) return;
-  const std::string root = kNewRoot;
-  if (!config.hostname.empty() && !set_hostname(root, config.hostname)) die("set the host name");
-  must_make_directory(root + "/etc");
-  if (config.network.present &&
-      !write_file(root + "/etc/resolv.conf", "nameserver " + config.network.dns + "\n", 0644)) {
-    die("write /etc/resolv.conf");
-  }
-  if (!config.key.empty()) install_key(config.key);
+  if (!config.hostname.empty() && !write_hostname(kNewRoot, config.hostname, &failed)) go_on_without(failed);
+  if (config.network.present && !write_name_server(kNewRoot, config.network.dns, &failed))
+    go_on_without(failed);
+  if (!config.key.empty() && !install_key(kNewRoot, config.key, &failed)) go_on_without(failed);
 }
 
 [[noreturn]] void switch_root(const std::string& init) {

@@ -12,7 +12,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "image/guest/system.h"
+#include "image/guest/files.h"
 
 namespace knaller::guest_helper {
 namespace {

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "image/guest/system.h"
+#include "image/guest/settings.h"
 
 namespace knaller::guest_helper {
 namespace {
@@ -44,8 +44,13 @@ bool renew_time(int64_t time_ns) {
   return clock_settime(CLOCK_REALTIME, &now) == 0;
 }
 
-void note_failure(const char* step, const char* what, RenewResult* result) {
-  if (result->error.empty()) result->error = std::string("cannot ") + what + ": " + std::strerror(errno);
+bool renew_hostname(const std::string& hostname, std::string* failed) {
+  *failed = "set the host name";
+  return sethostname(hostname.data(), hostname.size()) == 0 && write_hostname("", hostname, failed);
+}
+
+void note_failure(const char* step, const std::string& what, RenewResult* result) {
+  if (result->error.empty()) result->error = "cannot " + what + ": " + std::strerror(errno);
   result->failed.emplace_back(step);
 }
 
@@ -57,8 +62,9 @@ RenewResult renew(const RenewRequest& request) {
     note_failure("entropy", "renew the kernel's randomness", &result);
   }
   if (request.time_ns >= 0 && !renew_time(request.time_ns)) note_failure("time", "set the clock", &result);
-  if (!request.hostname.empty() && !set_hostname("", request.hostname)) {
-    note_failure("hostname", "set the host name", &result);
+  std::string failed;
+  if (!request.hostname.empty() && !renew_hostname(request.hostname, &failed)) {
+    note_failure("hostname", failed, &result);
   }
   return result;
 }

@@ -18,11 +18,14 @@ namespace {
 
 constexpr unsigned kSshPort = 22;
 constexpr long kMillisecond = 1'000'000;
-// A guest that is told to end has the host's patience, 10 s by default, for all of this.
-constexpr int kTermWaitMilliseconds = 3000;
+// Processes get the time that they need to save what they have. How much that is, the host knows: it asks
+// again when only a little of it is left. Nobody does when the guest's own command ends it; then it is
+// systemd's default.
+constexpr int kTermWaitMilliseconds = 90'000;
+constexpr int kAskedTermWaitMilliseconds = 3600'000;
 constexpr int kKillWaitMilliseconds = 1000;
 
-enum class End { kPowerOff, kReboot };
+enum class End { kAsked, kPowerOff, kReboot };
 
 const char* const kStartScript[] = {"/etc/init.d/rcS", nullptr};
 const char* const kSshServer[] = {
@@ -124,13 +127,15 @@ End Supervisor::run() {
       announced_ = true;
     }
     const int signal = next_signal(wait_milliseconds());
-    if (signal == SIGINT || signal == SIGUSR1 || signal == SIGUSR2) return End::kPowerOff;
+    if (signal == SIGINT) return End::kAsked;
+    if (signal == SIGUSR1 || signal == SIGUSR2) return End::kPowerOff;
     if (signal == SIGTERM) return End::kReboot;
     reap();
   }
 }
 
-// True when the last process (kernel threads are nobody's children) has ended.
+// True when the last process (kernel threads are nobody's children) has ended; false when the time is over,
+// or the host asks again.
 bool wait_for_all(int milliseconds) {
   const long long until = now_milliseconds() + milliseconds;
   for (;;) {
@@ -139,15 +144,14 @@ bool wait_for_all(int milliseconds) {
     }
     if (pid < 0 && errno == ECHILD) return true;
     const long left = static_cast<long>(until - now_milliseconds());
-    if (left <= 0) return false;
-    next_signal(left);
+    if (left <= 0 || next_signal(left) == SIGINT) return false;
   }
 }
 
-void end_all_processes() {
+void end_all_processes(End end) {
   kill(-1, SIGTERM);
   kill(-1, SIGCONT);
-  if (wait_for_all(kTermWaitMilliseconds)) return;
+  if (wait_for_all(end == End::kAsked ? kAskedTermWaitMilliseconds : kTermWaitMilliseconds)) return;
   kill(-1, SIGKILL);
   wait_for_all(kKillWaitMilliseconds);
 }
@@ -159,9 +163,9 @@ void supervise() {
   sigprocmask(SIG_BLOCK, &set, nullptr);
   reboot(RB_DISABLE_CAD);  // Ctrl+Alt+Del is a signal, not an immediate reset
   const End end = Supervisor().run();
-  end_all_processes();
+  end_all_processes(end);
   close_disks();
-  if (end == End::kPowerOff) power_off();
+  if (end != End::kReboot) power_off();
   reboot(RB_AUTOBOOT);
   for (;;) pause();
 }

@@ -1,0 +1,16 @@
+// A little room on the private disk that is kept for the boot: an overlay can't be mounted for writing where no
+// inode or block is left, and who filled the disk could never empty it again.
+#ifndef KNALLER_IMAGE_GUEST_RESERVE_H_
+#define KNALLER_IMAGE_GUEST_RESERVE_H_
+
+#include <string>
+
+namespace knaller::guest_helper {
+
+// Makes what is missing of it; on a full disk that stays less.
+void keep_reserve(const std::string& disk);
+void give_up_reserve(const std::string& disk);
+
+}  // namespace knaller::guest_helper
+
+#endif  // KNALLER_IMAGE_GUEST_RESERVE_H_
