@@ -1,8 +1,11 @@
 // A log file that never takes more than its limit: when half of it is full it becomes NAME.1 (the one before
-// is dropped), and a new one begins. Failures to write are kept, not thrown: a full disk must not end a VM.
+// is dropped), and a new one begins. Nor is it written faster than its rate for long: what is beyond that is
+// left out, and a line in its place says how much. Failures to write are kept, not thrown: a full disk must
+// not end a VM.
 #ifndef KNALLER_MONITOR_CAPPED_LOG_H_
 #define KNALLER_MONITOR_CAPPED_LOG_H_
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,23 +18,41 @@ inline constexpr uint64_t kLogLimit = 16 << 20;
 
 class CappedLog {
  public:
+  using Clock = std::chrono::steady_clock;
   enum class Begin { kAnew, kAppend };  // kAnew: what is there already becomes NAME.1
+  struct Rate {
+    uint64_t burst = UINT64_MAX;  // bytes that may come at once; they come back at the rate
+    uint64_t per_second = 0;
+  };
+  struct Options {
+    Begin begin = Begin::kAnew;
+    uint64_t limit = kLogLimit;
+    Rate rate = {};
+  };
   // `dir` is not owned.
-  CappedLog(int dir, std::string name, Begin begin = Begin::kAnew, uint64_t limit = kLogLimit);
+  CappedLog(int dir, std::string name, const Options& options);
 
-  void append(std::string_view text);
+  void append(std::string_view text, Clock::time_point now = Clock::now());
+  // If something is being left out: `tail`, the last of it, is written after all.
+  void end_gap(std::string_view tail);
   bool failing() const { return failing_; }
 
  private:
   void open();
   void rotate();
+  bool has_budget(uint64_t bytes, Clock::time_point now);
+  void note_left_out();
+  void write(std::string_view text);
 
   int dir_;
   std::string name_;
-  uint64_t limit_;
+  Options options_;
   uint64_t size_ = 0;
   UniqueFd fd_;
   bool failing_ = false;
+  double budget_;  // bytes
+  Clock::time_point refilled_{};
+  uint64_t left_out_ = 0;
 };
 
 }  // namespace knaller::monitor

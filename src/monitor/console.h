@@ -50,6 +50,7 @@ class Tail {
   void feed(std::string_view text);
   // The last `count` lines that are not empty, made printable, each with a newline.
   std::string lines(size_t count) const;
+  const std::string& text() const { return text_; }  // some kilobytes
 
  private:
   std::string text_;

@@ -58,24 +58,6 @@ Pipe make_output_pipe() {
   return pipe;
 }
 
-enum class Piece { kTaken, kNone, kEnd };
-
-// One read, so that an engine that never stops writing keeps the loop from nothing.
-Piece read_piece(int fd, const std::function<void(std::string_view)>& take) {
-  char buffer[16384];
-  const ssize_t got = ::read(fd, buffer, sizeof buffer);
-  if (got < 0) return errno == EAGAIN || errno == EINTR ? Piece::kNone : Piece::kEnd;
-  if (got == 0) return Piece::kEnd;
-  take({buffer, static_cast<size_t>(got)});
-  return Piece::kTaken;
-}
-
-// What a dead engine left behind: at most what a pipe holds.
-void drain(int fd, const std::function<void(std::string_view)>& take) {
-  for (int pieces = 0; pieces < 128 && read_piece(fd, take) == Piece::kTaken; ++pieces) {
-  }
-}
-
 }  // namespace
 
 void EngineLogs::add_console(std::string_view text) {
@@ -86,6 +68,11 @@ void EngineLogs::add_console(std::string_view text) {
 void EngineLogs::add_engine(std::string_view text) {
   engine.append(text);
   engine_tail.feed(text);
+}
+
+void EngineLogs::end_gaps() {
+  console.end_gap(console_tail.text());
+  engine.end_gap(engine_tail.text());
 }
 
 std::string EngineLogs::explanation() const {
@@ -137,18 +124,20 @@ EngineRun::~EngineRun() {
 }
 
 void EngineRun::watch_all() {
+  const auto to_log = [this](std::string_view text) { logs_.add_engine(text); };
   loop_.watch(process_.gate_fd(), POLLIN, [this](short) { on_gate(); });
-  loop_.watch(console_.read_end.get(), POLLIN, [this](short) { on_console_readable(); });
-  loop_.watch(errors_.read_end.get(), POLLIN, [this](short) { on_log_readable(errors_.read_end.get()); });
-  loop_.watch(log_fifo_.get(), POLLIN, [this](short) { on_log_readable(log_fifo_.get()); });
+  console_input_.emplace(loop_, console_.read_end.get(),
+                         [this](std::string_view text) { take_console(text); });
+  errors_input_.emplace(loop_, errors_.read_end.get(), to_log);
+  log_input_.emplace(loop_, log_fifo_.get(), to_log);
   loop_.watch(pidfd(), POLLIN, [this](short) { on_process_end(); });
 }
 
 void EngineRun::unwatch_all() {
   if (process_.starting()) loop_.unwatch(process_.gate_fd());
   if (guard_ && guard_->fd() >= 0) loop_.unwatch(guard_->fd());
-  for (const int fd : {console_.read_end.get(), errors_.read_end.get(), log_fifo_.get(), pidfd()})
-    loop_.unwatch(fd);
+  for (auto* input : {&console_input_, &errors_input_, &log_input_}) input->reset();
+  loop_.unwatch(pidfd());
 }
 
 void EngineRun::kill() {
@@ -184,30 +173,19 @@ void EngineRun::forbid_execution() {
 }
 
 void EngineRun::take_console(std::string_view text) {
+  const ConsoleMarkers before = scanner_.markers();
   logs_.add_console(text);
   scanner_.feed(text);
   callbacks_.on_console(text);
-}
-
-void EngineRun::on_console_readable() {
-  const ConsoleMarkers before = scanner_.markers();
-  const auto take = [this](std::string_view text) { take_console(text); };
-  if (read_piece(console_.read_end.get(), take) == Piece::kEnd) loop_.unwatch(console_.read_end.get());
-  const ConsoleMarkers& now = scanner_.markers();
-  if (now != before) callbacks_.on_marker(now);
-}
-
-void EngineRun::on_log_readable(int fd) {
-  const auto take = [this](std::string_view text) { logs_.add_engine(text); };
-  if (read_piece(fd, take) == Piece::kEnd) loop_.unwatch(fd);
+  // Of a dead engine only its last words count, as a whole.
+  if (!ending_ && scanner_.markers() != before) callbacks_.on_marker(scanner_.markers());
 }
 
 void EngineRun::on_process_end() {
   while (process_.starting()) on_gate();
-  drain(console_.read_end.get(), [this](std::string_view text) { take_console(text); });
-  for (const int fd : {errors_.read_end.get(), log_fifo_.get()}) {
-    drain(fd, [this](std::string_view text) { logs_.add_engine(text); });
-  }
+  ending_ = true;
+  for (auto* input : {&console_input_, &errors_input_, &log_input_}) (*input)->drain();
+  logs_.end_gaps();
   unwatch_all();
   worker_.reset();  // its call can only fail now, and the next engine is cloned by a process of one thread
   status_ = process_.child().wait(Deadline::never());

@@ -14,6 +14,7 @@
 #include "monitor/engine_process.h"
 #include "monitor/engine_worker.h"
 #include "monitor/loop.h"
+#include "monitor/paced_input.h"
 #include "monitor/spec.h"
 #include "monitor/vm_directory.h"
 
@@ -28,11 +29,13 @@ struct EngineLogs {
   Tail engine_tail;
 
   explicit EngineLogs(int vm_directory)
-      : console(vm_directory, "console.log"),
-        engine(vm_directory, "engine.log"),
-        events(vm_directory, "events.jsonl", CappedLog::Begin::kAppend, 1 << 20) {}
+      : console(vm_directory, "console.log", {.rate = {.burst = 8 << 20, .per_second = 128 << 10}}),
+        engine(vm_directory, "engine.log", {.rate = {.burst = 1 << 20, .per_second = 16 << 10}}),
+        events(vm_directory, "events.jsonl", {.begin = CappedLog::Begin::kAppend, .limit = 1 << 20}) {}
   void add_console(std::string_view text);
   void add_engine(std::string_view text);
+  // What was last said is in the logs, also when much before it was not.
+  void end_gaps();
   // The last lines of both that explain a failure; empty when there are none.
   std::string explanation() const;
 };
@@ -71,9 +74,7 @@ class EngineRun {
   void on_gate();
   void listen_to_refusals();
   void on_call();
-  void on_console_readable();
   void take_console(std::string_view text);
-  void on_log_readable(int fd);
   void on_process_end();
   void unwatch_all();
 
@@ -83,11 +84,15 @@ class EngineRun {
   UniqueFd log_fifo_;
   Pipe console_;
   Pipe errors_;
+  std::optional<PacedInput> console_input_;
+  std::optional<PacedInput> errors_input_;
+  std::optional<PacedInput> log_input_;
   EngineProcess process_;
   std::optional<CallGuard> guard_;
   std::unique_ptr<EngineWorker> worker_;
   ConsoleScanner scanner_;
   CallFilter filter_;
+  bool ending_ = false;
   std::optional<ExitStatus> status_;
   std::chrono::system_clock::time_point since_;
 };

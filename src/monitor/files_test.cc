@@ -1,6 +1,7 @@
 // What a monitor keeps on disk and sends over sockets: logs, exit records, launch requests, the alive locks.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/json.h"
@@ -20,7 +21,7 @@ uint64_t size_of(const TestFolder& folder, const std::string& name) {
 
 TEST(CappedLogTest, NeverTakesMoreThanItsLimitAndKeepsTheEnd) {
   TestFolder folder;
-  CappedLog log(folder.fd(), "log", CappedLog::Begin::kAnew, 1000);
+  CappedLog log(folder.fd(), "log", {.limit = 1000});
   std::string all;
   for (int i = 0; i < 500; ++i) {
     const std::string line = "line " + std::to_string(i) + "\n";
@@ -36,7 +37,7 @@ TEST(CappedLogTest, NeverTakesMoreThanItsLimitAndKeepsTheEnd) {
 
 TEST(CappedLogTest, OnePieceMayBeLargerThanTheLimit) {
   TestFolder folder;
-  CappedLog log(folder.fd(), "log", CappedLog::Begin::kAnew, 1000);
+  CappedLog log(folder.fd(), "log", {.limit = 1000});
   log.append(std::string(10'000, 'x') + "end");
   const std::string kept = read_file(folder.fd(), "log.1") + read_file(folder.fd(), "log");
   EXPECT_LE(kept.size(), 1000u);
@@ -45,15 +46,61 @@ TEST(CappedLogTest, OnePieceMayBeLargerThanTheLimit) {
 
 TEST(CappedLogTest, AStartBeginsANewOneAndAnAppenderGoesOn) {
   TestFolder folder;
-  CappedLog(folder.fd(), "log").append("first\n");
-  CappedLog(folder.fd(), "log").append("second\n");
+  CappedLog(folder.fd(), "log", {}).append("first\n");
+  CappedLog(folder.fd(), "log", {}).append("second\n");
   EXPECT_EQ(read_file(folder.fd(), "log"), "second\n");
   EXPECT_EQ(read_file(folder.fd(), "log.1"), "first\n");
-  CappedLog(folder.fd(), "log", CappedLog::Begin::kAppend).append("third\n");
+  CappedLog(folder.fd(), "log", {.begin = CappedLog::Begin::kAppend}).append("third\n");
   EXPECT_EQ(read_file(folder.fd(), "log"), "second\nthird\n");
   struct stat status;
   ASSERT_EQ(::stat(folder.path("log").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST(CappedLogTest, LeavesOutWhatComesTooFastAndSaysHowMuch) {
+  TestFolder folder;
+  CappedLog log(folder.fd(), "log", {.rate = {.burst = 100, .per_second = 10}});
+  const CappedLog::Clock::time_point begin{};
+  log.append(std::string(100, 'a'), begin);
+  log.append("lost ", begin);
+  log.append("lost ", begin + std::chrono::milliseconds(100));
+  log.append("kept", begin + std::chrono::seconds(1));
+  EXPECT_EQ(read_file(folder.fd(), "log"),
+            std::string(100, 'a') + "\n[knaller: 10 bytes were dropped here, they came too fast]\nkept");
+}
+
+// The last words, a panic's say, are what somebody will look for.
+TEST(CappedLogTest, EndsWithTheLastThatWasLeftOut) {
+  TestFolder folder;
+  CappedLog log(folder.fd(), "log", {.rate = {.burst = 10, .per_second = 1}});
+  log.append("0123456789");
+  log.end_gap("nothing was left out");
+  log.append("much of it");
+  log.append(" and the end");
+  log.end_gap("0123456789much of it and the end");
+  EXPECT_EQ(read_file(folder.fd(), "log"), "0123456789much of it and the end");
+  log.append("01234567890");
+  log.end_gap("890");
+  EXPECT_TRUE(read_file(folder.fd(), "log")
+                  .ends_with("\n[knaller: 8 bytes were dropped here, they came too fast]\n890"));
+}
+
+TEST(CappedLogTest, KnowsItsSizeAfterHalfAWrite) {
+  TestFolder folder;
+  CappedLog log(folder.fd(), "log", {.limit = 1000});
+  struct rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit low = {300, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &low), 0);
+  log.append(std::string(400, 'a'));
+  EXPECT_TRUE(log.failing());
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ::signal(SIGXFSZ, handler);
+  log.append(std::string(300, 'b'));
+  EXPECT_FALSE(log.failing());
+  EXPECT_EQ(size_of(folder, "log.1"), 500u);
+  EXPECT_EQ(size_of(folder, "log"), 100u);
 }
 
 TEST(ExitRecordTest, IsReadAsItWasWritten) {

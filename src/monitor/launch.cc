@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "base/process.h"
 #include "base/socket.h"
@@ -14,6 +16,7 @@ namespace knaller::monitor {
 namespace {
 
 constexpr size_t kLineLimit = 4 << 20;
+constexpr size_t kMostQueued = 256;
 constexpr std::chrono::seconds kUndoTime{10};
 constexpr std::chrono::seconds kForkTime{10};
 constexpr char kPeer[] = "the VM's monitor";
@@ -100,7 +103,7 @@ void Launch::undo() noexcept {
     ::shutdown(socket_.get(), SHUT_WR);
     const Deadline deadline = Deadline::after(kUndoTime);
     Json message;
-    while (read_message(message, deadline)) {
+    while (!deadline.expired() && read_message(message, deadline)) {
     }
   } catch (const std::exception&) {
     // A monitor that takes longer goes on by itself.
@@ -133,6 +136,7 @@ void Launch::await_started(const Deadline& deadline, const PhaseSink& on_phase) 
     } else {
       queue_event(message);
     }
+    deadline.check(kPeer);  // an engine may write faster than we read: then there is always something
   }
   fail_gone();
 }
@@ -166,6 +170,13 @@ void Launch::queue_event(const Json& message) {
   } else {
     return;
   }
+  // Of a console that nobody looks at yet, the last is enough.
+  if (queued.kind == LaunchEvent::Kind::kConsole && events_.size() >= kMostQueued) {
+    const auto first = std::find_if(events_.begin(), events_.end(), [](const LaunchEvent& old) {
+      return old.kind == LaunchEvent::Kind::kConsole;
+    });
+    if (first != events_.end()) events_.erase(first);
+  }
   events_.push_back(std::move(queued));
 }
 
@@ -175,7 +186,13 @@ std::optional<LaunchEvent> Launch::next_event(const Deadline& deadline) {
       return std::nullopt;
     }
     Json message;
-    if (!read_message(message, deadline)) fail_gone();
+    try {
+      if (!read_message(message, deadline)) fail_gone();
+    } catch (const Error& error) {
+      // Of a message that has only begun, nothing is lost.
+      if (error.code() != Code::kTimeout || !deadline.expired()) throw;
+      return std::nullopt;
+    }
     queue_event(message);
   }
   LaunchEvent event = std::move(events_.front());
@@ -195,6 +212,7 @@ void Launch::commit(const Deadline& deadline) {
       return;
     }
     queue_event(message);
+    deadline.check(kPeer);
   }
   fail_gone();
 }

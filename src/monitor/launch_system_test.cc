@@ -1,4 +1,5 @@
 // Launches with the real monitor and the fake engine: start, commit, undo, stop.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -111,6 +112,22 @@ TEST(LaunchTest, AnEngineThatNeverAnswersIsGivenUpAtTheDeadline) {
     EXPECT_EQ(error.code(), Code::kTimeout);
     EXPECT_THAT(error.what(), HasSubstr("did not get beyond its step"));
   }
+  EXPECT_THAT(vm.entries(), IsEmpty());
+}
+
+// One that writes its console as fast as it can, and does nothing else.
+TEST(LaunchTest, NoEngineIsLoudEnoughToKeepACommandFromEnding) {
+  TestVm vm;
+  const std::string loud = vm.folder("loud");
+  write_file_atomically(AT_FDCWD, loud, "#!/bin/sh\nexec yes a-line-of-a-console\n", Durability::kNoSync);
+  ASSERT_EQ(::chmod(loud.c_str(), 0755), 0);
+  vm.spec.engine_binary = loud;
+  Launch launch(kMonitorProgram, vm.spec.name);
+  EXPECT_EQ(code_thrown_by([&] { launch.begin(vm.spec, Deadline::after(milliseconds(300))); }),
+            Code::kTimeout);
+  EXPECT_GT(file_size(open_at(AT_FDCWD, vm.staged("console.log"), O_RDONLY).get()), 0u);
+  EXPECT_TRUE(launch.next_event(Deadline::after(milliseconds(0))));
+  { const Launch over = std::move(launch); }
   EXPECT_THAT(vm.entries(), IsEmpty());
 }
 
