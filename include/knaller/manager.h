@@ -285,6 +285,7 @@ struct ImageImportOptions {
   std::string kernel;
   std::string rootfs;
   std::string initrd;
+  EngineChoice engine;  // that its VMs will run on: the kernel must boot there
   std::stop_token stop;
 };
 

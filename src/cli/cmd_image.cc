@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/creation.h"
 #include "cli/view.h"
 
 namespace knaller::cli {
@@ -61,6 +62,7 @@ int cmd_image_import(Context& context) {
   options.rootfs = absolute_file(args, "rootfs", true);
   options.initrd = absolute_file(args, "initrd", false);
   options.stop = context.stop();
+  options.engine = engine_choice(context);
   return show_image(context, context.manager().import_image(options));
 }
 

@@ -103,8 +103,8 @@ void unlz4_legacy(std::string_view data, std::string_view what, Output& output) 
     uint32_t size = 0;
     std::memcpy(&size, data.data(), sizeof(size));
     data.remove_prefix(4);
-    if (size > data.size() || size > static_cast<uint32_t>(LZ4_COMPRESSBOUND(kLz4BlockBytes)))
-      fail_damaged(what);
+    if (size == 0 || size > static_cast<uint32_t>(LZ4_COMPRESSBOUND(kLz4BlockBytes))) break;
+    if (size > data.size()) fail_damaged(what);
     const int count =
         ::LZ4_decompress_safe(data.data(), block->data(), static_cast<int>(size), kLz4BlockBytes);
     if (count <= 0) fail_damaged(what);

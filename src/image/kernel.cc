@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/elf_note.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -137,6 +138,15 @@ std::string version_of_vmlinux(std::string_view vmlinux) {
       return std::string(rest.substr(0, end));
   }
   return {};
+}
+
+void require_pvh(int vmlinux, std::string_view what) {
+  constexpr uint32_t kPvhEntry = 18;  // XEN_ELFNOTE_PHYS32_ENTRY
+  if (has_elf_note(vmlinux, "Xen", kPvhEntry)) return;
+  throw Error(
+      Code::kInvalidArgument, fmt::format("{} has no PVH note, by which QEMU boots a kernel", what),
+      "use one that was built with CONFIG_PVH=y, as distributions' are; Firecracker boots it as it is "
+      "(on a host with KVM, or with --engine firecracker)");
 }
 
 std::string copy_kernel(int from, int to, std::string_view what) {

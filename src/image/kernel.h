@@ -17,6 +17,9 @@ std::string extract_vmlinux(std::string_view kernel, std::string_view what);
 // none.
 std::string version_of_vmlinux(std::string_view vmlinux);
 
+// QEMU boots an ELF kernel by its PVH note. kInvalidArgument for one without.
+void require_pvh(int vmlinux, std::string_view what);
+
 // Writes the vmlinux of the kernel file `from` into the empty file `to`, and returns its version. Checks the
 // result as disk::check_kernel does. Not fsync'd.
 std::string copy_kernel(int from, int to, std::string_view what);

@@ -102,6 +102,12 @@ TEST(Kernel, ComesOutOfEveryKnownCompression) {
   EXPECT_TRUE(extract_vmlinux(bzimage_with(xzed(vmlinux)), "k") == vmlinux);
   EXPECT_TRUE(extract_vmlinux(bzimage_with(zstded(vmlinux)), "k") == vmlinux);
   EXPECT_TRUE(extract_vmlinux(bzimage_with(lz4ed(vmlinux)), "k") == vmlinux);
+  // Padding, then the length.
+  for (const std::string& behind : {std::string(8, '\0'), std::string(8, '\xff')}) {
+    std::string padded = lz4ed(vmlinux);
+    padded.insert(padded.size() - 4, behind);
+    EXPECT_TRUE(extract_vmlinux(bzimage_with(padded), "k") == vmlinux);
+  }
   EXPECT_TRUE(extract_vmlinux(bzimage_with(vmlinux), "k") == vmlinux);
   EXPECT_TRUE(extract_vmlinux(vmlinux, "k") == vmlinux);
   EXPECT_TRUE(extract_vmlinux(bzimage_with(gzipped(vmlinux), 0), "k") == vmlinux);

@@ -155,6 +155,8 @@ Json file_node_options(const DriveSetup& drive, const std::string& node) {
       // A VM's own lock keeps others from its disk; this one would be taken through a descriptor that a filter can't
       // tell from the lock's.
       {"locking", "off"},
+      // What the guest gives back is a hole in the file. Firecracker's guests are not offered to.
+      {"discard", "unmap"},
       // As Firecracker's "Unsafe": the guest's flushes stay in the page cache, and a pause costs no flush.
       {"cache", {{"no-flush", drive.cache_type != "Writeback"}}}};
 }
@@ -164,6 +166,7 @@ Json format_node_options(const DriveSetup& drive, size_t index, const std::strin
           {"node-name", drive_id(index)},
           {"file", file_node},
           {"read-only", drive.read_only},
+          {"discard", "unmap"},
           {"cache", {{"no-flush", drive.cache_type != "Writeback"}}}};
 }
 

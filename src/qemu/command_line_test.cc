@@ -71,6 +71,8 @@ TEST(CommandLine, KeepsFileNamesWhole) {
   EXPECT_EQ(file["driver"], "file");
   EXPECT_EQ(file["filename"], "a,b=\"c\".ext4");
   EXPECT_EQ(file["cache"]["no-flush"], true);
+  EXPECT_EQ(file["discard"], "unmap");
+  EXPECT_EQ(Json::parse(after(arguments, "-blockdev", 1))["discard"], "unmap");
   const Json second = Json::parse(after(arguments, "-blockdev", 2));
   EXPECT_EQ(second["read-only"], true);
   EXPECT_EQ(second["cache"]["no-flush"], false);

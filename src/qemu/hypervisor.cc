@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/elf_note.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -22,6 +23,9 @@ using firecracker::NetworkSetup;
 using firecracker::VmSetup;
 
 namespace {
+
+// <xen/interface/elfnote.h>: the entry point of PVH.
+constexpr uint32_t kPvhEntryNote = 18;
 
 // QEMU answers in milliseconds; a machine that is short of everything may take long, a QEMU that hangs takes
 // for ever.
@@ -40,6 +44,16 @@ UniqueFd open_console(const VmSetup& setup) {
   if (!setup.serial_out_path) return {};
   // Read-write and not waiting, so that a fifo without a reader opens.
   return open_at(AT_FDCWD, *setup.serial_out_path, O_RDWR | O_CREAT | O_APPEND | O_NONBLOCK, 0600);
+}
+
+// QEMU would say it at its end only, in its own words.
+void require_entry_point(const std::string& kernel) {
+  const UniqueFd fd = open_at(AT_FDCWD, kernel, O_RDONLY | O_NONBLOCK);
+  if (!is_elf(fd.get()) || has_elf_note(fd.get(), "Xen", kPvhEntryNote)) return;
+  fail(Code::kInvalidArgument,
+       "the kernel has no PVH note, and QEMU finds no other way into an ELF kernel. It needs CONFIG_PVH=y, "
+       "as the "
+       "kernels of distributions have; Firecracker boots it as it is.");
 }
 
 void watch_fd(int events, int fd) {
@@ -77,6 +91,7 @@ void QemuHypervisor::check(const VmSetup& setup) {
 }
 
 void QemuHypervisor::start(const VmSetup& setup) {
+  require_entry_point(setup.boot_source.value().kernel_image_path);
   MachinePlan plan;
   plan.setup = setup;
   tsc_khz_ = plan.tsc_khz = tsc_.khz();

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "store/names.h"
+#include "vm/engine.h"
 #include "vm/stop.h"
 
 namespace knaller::vm {
@@ -31,6 +32,17 @@ image::BuildOptions build_options(const Context& context, const ImageBuildOption
                            : fmt::format("did you mean '{}'?", near));
 }
 
+// Where there is no engine at all, that is no reason against an image.
+bool is_for_qemu(const Context& context, const ImageImportOptions& options) {
+  try {
+    return choose_engine(context, options.engine, Deadline::after(kLockPatience, options.stop)).kind ==
+           "qemu";
+  } catch (const Error& error) {
+    if (error.code() != Code::kNotFound) throw;
+    return false;
+  }
+}
+
 }  // namespace
 
 std::string packages_folder(const Context& context) {
@@ -53,6 +65,7 @@ ImageInfo import_image(const Context& context, const ImageImportOptions& options
                         .kernel = options.kernel,
                         .rootfs = options.rootfs,
                         .initramfs = options.initrd,
+                        .for_qemu = is_for_qemu(context, options),
                         .sink = context.sink},
                        Deadline::never(options.stop))
       .info;

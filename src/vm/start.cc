@@ -96,7 +96,9 @@ void fill_from_files(const Context& context, const VmOptions& vm, int directory,
   const UniqueFd kernel = open_at(AT_FDCWD, vm.kernel, O_RDONLY | O_NONBLOCK);
   const UniqueFd vmlinux =
       open_at(directory, std::string("parts/") + kKernel, O_RDWR | O_CREAT | O_EXCL, 0400);
-  image::copy_kernel(kernel.get(), vmlinux.get(), fmt::format("the kernel '{}'", vm.kernel));
+  const std::string what = fmt::format("the kernel '{}'", vm.kernel);
+  image::copy_kernel(kernel.get(), vmlinux.get(), what);
+  if (record.engine == "qemu") image::require_pvh(vmlinux.get(), what);
   record.has_initrd = !vm.initrd.empty();
   if (record.has_initrd) copy_part(directory, vm.initrd, kInitrd, deadline);
   disk::copy_root_disk(vm.rootfs, staged_path(context, record.name) + "/jail/" + kRootfs, vm.disk_mib,

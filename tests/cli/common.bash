@@ -49,15 +49,18 @@ json_error() {
   [[ $code == "$1" && $(jq -s length <<<"$stderr") == 1 ]] || { echo "stderr: $stderr"; return 1; }
 }
 
-# Something that passes for a kernel: an ELF file for x86-64 with one segment. The fake engine does not run it.
+# make_kernel FILE [TYPE]: something that passes for a kernel: an ELF file for x86-64 with one segment and a note of Xen's, of
+# PVH's type unless another is given. The fake engine does not run it.
 make_kernel() {
-  python3 - "$1" << 'PY'
+  python3 - "$1" "${2:-18}" << 'PY'
 import struct, sys
 size = 128 << 10
 header = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
-header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x1000000, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x1000000, 64, 0, 0, 64, 56, 2, 0, 0, 0)
 segment = struct.pack("<IIQQQQQQ", 1, 5, 0, 0x1000000, 0x1000000, size, size, 4096)
-open(sys.argv[1], "wb").write((header + segment).ljust(size, b"\0"))
+note = struct.pack("<III4sI", 4, 4, int(sys.argv[2]), b"Xen", 0x1000000)
+segment += struct.pack("<IIQQQQQQ", 4, 4, 64 + 2 * 56, 0, 0, len(note), len(note), 4)
+open(sys.argv[1], "wb").write((header + segment + note).ljust(size, b"\0"))
 PY
 }
 

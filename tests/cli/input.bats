@@ -192,6 +192,20 @@ bad_names=('..' '.' '' '/' 'a/b' '../x' 'a b' "it's" 'say"so' $'two\nlines' $'ta
   nothing_made
 }
 
+@test "a kernel that QEMU has no way into is refused by name, for QEMU" {
+  mkdir "$BATS_TEST_TMPDIR/files"
+  cd "$BATS_TEST_TMPDIR/files"
+  make_kernel vmlinux 1
+  truncate -s 8M rootfs
+  PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -t ext4 rootfs
+  KNALLER_ENGINE=qemu k_exits 2 image import mine --kernel vmlinux --rootfs rootfs
+  contains "$stderr" "PVH"
+  k_exits 2 start -d x --engine qemu --kernel vmlinux --rootfs rootfs
+  contains "$stderr" "PVH"
+  nothing_made
+  KNALLER_ENGINE=$KNALLER_BUILD/bin/fake_firecracker k_exits 0 image import mine --kernel vmlinux --rootfs rootfs
+}
+
 @test "cp wants exactly one path in a VM" {
   k_exits 2 cp a b
   k_exits 2 cp a:x b:y

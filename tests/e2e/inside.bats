@@ -209,6 +209,15 @@ END
   [ "$(knaller ls --format '{{.Name}} {{.Status}}')" = 'in running' ]
 }
 
+@test "what a guest gives back of its disk, its file gives back" {
+  disk="$KNALLER_HOME/vms/in/jail/disk.ext4"
+  inside sh -c 'dd if=/dev/urandom of=/big bs=1M count=32 2> /dev/null; sync'
+  (($(stat -c %b "$disk") * 512 > 32 << 20))
+  inside sh -c 'rm /big; sync; fstrim /var/lib/knaller'
+  [ "$status" = 0 ]
+  (($(stat -c %b "$disk") * 512 < 32 << 20))
+}
+
 @test "ssh refuses a guest with another host key" {
   knaller ssh-config in > config
   port=$(sed -n 's/ *Port //p' config)

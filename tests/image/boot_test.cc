@@ -145,6 +145,16 @@ TEST_F(Boot, IsReadyWithoutANetwork) {
   EXPECT_TRUE(guest.wait_for("\nknaller: ready"));
 }
 
+// Who has seen it relies on it, and the guest may be ended in the next moment.
+TEST_F(Boot, HasItsHostKeyOnTheDiskWhenItIsReady) {
+  {
+    Guest guest(SharedHome::shared().tiny(), options());
+    ASSERT_TRUE(guest.wait_for("\nknaller: ready"));
+  }
+  replay_journal(disk_);
+  EXPECT_THAT(debugfs(disk_, "cat /upper/etc/dropbear/dropbear_ed25519_host_key"), HasSubstr("ssh-ed25519"));
+}
+
 // Half of what was asked for is worse than a guest that says what is wrong and ends.
 TEST_F(Boot, SaysWhyItCannot) {
   GuestOptions bad = options();

@@ -25,6 +25,12 @@ std::vector<std::string> all_entries(const store::Home& home) {
   return list_directory(home.folder(store::Kind::kImage));
 }
 
+void replay_journal(const std::string& image) {
+  SpawnOptions options;
+  options.argv = {disk::require_program("e2fsck", "e2fsprogs"), "-y", "-E", "journal_only", image};
+  run_program(std::move(options), Deadline::never());  // its code is 1 when there was something to do
+}
+
 std::string debugfs(const std::string& image, const std::string& request, DebugfsMode mode) {
   SpawnOptions options;
   options.argv = {disk::require_program("debugfs", "e2fsprogs"), "-R", request, image};

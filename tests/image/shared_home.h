@@ -31,6 +31,8 @@ class SharedHome {
 // Names in the home's images folder, hidden ones too.
 std::vector<std::string> all_entries(const store::Home& home);
 
+// As a boot would.
+void replay_journal(const std::string& image);
 enum class DebugfsMode { kRead, kWrite };
 std::string debugfs(const std::string& image, const std::string& request,
                     DebugfsMode mode = DebugfsMode::kRead);

@@ -321,7 +321,7 @@ TEST_F(Live, WritesMetricsWhenAsked) {
   EXPECT_THAT(metrics, HasSubstr(R"("utc_timestamp_ms":)"));
 }
 
-TEST_F(Live, QemusOwnWordsReachTheClient) {
+TEST_F(Live, RefusesAKernelThatQemuHasNoWayInto) {
   LiveVm vm;
   vm.add_guest_files();
   // An ELF file that Firecracker would boot, but without the note by which QEMU enters it.

@@ -5,6 +5,10 @@
 
 namespace knaller::guest_helper {
 
+// The SSH host key, which hosts remember as soon as the guest is ready: a guest that is ended at once must
+// have the same one when it boots again.
+void settle_host_key();
+
 // When nothing writes any more. What can't be done is left: the journal is there for that.
 void close_disks();
 

@@ -52,6 +52,7 @@ int announce_command() {
     }
     poll(nullptr, 0, 5);
   }
+  settle_host_key();
   std::fputs("\nknaller: ready\n", stdout);
   return std::fflush(stdout) == 0 ? 0 : 1;
 }

@@ -1,5 +1,5 @@
-// A little room on the private disk that is kept for the boot: an overlay can't be mounted for writing where no
-// inode or block is left, and who filled the disk could never empty it again.
+// A little room on the private disk that is kept for the boot: an overlay can't be mounted for writing where
+// no inode or block is left, and who filled the disk could never empty it again.
 #ifndef KNALLER_IMAGE_GUEST_RESERVE_H_
 #define KNALLER_IMAGE_GUEST_RESERVE_H_
 

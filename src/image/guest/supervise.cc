@@ -122,6 +122,7 @@ End Supervisor::run() {
   for (;;) {
     if (script_ <= 0) keep_ssh_server();
     if (!announced_ && ssh_server_ > 0 && is_listening(kSshPort)) {
+      settle_host_key();
       std::puts("\nknaller: ready");
       std::fflush(stdout);
       announced_ = true;
