@@ -8,6 +8,7 @@ namespace knaller::monitor {
 namespace {
 
 constexpr std::chrono::milliseconds kBetweenLooks{100};
+constexpr std::chrono::seconds kWhilePaused{1};
 constexpr int kLooksBetweenKnocks = 5;
 // ADR 72 has what was measured.
 constexpr int kLooksAtANetwork = 30;
@@ -60,9 +61,13 @@ HaltWatch::~HaltWatch() {
 
 void HaltWatch::look() {
   const HaltFacts facts = facts_();
-  if (facts.may_run && facts.port != 0 && looks_++ % kLooksBetweenKnocks == 0) knock_ = knock_at(facts.port);
-  const auto since = facts.may_run ? activity_.look() : VcpuActivity::Since::kUnknown;
-  const auto verdict = evidence_.add(since, looks_needed(facts));
+  if (!facts.may_run) {
+    evidence_.interrupt();
+    timer_ = loop_.after(kWhilePaused, [this] { look(); });
+    return;
+  }
+  if (facts.port != 0 && looks_++ % kLooksBetweenKnocks == 0) knock_ = knock_at(facts.port);
+  const auto verdict = evidence_.add(activity_.look(), looks_needed(facts));
   timer_ = loop_.after(kBetweenLooks, [this] { look(); });
   if (verdict == HaltEvidence::Verdict::kOpen) return;
   loop_.cancel(timer_);

@@ -19,6 +19,8 @@ class HaltEvidence {
   // `needed`: so many looks in a row must have found it asleep. Looks are counted, not time: whoever was
   // frozen meanwhile, the guest or the one who looks, has not seen more for it.
   Verdict add(VcpuActivity::Since since, int needed);
+  // It was not looked at for a while.
+  void interrupt() { asleep_ = 0; }
 
  private:
   int asleep_ = 0;

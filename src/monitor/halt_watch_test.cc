@@ -35,6 +35,13 @@ TEST(HaltEvidence, AGuestThatIsWokenAgainAndAgainLives) {
   EXPECT_EQ(verdict, Verdict::kAlive);
 }
 
+TEST(HaltEvidence, APauseProvesNothing) {
+  HaltEvidence evidence;
+  for (int i = 0; i < 29; ++i) evidence.add(Since::kAsleep, 30);
+  for (int i = 0; i < 10'000; ++i) evidence.interrupt();
+  EXPECT_EQ(evidence.add(Since::kAsleep, 30), Verdict::kOpen);
+}
+
 // It may be starved of its processor just before its last instruction, or busy.
 TEST(HaltEvidence, NobodyLooksForEver) {
   HaltEvidence evidence;
