@@ -259,29 +259,5 @@ TEST_F(Check, SurvivesEveryHeader) {
   }
 }
 
-// Of a guest that was not shut down, as `debugfs` leaves it: the newest content of a block is in the journal.
-TEST(RootDisk, ReplaysTheJournalBeforeItGrows) {
-  const TestFolder folder;
-  const std::string from = folder.path("from");
-  const std::string to = folder.path("to");
-  make_ext4(from, {.bytes = 32 << 20}, Deadline::never());
-  write_file_atomically(folder.fd(), "old", std::string(4096, 'o'), Durability::kNoSync);
-  write_file_atomically(folder.fd(), "new", std::string(4096, 'n'), Durability::kNoSync);
-  const auto change = [&](const std::string& commands) {
-    run_checked(e2fs_program("debugfs", {"-w", "-f", "-", from}), Deadline::never(), commands);
-  };
-  change(fmt::format("write {} file\n", folder.path("old")));
-  const std::string block(trim(debugfs(from, "bmap file 0")));
-  change(fmt::format("jo\njw -b {} {}\njc\n", block, folder.path("new")));
-  EXPECT_THAT(debugfs(from, "features"), HasSubstr("needs_recovery"));
-  copy_root_disk(from, to, 64, Deadline::never());
-  EXPECT_THAT(debugfs(to, "features"), testing::Not(HasSubstr("needs_recovery")));
-  EXPECT_EQ(debugfs(to, "cat file"), std::string(4096, 'n'));
-  EXPECT_THAT(debugfs(to, "stats -h"), HasSubstr("Block count:              16384"));
-  expect_clean(to);
-  // The user's own file is not touched.
-  EXPECT_THAT(debugfs(from, "features"), HasSubstr("needs_recovery"));
-}
-
 }  // namespace
 }  // namespace knaller::disk
