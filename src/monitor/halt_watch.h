@@ -21,6 +21,7 @@ class HaltEvidence {
   Verdict add(VcpuActivity::Since since, int needed);
   // It was not looked at for a while.
   void interrupt() { asleep_ = 0; }
+  int asleep() const { return asleep_; }  // looks in a row
 
  private:
   int asleep_ = 0;
@@ -52,7 +53,6 @@ class HaltWatch {
   VcpuActivity activity_;
   HaltEvidence evidence_;
   UniqueFd knock_;
-  int looks_ = 0;
   Loop::TimerId timer_ = 0;
 };
 

@@ -118,10 +118,7 @@ TEST(LaunchTest, AnEngineThatNeverAnswersIsGivenUpAtTheDeadline) {
 // One that writes its console as fast as it can, and does nothing else.
 TEST(LaunchTest, NoEngineIsLoudEnoughToKeepACommandFromEnding) {
   TestVm vm;
-  const std::string loud = vm.folder("loud");
-  write_file_atomically(AT_FDCWD, loud, "#!/bin/sh\nexec yes a-line-of-a-console\n", Durability::kNoSync);
-  ASSERT_EQ(::chmod(loud.c_str(), 0755), 0);
-  vm.spec.engine_binary = loud;
+  vm.script(R"({"guest": {"loud": true}})");
   Launch launch(kMonitorProgram, vm.spec.name);
   EXPECT_EQ(code_thrown_by([&] { launch.begin(vm.spec, Deadline::after(milliseconds(300))); }),
             Code::kTimeout);

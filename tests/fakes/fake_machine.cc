@@ -71,7 +71,9 @@ void FakeMachine::start(const VmSetup& setup) {
   std::copy(kMark.begin(), kMark.end(), memory_ + kMarkAddress);
   if (has_kernel()) std::memset(memory_ + kKernelAddress, 'k', kKernelBytes);
   open_disk(setup);
-  print(guest_.boot);
+  do {
+    print(guest_.boot);
+  } while (guest_.loud);
   set_timer(ready_timer_, guest_.ready_after, false);
   running_ = true;
   let_run();

@@ -59,12 +59,13 @@ Rule parse_rule(const Json& json) {
 
 Guest parse_guest(const Json& json) {
   const JsonReader reader(json, "the fake's script", Code::kInvalidArgument);
-  check_keys(json, {"ready_ms", "ready", "boot", "on_ctrl_alt_del", "tick_ms"});
+  check_keys(json, {"ready_ms", "ready", "boot", "on_ctrl_alt_del", "tick_ms", "loud"});
   Guest guest;
   guest.ready_after = milliseconds(reader, "ready_ms", guest.ready_after);
   guest.ready = reader.string_or("ready", guest.ready);
   guest.boot = reader.string_or("boot", guest.boot);
   guest.on_ctrl_alt_del = reader.string_or("on_ctrl_alt_del", guest.on_ctrl_alt_del);
+  guest.loud = reader.boolean_or("loud", false);
   guest.tick = milliseconds(reader, "tick_ms", guest.tick);
   return guest;
 }

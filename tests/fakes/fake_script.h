@@ -16,13 +16,14 @@
 // on_ctrl_alt_del: "reboot" and "poweroff" print what a guest of knaller's images prints and end the engine
 // (status 0), "panic" prints a kernel panic and does, too; "halt" prints a kernel's last words and does
 // nothing from then on, "claim" only prints them, "hesitate" powers off when it comes again, "ignore" does
-// nothing. tick_ms: the running guest counts in its memory and on its disk. A rule without path, method or
-// nth fits every one; the first that fits is used. `nth` counts from 1, per rule. "delay_ms" waits before the
-// request is carried out. "status"/"body" answer without carrying it out. "truncate" sends so many bytes of
-// the answer and closes, "write_short" sends them and stays silent, "garbage" is sent instead of the answer,
-// "twice" sends it twice. "fill" names a file that is written, before the request is carried out, until the
-// disk is full. "swap" names a file that is exchanged, before the answer, for a fifo, a link to /etc/passwd,
-// a directory, its own first page, or nothing.
+// nothing. loud: once it runs, the engine does nothing but write the
+// boot text, as fast as it can. tick_ms: the running guest counts in its memory and on its disk. A rule
+// without path, method or nth fits every one; the first that fits is used. `nth` counts from 1, per rule.
+// "delay_ms" waits before the request is carried out. "status"/"body" answer without carrying it out.
+// "truncate" sends so many bytes of the answer and closes, "write_short" sends them and stays silent,
+// "garbage" is sent instead of the answer, "twice" sends it twice. "fill" names a file that is written,
+// before the request is carried out, until the disk is full. "swap" names a file that is exchanged, before
+// the answer, for a fifo, a link to /etc/passwd, a directory, its own first page, or nothing.
 #ifndef KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
 #define KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
 
@@ -62,6 +63,7 @@ struct Guest {
   std::string boot = "[    0.000000] Linux version 6.1.0 (fake)\n";
   std::string on_ctrl_alt_del = "reboot";
   std::chrono::milliseconds tick{0};
+  bool loud = false;
 };
 
 struct Script {
