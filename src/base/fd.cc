@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 
 #include "base/error.h"
 
@@ -35,10 +36,30 @@ std::pair<UniqueFd, UniqueFd> make_socket_pair() {
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
+// The signal comes to the thread that writes. It is blocked there and, when it came from here, taken away
+// again.
+ssize_t write_without_sigpipe(int fd, std::string_view data) {
+  sigset_t pipe_signal, before, pending;
+  sigemptyset(&pipe_signal);
+  sigaddset(&pipe_signal, SIGPIPE);
+  ::sigpending(&pending);
+  ::pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+  const ssize_t written = ::write(fd, data.data(), data.size());
+  const int saved_errno = errno;
+  if (written < 0 && saved_errno == EPIPE && sigismember(&pending, SIGPIPE) == 0) {
+    const timespec at_once = {};
+    while (::sigtimedwait(&pipe_signal, nullptr, &at_once) < 0 && errno == EINTR) {
+    }
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = saved_errno;
+  return written;
+}
+
 void write_all(int fd, std::string_view data, std::string_view what) {
   while (!data.empty()) {
     ssize_t written = ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);
-    if (written < 0 && errno == ENOTSOCK) written = ::write(fd, data.data(), data.size());
+    if (written < 0 && errno == ENOTSOCK) written = write_without_sigpipe(fd, data);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail_errno("write to {}", what);
     data.remove_prefix(static_cast<size_t>(written));

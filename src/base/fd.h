@@ -2,6 +2,8 @@
 #ifndef KNALLER_BASE_FD_H_
 #define KNALLER_BASE_FD_H_
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -43,8 +45,11 @@ Pipe make_pipe();
 // A connected pair of unix stream sockets.
 std::pair<UniqueFd, UniqueFd> make_socket_pair();
 
-// Writes all of it (EINTR and short writes are gone on with; SIGPIPE is never raised on sockets). Throws kIo
-// and the like.
+// write(2), but to a pipe that nobody reads any more it fails with EPIPE and nothing else: the program's
+// disposition of SIGPIPE, whose default action would end it, is its own. Sockets have MSG_NOSIGNAL for that.
+ssize_t write_without_sigpipe(int fd, std::string_view data);
+// Writes all of it (EINTR and short writes are gone on with; SIGPIPE is never raised). Throws kIo and the
+// like.
 void write_all(int fd, std::string_view data, std::string_view what);
 // Reads up to `size` bytes, fewer only at end of file.
 size_t read_up_to(int fd, void* buffer, size_t size, std::string_view what);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <csignal>
 #include <thread>
 
 #include "base/test_folder.h"
@@ -69,6 +70,35 @@ TEST(FdTest, WritingToASocketWhosePeerIsGoneIsAnErrorAndNoSignal) {
   auto [ours, theirs] = make_socket_pair();
   theirs.reset();
   EXPECT_EQ(code_thrown_by([&, fd = ours.get()] { write_all(fd, "x", "a socket"); }), Code::kIo);
+}
+
+// With the signal's default action, which ends the program: this one is it when a test fails.
+TEST(FdTest, WritingToAPipeThatNobodyReadsIsAnErrorAndNoSignal) {
+  Pipe pipe = make_pipe();
+  pipe.read_end.reset();
+  EXPECT_EQ(code_thrown_by([&] { write_all(pipe.write_end.get(), "x", "a pipe"); }), Code::kIo);
+  sigset_t pending, mask;
+  ::sigpending(&pending);
+  ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+  EXPECT_EQ(sigismember(&pending, SIGPIPE), 0);
+  EXPECT_EQ(sigismember(&mask, SIGPIPE), 0);
+}
+
+TEST(FdTest, ASignalThatWasPendingBeforeStaysPending) {
+  sigset_t pipe_signal, before, pending;
+  sigemptyset(&pipe_signal);
+  sigaddset(&pipe_signal, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+  ::pthread_kill(::pthread_self(), SIGPIPE);
+  Pipe pipe = make_pipe();
+  pipe.read_end.reset();
+  EXPECT_EQ(write_without_sigpipe(pipe.write_end.get(), "x"), -1);
+  EXPECT_EQ(errno, EPIPE);
+  ::sigpending(&pending);
+  EXPECT_EQ(sigismember(&pending, SIGPIPE), 1);
+  const timespec at_once = {};
+  EXPECT_EQ(::sigtimedwait(&pipe_signal, nullptr, &at_once), SIGPIPE);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 
 #include "base/error.h"
 #include "base/process.h"
@@ -23,26 +22,6 @@ constexpr size_t kMostAfterEnd = 2 << 20;
 void set_nonblocking(int fd) {
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) fail_errno("make a pipe non-blocking");
-}
-
-// write(2) to a pipe without the SIGPIPE that a closed reader raises: the process's disposition is the
-// application's own, so the signal is blocked in this thread and, when it came from here, taken away again.
-ssize_t write_without_sigpipe(int fd, std::string_view data) {
-  sigset_t pipe_signal, before, pending;
-  sigemptyset(&pipe_signal);
-  sigaddset(&pipe_signal, SIGPIPE);
-  ::sigpending(&pending);
-  ::pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-  const ssize_t written = ::write(fd, data.data(), data.size());
-  const int saved_errno = errno;
-  if (written < 0 && saved_errno == EPIPE && sigismember(&pending, SIGPIPE) == 0) {
-    const timespec at_once = {};
-    while (::sigtimedwait(&pipe_signal, nullptr, &at_once) < 0 && errno == EINTR) {
-    }
-  }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  errno = saved_errno;
-  return written;
 }
 
 class ProgramRun {

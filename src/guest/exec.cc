@@ -23,39 +23,11 @@ namespace {
 constexpr size_t kPipeTakes = 4096;
 constexpr size_t kChunk = 32768;
 
-// write(2) to a pipe that nobody reads any more raises SIGPIPE in this thread; a library must not let it end
-// the program.
-class SigpipeBlocked {
- public:
-  SigpipeBlocked() {
-    sigemptyset(&pipe_);
-    sigaddset(&pipe_, SIGPIPE);
-    sigset_t pending;
-    sigpending(&pending);
-    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-  }
-  SigpipeBlocked(const SigpipeBlocked&) = delete;
-  SigpipeBlocked& operator=(const SigpipeBlocked&) = delete;
-  ~SigpipeBlocked() {
-    const timespec at_once{};
-    if (!was_pending_) sigtimedwait(&pipe_, nullptr, &at_once);
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
- private:
-  sigset_t pipe_;
-  sigset_t before_;
-  bool was_pending_ = false;
-};
-
 // For a descriptor that poll found writable: does not block, whatever its flags are.
 ssize_t write_without_blocking(int fd, const std::string& data) {
   const ssize_t sent = ::send(fd, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent >= 0 || errno != ENOTSOCK) return sent;
-  const SigpipeBlocked blocked;
-  const ssize_t written = ::write(fd, data.data(), std::min(data.size(), kPipeTakes));
-  return written;
+  return write_without_sigpipe(fd, std::string_view(data).substr(0, kPipeTakes));
 }
 
 // One of the command's outputs on its way to the caller's descriptor.

@@ -37,7 +37,7 @@ void OutputStream::write(std::string_view data, const Deadline& deadline) {
     wait_writable(fd_, deadline, "whoever reads the stream");
     const size_t size = std::min(data.size(), kMostAtOnce);
     const ssize_t done = is_socket_ ? ::send(fd_, data.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT)
-                                    : ::write(fd_, data.data(), size);
+                                    : write_without_sigpipe(fd_, data.substr(0, size));
     if (done < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (done < 0) fail_errno("write the stream");
     written_ += static_cast<uint64_t>(done);
