@@ -91,7 +91,7 @@ class KNALLER_API Tie {
 
 struct Started {
   VmInfo vm;
-  Tie tie;  // empty unless StartOptions::tie
+  Tie tie;  // empty unless StartOptions::tie, and then to be kept: it is the VM's life
 };
 
 // A VM is put back to a snapshot of it, in its place: same name, uuid, ports and network.
@@ -323,7 +323,7 @@ class KNALLER_API Manager {
   // for a snapshot that does not exist; whatever else is wrong is a row.
   std::vector<CheckRow> check_restore(const RestoreOptions& restore, std::stop_token stop = {});
   void stop(const std::string& name, const StopOptions& options = {});
-  VmInfo restart(const std::string& name, const StopOptions& stop = {}, const StartOptions& start = {});
+  Started restart(const std::string& name, const StopOptions& stop = {}, const StartOptions& start = {});
   void remove(const std::string& name, const RemoveOptions& options = {});
   void pause(const std::string& name, std::stop_token stop = {});
   void resume(const std::string& name, std::stop_token stop = {});

@@ -100,9 +100,9 @@ std::vector<CheckRow> Manager::check_restore(const RestoreOptions& restore, std:
 void Manager::stop(const std::string& name, const StopOptions& options) {
   vm::stop_vm(impl_->context, name, options);
 }
-VmInfo Manager::restart(const std::string& name, const StopOptions& stop, const StartOptions& start) {
+Started Manager::restart(const std::string& name, const StopOptions& stop, const StartOptions& start) {
   vm::stop_vm(impl_->context, name, stop);
-  return vm::start_existing(impl_->context, name, start).vm;
+  return vm::start_existing(impl_->context, name, start);
 }
 void Manager::remove(const std::string& name, const RemoveOptions& options) {
   vm::remove_vm(impl_->context, name, options);
