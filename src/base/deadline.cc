@@ -44,7 +44,7 @@ Deadline Deadline::never(std::stop_token stop) {
   return Deadline(Clock::time_point::max(), std::move(stop));
 }
 
-Deadline Deadline::after(Clock::duration duration, std::stop_token stop) {
+Deadline Deadline::after_nanoseconds(std::chrono::nanoseconds duration, std::stop_token stop) {
   const auto now = Clock::now();
   if (duration >= Clock::time_point::max() - now) return never(std::move(stop));
   return Deadline(now + duration, std::move(stop));
@@ -52,10 +52,6 @@ Deadline Deadline::after(Clock::duration duration, std::stop_token stop) {
 
 Deadline Deadline::at(Clock::time_point when, std::stop_token stop) {
   return Deadline(when, std::move(stop));
-}
-
-Deadline Deadline::sooner(Clock::duration duration) const {
-  return Deadline(std::min(when_, after(duration).when_), stop_);
 }
 
 int Deadline::poll_timeout() const {

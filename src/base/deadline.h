@@ -2,7 +2,9 @@
 #ifndef KNALLER_BASE_DEADLINE_H_
 #define KNALLER_BASE_DEADLINE_H_
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -10,16 +12,39 @@
 
 namespace knaller {
 
+// In nanoseconds, which reach 292 years; what is longer, as milliseconds::max() is, which says "no limit", is
+// as long as that. The implicit conversion overflows.
+template <class Rep, class Period>
+constexpr std::chrono::nanoseconds saturated(std::chrono::duration<Rep, Period> duration) {
+  using std::chrono::nanoseconds;
+  constexpr auto kMost = std::chrono::duration_cast<std::chrono::duration<Rep, Period>>(nanoseconds::max());
+  if (duration >= kMost) return nanoseconds::max();
+  if (duration <= -kMost) return -nanoseconds::max();
+  return std::chrono::duration_cast<nanoseconds>(duration);
+}
+
 class Deadline {
  public:
   using Clock = std::chrono::steady_clock;
 
   static Deadline never(std::stop_token stop = {});
-  static Deadline after(Clock::duration duration, std::stop_token stop = {});
+  // However long, and negative ones, too.
+  template <class Rep = int64_t, class Period = std::nano>
+  static Deadline after(std::chrono::duration<Rep, Period> duration, std::stop_token stop = {}) {
+    return after_nanoseconds(saturated(duration), std::move(stop));
+  }
   static Deadline at(Clock::time_point when, std::stop_token stop = {});
 
   // The earlier of this and `duration` from now; keeps the stop token.
-  Deadline sooner(Clock::duration duration) const;
+  template <class Rep = int64_t, class Period = std::nano>
+  Deadline sooner(std::chrono::duration<Rep, Period> duration) const {
+    return Deadline(std::min(when_, after(duration).when_), stop_);
+  }
+  // `duration` after this.
+  template <class Rep = int64_t, class Period = std::nano>
+  Deadline later(std::chrono::duration<Rep, Period> duration) const {
+    return Deadline(when_ + std::min(saturated(duration), Clock::time_point::max() - when_), stop_);
+  }
 
   bool expired() const { return Clock::now() >= when_; }
   bool stopped() const { return stop_.stop_requested(); }
@@ -32,6 +57,7 @@ class Deadline {
 
  private:
   Deadline(Clock::time_point when, std::stop_token stop) : when_(when), stop_(std::move(stop)) {}
+  static Deadline after_nanoseconds(std::chrono::nanoseconds duration, std::stop_token stop);
 
   Clock::time_point when_;
   std::stop_token stop_;

@@ -22,6 +22,22 @@ TEST(DeadlineTest, PollTimeoutRoundsUpAndIsNeverNegative) {
   EXPECT_EQ(Deadline::after(Deadline::Clock::duration::max()).poll_timeout(), -1);
 }
 
+TEST(DeadlineTest, ALimitOfAnyLengthAndUnitIsKept) {
+  EXPECT_EQ(Deadline::after(std::chrono::milliseconds::max()).poll_timeout(), -1);
+  EXPECT_EQ(Deadline::after(std::chrono::hours::max()).poll_timeout(), -1);
+  EXPECT_EQ(Deadline::never().sooner(std::chrono::seconds::max()).poll_timeout(), -1);
+  EXPECT_EQ(Deadline::after(std::chrono::milliseconds::min()).poll_timeout(), 0);
+  EXPECT_EQ(Deadline::after(Deadline::Clock::duration::min()).poll_timeout(), 0);
+  EXPECT_FALSE(Deadline::after(24h * 365 * 200).expired());
+}
+
+TEST(DeadlineTest, LaterAddsWithoutEnd) {
+  EXPECT_EQ(Deadline::after(std::chrono::milliseconds::max()).later(20s).poll_timeout(), -1);
+  EXPECT_EQ(Deadline::after(1h).later(std::chrono::milliseconds::max()).poll_timeout(), -1);
+  EXPECT_GT(Deadline::after(1h).later(1h).poll_timeout(), 7'190'000);
+  EXPECT_LE(Deadline::after(1h).later(1h).poll_timeout(), 7'200'000);
+}
+
 TEST(DeadlineTest, SoonerTakesTheEarlierAndKeepsTheStopToken) {
   std::stop_source source;
   const Deadline far = Deadline::after(1h, source.get_token());

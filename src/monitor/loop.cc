@@ -23,9 +23,9 @@ void Loop::unwatch(int fd) {
   watches_.erase(fd);
 }
 
-Loop::TimerId Loop::after(Clock::duration delay, std::function<void()> callback) {
+Loop::TimerId Loop::at(Clock::time_point when, std::function<void()> callback) {
   const TimerId id = next_id_++;
-  timers_[id] = {Clock::now() + delay, std::move(callback)};
+  timers_[id] = {when, std::move(callback)};
   return id;
 }
 

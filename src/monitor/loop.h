@@ -10,6 +10,8 @@
 #include <map>
 #include <memory>
 
+#include "base/deadline.h"
+
 namespace knaller::monitor {
 
 class Loop {
@@ -22,7 +24,11 @@ class Loop {
   void change_events(int fd, short events);
   void unwatch(int fd);
 
-  TimerId after(Clock::duration delay, std::function<void()> callback);
+  template <class Rep, class Period>
+  TimerId after(std::chrono::duration<Rep, Period> delay, std::function<void()> callback) {
+    return at(Deadline::after(delay).when(), std::move(callback));
+  }
+  TimerId at(Clock::time_point when, std::function<void()> callback);
   void cancel(TimerId& timer);  // and sets it to 0
 
   // Until stop(). An exception that leaves a callback leaves run() too.

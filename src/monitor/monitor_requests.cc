@@ -13,7 +13,6 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kProbeTime{1};       // an engine that takes longer for GET / is stuck
 constexpr std::chrono::seconds kLeaseCallTime{10};  // one whose pause or resume takes longer, too
-constexpr int64_t kMostTimeoutMs = int64_t{7} * 24 * 3600 * 1000;
 constexpr size_t kVerbLimit = 64;
 // Before its time is over a guest is asked again: those of our images then end what still runs, write their
 // disks and go.
@@ -46,7 +45,7 @@ void Monitor::on_request(ConnectionId connection, const Json& request) {
     throw Error(Code::kBusy, "the VM is being started", "try again when its start has ended");
   }
   if (op == "stop") {
-    const milliseconds timeout(reader.integer_or("timeout_ms", 10'000, 0, kMostTimeoutMs));
+    const milliseconds timeout(reader.integer_or("timeout_ms", 10'000, 0, INT64_MAX));
     end_waiters_.push_back(connection);
     return stop(timeout, reader.boolean_or("force", false));
   }

@@ -69,7 +69,8 @@ std::vector<SnapshotInfo> choose_prunable(std::vector<SnapshotInfo> snapshots, c
   for (auto snapshot = snapshots.rbegin(); snapshot != snapshots.rend(); ++snapshot) {
     const uint64_t newer = newer_of_vm[snapshot->vm_name]++;
     if (options.keep_last && newer < *options.keep_last) continue;
-    if (options.max_age && now - snapshot->imported.value_or(snapshot->created_at) < *options.max_age)
+    if (options.max_age &&
+        now - snapshot->imported.value_or(snapshot->created_at) < saturated(*options.max_age))
       continue;
     chosen.push_back(*snapshot);
   }

@@ -42,6 +42,7 @@ TEST(PruneTest, WhatIsYoungerStays) {
   EXPECT_EQ(chosen(kSome, {.max_age = hours(24)}), "d a");
   EXPECT_EQ(chosen(kSome, {.max_age = hours(2)}), "d a b e");
   EXPECT_EQ(chosen(kSome, {.keep_last = 2, .max_age = hours(24)}), "a");
+  EXPECT_EQ(chosen(kSome, {.max_age = std::chrono::milliseconds::max()}), "");
 }
 
 TEST(PruneTest, RulesCountAmongWhatMatches) {
