@@ -22,6 +22,12 @@ void for_each_process(const std::function<bool(pid_t pid, int directory)>& each)
   }
 }
 
+std::string descriptor_name(int process, const std::string& descriptor) {
+  char name[4096];
+  const ssize_t length = ::readlinkat(process, ("fd/" + descriptor).c_str(), name, sizeof name);
+  return length < 0 ? std::string() : std::string(name, static_cast<size_t>(length));
+}
+
 UniqueFd open_pidfd(pid_t pid) {
   return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }

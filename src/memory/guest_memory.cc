@@ -1,6 +1,7 @@
 #include "memory/guest_memory.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/all_processes.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -27,6 +29,8 @@ constexpr uint64_t kMostMergedBehind = 64ULL << 20;
 // Where Firecracker writes the ACPI root pointer when it boots an x86 guest.
 constexpr uint64_t kAcpiRoot = 0xE0000;
 constexpr std::string_view kAcpiRootSignature = "RSD PTR ";
+
+const std::string kMemfdPath = fmt::format("/memfd:{} (deleted)", kMemfdName);
 
 std::string in_proc(pid_t pid, std::string_view file) {
   return fmt::format("/proc/{}/{}", pid, file);
@@ -78,6 +82,11 @@ bool maps_file(pid_t pid, uint64_t inode) {
                                      [inode](const Mapping& mapping) { return is_of_file(mapping, inode); });
 }
 
+// Nothing when it has ended.
+UniqueFd open_process(pid_t pid) {
+  return UniqueFd(::open(fmt::format("/proc/{}", pid).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
 // Does /proc number processes as we do? Otherwise its pids are not for system calls.
 bool is_own_proc() {
   char self[32] = {};
@@ -92,17 +101,24 @@ bool holds_acpi_root(int content, uint64_t low_memory) {
          std::string_view(found, sizeof found) == kAcpiRootSignature;
 }
 
-// The descriptor with which `pid` holds the memfd of that inode.
-UniqueFd open_memfd(pid_t pid, uint64_t inode) {
-  const UniqueFd descriptors(::open(in_proc(pid, "fd").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+// All memfds lie on one file system, the kernel's own.
+bool is_memfd(int fd, uint64_t inode) {
+  const UniqueFd one(::memfd_create("knaller-any", MFD_CLOEXEC));
+  struct stat of_one = {};
+  struct stat info = {};
+  return one && ::fstat(one.get(), &of_one) == 0 && ::fstat(fd, &info) == 0 &&
+         info.st_dev == of_one.st_dev && info.st_ino == inode;
+}
+
+// The descriptor with which a process holds the guest's memfd of that inode. The number alone does not tell:
+// it counts from one on each file system, and the engine has other files open, its disk among them.
+UniqueFd open_memfd(int process, uint64_t inode) {
+  const UniqueFd descriptors(::openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!descriptors) return {};
   for (const std::string& name : list_directory(descriptors.get())) {
-    struct stat stat = {};
-    if (::fstatat(descriptors.get(), name.c_str(), &stat, 0) != 0 || stat.st_ino != inode ||
-        !S_ISREG(stat.st_mode))
-      continue;
+    if (descriptor_name(process, name) != kMemfdPath) continue;
     UniqueFd found(::openat(descriptors.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
-    if (found) return found;
+    if (found && is_memfd(found.get(), inode)) return found;
   }
   return {};
 }
@@ -113,7 +129,7 @@ std::optional<GuestMemory> GuestMemory::find(pid_t pid, uint64_t size, int paren
   const std::vector<pid_t> processes = with_descendants(pid);
   const auto look = [&](int file) -> std::optional<GuestMemory> {
     for (const pid_t candidate : processes)
-      if (auto found = find_in(candidate, size, file)) return found;
+      if (auto found = find_in(open_process(candidate), candidate, size, file)) return found;
     return {};
   };
   if (parent < 0) return look(-1);
@@ -124,15 +140,15 @@ std::optional<GuestMemory> GuestMemory::find(pid_t pid, uint64_t size, int paren
   return is_mapped ? std::nullopt : look(-1);
 }
 
+// Through its directory, which stays this process's when another gets its pid.
 std::optional<GuestMemory> GuestMemory::find_again(int parent) const {
-  return find_in(pid_, size_, backing_ == Backing::kPrivateFile ? parent : -1);
+  return find_in(process_.duplicate(), pid_, size_, backing_ == Backing::kPrivateFile ? parent : -1);
 }
 
-std::optional<GuestMemory> GuestMemory::find_in(pid_t pid, uint64_t size, int parent) {
+std::optional<GuestMemory> GuestMemory::find_in(UniqueFd process, pid_t pid, uint64_t size, int parent) {
   GuestMemory memory(pid, size);
   memory.is_own_proc_ = is_own_proc();
-  memory.process_ =
-      UniqueFd(::open(fmt::format("/proc/{}", pid).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  memory.process_ = std::move(process);
   if (!memory.process_) return {};  // it has ended
   const auto maps = memory.read_maps();
   if (!maps) return {};
@@ -147,7 +163,10 @@ std::optional<GuestMemory> GuestMemory::find_in(pid_t pid, uint64_t size, int pa
 }
 
 std::optional<std::string> GuestMemory::read_maps() const {
-  return read_file_if_exists(process_.get(), "maps", kMostMaps);
+  const UniqueFd maps(::openat(process_.get(), "maps", O_RDONLY | O_CLOEXEC));
+  if (!maps && (errno == ESRCH || errno == ENOENT)) return std::nullopt;
+  if (!maps) fail_errno("look at the memory of process {}", pid_);
+  return read_to_end(maps.get(), kMostMaps, "a process's mappings");
 }
 
 pid_t pid_in_proc(int pidfd) {
@@ -171,11 +190,11 @@ bool GuestMemory::take_shared(const std::vector<Mapping>& mappings) {
   uint64_t inode = 0;
   backing_ = Backing::kShared;
   const bool whole = take_whole(mappings, [&](const Mapping& mapping) {
-    const bool is_it = mapping.shared && mapping.path == fmt::format("/memfd:{} (deleted)", kMemfdName);
+    const bool is_it = mapping.shared && mapping.path == kMemfdPath;
     if (is_it) inode = mapping.inode;
     return is_it;
   });
-  if (whole) shared_ = open_memfd(pid_, inode);
+  if (whole) shared_ = open_memfd(process_.get(), inode);
   return static_cast<bool>(shared_);
 }
 
@@ -252,9 +271,11 @@ void GuestMemory::read_process(const std::vector<Piece>& pieces) const {
     add_addresses(piece.extent, remote);
     size += piece.extent.size();
   }
-  if (::process_vm_readv(pid_, local.data(), local.size(), remote.data(), remote.size(), 0) !=
-      static_cast<ssize_t>(size))
-    fail_errno("read the memory of process {}", pid_);
+  const ssize_t got =
+      ::process_vm_readv(pid_, local.data(), local.size(), remote.data(), remote.size(), 0);
+  if (got < 0) fail_errno("read the memory of process {}", pid_);
+  if (static_cast<size_t>(got) != size)
+    fail(Code::kIo, "process {} took away a part of the guest's memory while it was read", pid_);
 }
 
 std::vector<Extent> GuestMemory::changed_in(const Extent& within) const {

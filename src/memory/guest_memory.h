@@ -80,7 +80,7 @@ class GuestMemory {
   };
   GuestMemory(pid_t pid, uint64_t size) : pid_(pid), size_(size) {}
 
-  static std::optional<GuestMemory> find_in(pid_t pid, uint64_t size, int parent);
+  static std::optional<GuestMemory> find_in(UniqueFd process, pid_t pid, uint64_t size, int parent);
   bool take_private(const std::vector<Mapping>& mappings, int parent);
   bool take_shared(const std::vector<Mapping>& mappings);
   bool take_anonymous(const std::vector<Mapping>& mappings);

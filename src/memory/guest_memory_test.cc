@@ -2,9 +2,15 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include "base/all_processes.h"
@@ -156,6 +162,89 @@ TEST(GuestMemory, CopiesASharedMemfdWhole) {
   EXPECT_EQ(changed, (std::vector<Extent>{{0, kSize}}));
   EXPECT_EQ(content(to.get()), content(memfd.get()));
   EXPECT_EQ(allocated_bytes(to.get()), kPage);
+}
+
+// Its root may mount and make files.
+void enter_user_namespace() {
+  const auto write_proc = [](const char* file, const std::string& text) {
+    write_all(open_at(AT_FDCWD, std::string("/proc/self/") + file, O_WRONLY).get(), text, file);
+  };
+  const std::string user = fmt::format("0 {} 1", ::geteuid());
+  const std::string group = fmt::format("0 {} 1", ::getegid());
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) ::_exit(2);
+  write_proc("setgroups", "deny");
+  write_proc("uid_map", user);
+  write_proc("gid_map", group);
+}
+
+// Files of any other file system may have the memfd's inode number: a home on a fresh one has.
+bool makes_file_of_inode(const std::string& folder, uint64_t inode, int as) {
+  struct stat info = {};
+  do {
+    const UniqueFd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (!file || ::ftruncate(file.get(), kSize) != 0 || ::fstat(file.get(), &info) != 0) return false;
+    if (info.st_ino == inode) return ::dup2(file.get(), as) == as;
+  } while (info.st_ino < inode);
+  return false;
+}
+
+TEST(GuestMemory, IsNotAnotherFileOfTheSameInodeNumber) {
+  const TestFolder folder;
+  const UniqueFd memfd(::memfd_create(kMemfdName, MFD_CLOEXEC));
+  ASSERT_EQ(::ftruncate(memfd.get(), kSize), 0);
+  struct stat info = {};
+  ASSERT_EQ(::fstat(memfd.get(), &info), 0);
+  Map map(memfd.get(), MAP_SHARED, kSize);
+  std::memset(map.page(3), 'x', kPage);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // Descriptors are listed as text: 10 before any of one digit.
+    enter_user_namespace();
+    if (::mount("knaller", folder.path().c_str(), "tmpfs", 0, "inode32") != 0 ||
+        !makes_file_of_inode(folder.path(), info.st_ino, 10))
+      ::_exit(2);
+    const auto memory = GuestMemory::find(::getpid(), kSize, -1);
+    const UniqueFd to = temporary_file();
+    if (!memory) ::_exit(3);
+    memory->copy_changed(to.get(), Deadline::never());
+    ::_exit(content(to.get()) == content(memfd.get()) ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "1: it read the file; 2: there is none of that number";
+}
+
+TEST(GuestMemory, SaysWhenAPartOfItIsTakenAway) {
+  const UniqueFd parent = temporary_file();
+  ASSERT_EQ(::ftruncate(parent.get(), kSize), 0);
+  Map map(parent.get(), MAP_PRIVATE, kSize);
+  std::memset(map.page(9), 'n', 2 * kPage);
+  const auto memory = GuestMemory::find(::getpid(), kSize, parent.get());
+  ASSERT_TRUE(memory);
+  ASSERT_EQ(::mprotect(map.page(10), kPage, PROT_NONE), 0);
+  const UniqueFd to = temporary_file();
+  try {
+    errno = ENOSPC;
+    memory->copy_changed(to.get(), Deadline::never());
+    FAIL() << "it was read";
+  } catch (const Error& error) {
+    EXPECT_NE(error.message().find("took away a part"), std::string::npos) << error.message();
+  }
+}
+
+// A process that has ended is not looked for by its number again.
+TEST(GuestMemory, IsNotFoundAgainOnceItsProcessHasEnded) {
+  const UniqueFd memfd(::memfd_create(kMemfdName, MFD_CLOEXEC));
+  ASSERT_EQ(::ftruncate(memfd.get(), kSize), 0);
+  Map map(memfd.get(), MAP_SHARED, kSize);
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit((::pause(), 0));
+  const auto memory = GuestMemory::find(child, kSize, -1);
+  ASSERT_TRUE(memory);
+  EXPECT_TRUE(memory->find_again(-1));
+  ASSERT_EQ(::kill(child, SIGKILL), 0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_FALSE(memory->find_again(-1));
 }
 
 TEST(GuestMemory, IsNotTheParentsWhenTheVmWasBootedSince) {

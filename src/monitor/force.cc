@@ -30,18 +30,14 @@ std::vector<std::string> list_or_nothing(int dir, const std::string& path) {
   }
 }
 
-// By the descriptor's name first: to stat(2) whatever somebody has open could hang on a dead file server.
 bool is_file(int process, const std::string& descriptor, const struct stat& file) {
-  char name[4096];
-  const std::string path = "fd/" + descriptor;
-  const ssize_t length = ::readlinkat(process, path.c_str(), name, sizeof name);
-  if (length < 0) return false;
-  std::string_view target(name, static_cast<size_t>(length));
+  const std::string name = descriptor_name(process, descriptor);
+  std::string_view target = name;
   constexpr std::string_view kDeleted = " (deleted)";
   if (target.ends_with(kDeleted)) target.remove_suffix(kDeleted.size());
   if (!target.ends_with(fmt::format("/{}", kAliveFile))) return false;
   struct stat opened;
-  return ::fstatat(process, path.c_str(), &opened, 0) == 0 && opened.st_dev == file.st_dev &&
+  return ::fstatat(process, ("fd/" + descriptor).c_str(), &opened, 0) == 0 && opened.st_dev == file.st_dev &&
          opened.st_ino == file.st_ino;
 }
 
