@@ -136,7 +136,7 @@ void write_file_atomically(int dir, const std::string& path, std::string_view co
                            mode_t mode) {
   const auto [folder_path, name] = split_path(path);
   const UniqueFd folder = open_at(dir, folder_path, O_RDONLY | O_DIRECTORY);
-  const std::string temporary = fmt::format(".{}.{}", name, hex(random_bytes(kTemporaryDigits / 2)));
+  const std::string temporary = temporary_name(name);
   const UniqueFd fd = open_at(folder.get(), temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
   try {
     write_and_sync(fd.get(), path, content, durability, mode);
@@ -148,6 +148,10 @@ void write_file_atomically(int dir, const std::string& path, std::string_view co
     throw;
   }
   if (durability == Durability::kFsync) fsync_fd(folder.get(), folder_path);
+}
+
+std::string temporary_name(const std::string& name) {
+  return fmt::format(".{}.{}", name, hex(random_bytes(kTemporaryDigits / 2)));
 }
 
 std::vector<std::string> unfinished_writes(int dir) {
@@ -187,14 +191,14 @@ bool exists(const std::string& path) {
   return stat_if_exists(AT_FDCWD, path).has_value();
 }
 
-std::vector<std::string> list_directory(int dir) {
+std::vector<std::string> list_directory(int dir, size_t most) {
   // Opened anew: reading moves an offset that duplicates would share, and `dir` may be an O_PATH descriptor.
   UniqueFd fd = open_at(dir, ".", O_RDONLY | O_DIRECTORY);
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), &::closedir);
   if (!stream) fail_errno("list a directory");
   fd.release();
   std::vector<std::string> names;
-  while (true) {
+  while (names.size() < most) {
     errno = 0;
     const dirent* entry = ::readdir(stream.get());
     if (entry == nullptr && errno != 0) fail_errno("list a directory");

@@ -38,7 +38,9 @@ std::optional<std::string> read_file_if_exists(int dir, const std::string& path,
 // unless given.
 void write_file_atomically(int dir, const std::string& path, std::string_view content,
                            Durability durability = Durability::kFsync, mode_t mode = 0600);
-// The temporary names in a folder that it left when it was killed, or is writing to now.
+// A new one of those that it writes to first.
+std::string temporary_name(const std::string& name);
+// Those in a folder that it left when it was killed, or is writing to now.
 std::vector<std::string> unfinished_writes(int dir);
 void fsync_fd(int fd, std::string_view what);
 
@@ -48,9 +50,15 @@ std::optional<struct stat> stat_if_exists(int dir, const std::string& path);  //
 bool exists(const std::string& path);
 // Whether that name still means the file or directory that is open as `fd`.
 bool is_still_named(int dir, const std::string& name, int fd);
-std::vector<std::string> list_directory(int dir);  // names, sorted, without "." and ".."
-// Removes a file or a whole tree without following links. Nothing there is no error.
-void remove_tree(int dir, const std::string& name);
+// Names, sorted, without "." and ".."; no more than `most` of them.
+std::vector<std::string> list_directory(int dir, size_t most = SIZE_MAX);
+// Removes a file or a whole tree without following links. Nothing there is no error. kTimeout or kCancelled
+// when the deadline passes or is stopped first: an engine may have made a million files, or make more of
+// them.
+void remove_tree(int dir, const std::string& name, const Deadline& deadline = Deadline::never());
+// Frees a name in a directory that an engine writes to, whatever it has put there: a tree is moved into
+// `aside`, out of its reach, and removed until the deadline. What is left then is of unfinished_writes().
+void clear_name(int dir, const std::string& name, int aside, const Deadline& deadline);
 
 // Memory files and disks keep no stored zeros: a block of them is a hole.
 inline constexpr uint64_t kBlockBytes = 4096;

@@ -135,6 +135,47 @@ TEST(RemoveTreeTest, CopesWithTreesDeeperThanDescriptorsAndPathsReach) {
   EXPECT_TRUE(list_directory(folder.fd()).empty());
 }
 
+TEST(RemoveTreeTest, EndsAtItsDeadline) {
+  const TestFolder folder;
+  make_directories(folder.path("tree/a/b"));
+  const auto removed_by = [&](const Deadline& deadline) {
+    return code_thrown_by([&] { remove_tree(folder.fd(), "tree", deadline); });
+  };
+  EXPECT_EQ(removed_by(Deadline::after(0s)), Code::kTimeout);
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(removed_by(Deadline::never(stop.get_token())), Code::kCancelled);
+  EXPECT_EQ(removed_by(Deadline::after(1min)), std::nullopt);
+  EXPECT_FALSE(exists(folder.path("tree")));
+}
+
+TEST(RemoveTreeTest, RemovesMoreFilesThanItReadsNamesAtOnce) {
+  const TestFolder folder;
+  make_directories(folder.path("tree"));
+  const UniqueFd tree = open_directory(folder.path("tree"));
+  for (int i = 0; i < 5000; ++i) ASSERT_EQ(::symlinkat("x", tree.get(), std::to_string(i).c_str()), 0);
+  remove_tree(folder.fd(), "tree");
+  EXPECT_FALSE(exists(folder.path("tree")));
+}
+
+TEST(ClearNameTest, TheNameIsFreeAtOnceAndTheRestIsSwept) {
+  const TestFolder folder;
+  make_directories(folder.path("jail/api.sock/a/b"));
+  make_directories(folder.path("jail/log"));
+  write_file_atomically(AT_FDCWD, folder.path("jail/file"), "x", Durability::kNoSync);
+  ASSERT_EQ(::chmod(folder.path("jail/api.sock").c_str(), 0), 0);
+  const UniqueFd jail = open_directory(folder.path("jail"));
+  for (const char* name : {"api.sock", "log", "file", "absent"})
+    clear_name(jail.get(), name, folder.fd(), Deadline::after(0s));
+  EXPECT_TRUE(list_directory(jail.get()).empty());
+  const auto left = unfinished_writes(folder.fd());
+  ASSERT_EQ(left.size(), 1u);  // that of depth
+  EXPECT_TRUE(left.front().starts_with(".api.sock."));
+  make_directories(folder.path("jail/api.sock/a/b"));
+  clear_name(jail.get(), "api.sock", folder.fd(), Deadline::after(10s));
+  EXPECT_EQ(unfinished_writes(folder.fd()).size(), 1u);
+}
+
 TEST(RemoveTreeTest, CopesWithOthersRemovingTheSame) {
   TestFolder folder;
   for (int i = 0; i < 300; ++i) make_directories(folder.path(fmt::format("tree/{}/x/y", i)));
