@@ -110,11 +110,6 @@ LockFile LockFile::acquire(int dir, const std::string& name, const std::string& 
   }
 }
 
-void LockFile::unlink_while_held() {
-  if (::unlinkat(dir_.get(), name_.c_str(), 0) != 0 && errno != ENOENT)
-    fail_errno("remove the lock '{}'", name_);
-}
-
 std::string lock_holder(int dir, const std::string& name) {
   UniqueFd fd;
   try {

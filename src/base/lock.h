@@ -3,6 +3,8 @@
 #ifndef KNALLER_BASE_LOCK_H_
 #define KNALLER_BASE_LOCK_H_
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -35,7 +37,8 @@ class LockFile {
   LockFile(LockFile&&) noexcept = default;
   LockFile& operator=(LockFile&&) noexcept = default;
 
-  void unlink_while_held();
+  // What can't be removed hurts nobody: an empty file, which the next command's sweep takes.
+  void unlink_while_held() noexcept { ::unlinkat(dir_.get(), name_.c_str(), 0); }
   int fd() const { return fd_.get(); }
 
  private:

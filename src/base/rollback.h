@@ -13,6 +13,7 @@ namespace knaller {
 class Rollback {
  public:
   Rollback() = default;
+  explicit Rollback(std::function<void()> undo) { add(std::move(undo)); }
   Rollback(const Rollback&) = delete;
   Rollback& operator=(const Rollback&) = delete;
   ~Rollback() { run(); }

@@ -2,6 +2,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <csignal>
 
 #include "base/all_processes.h"
 #include "monitor/test_vm.h"
@@ -141,6 +144,55 @@ TEST(LaunchTest, ACallerThatStopsIsCancelledAtOnce) {
             }),
             Code::kCancelled);
   EXPECT_THAT(vm.entries(), IsEmpty());
+}
+
+// As a launcher does that has given up, whose name is free for the next one.
+TEST(LaunchTest, OnlyItsOwnDirectoryGetsTheName) {
+  for (const bool replaces : {false, true}) {
+    TestVm vm;
+    vm.spec.replaces = replaces;
+    if (replaces) make_directories(vm.path("old"));
+    Launch launch = vm.begin();
+    ASSERT_EQ(::rename(vm.staged().c_str(), (vm.home() + "/vms/.gone-elsewhere").c_str()), 0);
+    make_directories(vm.staged("other"));
+    EXPECT_EQ(code_thrown_by([&] { launch.commit(soon()); }), Code::kWrongState);
+    EXPECT_TRUE(exists(vm.staged("other")));
+    EXPECT_EQ(exists(vm.path("old")), replaces);
+    EXPECT_FALSE(exists(vm.path("other")));
+  }
+}
+
+TEST(LaunchTest, AMonitorThatWakesAfterItsLauncherGaveUpDoesNotCommit) {
+  TestVm vm;
+  Launch launch = vm.begin();
+  const UniqueFd monitor = open_pidfd(launch.monitor_pid());
+  signal_pidfd(monitor.get(), SIGSTOP);
+  EXPECT_EQ(code_thrown_by([&] { launch.commit(Deadline::after(milliseconds(1))); }), Code::kTimeout);
+  ASSERT_EQ(::shutdown(launch.event_fd(), SHUT_WR), 0);
+  signal_pidfd(monitor.get(), SIGCONT);
+  EXPECT_TRUE(becomes_true([&] { return is_gone(launch.monitor_pid()); }, seconds(10)));
+  EXPECT_THAT(vm.entries(), IsEmpty());
+}
+
+// What is read of a line stays for the next call.
+TEST(LaunchTest, HalfALineAtTheDeadlineIsNoEventYet) {
+  const TestVm vm;
+  const std::string monitor = vm.folder("half-a-line");
+  write_file_atomically(AT_FDCWD, monitor, R"(#!/bin/sh
+( read launch <&3
+  echo '{"event": "started", "monitor_pid": 1, "engine_pid": 1}' >&3
+  printf '{"event": "con' >&3
+  read commit <&3
+  printf 'sole", "text": "x"}\n{"event": "committed"}\n' >&3
+) &
+)",
+                        Durability::kNoSync, 0700);
+  Launch launch(monitor, vm.spec.name);
+  launch.begin(vm.spec, soon());
+  EXPECT_FALSE(launch.next_event(Deadline::after(milliseconds(20))));
+  EXPECT_FALSE(launch.next_event(Deadline::after(milliseconds(0))));
+  launch.commit(soon());
+  EXPECT_EQ(launch.next_event(soon())->text, "x");
 }
 
 TEST(LaunchTest, AnEngineThatEndsEarlyIsNamedWithItsExitCodeAndConsole) {

@@ -24,6 +24,12 @@ LinePeer::~LinePeer() {
   if (!ended_) loop_.unwatch(socket_.get());
 }
 
+bool LinePeer::has_hung_up() const {
+  if (ended_) return true;
+  pollfd peer = {socket_.get(), POLLRDHUP, 0};
+  return ::poll(&peer, 1, 0) > 0;
+}
+
 void LinePeer::on_event(short events) {
   const auto alive = alive_;
   if (events & POLLOUT) flush();

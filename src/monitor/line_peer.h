@@ -32,6 +32,8 @@ class LinePeer {
   void send_if_room(const nlohmann::json& message);
   bool flushed() const { return unsent_.empty(); }
   bool ended() const { return ended_; }
+  // Whether the peer will send no more, even if not all that it sent has been taken.
+  bool has_hung_up() const;
   int fd() const { return socket_.get(); }
 
  private:

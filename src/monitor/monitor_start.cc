@@ -216,8 +216,9 @@ void Monitor::undo(const std::optional<Error>& error) {
 
 // The point of no return is the rename in publish().
 void Monitor::commit() {
-  // A launcher that could not be told something is told that the start failed, so it must have failed.
-  if (handover_->ended()) return;
+  // A launcher that could not be told something is told that the start failed, so it must have failed; and
+  // one that asked, waited in vain and gave up may have begun anew.
+  if (handover_->has_hung_up()) return;
   if (phase_ == Phase::kEnded) {
     throw Error(Code::kEngineDied, fmt::format("the VM has ended: {}", exit_->reason), logs_->explanation());
   }

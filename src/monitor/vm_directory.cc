@@ -39,13 +39,36 @@ void VmDirectory::publish() {
   }
 }
 
-void VmDirectory::take_name(const std::string& name) {
-  if (current_ == name) return;
+int VmDirectory::rename_or_exchange(const std::string& from, const std::string& to) const {
   const int dir = parent_.get();
   const std::string aside = std::string(store::kOldPrefix) + final_;
-  if ((replaces_ ? exchange_names(dir, current_, name, aside) : rename_new(dir, current_, name)) != 0)
+  return replaces_ ? exchange_names(dir, from, to, aside) : rename_new(dir, from, to);
+}
+
+// Only a directory that is still ours: a monitor that stood still for long may find another start's under the
+// name that it knows.
+void VmDirectory::take_name(const std::string& name) {
+  if (current_ == name) return require_named(name);
+  require_named(current_);
+  if (rename_or_exchange(current_, name) != 0)
     fail_errno("give VM '{}' its name", final_);
+  if (!is_still_named(parent_.get(), name, vm_.get())) {
+    // Between the look and the rename another command put its own there.
+    if (rename_or_exchange(name, current_) != 0)
+      fail_errno("put back the directory of VM '{}'", final_);
+    fail_lost();
+  }
   current_ = name;
+}
+
+void VmDirectory::require_named(const std::string& name) const {
+  if (!is_still_named(parent_.get(), name, vm_.get())) fail_lost();
+}
+
+void VmDirectory::fail_lost() const {
+  throw Error(Code::kWrongState,
+              fmt::format("the directory of VM '{}' was removed or replaced while it was started", final_),
+              "start it again");
 }
 
 // First out of the way, in one step: then it is nobody's, and what is interrupted here the next command's

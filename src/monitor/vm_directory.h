@@ -20,7 +20,8 @@ class VmDirectory {
   int jail() const { return jail_.get(); }
 
   // Gives it its final name, durably. kAlreadyExists when that is taken; with LaunchSpec::replaces they
-  // change places.
+  // change places. kWrongState when something else has its present name. When it throws, the names are as
+  // they were.
   void publish();
   // Removes it, whatever its name is now; something else that has its name meanwhile is left alone.
   void remove();
@@ -29,6 +30,9 @@ class VmDirectory {
 
  private:
   void take_name(const std::string& name);
+  int rename_or_exchange(const std::string& from, const std::string& to) const;
+  void require_named(const std::string& name) const;
+  [[noreturn]] void fail_lost() const;
 
   UniqueFd parent_;
   UniqueFd vm_;

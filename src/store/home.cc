@@ -313,14 +313,29 @@ void StagedEntry::publish(Durability durability) {
   const int folder = home_.folder(kind_);
   if (durability == Durability::kFsync) fsync_fd(directory_.get(), staged_name_);
   const bool replaces = existing_ == Existing::kReplaced && home_.has(kind_, name_);
-  if (!replaces) {
+  if (!replaces)
     rename_in(folder, staged_name_, name_);
-    owned_ = false;
-  } else if (exchange_names(folder, staged_name_, name_, std::string(kOldPrefix) + name_) != 0) {
+  else if (exchange_names(folder, staged_name_, name_, std::string(kOldPrefix) + name_) != 0)
     fail_errno("put '{}' in the place of '{}'", staged_name_, name_);
-  }
-  if (durability == Durability::kFsync) fsync_fd(folder, folder_of(kind_));
   // After an exchange the old entry has our ".new-" name, and the destructor removes it.
+  owned_ = replaces;
+  if (durability == Durability::kFsync) make_name_durable(replaces);
+}
+
+// A command that fails must not have done what it was to do: where the name can't be made durable, it is
+// taken back.
+void StagedEntry::make_name_durable(bool replaces) {
+  const int folder = home_.folder(kind_);
+  try {
+    fsync_fd(folder, folder_of(kind_));
+  } catch (Error& error) {
+    const bool is_back = (replaces ? exchange_names(folder, name_, staged_name_, std::string(kOldPrefix) + name_)
+                                   : rename_new(folder, name_, staged_name_)) == 0;
+    owned_ = is_back;
+    if (!is_back)
+      error.with_hint(fmt::format("'{}' is there all the same, and may be lost if the power goes now", name_));
+    throw;
+  }
 }
 
 }  // namespace knaller::store

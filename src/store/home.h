@@ -110,12 +110,15 @@ class StagedEntry {
   int directory() const { return directory_.get(); }
   // ".new-NAME"
   const std::string& staged_name() const { return staged_name_; }
-  // The point of no return: fsyncs the directory (unless kNoSync), renames it, fsyncs its parent.
+  // The point of no return: fsyncs the directory (unless kNoSync), renames it, fsyncs its parent. When it
+  // throws, the entry has not come to be.
   void publish(Durability durability = Durability::kFsync);
   // Somebody else (the monitor) publishes or removes it from now on.
   void hand_over() { owned_ = false; }
 
  private:
+  void make_name_durable(bool replaces);
+
   const Home& home_;
   Kind kind_;
   std::string name_;

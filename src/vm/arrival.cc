@@ -64,12 +64,7 @@ uint64_t least_bytes(const store::Manifest& manifest) {
 
 Arrival::~Arrival() {
   staged_.reset();
-  if (published_ || !lock_) return;
-  try {
-    lock_->unlink_while_held();
-  } catch (const Error&) {
-    // An empty lock file hurts nobody, and the next command removes it.
-  }
+  if (!published_ && lock_) lock_->unlink_while_held();
 }
 
 bool Arrival::expect(const store::SnapshotId& id, store::Manifest manifest) {
@@ -267,7 +262,8 @@ ImportResult Arrival::publish(const store::SnapshotLabels& there) {
   published_ = true;
   if (names) names->unlink_while_held();
   tell_of_names(labels.name, there.name);
-  return {.snapshot = describe_snapshot(context_, *id_),
+  return {.snapshot = in_context([&] { return fmt::format("it is here now, as {}", id_->str()); },
+                                 [&] { return describe_snapshot(context_, *id_); }),
           .was = *id_ == *id_there_ ? "" : id_there_->str(),
           .dropped_name = labels.name == there.name ? "" : there.name};
 }
