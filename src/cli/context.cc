@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <future>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "base/error.h"
@@ -170,7 +171,7 @@ int document_of_each_name(Context& context, const std::vector<std::string>& name
 }
 
 int for_all_names_at_once(Context& context, const std::vector<std::string>& names, const NameVerb& verb) {
-  constexpr size_t kThreads = 8;
+  constexpr size_t kThreads = 64;  // that wait, for monitors and guests
   context.manager();  // made by one thread
   std::vector<std::packaged_task<Json()>> tasks;
   std::vector<std::future<Json>> answers;
@@ -180,10 +181,14 @@ int for_all_names_at_once(Context& context, const std::vector<std::string>& name
   }
   std::atomic<size_t> next{0};
   std::vector<std::jthread> threads;
-  for (size_t count = 0; count < std::min(kThreads, names.size()); ++count)
-    threads.emplace_back([&] {
-      for (size_t at = next++; at < tasks.size(); at = next++) tasks[at]();
-    });
+  const auto take_part = [&] {
+    for (size_t at = next++; at < tasks.size(); at = next++) tasks[at]();
+  };
+  try {
+    while (threads.size() < std::min(kThreads, names.size())) threads.emplace_back(take_part);
+  } catch (const std::system_error&) {
+    if (threads.empty()) take_part();  // no more are to be had: those that are there do it
+  }
   Outcomes outcomes(context, Outcomes::Show::kNames);
   for (size_t at = 0; at < names.size(); ++at) outcomes.take(names[at], [&] { return answers[at].get(); });
   return outcomes.finish();

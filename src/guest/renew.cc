@@ -18,10 +18,10 @@ constexpr int kNoSuchCommand = 127;
 std::string request_line(const RenewRequest& request) {
   const std::string entropy = request.entropy.empty() ? random_bytes(kEntropyBytes) : request.entropy;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const Json json{{"v", 1},
-                  {"entropy", base64(entropy)},
-                  {"time_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()},
-                  {"hostname", request.hostname}};
+  Json json{{"v", 1},
+            {"entropy", base64(entropy)},
+            {"time_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()}};
+  if (!request.hostname.empty()) json["hostname"] = request.hostname;
   return dump_json(json) + "\n";
 }
 

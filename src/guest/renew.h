@@ -13,7 +13,7 @@ namespace knaller::guest {
 
 struct RenewRequest {
   std::string entropy;   // 64 bytes; empty: taken from this host's kernel
-  std::string hostname;  // the time is this host's, as it is when the request is sent
+  std::string hostname;  // empty: stays. The time is this host's, as it is when the request is sent
 };
 
 struct Renewal {

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "base/socket.h"
@@ -70,7 +72,16 @@ MonitorClient MonitorClient::connect(int vm_directory, const Deadline& deadline)
 }
 
 Status MonitorClient::status(const Deadline& deadline) {
-  send_request(socket_.get(), {{"op", "status"}}, deadline);
+  ask_status();
+  return take_status(deadline);
+}
+
+// So little always fits.
+void MonitorClient::ask_status() {
+  send_request(socket_.get(), {{"op", "status"}}, Deadline::after(std::chrono::seconds(0)));
+}
+
+Status MonitorClient::take_status(const Deadline& deadline) {
   const Json answer = read_answer(socket_.get(), buffer_, deadline);
   const JsonReader reader(answer, "the monitor's answer", Code::kInternal);
   Status status;
@@ -114,8 +125,8 @@ Lease MonitorClient::lease(const std::string& verb, const Deadline& deadline,
 
 ExitRecord MonitorClient::stop(int vm_directory, std::chrono::milliseconds timeout, bool force,
                                const Deadline& deadline) {
-  return await_end(vm_directory, {{"op", "stop"}, {"timeout_ms", timeout.count()}, {"force", force}},
-                   deadline);
+  const auto timeout_ms = std::max<int64_t>(timeout.count(), 0);
+  return await_end(vm_directory, {{"op", "stop"}, {"timeout_ms", timeout_ms}, {"force", force}}, deadline);
 }
 
 ExitRecord MonitorClient::wait(int vm_directory, const Deadline& deadline) {

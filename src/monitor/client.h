@@ -70,6 +70,9 @@ class MonitorClient {
   static MonitorClient connect(int vm_directory, const Deadline& deadline);
 
   Status status(const Deadline& deadline);
+  // In two steps, so that many can be asked at once.
+  void ask_status();
+  Status take_status(const Deadline& deadline);
   // Waits its turn while another holds the lease: `on_wait` is told once who ("snapshot (pid 123)"). kBusy,
   // naming the holder, when the deadline passes first.
   Lease lease(const std::string& verb, const Deadline& deadline,

@@ -317,5 +317,17 @@ TEST_F(LifecycleTest, WhatTheMonitorDoesNotKnowIsAnsweredAsAnError) {
   EXPECT_EQ(vm_.client().status(soon()).state, "running");
 }
 
+TEST_F(LifecycleTest, AStopMayHaveAnyTime) {
+  vm_.script(kPowersOff);
+  Launch launch = vm_.start();
+  EXPECT_EQ(vm_.stop(milliseconds::max(), false).reason, "the guest powered off");
+}
+
+TEST_F(LifecycleTest, AStopWithoutTimeEndsTheVmAtOnce) {
+  vm_.script(kIgnores);
+  Launch launch = vm_.start();
+  EXPECT_THAT(vm_.stop(milliseconds(-1), false).reason, HasSubstr("did not shut down within 0.0 ms"));
+}
+
 }  // namespace
 }  // namespace knaller::monitor

@@ -152,7 +152,7 @@ Tie bring_up(const Context& context, BringUp& start, store::VmRecord& record, co
     if (!start.load.empty()) renew_clone(context, record, path, ready_limit);
   } else if (!start.load.empty()) {
     record.renewed = false;
-    record.renew_reason = "it was started with --no-wait";
+    record.renew_reason = start.why_not_renewed;
   }
 
   synced.get();

@@ -23,7 +23,8 @@ struct BringUp {
   bool is_new = false;                     // an undone start removes it
   bool replaces = false;                   // on commit it changes places with the VM's directory
   std::vector<firecracker::Request> load;  // not empty: instead of a cold boot
-  std::vector<std::pair<std::string, std::string>> binds;  // for states with absolute paths
+  std::string why_not_renewed = "it was started with --no-wait";  // if a clone is not waited for
+  std::vector<std::pair<std::string, std::string>> binds;         // for states with absolute paths
   // Started ahead, beside what has to be prepared; without one bring_up() starts its own. The first use takes
   // it.
   std::optional<monitor::Launch> launch = {};

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <optional>
+#include <span>
 
 #include "base/json.h"
 #include "base/parallel.h"
@@ -20,6 +22,8 @@ using store::Kind;
 
 // A monitor answers from its memory within a millisecond; one that does not is stuck itself.
 constexpr std::chrono::seconds kStatusTimeout{2};
+// Each holds three descriptors, of which a program has 1024.
+constexpr size_t kAtOnce = 200;
 
 VmState state_from_text(std::string_view text) {
   if (text == "paused") return VmState::kPaused;
@@ -32,9 +36,7 @@ std::string remedy(const std::string& name) {
   return fmt::format("to end it: knaller stop --force {}", name);
 }
 
-void ask_monitor(VmInfo& info, int directory) {
-  const Deadline deadline = Deadline::after(kStatusTimeout);
-  const monitor::Status status = monitor::MonitorClient::connect(directory, deadline).status(deadline);
+void fill_from_status(VmInfo& info, const monitor::Status& status) {
   info.state = state_from_text(status.state);
   info.reason = status.state == "stopping" ? "it is being stopped" : status.reason;
   if (info.state == VmState::kStuck) info.reason += "; " + remedy(info.name);
@@ -43,18 +45,6 @@ void ask_monitor(VmInfo& info, int directory) {
   info.started_at = status.since;
   info.monitor_pid = status.monitor_pid;
   info.engine_pid = status.engine_pid;
-}
-
-// False when it ended just now.
-bool describe_running(VmInfo& info, int directory) {
-  try {
-    ask_monitor(info, directory);
-  } catch (const Error& error) {
-    if (!monitor::is_alive(directory)) return false;
-    info.state = VmState::kStuck;
-    info.reason = fmt::format("its monitor does not answer: {}; {}", error.message(), remedy(info.name));
-  }
-  return true;
 }
 
 // An ended VM's ports are free, and its times are of the past.
@@ -83,14 +73,99 @@ VmInfo broken(const std::string& name, const std::string& reason) {
   return info;
 }
 
-VmInfo describe_entry(const Context& context, const std::string& name) {
-  try {
-    if (!store::Name::is_valid(name)) return broken(name, "its name is none of knaller's");
-    const UniqueFd directory = context.home.open_entry(Kind::kVm, name);
-    return describe_vm(context, name, directory.get());
-  } catch (const Error& error) {
-    return broken(name, error.what());
+// A look at a VM in two steps, so that many monitors can be asked before the first is waited for: one that
+// does not answer costs the time-out, and a hundred of them no more than that.
+class Look {
+ public:
+  // Throws for a VM whose record can't be read.
+  Look(const Context& context, const std::string& name, UniqueFd directory)
+      : directory_(std::move(directory)) {
+    info_.name = name;
+    info_.directory = context.home.path_of(Kind::kVm, name);
+    if (!stat_if_exists(directory_.get(), "vm.json")) {
+      info_.state = VmState::kForeign;
+      info_.reason = "it is not of this knaller";
+      return;
+    }
+    record_ = store::read_vm_record(directory_.get(), name);
+    fill_from_record(info_, *record_);
+    alive_ = monitor::is_alive(directory_.get());
+    if (alive_) ask();
   }
+
+  VmInfo finish(const Deadline& deadline) {
+    if (alive_) await(deadline);
+    if (record_ && !alive_) describe_ended(info_, directory_.get(), *record_);
+    return std::move(info_);
+  }
+
+ private:
+  // One whose queue of connections is full is tried again when the others have been asked.
+  void ask() {
+    try {
+      monitor_ = monitor::MonitorClient::connect(directory_.get(), Deadline::after(std::chrono::seconds(0)));
+      monitor_->ask_status();
+    } catch (const Error&) {
+      monitor_.reset();
+    }
+  }
+
+  void await(const Deadline& deadline) {
+    try {
+      if (!monitor_) {
+        monitor_ = monitor::MonitorClient::connect(directory_.get(), deadline);
+        monitor_->ask_status();
+      }
+      fill_from_status(info_, monitor_->take_status(deadline));
+    } catch (const Error& error) {
+      alive_ = monitor::is_alive(directory_.get());  // or it ended just now
+      if (!alive_) return;
+      info_.state = VmState::kStuck;
+      info_.reason =
+          fmt::format("its monitor does not answer: {}; {}", error.message(), remedy(info_.name));
+    }
+  }
+
+  UniqueFd directory_;
+  VmInfo info_;
+  std::optional<store::VmRecord> record_;
+  bool alive_ = false;
+  std::optional<monitor::MonitorClient> monitor_;
+};
+
+// Nothing of one that is broken but why.
+struct Entry {
+  std::string name;
+  std::optional<Look> look;
+  std::string why_broken;
+
+  void begin(const Context& context) {
+    try {
+      if (!store::Name::is_valid(name)) throw Error(Code::kCorrupt, "its name is none of knaller's");
+      look.emplace(context, name, context.home.open_entry(Kind::kVm, name));
+    } catch (const Error& error) {
+      why_broken = error.what();
+    }
+  }
+
+  VmInfo finish(const Deadline& deadline) {
+    try {
+      if (look) return look->finish(deadline);
+    } catch (const Error& error) {
+      why_broken = error.what();
+    }
+    return broken(name, why_broken);
+  }
+};
+
+void look_at(const Context& context, std::span<const std::string> names, std::vector<VmInfo>& vms) {
+  std::vector<Entry> entries(names.size());
+  for_each_in_parallel(names.size(), [&](size_t at) {
+    entries[at].name = names[at];
+    entries[at].begin(context);
+  });
+  const Deadline deadline = Deadline::after(kStatusTimeout);
+  for (Entry& entry : entries) vms.push_back(entry.finish(deadline));
 }
 
 VmInfo describe_in_making(const Context& context, const std::string& name) {
@@ -128,25 +203,15 @@ void fill_from_record(VmInfo& info, const store::VmRecord& record) {
 }
 
 VmInfo describe_vm(const Context& context, const std::string& name, int directory) {
-  VmInfo info;
-  info.name = name;
-  info.directory = context.home.path_of(Kind::kVm, name);
-  if (!stat_if_exists(directory, "vm.json")) {
-    info.state = VmState::kForeign;
-    info.reason = "it is not of this knaller";
-    return info;
-  }
-  const store::VmRecord record = store::read_vm_record(directory, name);
-  fill_from_record(info, record);
-  if (!monitor::is_alive(directory) || !describe_running(info, directory))
-    describe_ended(info, directory, record);
-  return info;
+  return Look(context, name, open_at(directory, ".", O_RDONLY | O_DIRECTORY))
+      .finish(Deadline::after(kStatusTimeout));
 }
 
 std::vector<VmInfo> list_vms(const Context& context) {
   const std::vector<std::string> names = context.home.entries(Kind::kVm);
-  std::vector<VmInfo> vms(names.size());
-  for_each_in_parallel(names.size(), [&](size_t at) { vms[at] = describe_entry(context, names[at]); });
+  std::vector<VmInfo> vms;
+  for (size_t at = 0; at < names.size(); at += kAtOnce)
+    look_at(context, std::span(names).subspan(at, std::min(kAtOnce, names.size() - at)), vms);
   // Removed between the listing and the look at it: it is no VM any more.
   std::erase_if(vms, [&](const VmInfo& vm) {
     return vm.state == VmState::kBroken && !context.home.has(Kind::kVm, vm.name);

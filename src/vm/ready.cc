@@ -161,6 +161,17 @@ void pin_host_key(const Context& context, const store::VmRecord& record, int dir
   open_session(record, path, deadline);
 }
 
+std::string set_guest_clock(const store::VmRecord& record, const std::string& path,
+                            const Deadline& deadline) {
+  if (record.guest_protocol == 0 || record.ssh_port == 0) return {};
+  try {
+    guest::Session session = open_session(record, path, deadline);
+    return guest::renew(session, {}, deadline).reason;
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
 void renew_clone(const Context& context, store::VmRecord& record, const std::string& path,
                  const Deadline& deadline) {
   const PhaseTimer timer(context, "renew");

@@ -10,6 +10,7 @@
 #include "vm/bring_up.h"
 #include "vm/clone.h"
 #include "vm/list.h"
+#include "vm/ready.h"
 #include "vm/snapshot.h"
 #include "vm/stop.h"
 
@@ -20,6 +21,7 @@ using store::Kind;
 using store::SnapshotId;
 
 constexpr std::chrono::seconds kMonitorTime{30};
+constexpr std::chrono::seconds kRenewalTime{20};
 constexpr char kSafetyLabel[] = "safety";
 
 EngineChoice engine_of(const store::VmRecord& vm) {
@@ -186,7 +188,9 @@ class Rolling {
                         [this](store::VmRecord& vm) { keep_identity(vm); });
       before.plan.keep_ports = true;
       before.plan.replaces = true;
+      before.plan.why_not_renewed = "a rollback failed, and it went back to the state before";
       bring_up(context_, before.plan, before.vm, {.wait = {.ready = false}});
+      renew(before);
       if (paused_) pause_vm(context_, vm_.name, {});
       drop_safety();
     } catch (const std::exception& way_back) {
@@ -198,6 +202,21 @@ class Rolling {
     }
     error.with_hint(error.hint().empty() ? "the VM runs as before"
                                          : error.hint() + "\nthe VM runs as before");
+  }
+
+  // It runs, and needs nobody any more: what fails here is told. Its clock stood still since the safety
+  // snapshot was taken, and its randomness was drawn from since.
+  void renew(PreparedClone& before) const {
+    try {
+      renew_clone(context_, before.vm, context_.home.path_of(Kind::kVm, vm_.name),
+                  Deadline::after(kRenewalTime));
+    } catch (const Error& error) {
+      before.vm.renewed = false;
+      before.vm.renew_reason = fmt::format("{}: {}", before.plan.why_not_renewed, error.what());
+      context_.note(fmt::format("'{}' keeps the randomness and the clock of its safety snapshot: {}",
+                                vm_.name, error.what()));
+    }
+    store::write_vm_record(before.plan.directory, before.vm);
   }
 
   void drop_safety() {

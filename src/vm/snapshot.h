@@ -13,8 +13,10 @@
 namespace knaller::vm {
 
 SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& options);
-// Call with the lock of the VM, whose directory this is.
-store::SnapshotId take_snapshot(const Context& context, const SnapshotOptions& options, int directory);
+// Call with the lock of the VM, whose directory this is. `on_collected`: nothing of the VM is needed from then
+// on, so that nobody has to wait for its lock while digests are made and files synced.
+store::SnapshotId take_snapshot(const Context& context, const SnapshotOptions& options, int directory,
+                                std::function<void()> on_collected = {});
 
 std::vector<SnapshotInfo> list_snapshots(const Context& context);
 SnapshotInfo inspect_snapshot(const Context& context, const std::string& reference);

@@ -1,10 +1,13 @@
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <future>
 #include <optional>
 
+#include "base/all_processes.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/parallel.h"
@@ -22,6 +25,7 @@
 #include "vm/layout.h"
 #include "vm/list.h"
 #include "vm/part_digests.h"
+#include "vm/ready.h"
 #include "vm/snapshot.h"
 #include "vm/snapshot_change.h"
 #include "vm/stop.h"
@@ -35,6 +39,10 @@ using store::Kind;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kResumeTime{30};
+constexpr std::chrono::seconds kAtOnce{0};
+// By which a guest's clock may be slow; setting it takes a connection.
+constexpr std::chrono::seconds kPauseOfNote{1};
+constexpr std::chrono::seconds kClockTime{5};
 
 void make_read_only(int dir, const std::string& name) {
   if (::fchmodat(dir, name.c_str(), 0400, 0) != 0) fail_errno("make '{}' read-only", name);
@@ -52,9 +60,11 @@ std::function<void(const std::string&)> on_wait(const Context& context, const Sn
 // One snapshot on its way. Each step is a function, in the order in which they run.
 class Creation {
  public:
-  Creation(const Context& context, const SnapshotOptions& options, int directory, store::VmRecord vm)
+  Creation(const Context& context, const SnapshotOptions& options, int directory, store::VmRecord vm,
+           std::function<void()> on_collected)
       : context_(context),
         options_(options),
+        on_collected_(std::move(on_collected)),
         directory_(directory),
         vm_(std::move(vm)),
         id_(store::SnapshotId::make_random()),
@@ -62,9 +72,8 @@ class Creation {
         deadline_(Deadline::never(options.stop)),
         lock_(
             context.home.lock(Kind::kSnapshot, id_.str(), "snapshot create", Deadline::after(kLockPatience))),
-        staged_(context.home, Kind::kSnapshot, id_.str()) {
-    rollback_.add([this] { lock_.unlink_while_held(); });
-  }
+        rollback_([this] { lock_.unlink_while_held(); }),
+        staged_(context.home, Kind::kSnapshot, id_.str()) {}
 
   store::SnapshotId run() {
     const auto digests_prepared = begin_beside([] { store::prepare_digests(); });
@@ -85,8 +94,11 @@ class Creation {
     stand_still(capture, lease);
     collect(capture);
     describe(capture);
-    seal(capture);
+    capture.remove_engine_files();
     undo.commit();
+    if (on_collected_) on_collected_();
+    seal(capture);
+    if (clock_set_.valid()) note_clock(context_, vm_.name, clock_set_.get());
     rollback_.commit();
     return id_;
   }
@@ -97,7 +109,21 @@ class Creation {
     if (status.state == "stuck")
       throw Error(Code::kWrongState, fmt::format("its engine does not answer: {}", status.reason),
                   fmt::format("see `knaller logs --engine {0}`; end it: knaller stop --force {0}", vm_.name));
-    return status.engine_pid;
+    return certain_engine(monitor, status.engine_pid);
+  }
+
+  // The engine's pid, of which the monitor says so while the process of that pid lives: the guest may be
+  // rebooting, and its old pid become somebody else's.
+  pid_t certain_engine(monitor::MonitorClient& monitor, pid_t pid) const {
+    const Deadline deadline = Deadline::after(kLockPatience, options_.stop);
+    while (true) {
+      const UniqueFd process = open_pidfd(pid);
+      const pid_t now = monitor.status(deadline).engine_pid;
+      if (process && now == pid && poll_until(process.get(), POLLIN, Deadline::after(kAtOnce)) == 0)
+        return pid;
+      deadline.check("the guest, which is rebooting");
+      pid = now;
+    }
   }
 
   // Everything slow that needs no pause.
@@ -139,6 +165,15 @@ class Creation {
     if (lease.was_paused()) return;
     paused_ = duration_cast<microseconds>(Clock::now() - began);
     resumed_at_ = std::chrono::system_clock::now();
+    if (paused_ > kPauseOfNote) begin_setting_clock();
+  }
+
+  // Beside the rest, which needs nothing of the guest.
+  void begin_setting_clock() {
+    clock_set_ = begin_beside([vm = vm_, path = context_.home.path_of(Kind::kVm, vm_.name),
+                               deadline = Deadline::after(kClockTime, options_.stop)] {
+      return set_guest_clock(vm, path, deadline);
+    });
   }
 
   void call_user(const Deadline& limit) const {
@@ -213,14 +248,14 @@ class Creation {
     for (const std::string& name : files_) start_writing_back(name);
     const std::vector<store::KnownFile> known = part_digests(directory_, vm_, capture.memory_changed());
     const bool is_first = known.empty() && !vm_.has_parent_memory();
-    const auto beside = [&] { finish_files(capture); };
+    const auto beside = [&] { write_staged(capture); };
     const store::Manifest manifest = store::make_manifest(
         staged_.directory(), files_, deadline_,
         {.known = known, .held_of = kMemory, .held = capture.staged(), .write_held = beside});
     write_file_atomically(staged_.directory(), "manifest", store::to_text(manifest), durability());
     if (options_.durable)
       for (const std::string& name : files_) fsync_fd(open_file(name).get(), name);
-    if (is_first) keep_part_digests(directory_, staged_.directory(), deadline_);
+    if (is_first) try_to_keep_digests();
     if (options_.name.empty()) return staged_.publish(durability());
     LockFile names = lock_snapshot_names(context_, "snapshot create", deadline_);
     check_snapshot_name(context_, options_.name);
@@ -228,10 +263,18 @@ class Creation {
     names.unlink_while_held();
   }
 
-  void finish_files(const Capture& capture) const {
+  // For the VM's next snapshots. It may be removed by now, or another snapshot of it have kept its own.
+  void try_to_keep_digests() const {
+    try {
+      keep_part_digests(directory_, staged_.directory(), deadline_);
+    } catch (const Error& error) {
+      if (error.code() == Code::kCancelled) throw;
+    }
+  }
+
+  void write_staged(const Capture& capture) const {
     capture.write_staged(deadline_);
     start_writing_back(kMemory);
-    capture.remove_engine_files();
   }
 
   // The disk has work while the digests are made. What goes wrong is told by the fsync that follows.
@@ -247,28 +290,32 @@ class Creation {
 
   const Context& context_;
   const SnapshotOptions& options_;
+  std::function<void()> on_collected_;
   int directory_;
   store::VmRecord vm_;
   store::SnapshotId id_;
   UniqueFd jail_;
   Deadline deadline_;
   LockFile lock_;
+  Rollback rollback_;  // unlinks the lock, when what is staged is gone
   store::StagedEntry staged_;
   std::string why_not_outside_;
   std::vector<std::string> files_;
   SystemTime created_at_{};
   std::optional<SystemTime> resumed_at_;
   microseconds paused_{0};
-  Rollback rollback_;
+  std::future<std::string> clock_set_;
 };
 
 }  // namespace
 
-store::SnapshotId take_snapshot(const Context& context, const SnapshotOptions& options, int directory) {
+store::SnapshotId take_snapshot(const Context& context, const SnapshotOptions& options, int directory,
+                                std::function<void()> on_collected) {
   if (!monitor::is_alive(directory))
     throw Error(Code::kWrongState, "it is not running",
                 fmt::format("start it first: knaller start {}", options.vm));
-  Creation creation(context, options, directory, store::read_vm_record(directory, options.vm));
+  Creation creation(context, options, directory, store::read_vm_record(directory, options.vm),
+                    std::move(on_collected));
   return creation.run();
 }
 
@@ -277,10 +324,12 @@ SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& opti
                     [&] {
                       const UniqueFd directory = open_vm(context, options.vm);
                       check_snapshot_name(context, options.name);
-                      const LockFile lock =
+                      std::optional<LockFile> lock =
                           context.home.lock(Kind::kVm, options.vm, "snapshot create",
                                             Deadline::never(options.stop), on_wait(context, options));
-                      return describe_snapshot(context, take_snapshot(context, options, directory.get()));
+                      const store::SnapshotId id =
+                          take_snapshot(context, options, directory.get(), [&lock] { lock.reset(); });
+                      return describe_snapshot(context, id);
                     });
 }
 

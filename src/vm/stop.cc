@@ -6,6 +6,7 @@
 #include "monitor/force.h"
 #include "store/names.h"
 #include "vm/list.h"
+#include "vm/ready.h"
 
 namespace knaller::vm {
 namespace {
@@ -19,6 +20,7 @@ constexpr std::chrono::seconds kEndingTime{20};
 // reports after one second.
 constexpr std::chrono::seconds kMonitorPatience{3};
 constexpr std::chrono::seconds kApiTime{30};
+constexpr std::chrono::seconds kClockTime{5};
 
 LockFile lock_vm(const Context& context, const std::string& name, const std::string& verb,
                  std::stop_token stop) {
@@ -44,7 +46,7 @@ void end_gently(const std::string& name, int directory, const StopOptions& optio
   try {
     require_answer(directory, Deadline::after(kMonitorPatience, options.stop));
     monitor::MonitorClient::stop(directory, options.timeout, false,
-                                 Deadline::after(options.timeout + kEndingTime, options.stop));
+                                 Deadline::after(options.timeout, options.stop).later(kEndingTime));
   } catch (const Error& error) {
     if (error.code() != Code::kTimeout) throw;
     fail_without_answer(name);
@@ -113,10 +115,26 @@ void stop_vm(const Context& context, const std::string& name, const StopOptions&
   end_gently(name, directory.get(), options);
 }
 
+namespace {
+
+// Before the VM's lock is waited for: whoever has it may keep it long, and the VM is to end for certain.
+void end_without_lock(const Context& context, const std::string& name, const RemoveOptions& options) {
+  try {
+    const UniqueFd directory = open_vm(context, name);
+    if (monitor::is_alive(directory.get())) end_by_force(context, directory.get(), options.stop);
+  } catch (const Error& error) {
+    // It is just being started, or was removed.
+    if (error.code() != Code::kBusy && error.code() != Code::kNotFound) throw;
+  }
+}
+
+}  // namespace
+
 void remove_vm(const Context& context, const std::string& name, const RemoveOptions& options) {
   store::Name::parse(name);
   if (options.force && is_absent(context, name)) return;
   open_vm(context, name);
+  if (options.force) end_without_lock(context, name, options);
   LockFile lock = lock_vm(context, name, "rm", options.stop);
   if (is_absent(context, name)) {
     lock.unlink_while_held();
@@ -150,8 +168,19 @@ void resume_vm(const Context& context, const std::string& name, std::stop_token 
   require_alive(directory.get(), name);
   const Deadline deadline = Deadline::after(kApiTime, std::move(stop));
   monitor::Lease lease = take_lease(context, name, directory.get(), "resume", deadline);
+  const bool was_paused = lease.was_paused();
   lease.resume(deadline);
   lease.release(deadline);
+  if (!was_paused) return;
+  const std::string failure =
+      set_guest_clock(store::read_vm_record(directory.get(), name), context.home.path_of(Kind::kVm, name),
+                      Deadline::after(kClockTime, deadline.stop()));
+  note_clock(context, name, failure);
+}
+
+void note_clock(const Context& context, const std::string& name, const std::string& failure) {
+  if (failure.empty()) return;
+  context.note(fmt::format("'{}' runs, and its clock is slow by the pause: {}", name, failure));
 }
 
 VmInfo wait_vm(const Context& context, const std::string& name, std::stop_token stop) {
