@@ -19,9 +19,14 @@ constexpr char kPeer[] = "the VM's monitor";
 constexpr size_t kLineLimit = 1 << 20;
 constexpr std::chrono::seconds kEndingTime{2};
 
+// To a monitor that has hung up already: what it said before, which is read next, is the answer.
 void send_request(int socket, Json request, const Deadline& deadline) {
   request["v"] = 1;
-  send_all(socket, dump_json(request) + "\n", deadline, kPeer);
+  try {
+    send_all(socket, dump_json(request) + "\n", deadline, kPeer);
+  } catch (const Error& error) {
+    if (error.code() != Code::kIo) throw;
+  }
 }
 
 // An answer that says no is thrown as the error that it carries.

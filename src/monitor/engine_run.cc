@@ -23,8 +23,9 @@ constexpr std::chrono::seconds kLockPatience{2};
 
 // The monitor's end is opened read-write: the fifo has no end of file, and outlives what the engine does to
 // its name.
-UniqueFd make_log_fifo(int jail) {
-  remove_tree(jail, kLogFifo);
+UniqueFd make_log_fifo(const VmDirectory& directory) {
+  const int jail = directory.jail();
+  directory.clear_in_jail(kLogFifo);
   if (::mkfifoat(jail, kLogFifo, 0600) != 0) fail_errno("make the fifo for the engine's log");
   UniqueFd fd = open_beneath(jail, kLogFifo, O_RDWR | O_NONBLOCK);
   struct stat status;
@@ -92,8 +93,8 @@ EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec&
       callbacks_(std::move(callbacks)),
       filter_(spec.engine_kind == kQemuKind ? CallFilter::kQemu : CallFilter::kFirecracker),
       since_(std::chrono::system_clock::now()) {
-  remove_tree(directory.jail(), kApiSocket);
-  log_fifo_ = make_log_fifo(directory.jail());
+  directory.clear_in_jail(kApiSocket);
+  log_fifo_ = make_log_fifo(directory);
   console_ = make_output_pipe();
   errors_ = make_output_pipe();
   // The monitor's copy of the lock goes away at the end of this scope: from then on it is the engine's alone.
@@ -119,25 +120,21 @@ EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec&
   worker_ = std::make_unique<EngineWorker>(loop_, directory.jail(), kApiSocket);
 }
 
-EngineRun::~EngineRun() {
-  if (!ended()) unwatch_all();
-}
+EngineRun::~EngineRun() = default;
 
 void EngineRun::watch_all() {
   const auto to_log = [this](std::string_view text) { logs_.add_engine(text); };
-  loop_.watch(process_.gate_fd(), POLLIN, [this](short) { on_gate(); });
+  gate_watch_ = loop_.watch(process_.gate_fd(), POLLIN, [this](short) { on_gate(); });
   console_input_.emplace(loop_, console_.read_end.get(),
                          [this](std::string_view text) { take_console(text); });
   errors_input_.emplace(loop_, errors_.read_end.get(), to_log);
   log_input_.emplace(loop_, log_fifo_.get(), to_log);
-  loop_.watch(pidfd(), POLLIN, [this](short) { on_process_end(); });
+  end_watch_ = loop_.watch(pidfd(), POLLIN, [this](short) { on_process_end(); });
 }
 
 void EngineRun::unwatch_all() {
-  if (process_.starting()) loop_.unwatch(process_.gate_fd());
-  if (guard_ && guard_->fd() >= 0) loop_.unwatch(guard_->fd());
+  for (Loop::Watch* watch : {&gate_watch_, &calls_watch_, &end_watch_}) watch->reset();
   for (auto* input : {&console_input_, &errors_input_, &log_input_}) input->reset();
-  loop_.unwatch(pidfd());
 }
 
 void EngineRun::kill() {
@@ -145,14 +142,13 @@ void EngineRun::kill() {
 }
 
 void EngineRun::on_gate() {
-  const int gate = process_.gate_fd();
   std::optional<Error> error;
   try {
     if (!process_.advance_start()) return listen_to_refusals();
   } catch (const Error& caught) {
     error = caught;
   }
-  loop_.unwatch(gate);
+  gate_watch_.reset();
   callbacks_.on_executing(error);
 }
 
@@ -160,12 +156,11 @@ void EngineRun::listen_to_refusals() {
   UniqueFd listener = process_.take_listener();
   if (!listener) return;
   guard_.emplace(std::move(listener), filter_, [this](std::string_view line) { logs_.add_engine(line); });
-  loop_.watch(guard_->fd(), POLLIN, [this](short) { on_call(); });
+  calls_watch_ = loop_.watch(guard_->fd(), POLLIN, [this](short) { on_call(); });
 }
 
 void EngineRun::on_call() {
-  const int fd = guard_->fd();
-  if (!guard_->answer()) loop_.unwatch(fd);
+  if (!guard_->answer()) calls_watch_.reset();
 }
 
 void EngineRun::forbid_execution() {

@@ -89,6 +89,9 @@ class EngineRun {
   std::optional<PacedInput> log_input_;
   EngineProcess process_;
   std::optional<CallGuard> guard_;
+  Loop::Watch gate_watch_;
+  Loop::Watch calls_watch_;
+  Loop::Watch end_watch_;
   std::unique_ptr<EngineWorker> worker_;
   ConsoleScanner scanner_;
   CallFilter filter_;

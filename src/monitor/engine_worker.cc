@@ -8,16 +8,13 @@
 namespace knaller::monitor {
 
 EngineWorker::EngineWorker(Loop& loop, int jail_directory, std::string socket_name)
-    : loop_(loop),
-      client_(jail_directory, std::move(socket_name)),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : client_(jail_directory, std::move(socket_name)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) fail_errno("make an eventfd");
-  loop_.watch(wake_.get(), POLLIN, [this](short) { deliver(); });
+  watch_ = loop.watch(wake_.get(), POLLIN, [this](short) { deliver(); });
   thread_ = std::jthread([this](std::stop_token stop) { work(stop); });
 }
 
 EngineWorker::~EngineWorker() {
-  loop_.unwatch(wake_.get());
   thread_.request_stop();
   thread_.join();
 }

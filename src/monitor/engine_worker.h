@@ -52,9 +52,9 @@ class EngineWorker {
   void work(std::stop_token stop);
   void deliver();
 
-  Loop& loop_;
   firecracker::Client client_;
-  UniqueFd wake_;                // eventfd: there are results
+  UniqueFd wake_;  // eventfd: there are results
+  Loop::Watch watch_;
   std::deque<Pending> pending_;  // the loop's thread only; in the order of the jobs
 
   std::mutex mutex_;

@@ -56,10 +56,6 @@ HaltWatch::HaltWatch(Loop& loop, pid_t engine, std::function<HaltFacts()> facts,
   look();
 }
 
-HaltWatch::~HaltWatch() {
-  loop_.cancel(timer_);
-}
-
 void HaltWatch::look() {
   const HaltFacts facts = facts_();
   if (!facts.may_run) {
@@ -72,7 +68,7 @@ void HaltWatch::look() {
   const bool slept = evidence_.asleep() > 0 && evidence_.asleep() % kLooksBetweenKnocks == 0;
   if (facts.port != 0 && slept) knock_ = knock_at(facts.port);
   if (verdict == HaltEvidence::Verdict::kOpen) return;
-  loop_.cancel(timer_);
+  timer_.reset();
   const auto on_verdict = std::move(on_verdict_);
   on_verdict(verdict);
 }

@@ -40,7 +40,6 @@ class HaltWatch {
  public:
   HaltWatch(Loop& loop, pid_t engine, std::function<HaltFacts()> facts,
             std::function<void(HaltEvidence::Verdict)> on_verdict);  // called once; may destroy the watch
-  ~HaltWatch();
   HaltWatch(const HaltWatch&) = delete;
   HaltWatch& operator=(const HaltWatch&) = delete;
 
@@ -53,7 +52,7 @@ class HaltWatch {
   VcpuActivity activity_;
   HaltEvidence evidence_;
   UniqueFd knock_;
-  Loop::TimerId timer_ = 0;
+  Loop::Timer timer_;
 };
 
 }  // namespace knaller::monitor

@@ -17,9 +17,7 @@ Json okay() {
 
 Leases::Leases(Loop& loop, LeaseActions actions) : loop_(loop), actions_(std::move(actions)) {}
 
-Leases::~Leases() {
-  loop_.cancel(retry_);
-}
+Leases::~Leases() = default;
 
 std::string Leases::holder() const {
   if (!holder_) return {};
@@ -100,7 +98,7 @@ void Leases::connection_ended(ConnectionId connection) {
 // Behind the request of the holder that is in flight, if there is one: the engine answers in order, and there
 // is no deadline.
 void Leases::undo_abandoned() {
-  loop_.cancel(retry_);
+  retry_.reset();
   actions_.set_paused(false, [this](const std::optional<Error>& error) {
     if (error) {
       stuck_reason_ = fmt::format("it should run again but does not: {}", error->what());
@@ -119,7 +117,7 @@ void Leases::finish() {
 }
 
 void Leases::engine_ended() {
-  loop_.cancel(retry_);
+  retry_.reset();
   std::deque<Holder> gone = std::move(waiting_);
   if (holder_ && !holder_->abandoned) gone.push_front(*holder_);
   waiting_.clear();

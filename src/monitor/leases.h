@@ -72,7 +72,7 @@ class Leases {
   std::deque<Holder> waiting_;
   bool paused_ = false;
   std::string stuck_reason_;
-  Loop::TimerId retry_ = 0;
+  Loop::Timer retry_;
 };
 
 }  // namespace knaller::monitor

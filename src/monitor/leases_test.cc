@@ -102,9 +102,8 @@ TEST_F(LeasesTest, AResumeThatFailsKeepsTheLeaseAndTheReason) {
   EXPECT_THAT(leases_.stuck_reason(), HasSubstr("it will not"));
   EXPECT_TRUE(leases_.abandoned());
   // The loop tries again by itself.
-  Loop::TimerId check = loop_.after(std::chrono::milliseconds(150), [this] { loop_.stop(); });
+  Loop::Timer check = loop_.after(std::chrono::milliseconds(150), [this] { loop_.stop(); });
   loop_.run();
-  loop_.cancel(check);
   answer();
   EXPECT_EQ(leases_.stuck_reason(), "");
   EXPECT_TRUE(leases_.free());

@@ -1,13 +1,18 @@
 // How VMs end: by their guests, by their users, by SIGKILL; and what is left then.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <new>
 #include <thread>
 
 #include "base/socket.h"
 #include "firecracker/client.h"
+#include "monitor/monitor.h"
 #include "monitor/test_vm.h"
 
 namespace knaller::monitor {
@@ -315,6 +320,109 @@ TEST_F(LifecycleTest, WhatTheMonitorDoesNotKnowIsAnsweredAsAnError) {
     for (int i = 0; i < 64; ++i) send_all(socket.get(), piece, soon(), "the monitor");
   }));
   EXPECT_EQ(vm_.client().status(soon()).state, "running");
+}
+
+// The number of descriptors that a process may have.
+void limit_descriptors(pid_t pid, rlim_t most) {
+  rlimit limit = {};
+  ASSERT_EQ(::prlimit(pid, RLIMIT_NOFILE, nullptr, &limit), 0);
+  limit.rlim_cur = most;
+  ASSERT_EQ(::prlimit(pid, RLIMIT_NOFILE, &limit, nullptr), 0);
+}
+
+size_t descriptors_of(pid_t pid) {
+  return list_directory(open_directory(fmt::format("/proc/{}/fd", pid)).get()).size();
+}
+
+// The number that the next one gets.
+rlim_t next_descriptor_of(pid_t pid) {
+  rlim_t next = 0;
+  while (stat_if_exists(AT_FDCWD, fmt::format("/proc/{}/fd/{}", pid, next))) ++next;
+  return next;
+}
+
+// Wherever it fails, nothing of the engine that could not be made is called afterwards.
+TEST_F(LifecycleTest, AnEngineThatCannotBeMadeAgainEndsTheStartAndNotTheMonitor) {
+  for (rlim_t spare = 0; spare < 12; ++spare) {
+    TestVm vm;
+    Launch launch = vm.begin();
+    TestVm::await(launch, LaunchEvent::Kind::kReady);
+    // The old engine's are closed before the new one's are opened.
+    limit_descriptors(launch.monitor_pid(), descriptors_of(launch.monitor_pid()) - 8 + spare);
+    poke_guest(vm.staged("jail"));
+    const auto ended = launch.next_event(soon());
+    ASSERT_TRUE(ended);
+    if (ended->kind == LaunchEvent::Kind::kReboot) {
+      const auto next = launch.next_event(soon());
+      EXPECT_TRUE(next &&
+                  (next->kind == LaunchEvent::Kind::kEnded || next->kind == LaunchEvent::Kind::kConsole ||
+                   next->kind == LaunchEvent::Kind::kReady));
+    }
+    EXPECT_FALSE(is_gone(launch.monitor_pid())) << spare;
+  }
+}
+
+// A monitor of its own, in whose loop something throws that nobody expected.
+pid_t fork_monitor(UniqueFd handover, int trigger) {
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  Loop loop;
+  Monitor monitor(loop, std::move(handover));
+  const Loop::Watch watch = loop.watch(trigger, POLLIN, [](short) { throw std::bad_alloc(); });
+  monitor.run();
+  ::_exit(0);
+}
+
+void tell(int handover, const Json& message) {
+  send_all(handover, dump_json(message) + "\n", soon(), "the monitor");
+}
+
+void await_event(int handover, std::string& buffer, const std::string& event) {
+  std::string line;
+  while (read_line(handover, buffer, line, 4 << 20, soon(), "the monitor")) {
+    if (parse_json(line, "a message").value("event", "") == event) return;
+  }
+  FAIL() << "no '" << event << "'";
+}
+
+TEST_F(LifecycleTest, AMonitorInWhichSomethingFailsSaysHowTheVmEnded) {
+  auto [ours, theirs] = make_socket_pair();
+  Pipe trigger = make_pipe();
+  const pid_t monitor = fork_monitor(std::move(theirs), trigger.read_end.get());
+  theirs.reset();
+  std::string buffer;
+  tell(ours.get(), {{"v", 1}, {"op", "launch"}, {"spec", spec_to_json(vm_.spec)}});
+  await_event(ours.get(), buffer, "started");
+  tell(ours.get(), {{"v", 1}, {"op", "commit"}});
+  await_event(ours.get(), buffer, "committed");
+  write_all(trigger.write_end.get(), "x", "the test");
+  await_event(ours.get(), buffer, "ended");
+  ASSERT_EQ(::waitpid(monitor, nullptr, 0), monitor);
+  EXPECT_EQ(record().state, "crashed");
+  EXPECT_THAT(record().reason, HasSubstr("the VM's monitor failed"));
+  EXPECT_FALSE(is_alive(vm_.directory().get()));
+}
+
+TEST_F(LifecycleTest, OneConnectionTooManyIsToldSo) {
+  Launch launch = vm_.start();
+  std::vector<MonitorClient> clients;
+  for (int i = 0; i < 64; ++i) {
+    clients.push_back(vm_.client());
+    clients.back().status(soon());
+  }
+  EXPECT_EQ(code_thrown_by([&] { vm_.client().status(soon()); }), Code::kExhausted);
+  clients.pop_back();
+  EXPECT_TRUE(
+      becomes_true([&] { return !code_thrown_by([&] { vm_.client().status(soon()); }); }, seconds(5)));
+}
+
+TEST_F(LifecycleTest, AConnectionWaitsWhileTheMonitorHasNoDescriptorForIt) {
+  Launch launch = vm_.start();
+  limit_descriptors(launch.monitor_pid(), next_descriptor_of(launch.monitor_pid()));
+  MonitorClient client = vm_.client();
+  EXPECT_EQ(code_thrown_by([&] { client.status(Deadline::after(milliseconds(50))); }), Code::kTimeout);
+  limit_descriptors(launch.monitor_pid(), 1024);
+  EXPECT_EQ(client.take_status(soon()).state, "running");
 }
 
 TEST_F(LifecycleTest, AStopMayHaveAnyTime) {

@@ -11,17 +11,12 @@ namespace knaller::monitor {
 
 LinePeer::LinePeer(Loop& loop, UniqueFd socket, Limits limits,
                    std::function<void(const std::string&)> on_line, std::function<void()> on_end)
-    : loop_(loop),
-      socket_(std::move(socket)),
-      limits_(limits),
-      on_line_(std::move(on_line)),
-      on_end_(std::move(on_end)) {
-  loop_.watch(socket_.get(), POLLIN, [this](short events) { on_event(events); });
+    : socket_(std::move(socket)), limits_(limits), on_line_(std::move(on_line)), on_end_(std::move(on_end)) {
+  watch_ = loop.watch(socket_.get(), POLLIN, [this](short events) { on_event(events); });
 }
 
 LinePeer::~LinePeer() {
   *alive_ = false;
-  if (!ended_) loop_.unwatch(socket_.get());
 }
 
 bool LinePeer::has_hung_up() const {
@@ -72,8 +67,7 @@ void LinePeer::flush() {
     unsent_.erase(0, static_cast<size_t>(sent));
   }
   if (unsent_.size() > limits_.unsent) give_up();
-  const short events = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
-  loop_.change_events(socket_.get(), events);
+  watch_.change_events(unsent_.empty() ? POLLIN : POLLIN | POLLOUT);
 }
 
 // A peer that will not get its message must not wait for it. Both sides see the end of file; ours is dealt
@@ -86,7 +80,7 @@ void LinePeer::give_up() {
 void LinePeer::end() {
   if (ended_) return;
   ended_ = true;
-  loop_.unwatch(socket_.get());
+  watch_.reset();
   on_end_();
 }
 

@@ -43,8 +43,8 @@ class LinePeer {
   void give_up();
   void end();
 
-  Loop& loop_;
   UniqueFd socket_;
+  Loop::Watch watch_;
   Limits limits_;
   std::function<void(const std::string&)> on_line_;
   std::function<void()> on_end_;

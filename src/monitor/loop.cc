@@ -10,28 +10,46 @@
 
 namespace knaller::monitor {
 
-void Loop::watch(int fd, short events, std::function<void(short)> callback) {
-  watches_[fd] = {next_id_++, events, std::make_shared<std::function<void(short)>>(std::move(callback))};
+Loop::Watch& Loop::Watch::operator=(Watch&& other) noexcept {
+  std::swap(loop_, other.loop_);
+  std::swap(id_, other.id_);
+  other.reset();
+  return *this;
 }
 
-void Loop::change_events(int fd, short events) {
-  const auto found = watches_.find(fd);
-  if (found != watches_.end()) found->second.events = events;
+void Loop::Watch::reset() {
+  if (Loop* const loop = std::exchange(loop_, nullptr)) loop->watches_.erase(id_);
 }
 
-void Loop::unwatch(int fd) {
-  watches_.erase(fd);
+void Loop::Watch::change_events(short events) {
+  if (loop_ != nullptr) loop_->watches_.at(id_).events = events;
 }
 
-Loop::TimerId Loop::at(Clock::time_point when, std::function<void()> callback) {
-  const TimerId id = next_id_++;
+Loop::Timer& Loop::Timer::operator=(Timer&& other) noexcept {
+  std::swap(loop_, other.loop_);
+  std::swap(id_, other.id_);
+  other.reset();
+  return *this;
+}
+
+void Loop::Timer::reset() {
+  if (Loop* const loop = std::exchange(loop_, nullptr)) loop->timers_.erase(id_);
+}
+
+Loop::Timer::operator bool() const {
+  return loop_ != nullptr && loop_->timers_.contains(id_);
+}
+
+Loop::Watch Loop::watch(int fd, short events, std::function<void(short)> callback) {
+  const uint64_t id = next_id_++;
+  watches_[id] = {fd, events, std::make_shared<std::function<void(short)>>(std::move(callback))};
+  return Watch(this, id);
+}
+
+Loop::Timer Loop::at(Clock::time_point when, std::function<void()> callback) {
+  const uint64_t id = next_id_++;
   timers_[id] = {when, std::move(callback)};
-  return id;
-}
-
-void Loop::cancel(TimerId& timer) {
-  timers_.erase(timer);
-  timer = 0;
+  return Timer(this, id);
 }
 
 void Loop::run() {
@@ -44,17 +62,15 @@ void Loop::run() {
 int Loop::timeout() const {
   if (timers_.empty()) return -1;
   const auto by_time = [](const auto& a, const auto& b) { return a.second.when < b.second.when; };
-  const auto next = std::min_element(timers_.begin(), timers_.end(), by_time)->second.when;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
-  return static_cast<int>(std::clamp<decltype(left)>(left, 0, 1 << 30));
+  return Deadline::at(std::min_element(timers_.begin(), timers_.end(), by_time)->second.when).poll_timeout();
 }
 
 void Loop::poll_once() {
   std::vector<pollfd> polled;
   std::vector<uint64_t> ids;
-  for (const auto& [fd, watch] : watches_) {
-    polled.push_back({fd, watch.events, 0});
-    ids.push_back(watch.id);
+  for (const auto& [id, watch] : watches_) {
+    polled.push_back({watch.fd, watch.events, 0});
+    ids.push_back(id);
   }
   if (::poll(polled.data(), polled.size(), timeout()) < 0) {
     if (errno == EINTR) return;
@@ -62,9 +78,9 @@ void Loop::poll_once() {
   }
   for (size_t i = 0; i < polled.size() && !stopped_; ++i) {
     if (polled[i].revents == 0) continue;
-    // An earlier callback may have removed this watch, and even reused the descriptor's number.
-    const auto found = watches_.find(polled[i].fd);
-    if (found == watches_.end() || found->second.id != ids[i]) continue;
+    // An earlier callback may have ended this watch, and even reused the descriptor's number.
+    const auto found = watches_.find(ids[i]);
+    if (found == watches_.end()) continue;
     const auto callback = found->second.callback;
     (*callback)(polled[i].revents);
   }
@@ -72,11 +88,11 @@ void Loop::poll_once() {
 
 void Loop::run_timers() {
   const auto now = Clock::now();
-  std::vector<TimerId> due;
+  std::vector<uint64_t> due;
   for (const auto& [id, timer] : timers_) {
     if (timer.when <= now) due.push_back(id);
   }
-  for (const TimerId id : due) {
+  for (const uint64_t id : due) {
     const auto found = timers_.find(id);
     if (found == timers_.end() || stopped_) continue;
     const auto callback = std::move(found->second.callback);

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <csignal>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -26,8 +28,20 @@ Monitor::Monitor(Loop& loop, UniqueFd handover) : loop_(loop) {
       [this](const std::string& line) { on_handover_line(line); }, [this] { on_handover_end(); });
 }
 
+// What no callback expected (memory or descriptors that are used up) ends the VM, too, but not without a
+// word.
 void Monitor::run() {
-  loop_.run();
+  try {
+    loop_.run();
+  } catch (const std::exception& exception) {
+    give_up(error_from(exception).in("the VM's monitor failed"));
+  }
+}
+
+void Monitor::give_up(const Error& error) {
+  if (phase_ != Phase::kRunning) return undo(error);
+  killed_for_ = error.what();
+  finish({false, "crashed", error.what()}, {.signaled = true, .value = SIGKILL});
 }
 
 void Monitor::on_terminate() {
@@ -72,8 +86,8 @@ void Monitor::on_halt_verdict(HaltEvidence::Verdict verdict) {
 void Monitor::on_engine_end(ExitStatus status) {
   halt_watch_.reset();
   times_halted_ = 0;
-  loop_.cancel(natural_end_timer_);
-  loop_.cancel(probe_timer_);
+  natural_end_timer_.reset();
+  probe_timer_.reset();
   probing_ = false;
   answer_probes("starting", {});
   leases_->engine_ended();
@@ -127,8 +141,8 @@ Verdict Monitor::start_again() {
 
 void Monitor::finish(const Verdict& verdict, const ExitStatus& status) {
   if (verdict.state.empty()) return;
-  loop_.cancel(stop_timer_);
-  loop_.cancel(last_call_timer_);
+  stop_timer_.reset();
+  last_call_timer_.reset();
   exit_.emplace();
   exit_->state = verdict.state;
   exit_->reason = verdict.reason;
@@ -165,8 +179,8 @@ void Monitor::leave_directory() {
   };
   attempt([this] { write_exit_record(directory_->fd(), *exit_); });
   attempt([this] { record_event(fmt::format("{}: {}", exit_->state, exit_->reason)); });
-  attempt([this] { remove_tree(directory_->jail(), "api.sock"); });
-  attempt([this] { remove_tree(directory_->jail(), "log"); });
+  attempt([this] { directory_->clear_in_jail("api.sock"); });
+  attempt([this] { directory_->clear_in_jail("log"); });
   if (spec_.remove_at_end) attempt([this] { directory_->remove(); });
   directory_->release_alive();
 }

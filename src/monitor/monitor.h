@@ -65,6 +65,7 @@ class Monitor {
   HaltFacts halt_facts() const;
   void on_halt_verdict(HaltEvidence::Verdict verdict);
   void on_engine_end(ExitStatus status);
+  void give_up(const Error& error);
   Verdict start_again();
   void finish(const Verdict& verdict, const ExitStatus& status);
   void leave_directory();
@@ -102,15 +103,15 @@ class Monitor {
   bool started_ = false;  // and the launcher knows
   std::optional<Error> failure_;
   bool undoing_ = false;
-  Loop::TimerId natural_end_timer_ = 0;
+  Loop::Timer natural_end_timer_;
 
   // The end
   bool stop_asked_ = false;
   bool guest_asked_ = false;
   bool stop_forced_ = false;
   std::string killed_for_;
-  Loop::TimerId stop_timer_ = 0;
-  Loop::TimerId last_call_timer_ = 0;
+  Loop::Timer stop_timer_;
+  Loop::Timer last_call_timer_;
   std::unique_ptr<HaltWatch> halt_watch_;
   unsigned times_halted_ = 0;  // that the console has said so
   bool stands_still_ = false;
@@ -122,7 +123,7 @@ class Monitor {
   std::deque<std::chrono::steady_clock::time_point> recent_reboots_;
   std::vector<ConnectionId> probes_;
   bool probing_ = false;
-  Loop::TimerId probe_timer_ = 0;
+  Loop::Timer probe_timer_;
 };
 
 }  // namespace knaller::monitor

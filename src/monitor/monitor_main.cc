@@ -54,7 +54,7 @@ void run_monitor() {
   const UniqueFd signals = take_signals();
   monitor::Loop loop;
   monitor::Monitor monitor(loop, UniqueFd(kHandoverFd));
-  loop.watch(signals.get(), POLLIN, [&](short) {
+  const monitor::Loop::Watch watch = loop.watch(signals.get(), POLLIN, [&](short) {
     signalfd_siginfo info;
     if (::read(signals.get(), &info, sizeof info) == sizeof info) monitor.on_terminate();
   });

@@ -122,14 +122,11 @@ void Monitor::probe_engine(ConnectionId connection) {
       },
       [this, state](const std::optional<Error>& error) {
         probing_ = false;
-        loop_.cancel(probe_timer_);
+        probe_timer_.reset();
         if (error) return answer_probes("stuck", error->what());
         answer_probes(*state == "Paused" ? "paused" : "running", {});
       });
-  probe_timer_ = loop_.after(kProbeTime, [this] {
-    probe_timer_ = 0;
-    answer_probes("stuck", "the engine does not answer");
-  });
+  probe_timer_ = loop_.after(kProbeTime, [this] { answer_probes("stuck", "the engine does not answer"); });
 }
 
 void Monitor::answer_probes(std::string_view state, const std::string& reason) {
@@ -154,14 +151,10 @@ void Monitor::set_paused(bool pause, std::function<void(const std::optional<Erro
 void Monitor::stop(milliseconds timeout, bool force) {
   stop_asked_ = true;
   if (force) return kill_engine("it was ended by force", true);
-  loop_.cancel(stop_timer_);
-  loop_.cancel(last_call_timer_);
   last_call_timer_ = loop_.after(before_last_call(timeout), [this] {
-    last_call_timer_ = 0;
     if (guest_asked_) press_ctrl_alt_del();
   });
   stop_timer_ = loop_.after(timeout, [this, timeout] {
-    stop_timer_ = 0;
     kill_engine(fmt::format("the guest did not shut down within {} and was ended", format_duration(timeout)),
                 true);
   });

@@ -176,10 +176,7 @@ void Monitor::fail_start(const Error& error) {
   failure_ = error;
   if (!engine_) return undo(error);
   if (error.code() != Code::kEngineDied) return engine_->kill();
-  natural_end_timer_ = loop_.after(kNaturalEnd, [this] {
-    natural_end_timer_ = 0;
-    engine_->kill();
-  });
+  natural_end_timer_ = loop_.after(kNaturalEnd, [this] { engine_->kill(); });
 }
 
 // No engine is left. Only then are directory and ports free, so only then is the launcher told.
@@ -200,14 +197,14 @@ void Monitor::undo(const std::optional<Error>& error) {
   try {
     if (directory_ && spec_.remove_on_undo) directory_->remove();
     if (directory_ && !spec_.remove_on_undo) {
-      remove_tree(directory_->jail(), "api.sock");
-      remove_tree(directory_->jail(), "log");
+      directory_->clear_in_jail("api.sock");
+      directory_->clear_in_jail("log");
       // A start that its command gave up leaves the VM as it was; a guest that ended is the VM's last end.
       if (exit_) write_exit_record(directory_->fd(), *exit_);
     }
   } catch (const std::exception& exception) {
     // It stays behind under its ".new-" name, for the next command's sweep.
-    logs_->add_engine(fmt::format("knaller-monitor: {}\n", exception.what()));
+    if (logs_) logs_->add_engine(fmt::format("knaller-monitor: {}\n", exception.what()));
   }
   if (directory_) directory_->release_alive();
   if (error) handover_->send(message);

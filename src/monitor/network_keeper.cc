@@ -40,8 +40,8 @@ void NetworkKeeper::attach(const net::VmNamespaces& namespaces,
 }
 
 void NetworkKeeper::detach() {
-  unwatch();
-  loop_.cancel(timer_);
+  watch_.reset();
+  timer_.reset();
   pasta_.reset();
   namespaces_ = nullptr;
   up_ = false;
@@ -49,7 +49,7 @@ void NetworkKeeper::detach() {
 }
 
 void NetworkKeeper::start() {
-  loop_.cancel(timer_);
+  timer_.reset();
   ++attempts_;
   try {
     if (!ports_settled_) plan_ = net::lease_ports(asked_);
@@ -57,16 +57,15 @@ void NetworkKeeper::start() {
   } catch (const Error& error) {
     return on_failure(error);
   }
-  watched_fd_ = pasta_->ready_fd();
-  loop_.watch(watched_fd_, POLLIN, [this](short) { on_answer(); });
+  watch_ = loop_.watch(pasta_->ready_fd(), POLLIN, [this](short) { on_answer(); });
   timer_ = loop_.after(kReadyTime, [this] {
     on_failure(Error(Code::kTimeout, "pasta did not set up the network within 10 s"));
   });
 }
 
 void NetworkKeeper::on_answer() {
-  unwatch();
-  loop_.cancel(timer_);
+  watch_.reset();
+  timer_.reset();
   try {
     pasta_->wait_ready(Deadline::after(std::chrono::seconds(1)));
   } catch (const Error& error) {
@@ -75,8 +74,7 @@ void NetworkKeeper::on_answer() {
   ports_settled_ = true;
   up_ = true;
   reason_.clear();
-  watched_fd_ = pasta_->child().pidfd();
-  loop_.watch(watched_fd_, POLLIN, [this](short) { on_death(); });
+  watch_ = loop_.watch(pasta_->child().pidfd(), POLLIN, [this](short) { on_death(); });
   if (const auto on_ready = std::move(on_ready_)) {
     on_ready_ = nullptr;
     on_ready(std::nullopt);
@@ -96,8 +94,8 @@ bool NetworkKeeper::may_try_again(const Error& error) const {
 
 void NetworkKeeper::on_failure(const Error& error) {
   const bool again = may_try_again(error);
-  unwatch();
-  loop_.cancel(timer_);
+  watch_.reset();
+  timer_.reset();
   pasta_.reset();
   if (again) {
     timer_ = loop_.after(ports_settled_ ? kRetryDelay : std::chrono::milliseconds(0), [this] { start(); });
@@ -112,7 +110,7 @@ void NetworkKeeper::on_failure(const Error& error) {
 
 void NetworkKeeper::on_death() {
   const auto status = pasta_->child().wait(Deadline::never());
-  unwatch();
+  watch_.reset();
   pasta_.reset();
   up_ = false;
   const auto now = Loop::Clock::now();
@@ -129,11 +127,6 @@ void NetworkKeeper::on_death() {
 void NetworkKeeper::give_up(const std::string& reason) {
   up_ = false;
   reason_ = reason;
-}
-
-void NetworkKeeper::unwatch() {
-  if (watched_fd_ >= 0) loop_.unwatch(watched_fd_);
-  watched_fd_ = -1;
 }
 
 }  // namespace knaller::monitor

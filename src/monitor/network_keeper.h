@@ -45,7 +45,6 @@ class NetworkKeeper {
   void on_failure(const Error& error);
   void on_death();
   void give_up(const std::string& reason);
-  void unwatch();
 
   Loop& loop_;
   std::string binary_;
@@ -58,8 +57,8 @@ class NetworkKeeper {
   bool ports_settled_ = false;  // they were bound once, and are known to others
   bool up_ = false;
   std::string reason_;
-  int watched_fd_ = -1;
-  Loop::TimerId timer_ = 0;
+  Loop::Watch watch_;
+  Loop::Timer timer_;
   int attempts_ = 0;
   std::deque<Loop::Clock::time_point> deaths_;  // of the last minute
 };

@@ -15,11 +15,7 @@ constexpr int kMostPiecesLeft = 128;
 
 PacedInput::PacedInput(Loop& loop, int fd, std::function<void(std::string_view)> take)
     : loop_(loop), fd_(fd), take_(std::move(take)) {
-  loop_.watch(fd_, POLLIN, [this](short) { on_readable(); });
-}
-
-PacedInput::~PacedInput() {
-  unwatch();
+  watch_ = loop_.watch(fd_, POLLIN, [this](short) { on_readable(); });
 }
 
 void PacedInput::drain() {
@@ -37,18 +33,13 @@ PacedInput::Piece PacedInput::read_piece() {
 }
 
 void PacedInput::on_readable() {
-  if (read_piece() == Piece::kEnd) return unwatch();
-  if (rest_ != 0) return;  // its writer has hung up, which is told without being asked for
-  loop_.change_events(fd_, 0);
-  rest_ = loop_.after(kRest, [this] {
-    rest_ = 0;
-    loop_.change_events(fd_, POLLIN);
-  });
-}
-
-void PacedInput::unwatch() {
-  loop_.cancel(rest_);
-  if (std::exchange(watched_, false)) loop_.unwatch(fd_);
+  if (read_piece() == Piece::kEnd) {
+    rest_.reset();
+    return watch_.reset();
+  }
+  if (rest_) return;  // its writer has hung up, which is told without being asked for
+  watch_.change_events(0);
+  rest_ = loop_.after(kRest, [this] { watch_.change_events(POLLIN); });
 }
 
 }  // namespace knaller::monitor

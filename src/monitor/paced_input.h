@@ -15,7 +15,6 @@ class PacedInput {
  public:
   // `fd` is not owned, and does not block.
   PacedInput(Loop& loop, int fd, std::function<void(std::string_view)> take);
-  ~PacedInput();
   PacedInput(const PacedInput&) = delete;
   PacedInput& operator=(const PacedInput&) = delete;
 
@@ -26,13 +25,12 @@ class PacedInput {
   enum class Piece { kTaken, kNone, kEnd };
   Piece read_piece();
   void on_readable();
-  void unwatch();
 
   Loop& loop_;
   int fd_;
   std::function<void(std::string_view)> take_;
-  bool watched_ = true;
-  Loop::TimerId rest_ = 0;
+  Loop::Watch watch_;
+  Loop::Timer rest_;
 };
 
 }  // namespace knaller::monitor

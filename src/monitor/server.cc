@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -15,6 +16,22 @@ namespace knaller::monitor {
 namespace {
 
 constexpr size_t kMostConnections = 64;
+// For a connection's first request: who says nothing must not keep others out.
+constexpr std::chrono::seconds kSilence{10};
+// While there are no descriptors for new connections.
+constexpr std::chrono::milliseconds kRest{200};
+
+std::string refusal(const Error& error) {
+  return dump_json({{"v", kProtocolVersion}, {"ok", false}, {"error", error_to_json(error)}}) + "\n";
+}
+
+// Best effort: so little fits into the buffer of a fresh connection.
+void turn_away(int socket) {
+  const std::string text =
+      refusal(Error(Code::kExhausted, "the VM's monitor is busy: it has as many connections as it takes",
+                    "try again when other commands have ended"));
+  [[maybe_unused]] const ssize_t sent = ::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
 
 }  // namespace
 
@@ -25,7 +42,7 @@ Server::Server(Loop& loop, int vm_directory, std::function<void(ConnectionId, co
       on_request_(std::move(on_request)),
       on_end_(std::move(on_end)),
       listener_(listen_unix(vm_directory, kMonitorSocket, 64)) {
-  loop_.watch(listener_.get(), POLLIN, [this](short) { accept_one(); });
+  listen();
 }
 
 Server::~Server() {
@@ -34,22 +51,37 @@ Server::~Server() {
 
 void Server::close() {
   if (!listener_) return;
-  loop_.unwatch(listener_.get());
+  watch_.reset();
+  rest_.reset();
   listener_.reset();
   // If it can't be unlinked, the next start replaces it.
   ::unlinkat(directory_.get(), kMonitorSocket, 0);
 }
 
+void Server::listen() {
+  watch_ = loop_.watch(listener_.get(), POLLIN, [this](short) { accept_one(); });
+}
+
 void Server::accept_one() {
   UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket || connections_.size() >= kMostConnections) return;
+  if (!socket) {
+    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
+    // What waits in the queue would call us again and again.
+    watch_.reset();
+    rest_ = loop_.after(kRest, [this] { listen(); });
+    return;
+  }
+  if (connections_.size() >= kMostConnections) return turn_away(socket.get());
   const ConnectionId id = next_id_++;
-  connections_[id] = std::make_unique<LinePeer>(
-      loop_, std::move(socket), LinePeer::Limits{},
-      [this, id](const std::string& line) { on_line(id, line); }, [this, id] { drop(id); });
+  connections_[id] = {
+      .peer = std::make_unique<LinePeer>(
+          loop_, std::move(socket), LinePeer::Limits{},
+          [this, id](const std::string& line) { on_line(id, line); }, [this, id] { drop(id); }),
+      .silence = loop_.after(kSilence, [this, id] { drop(id); })};
 }
 
 void Server::on_line(ConnectionId connection, const std::string& line) {
+  connections_.at(connection).silence.reset();
   try {
     const Json request = parse_json(line, "the request", Code::kInvalidArgument);
     if (!request.is_object()) fail(Code::kInvalidArgument, "the request is no JSON object");
@@ -66,7 +98,7 @@ void Server::drop(ConnectionId connection) {
 
 void Server::reply(ConnectionId connection, const Json& message) {
   const auto found = connections_.find(connection);
-  if (found != connections_.end()) found->second->send(message);
+  if (found != connections_.end()) found->second.peer->send(message);
 }
 
 void Server::refuse(ConnectionId connection, const Error& error) {
@@ -78,13 +110,13 @@ pid_t Server::peer_pid(ConnectionId connection) const {
   if (found == connections_.end()) return 0;
   ucred peer = {};
   socklen_t size = sizeof peer;
-  if (::getsockopt(found->second->fd(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return 0;
+  if (::getsockopt(found->second.peer->fd(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return 0;
   return peer.pid;
 }
 
 bool Server::flushed() const {
   return std::all_of(connections_.begin(), connections_.end(),
-                     [](const auto& one) { return one.second->flushed(); });
+                     [](const auto& one) { return one.second.peer->flushed(); });
 }
 
 }  // namespace knaller::monitor

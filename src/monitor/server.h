@@ -44,6 +44,12 @@ class Server {
   bool flushed() const;
 
  private:
+  struct Connection {
+    std::unique_ptr<LinePeer> peer;
+    Loop::Timer silence;  // until its first request
+  };
+
+  void listen();
   void accept_one();
   void on_line(ConnectionId connection, const std::string& line);
   void drop(ConnectionId connection);
@@ -53,7 +59,9 @@ class Server {
   std::function<void(ConnectionId, const nlohmann::json&)> on_request_;
   std::function<void(ConnectionId)> on_end_;
   UniqueFd listener_;
-  std::map<ConnectionId, std::unique_ptr<LinePeer>> connections_;
+  Loop::Watch watch_;
+  Loop::Timer rest_;
+  std::map<ConnectionId, Connection> connections_;
   ConnectionId next_id_ = 1;
 };
 

@@ -14,6 +14,15 @@
 
 namespace knaller::monitor {
 
+namespace {
+
+// The event loop stands still for it: others wait for their leases to be undone.
+constexpr std::chrono::milliseconds kClearTime{200};
+// Nothing runs any more, but whoever undid the start waits.
+constexpr std::chrono::seconds kRemovalTime{2};
+
+}  // namespace
+
 VmDirectory::VmDirectory(const LaunchSpec& spec) : final_(spec.name), replaces_(spec.replaces) {
   const size_t slash = spec.directory.rfind('/');
   if (slash == std::string::npos || final_.empty() || final_.find('/') != std::string::npos) {
@@ -71,6 +80,10 @@ void VmDirectory::fail_lost() const {
               "start it again");
 }
 
+void VmDirectory::clear_in_jail(const std::string& name) const {
+  clear_name(jail_.get(), name, vm_.get(), Deadline::after(kClearTime));
+}
+
 // First out of the way, in one step: then it is nobody's, and what is interrupted here the next command's
 // sweep finishes.
 void VmDirectory::remove() {
@@ -86,7 +99,11 @@ void VmDirectory::remove() {
       fail_errno("put back the directory of VM '{}'", final_);
     return;
   }
-  remove_tree(parent_.get(), gone);
+  try {
+    remove_tree(parent_.get(), gone, Deadline::after(kRemovalTime));
+  } catch (const Error& error) {
+    if (error.code() != Code::kTimeout && error.code() != Code::kBusy) throw;
+  }
 }
 
 }  // namespace knaller::monitor

@@ -23,6 +23,8 @@ class VmDirectory {
   // change places. kWrongState when something else has its present name. When it throws, the names are as
   // they were.
   void publish();
+  // What is left of an engine, whatever it made of it: at once, and what takes longer is for the next sweep.
+  void clear_in_jail(const std::string& name) const;
   // Removes it, whatever its name is now; something else that has its name meanwhile is left alone.
   void remove();
   // From now on the directory is free for another monitor.

@@ -21,6 +21,8 @@ namespace {
 constexpr long kCifsMagic = 0xFF534D42;
 constexpr long kCephMagic = 0x00C36400;
 
+constexpr std::chrono::seconds kRemovalTime{10};
+
 std::string network_file_system_at(int dir) {
   struct statfs info {};
   if (::fstatfs(dir, &info) != 0) fail_errno("look at the file system of knaller's home");
@@ -207,8 +209,9 @@ bool Home::is_locked(Kind kind, const std::string& name) const {
 }
 
 void Home::sweep() const {
+  const Deadline deadline = Deadline::after(kSweepTime);
   for (const Kind kind : {Kind::kVm, Kind::kSnapshot, Kind::kImage}) {
-    sweep_folder(kind);
+    sweep_folder(kind, deadline);
     sweep_locks(kind);
   }
 }
@@ -233,10 +236,10 @@ void Home::sweep_locks(Kind kind) const {
   }
 }
 
-void Home::sweep_folder(Kind kind) const {
+void Home::sweep_folder(Kind kind, const Deadline& deadline) const {
   for (const std::string& entry : list_directory(folder(kind))) {
     try {
-      sweep_entry(kind, entry);
+      sweep_entry(kind, entry, deadline);
     } catch (const Error&) {
       // Another user's, or a bad disk: it hurts nobody, and `knaller store check` tells of it.
     }
@@ -251,21 +254,21 @@ bool Home::is_alive(Kind kind, const std::string& entry) const {
   return is_byte_locked(fd.get(), 0) || is_byte_locked(fd.get(), 1);
 }
 
-void Home::sweep_entry(Kind kind, const std::string& entry) const {
+void Home::sweep_entry(Kind kind, const std::string& entry, const Deadline& deadline) const {
   const auto prefix = std::find_if(kHiddenPrefixes.begin(), kHiddenPrefixes.end(),
                                    [&](std::string_view hidden) { return entry.starts_with(hidden); });
   if (prefix == kHiddenPrefixes.end()) return;
   const std::string name = entry.substr(prefix->size());
   auto lock = try_lock(kind, name, "sweep");
   if (!lock || is_alive(kind, entry) || is_alive(kind, std::string(kNewPrefix) + name)) return;
-  finish_interrupted(kind, entry);
+  finish_interrupted(kind, entry, deadline);
   if (!has(kind, name)) lock->unlink_while_held();
 }
 
-void Home::finish_interrupted(Kind kind, const std::string& entry) const {
+void Home::finish_interrupted(Kind kind, const std::string& entry, const Deadline& deadline) const {
   const bool is_old = entry.starts_with(kOldPrefix);
   const std::string name = is_old ? entry.substr(kOldPrefix.size()) : "";
-  if (!is_old || has(kind, name)) return remove_tree(folder(kind), entry);
+  if (!is_old || has(kind, name)) return remove_tree(folder(kind), entry, deadline);
   // What was to replace it never came to its name.
   rename_in(folder(kind), entry, name);
   fsync_fd(folder(kind), folder_of(kind));
@@ -276,7 +279,11 @@ void Home::retire(Kind kind, const std::string& name) const {
   remove_tree(folder(kind), gone);
   rename_in(folder(kind), name, gone);
   fsync_fd(folder(kind), folder_of(kind));
-  remove_tree(folder(kind), gone);
+  try {
+    remove_tree(folder(kind), gone, Deadline::after(kRemovalTime));
+  } catch (const Error& error) {
+    if (error.code() != Code::kTimeout) throw;
+  }
 }
 
 StagedEntry::StagedEntry(const Home& home, Kind kind, const std::string& name, Existing existing)
@@ -333,7 +340,8 @@ void StagedEntry::make_name_durable(bool replaces) {
                                    : rename_new(folder, name_, staged_name_)) == 0;
     owned_ = is_back;
     if (!is_back)
-      error.with_hint(fmt::format("'{}' is there all the same, and may be lost if the power goes now", name_));
+      error.with_hint(
+          fmt::format("'{}' is there all the same, and may be lost if the power goes now", name_));
     throw;
   }
 }

@@ -28,6 +28,9 @@ inline constexpr std::string_view kGonePrefix = ".gone-";
 inline constexpr std::string_view kOldPrefix = ".old-";
 inline constexpr std::array kHiddenPrefixes{kNewPrefix, kGonePrefix, kOldPrefix};
 
+// No command is held up for longer by what an engine filled with a million files: the next one goes on.
+inline constexpr std::chrono::seconds kSweepTime{2};
+
 enum class Kind { kVm, kSnapshot, kImage };
 
 // "vms", "snapshots", "images"
@@ -75,15 +78,16 @@ class Home {
   void sweep() const;
   // Of one hidden entry that somebody's death left, with its lock held: removes it, or gives it its name
   // back.
-  void finish_interrupted(Kind kind, const std::string& entry) const;
-  // Makes the entry unreachable in one step, then removes it. Call with its lock held.
+  void finish_interrupted(Kind kind, const std::string& entry, const Deadline& deadline) const;
+  // Makes the entry unreachable in one step, then removes it; what takes too long is for the next sweep. Call
+  // with its lock held.
   void retire(Kind kind, const std::string& name) const;
 
  private:
   Home() = default;
-  void sweep_folder(Kind kind) const;
+  void sweep_folder(Kind kind, const Deadline& deadline) const;
   bool is_alive(Kind kind, const std::string& entry) const;
-  void sweep_entry(Kind kind, const std::string& entry) const;
+  void sweep_entry(Kind kind, const std::string& entry, const Deadline& deadline) const;
   void sweep_locks(Kind kind) const;
 
   std::string path_;

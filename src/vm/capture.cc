@@ -60,6 +60,9 @@ uint64_t memory_bytes(const store::VmRecord& record) {
   return record.memory_mib << 20;
 }
 
+// An engine may go on filling what it made in the place of a file; the rest is the next sweep's.
+constexpr std::chrono::seconds kClearTime{1};
+
 // For what the guest may change while the rest is prepared.
 constexpr uint64_t kStagingToSpare = 4 << 20;
 
@@ -78,9 +81,9 @@ bool has_engine_files(int jail) {
   return stat_if_exists(jail, kNewState) || stat_if_exists(jail, kNewMemory);
 }
 
-void remove_engine_files(int jail) {
-  remove_tree(jail, kNewState);
-  remove_tree(jail, kNewMemory);
+void remove_engine_files(int directory, int jail) {
+  for (const char* file : {kNewState, kNewMemory})
+    clear_name(jail, file, directory, Deadline::after(kClearTime));
 }
 
 Capture::Capture(CaptureSource source, int target, CapturePlan plan)
@@ -89,7 +92,7 @@ Capture::Capture(CaptureSource source, int target, CapturePlan plan)
 }
 
 void Capture::remove_engine_files() const {
-  vm::remove_engine_files(source_.jail);
+  vm::remove_engine_files(source_.directory, source_.jail);
 }
 
 void Capture::prepare(const Deadline& deadline) {

@@ -117,7 +117,8 @@ class Capture {
 
 // What snapshot commands that were killed left in a jail.
 bool has_engine_files(int jail);
-void remove_engine_files(int jail);
+// Of a VM's directory, whose engine may have made anything of them.
+void remove_engine_files(int directory, int jail);
 
 }  // namespace knaller::vm
 

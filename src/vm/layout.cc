@@ -9,6 +9,9 @@
 namespace knaller::vm {
 namespace {
 
+// Of what an engine made in the place of a socket; the rest is the next sweep's.
+constexpr std::chrono::seconds kClearTime{1};
+
 UniqueFd open_inside(int directory, const std::string& name) {
   return open_at(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
@@ -76,7 +79,8 @@ void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline&
     remove_tree(jail.get(), part.jail_name);
     link_or_copy(from.get(), part.name, jail.get(), part.jail_name, deadline);
   }
-  for (const char* socket : {"api.sock", "vsock.sock"}) remove_tree(jail.get(), socket);
+  for (const char* socket : {"api.sock", "vsock.sock"})
+    clear_name(jail.get(), socket, directory, Deadline::after(kClearTime));
 }
 
 }  // namespace knaller::vm

@@ -44,7 +44,7 @@ void check_unfinished(const Context& context, Kind kind, const std::string& entr
                     store::look_through(folder, entry), [&] {
                       return with_lock(context, kind, name, [&] {
                         if (is_held(context, kind, entry)) return false;
-                        context.home.finish_interrupted(kind, entry);
+                        context.home.finish_interrupted(kind, entry, Deadline::never());
                         return true;
                       });
                     });

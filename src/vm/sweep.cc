@@ -21,7 +21,8 @@ constexpr std::chrono::minutes kLongestWrite{1};
 void remove_unfinished_writes(int directory, bool alive) {
   for (const std::string& name : unfinished_writes(directory))
     // A monitor writes this one without the lock.
-    if (!alive || !name.starts_with(".exit.json.")) remove_tree(directory, name);
+    if (!alive || !name.starts_with(".exit.json."))
+      remove_tree(directory, name, Deadline::after(store::kSweepTime));
 }
 
 // Sockets and the log's fifo, of processes that are gone.
@@ -47,7 +48,7 @@ void sweep_vm(const Context& context, const std::string& name) {
   const auto lock = context.home.try_lock(Kind::kVm, name, "sweep");
   if (!lock) return;
   const bool alive = monitor::is_alive(directory.get());
-  remove_engine_files(jail.get());
+  remove_engine_files(directory.get(), jail.get());
   remove_unfinished_writes(directory.get(), alive);
   if (alive) return;
   remove_of_the_dead(directory.get(), "monitor.sock");
