@@ -90,15 +90,34 @@ void note_ports(store::VmRecord& record, const std::optional<net::Plan>& plan) {
   record.bound.assign(plan->ports.begin() + 1, plan->ports.end());
 }
 
-// Makes the small files of a new VM durable beside everything else that a start does, and not in its way.
-// get() throws when that failed.
-std::future<void> sync_small_files(int directory) {
+void add_files(int folder, std::vector<UniqueFd>& files) {
+  for (const std::string& name : list_directory(folder)) {
+    const auto info = stat_if_exists(folder, name);
+    if (info && S_ISREG(info->st_mode)) files.push_back(open_at(folder, name, O_RDONLY | O_NOFOLLOW));
+  }
+}
+
+// Makes a VM's files durable beside everything else that a start does, and not in its way: of a new one all
+// that was made or linked, disk and kernel, too. get() throws when that failed.
+std::future<void> sync_files(int directory, bool is_new) {
   const auto files = std::make_shared<std::vector<UniqueFd>>();
   for (const char* name : {kSshKey, kKnownHosts})
     if (stat_if_exists(directory, name)) files->push_back(open_at(directory, name, O_RDONLY | O_NOFOLLOW));
+  for (const char* name : {"parts", "jail"}) {
+    if (!is_new) break;
+    UniqueFd folder = open_at(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    add_files(folder.get(), *files);
+    files->push_back(std::move(folder));
+  }
   return begin_beside([files] {
     for (const UniqueFd& file : *files) fsync_fd(file.get(), "a file of the VM");
   });
+}
+
+// The guest's host key, which was learnt just now.
+void sync_host_key(int directory) {
+  if (stat_if_exists(directory, kKnownHosts))
+    fsync_fd(open_at(directory, kKnownHosts, O_RDONLY | O_NOFOLLOW).get(), kKnownHosts);
 }
 
 monitor::Launch take_launch(const Context& context, BringUp& start, const std::string& name) {
@@ -138,7 +157,7 @@ Tie bring_up(const Context& context, BringUp& start, store::VmRecord& record, co
   monitor::Launch launch = take_launch(context, start, record.name);
   record.boot_id = store::host_boot_id();
   record.started_at = std::chrono::system_clock::now();
-  std::future<void> synced = sync_small_files(start.directory);
+  std::future<void> synced = sync_files(start.directory, start.is_new);
   const Deadline launch_limit = Deadline::after(kLaunchTime, options.stop);
   launch.begin(make_spec(context, start, record, options), launch_limit,
                [&](std::string_view phase, auto duration) { context.timing(std::string(phase), duration); });
@@ -156,6 +175,7 @@ Tie bring_up(const Context& context, BringUp& start, store::VmRecord& record, co
   }
 
   synced.get();
+  sync_host_key(start.directory);
   store::write_vm_record(start.directory, record);
   commit(context, start, record, launch, options.tie);
   if (start.on_committed) start.on_committed();
