@@ -4,7 +4,7 @@
 #include <map>
 
 #include "base/error.h"
-#include "store/labels.h"
+#include "store/names.h"
 #include "store/usage.h"
 #include "vm/snapshot.h"
 #include "vm/stop.h"
@@ -25,6 +25,17 @@ bool matches(const SnapshotInfo& snapshot, const PruneOptions& options) {
   });
 }
 
+// Whether the rules still choose it: it may have been protected or relabelled since the list was made, and
+// newer ones removed.
+bool is_still_chosen(const Context& context, const SnapshotInfo& snapshot, const PruneOptions& options) {
+  const auto there = options.keep_last
+                         ? list_snapshots(context)
+                         : std::vector{describe_snapshot(context, store::SnapshotId::parse(snapshot.id))};
+  const auto chosen = choose_prunable(there, options, std::chrono::system_clock::now());
+  return std::any_of(chosen.begin(), chosen.end(),
+                     [&](const SnapshotInfo& one) { return one.id == snapshot.id; });
+}
+
 // Under the snapshot's lock, by which everybody links its files: the count of names can't change meanwhile.
 // Nothing when it is not to be removed any more.
 std::optional<uint64_t> remove_one(const Context& context, const SnapshotInfo& snapshot,
@@ -33,10 +44,7 @@ std::optional<uint64_t> remove_one(const Context& context, const SnapshotInfo& s
                                     Deadline::after(kLockPatience, options.stop),
                                     waiting_note(context, fmt::format("snapshot {}", snapshot.id)));
   const bool is_there = context.home.has(Kind::kSnapshot, snapshot.id);
-  if (is_there) {
-    const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, snapshot.id);
-    if (store::read_labels(directory.get()).is_protected) return std::nullopt;
-  }
+  if (is_there && !is_still_chosen(context, snapshot, options)) return std::nullopt;
   std::optional<uint64_t> freed;
   if (is_there) {
     freed = store::look_through(context.home.folder(Kind::kSnapshot), snapshot.id).exclusive();
