@@ -104,6 +104,16 @@ END
   [ "$status" -ne 0 ]
 }
 
+@test "a guest that stood still has the right time when it runs again" {
+  inside date -s @1000000000
+  [ "$status" -eq 0 ]
+  knaller pause in
+  knaller resume in
+  before=$(date +%s)
+  inside date +%s
+  ((output >= before - 2 && output <= $(date +%s) + 2))
+}
+
 @test "exec passes signals on" {
   coproc GUEST { exec knaller exec in -- sh -c 'trap "echo caught; exit 9" INT; echo up; while :; do sleep 0.1; done'; }
   read -r line <&"${GUEST[0]}"

@@ -242,3 +242,39 @@ kill_while_starting() {
     nothing_left
   done
 }
+
+@test "ls waits once for all monitors that stand still" {
+  local began took name
+  for name in a b c d e f; do
+    k_exits 0 start -d "$name"
+    look_at "$name"
+    kill -STOP "$monitor"
+  done
+  k_exits 0 start -d well
+  began=$(date +%s%N)
+  k_exits 0 ls
+  took=$((($(date +%s%N) - began) / 1000000))
+  [[ $(grep -c stuck <<< "$output") -eq 6 ]]
+  contains "$output" "well"
+  [[ $(grep -c running <<< "$output") -eq 1 ]]
+  ((took < 4000)) || { echo "it took $took ms"; return 1; }
+  k_exits 0 rm -f a b c d e f well
+}
+
+@test "rm -f ends a VM that a command holds which stands still, and removes it when that has ended" {
+  k_exits 0 start -d web
+  look_at web
+  # shellcheck disable=SC2016 # meant for another shell
+  knaller snapshot create web --while-paused -- sh -c 'kill -STOP "$PPID"' > /dev/null 2>&1 &
+  local creation=$!
+  children+=("$creation")
+  within 5000 stands_still "$creation"
+  knaller rm -f web 2> "$BATS_TEST_TMPDIR/rm" &
+  local removal=$!
+  within 8000 gone "${processes[@]}"
+  kill -CONT "$creation"
+  wait "$removal"
+  nothing_left
+}
+
+stands_still() { [[ $(cut -d " " -f 3 "/proc/$1/stat") == T ]]; }
