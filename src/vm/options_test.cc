@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <type_traits>
+#include <utility>
 
 #include "base/test_folder.h"
 #include "knaller/manager.h"
@@ -13,6 +15,9 @@ namespace {
 void expect_refused(const VmOptions& options) {
   EXPECT_EQ(code_thrown_by([&] { check_options(options); }), Code::kInvalidArgument);
 }
+
+// Whoever ties a VM gets the tie, whose destruction ends the VM.
+static_assert(std::is_same_v<decltype(std::declval<Manager&>().restart("web")), Started>);
 
 TEST(CheckOptions, AcceptsTheDefaults) {
   EXPECT_NO_THROW(check_options({}));

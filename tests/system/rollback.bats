@@ -93,6 +93,8 @@ spoil_state() {
   contains "$stderr" "the VM runs as before"
   is web running
   [[ $(of_web uuid) == "$uuid" && $(word_of_web) == newer ]]
+  # It was tried to renew it, which this guest has no helper for; nobody said --no-wait.
+  [[ $(of_web renew_reason) == "the guest has no knaller helper" ]]
   [[ $(knaller snapshot ls -q | wc -l) -eq 1 ]]
   only_web_is_there
 }
