@@ -59,7 +59,9 @@ std::vector<Command> inside_commands() {
        .arguments = "SOURCE DESTINATION",
        .description =
            "One of the two is NAME:PATH, a path in a VM. What comes out of a guest can't leave the "
-           "destination. A path on this side that has a colon is written with a slash in front of it: ./a:b",
+           "destination. A copy adds and replaces files: folders that are there keep their modes and owners, "
+           "devices and pipes are never replaced. A path on this side that has a colon is written with a "
+           "slash in front of it: ./a:b",
        .examples = {{"knaller cp site web:/srv", ""}, {"knaller cp web:/var/log/messages .", ""}},
        .names = Names::kVmOrFile,
        .least = 2,
