@@ -9,9 +9,9 @@ teardown() {
   return 0
 }
 
-# What a snapshot goes through, in the home $1, whose image comes from the files in $2.
+# What a snapshot goes through, in a home in the folder $1, whose image comes from the files in $2.
 life='
-  export KNALLER_HOME=$1
+  export KNALLER_HOME=$1/home
   knaller image import fake --kernel "$2/vmlinux" --rootfs "$2/rootfs.ext4"
   knaller start -d web --mem 64
   knaller snapshot create web --name one
@@ -24,7 +24,7 @@ life='
   knaller snapshot verify one two
   knaller rm -f web web2
   knaller snapshot rm one two
-  [[ -z $(ls -A "$1/vms" "$1/snapshots" | grep -v :) ]]
+  [[ -z $(ls -A "$1/home/vms") && -z $(ls -A "$1/home/snapshots") ]]
   knaller store check'
 
 # The same in a mount namespace, where $1 is mounted by the words behind it.
@@ -78,7 +78,7 @@ fill_root_disk() {
 @test "on btrfs, where a snapshot of a disk that would not fit twice takes nothing" {
   mount_image btrfs 300M
   fill_root_disk
-  export KNALLER_HOME=$BATS_TEST_TMPDIR/mounted
+  export KNALLER_HOME=$BATS_TEST_TMPDIR/mounted/home
   knaller image import fake --kernel "$BATS_TEST_TMPDIR/files/vmlinux" --rootfs "$BATS_TEST_TMPDIR/files/rootfs.ext4"
   knaller start -d web --mem 64
   k_exits 0 snapshot create web --name one
