@@ -61,6 +61,26 @@ struct PortForward {
   bool operator==(const PortForward&) const = default;
 };
 
+// Where a guest may begin connections to, beside what is never open to it (docs/networking.md).
+struct EgressRule {
+  std::string to;                    // "10.0.0.0/8", "192.0.2.7", or "dns": the guest's own name server
+  uint16_t port = 0;                 // 0: every port
+  std::optional<Protocol> protocol;  // absent: every one
+
+  bool operator==(const EgressRule&) const = default;
+};
+
+enum class EgressMode { kInternet, kNone };
+
+// A denial beats an allowance, an allowance beats the mode.
+struct Egress {
+  EgressMode mode = EgressMode::kInternet;
+  std::vector<EgressRule> allow;
+  std::vector<EgressRule> deny;
+
+  bool operator==(const Egress&) const = default;
+};
+
 enum class NetworkMode { kRootless, kNone };
 enum class OnReboot { kRestart, kStop };
 
@@ -80,8 +100,14 @@ struct VmOptions {
 
   NetworkMode network = NetworkMode::kRootless;
   std::vector<PortForward> ports;
+  Egress egress;
   OnReboot on_reboot = OnReboot::kRestart;
   EngineChoice engine;
+};
+
+// What changes about a VM that is there, running or not; absent: stays as it is.
+struct VmChanges {
+  std::optional<Egress> egress;
 };
 
 struct WaitOptions {
@@ -116,7 +142,8 @@ struct VmInfo {
   uint32_t vcpus = 0;
   uint64_t memory_mib = 0;
   std::vector<PortForward> ports;  // without SSH's
-  uint16_t ssh_port = 0;           // 0: none
+  Egress egress;
+  uint16_t ssh_port = 0;  // 0: none
   std::string image;
   std::string engine;          // "firecracker" or "qemu"
   std::string engine_version;  // "1.16.1"

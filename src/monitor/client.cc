@@ -98,10 +98,19 @@ Status MonitorClient::take_status(const Deadline& deadline) {
   status.network = reader.string_or("network", "none");
   status.network_reason = reader.string_or("network_reason", "");
   status.ports = store::ports_from_json(reader.array("ports"), "the monitor's answer");
+  if (reader.has("egress"))
+    status.egress = store::egress_from_json(reader.object("egress"), "the monitor's answer");
   status.reboots = static_cast<int>(reader.integer_or("reboots", 0, 0, INT32_MAX));
   status.lease = reader.string_or("lease", "");
   status.tied = reader.boolean_or("tied", false);
   return status;
+}
+
+void MonitorClient::set(const VmChanges& changes, const Deadline& deadline) {
+  Json request{{"op", "set"}};
+  if (changes.egress) request["egress"] = store::egress_to_json(*changes.egress);
+  send_request(socket_.get(), std::move(request), deadline);
+  read_answer(socket_.get(), buffer_, deadline);
 }
 
 // On a connection of its own, whose life is the lease's.

@@ -15,6 +15,7 @@
 #include <chrono>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,7 @@ struct Status {
   std::string network;                            // "rootless", "none", "down"
   std::string network_reason;
   std::vector<PortForward> ports;  // all that are forwarded, SSH's included
+  std::optional<Egress> egress;    // absent without a network, and from an older knaller's monitor
   int reboots = 0;                 // since the monitor's start
   std::string lease;               // verb and pid of the lease's holder; empty: free
   bool tied = false;
@@ -73,6 +75,8 @@ class MonitorClient {
   // In two steps, so that many can be asked at once.
   void ask_status();
   Status take_status(const Deadline& deadline);
+  // Changes what runs; nothing, when it throws.
+  void set(const VmChanges& changes, const Deadline& deadline);
   // Waits its turn while another holds the lease: `on_wait` is told once who ("snapshot (pid 123)"). kBusy,
   // naming the holder, when the deadline passes first.
   Lease lease(const std::string& verb, const Deadline& deadline,

@@ -29,6 +29,10 @@
 #include "monitor/spec.h"
 #include "monitor/vm_directory.h"
 
+namespace knaller {
+class JsonReader;
+}
+
 namespace knaller::monitor {
 
 class Monitor {
@@ -74,6 +78,7 @@ class Monitor {
   void on_request(ConnectionId connection, const nlohmann::json& request);
   void on_connection_end(ConnectionId connection);
   void answer_status(ConnectionId connection);
+  void set(ConnectionId connection, const JsonReader& request);
   nlohmann::json status_json(std::string_view state, const std::string& reason) const;
   void probe_engine(ConnectionId connection);
   void answer_probes(std::string_view state, const std::string& reason);

@@ -49,6 +49,7 @@ void Monitor::on_request(ConnectionId connection, const Json& request) {
     end_waiters_.push_back(connection);
     return stop(timeout, reader.boolean_or("force", false));
   }
+  if (op == "set") return set(connection, reader);
   if (stop_asked_ && (op == "lease" || op == "pause")) fail(Code::kWrongState, "the VM is being stopped");
   if (op == "lease") {
     if (!engine_ready_) throw Error(Code::kBusy, "the guest is just booting again");
@@ -69,6 +70,16 @@ void Monitor::on_connection_end(ConnectionId connection) {
   std::erase(end_waiters_, connection);
   std::erase(probes_, connection);
   if (leases_) leases_->connection_ended(connection);
+}
+
+// What changes while the VM runs: each member that is there, all that is asked for or nothing.
+void Monitor::set(ConnectionId connection, const JsonReader& request) {
+  if (request.has("egress")) {
+    if (!network_) fail(Code::kWrongState, "the VM has no network");
+    network_->set_egress(store::egress_from_json(request.object("egress"), "the request's egress"));
+    record_event("where the guest may connect to was changed");
+  }
+  server_->reply(connection, {{"v", kProtocolVersion}, {"ok", true}});
 }
 
 // --- status
@@ -106,7 +117,10 @@ Json Monitor::status_json(std::string_view state, const std::string& reason) con
             {"reboots", reboots_},
             {"lease", leases_ ? leases_->holder() : std::string()},
             {"tied", spec_.tied}};
-  if (network_) json["ports"] = store::ports_to_json(network_->plan().ports);
+  if (network_) {
+    json["ports"] = store::ports_to_json(network_->plan().ports);
+    json["egress"] = store::egress_to_json(network_->plan().egress);
+  }
   return json;
 }
 

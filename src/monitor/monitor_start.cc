@@ -68,7 +68,8 @@ void Monitor::begin_launch(const Json& message) {
       [this](ConnectionId connection, const Json& request) { on_request(connection, request); },
       [this](ConnectionId connection) { on_connection_end(connection); });
   if (spec_.network && !spec_.pasta_binary.empty())
-    network_ = std::make_unique<NetworkKeeper>(loop_, spec_.pasta_binary, *spec_.network);
+    network_ = std::make_unique<NetworkKeeper>(loop_, spec_.pasta_binary, *spec_.network,
+                                               [this](const std::string& what) { record_event(what); });
   report_phase("prepare", began_);
   start_engine(spec_.load.empty() ? spec_.boot : spec_.load);
 }
@@ -78,6 +79,7 @@ void Monitor::start_engine(const std::vector<firecracker::Request>& requests) {
   network_ready_ = false;
   step_began_ = steady_clock::now();
   std::optional<EngineNetwork> network;
+  if (network_) network_->look_at_host();
   if (network_)
     network = EngineNetwork{network_->plan(), network_->host()};
   else if (spec_.network)
@@ -115,6 +117,7 @@ void Monitor::attach_network() {
 void Monitor::on_executing(const std::optional<Error>& error,
                            const std::vector<firecracker::Request>& requests) {
   if (error) return on_engine_step(error);
+  if (network_) network_->filter_is_loaded();
   report_phase("jail", step_began_);
   step_began_ = steady_clock::now();
   const int pidfd = engine_->pidfd();
@@ -159,6 +162,11 @@ void Monitor::report_started_when_complete() {
   if (network_) message["network"] = plan_to_json(network_->plan());
   if (network_ && network_->offline()) {
     handover_->send({{"event", "note"}, {"text", "the host has no default route: the guest is offline"}});
+  }
+  if (network_ && network_->nameless()) {
+    handover_->send(
+        {{"event", "note"},
+         {"text", "the host's /etc/resolv.conf names no server: the guest can look up no names"}});
   }
   record_event("started");
   handover_->send(message);

@@ -1,11 +1,14 @@
 #include "monitor/network_keeper.h"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "base/process.h"
+#include "net/packet_filter.h"
 #include "net/ports.h"
+#include "net/rules.h"
 
 namespace knaller::monitor {
 namespace {
@@ -17,15 +20,24 @@ constexpr int kLeaseAttempts = 5;
 constexpr int kSettledAttempts = 40;
 constexpr std::chrono::milliseconds kRetryDelay{25};
 constexpr size_t kDeathsPerMinute = 3;
+constexpr Loop::Clock::duration kFirstFilterPause = std::chrono::seconds(1);
+constexpr Loop::Clock::duration kLongestFilterPause = std::chrono::seconds(60);
+constexpr unsigned kFilterTime = 10;  // seconds
 
 }  // namespace
 
-NetworkKeeper::NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan plan)
+NetworkKeeper::NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan plan,
+                             std::function<void(const std::string&)> record)
     : loop_(loop),
+      record_(std::move(record)),
       binary_(std::move(pasta_binary)),
       asked_(net::lease_udp_ports(std::move(plan))),
-      plan_(asked_),
-      host_(net::inspect_host()) {}
+      udp_sources_(net::UdpSources::claim()),
+      host_(loop, [this] { follow_host(); }) {
+  asked_.udp_first = udp_sources_.first();
+  asked_.udp_last = udp_sources_.last();
+  plan_ = asked_;
+}
 
 NetworkKeeper::~NetworkKeeper() {
   detach();
@@ -36,16 +48,65 @@ void NetworkKeeper::attach(const net::VmNamespaces& namespaces,
   namespaces_ = &namespaces;
   on_ready_ = std::move(on_ready);
   attempts_ = 0;
+  try {
+    names_ = std::make_unique<DnsRelay>(loop_, listen_for_names(namespaces, plan_.dns));
+  } catch (const Error& error) {
+    return on_failure(error);
+  }
   start();
+}
+
+void NetworkKeeper::filter_is_loaded() {
+  filter_loaded_ = true;
+  if (filter_is_old_) follow_host();
 }
 
 void NetworkKeeper::detach() {
   watch_.reset();
   timer_.reset();
+  filter_timer_.reset();
   pasta_.reset();
+  names_.reset();
   namespaces_ = nullptr;
+  filter_loaded_ = false;
   up_ = false;
   on_ready_ = nullptr;
+}
+
+void NetworkKeeper::set_egress(const Egress& egress) {
+  net::Plan changed = plan_;
+  changed.egress = egress;
+  net::check_plan(changed);
+  if (filter_loaded_) load_filter(changed);
+  filter_is_old_ = true;
+  plan_.egress = asked_.egress = egress;
+}
+
+void NetworkKeeper::look_at_host() {
+  host_.look();
+  filter_is_old_ = false;
+}
+
+// One transaction, in a process that joins the VM's namespaces for it: some 10 ms.
+void NetworkKeeper::load_filter(const net::Plan& plan) const {
+  namespaces_->run_inside([rules = net::render_update(plan, host())] {
+    ::alarm(kFilterTime);
+    net::load_rules(rules);
+  });
+}
+
+void NetworkKeeper::follow_host() {
+  filter_is_old_ = true;
+  if (!filter_loaded_) return;
+  filter_timer_.reset();
+  try {
+    load_filter(plan_);
+    filter_pause_ = kFirstFilterPause;
+  } catch (const Error& error) {
+    record_(fmt::format("the packet filter could not follow the host's network: {}", error.what()));
+    filter_timer_ = loop_.after(filter_pause_, [this] { follow_host(); });
+    filter_pause_ = std::min(2 * filter_pause_, kLongestFilterPause);
+  }
 }
 
 void NetworkKeeper::start() {

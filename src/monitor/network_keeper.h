@@ -1,6 +1,7 @@
-// Keeps a VM's pasta: starts it beside the engine, leases the host ports that were left open, starts it again
-// on the same ports when it dies (at most 3 times a minute, beyond that the VM lives on without network), and
-// ends it.
+// Keeps a VM's network: answers its name queries, has its packet filter follow the host's network and the
+// user's wishes, and keeps its pasta: starts it beside the engine, leases the host ports that were left open,
+// starts it again on the same ports when it dies (at most 3 times a minute, beyond that the VM lives on
+// without network), and ends it.
 #ifndef KNALLER_MONITOR_NETWORK_KEEPER_H_
 #define KNALLER_MONITOR_NETWORK_KEEPER_H_
 
@@ -11,16 +12,21 @@
 #include <vector>
 
 #include "base/error.h"
+#include "monitor/dns_relay.h"
+#include "monitor/host_watch.h"
 #include "monitor/loop.h"
 #include "net/host.h"
 #include "net/pasta.h"
 #include "net/plan.h"
+#include "net/udp_sources.h"
 
 namespace knaller::monitor {
 
 class NetworkKeeper {
  public:
-  NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan plan);
+  // `record`: what went wrong with nobody to tell, and goes on.
+  NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan plan,
+                std::function<void(const std::string&)> record);
   ~NetworkKeeper();
   NetworkKeeper(const NetworkKeeper&) = delete;
   NetworkKeeper& operator=(const NetworkKeeper&) = delete;
@@ -28,13 +34,21 @@ class NetworkKeeper {
   // Attaches a pasta to the engine's namespaces, which must stay until detach(); `on_ready` is called once,
   // with the error if it could not be.
   void attach(const net::VmNamespaces& namespaces, std::function<void(const std::optional<Error>&)> on_ready);
+  // The engine's own process has loaded the packet filter; from here on it follows.
+  void filter_is_loaded();
   // Ends pasta; its ports are free again afterwards.
   void detach();
 
+  // Where the guest may connect to from now on. Nothing has changed when it throws.
+  void set_egress(const Egress& egress);
+  // Before another engine: what plan() and host() say is what its packet filter begins with.
+  void look_at_host();
+
   // With every host port filled in.
   const net::Plan& plan() const { return plan_; }
-  const net::HostNetwork& host() const { return host_; }
-  bool offline() const { return !host_.has_default_route; }
+  const net::HostNetwork& host() const { return host_.network(); }
+  bool offline() const { return !host().has_default_route; }
+  bool nameless() const { return net::NameServers().now().empty(); }
   bool up() const { return up_; }
   const std::string& reason() const { return reason_; }  // why it is not up
 
@@ -45,12 +59,21 @@ class NetworkKeeper {
   void on_failure(const Error& error);
   void on_death();
   void give_up(const std::string& reason);
+  void load_filter(const net::Plan& plan) const;
+  void follow_host();
 
   Loop& loop_;
+  std::function<void(const std::string&)> record_;
   std::string binary_;
   net::Plan asked_;  // with host port 0 where the choice is ours (not for UDP, whose ports the rules name)
   net::Plan plan_;
-  net::HostNetwork host_;
+  net::UdpSources udp_sources_;
+  HostWatch host_;
+  std::unique_ptr<DnsRelay> names_;
+  bool filter_loaded_ = false;
+  bool filter_is_old_ = false;      // something changed since the engine was given it
+  Loop::Timer filter_timer_;  // until it is tried again
+  Loop::Clock::duration filter_pause_ = std::chrono::seconds(1);
   const net::VmNamespaces* namespaces_ = nullptr;
   std::optional<net::Pasta> pasta_;
   std::function<void(const std::optional<Error>&)> on_ready_;

@@ -12,6 +12,7 @@
 #include "base/socket.h"
 #include "firecracker/client.h"
 #include "monitor/test_vm.h"
+#include "net/test_internet.h"
 
 namespace knaller::monitor {
 namespace {
@@ -171,6 +172,83 @@ TEST_F(NetworkTest, AMissingPastaUndoesTheStartAndNamesIt) {
     EXPECT_THAT(error.what(), HasSubstr("pasta"));
   }
   EXPECT_THAT(vm_.entries(), IsEmpty());
+}
+
+// A host that the test may change, and a guest behind the fake engine's TAP.
+class ChangingHostTest : public NetworkTest {
+ protected:
+  // Inside of net::in_host().
+  struct Running {
+    explicit Running(TestVm& vm)
+        : launch(vm.start()),
+          card(std::move(net::VmNamespaces::of(launch.engine_pid())
+                             .open_inside([] {
+                               std::vector<UniqueFd> tap;
+                               tap.push_back(net::attach("tap0", IFF_TAP));
+                               return tap;
+                             })
+                             .at(0))),
+          guest([] { return net::set_up_guest(net::standard_plan({})); }),
+          cable(card.get(), guest.fd()) {}
+
+    std::string reach(const std::string& address, uint16_t port) const {
+      return guest.run([&] { return net::ask(Protocol::kTcp, address, port); });
+    }
+
+    Launch launch;
+    UniqueFd card;
+    net::Namespace guest;
+    net::Cable cable;
+  };
+};
+
+TEST_F(ChangingHostTest, AnAddressThatTheHostGetsIsOutOfReachAtOnce) {
+  if (const std::string reason = net::namespaces_refused(); !reason.empty()) GTEST_SKIP() << reason;
+  net::in_host([this] {
+    net::set_lo_up();
+    const net::Internet internet;
+    const net::Service everywhere(nullptr, Protocol::kTcp, "0.0.0.0", 0);
+    const net::Service far(&internet.machine(), Protocol::kTcp, net::kInternet, 80);
+    const Running vm(vm_);
+    const std::string greeting = fmt::format("hello {}\n", net::kHostAddress);
+    EXPECT_EQ(vm.reach(net::kInternet, 80), greeting);
+    const UniqueFd dummy = net::attach("new0", IFF_TUN);
+    net::RouteSocket netlink;
+    net::set_up(netlink, "new0");
+    net::add_address(netlink, "new0", "14.0.0.7", 24);
+    EXPECT_TRUE(becomes_true([&] { return vm.reach("14.0.0.7", everywhere.port()) == "No route to host"; },
+                             seconds(5)));
+    EXPECT_EQ(vm.reach("14.0.0.8", 80), "No route to host") << "nor is its neighbour";
+    EXPECT_EQ(vm.reach(net::kInternet, 80), greeting);
+    vm_.stop(seconds(5), true);
+  });
+}
+
+TEST_F(ChangingHostTest, WhereTheGuestMayConnectToChangesWhileItRunsAndStaysAfterAReboot) {
+  if (const std::string reason = net::namespaces_refused(); !reason.empty()) GTEST_SKIP() << reason;
+  net::in_host([this] {
+    net::set_lo_up();
+    const net::Internet internet;
+    const net::Service far(&internet.machine(), Protocol::kTcp, net::kInternet, 80);
+    const Running vm(vm_);
+    const Egress none{.mode = EgressMode::kNone, .allow = {}, .deny = {}};
+    vm_.client().set({.egress = none}, soon());
+    EXPECT_EQ(vm.reach(net::kInternet, 80), "No route to host");
+    EXPECT_EQ(vm_.client().status(soon()).egress, none);
+    const Egress wrong{.mode = EgressMode::kNone, .allow = {{.to = "127.0.0.1"}}, .deny = {}};
+    EXPECT_EQ(code_thrown_by([&] { vm_.client().set({.egress = wrong}, soon()); }), Code::kInvalidArgument);
+    EXPECT_EQ(vm_.client().status(soon()).egress, none);
+    const UniqueFd jail = open_directory(vm_.path("jail"));
+    firecracker::Client(jail.get(), "api.sock").apply(firecracker::send_ctrl_alt_del(), soon());
+    ASSERT_TRUE(becomes_true(
+        [&] {
+          const Status status = vm_.client().status(soon());
+          return status.reboots == 1 && status.state == "running" && status.network == "rootless";
+        },
+        seconds(10)));
+    EXPECT_EQ(vm_.client().status(soon()).egress, none);
+    vm_.stop(seconds(5), true);
+  });
 }
 
 }  // namespace

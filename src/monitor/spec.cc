@@ -61,7 +61,8 @@ Json plan_to_json(const net::Plan& plan) {
           {"prefix", plan.prefix},
           {"dns", plan.dns},
           {"redirect_dns", plan.redirect_dns},
-          {"ports", store::ports_to_json(plan.ports)}};
+          {"ports", store::ports_to_json(plan.ports)},
+          {"egress", store::egress_to_json(plan.egress)}};
 }
 
 net::Plan plan_from_json(const Json& json) {
@@ -76,6 +77,8 @@ net::Plan plan_from_json(const Json& json) {
   plan.dns = reader.string("dns");
   plan.redirect_dns = reader.boolean_or("redirect_dns", false);
   plan.ports = store::ports_from_json(reader.array("ports"), "the network plan");
+  if (reader.has("egress"))
+    plan.egress = store::egress_from_json(reader.object("egress"), "the network plan");
   return plan;
 }
 

@@ -3,31 +3,32 @@
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 
-#include <algorithm>
 #include <cstring>
+#include <map>
+#include <optional>
 
-#include "base/error.h"
 #include "net/netlink.h"
 
 namespace knaller::net {
 namespace {
 
-struct Route {
-  uint32_t table = 0;
+constexpr uint64_t kQuarter = uint64_t{1} << 30;
+
+struct Attributes {
   in_addr destination{};
+  uint32_t device = 0;
 };
 
 int collect(const nlattr* attribute, void* data) {
-  auto& route = *static_cast<Route*>(data);
+  auto& attributes = *static_cast<Attributes*>(data);
   const uint16_t length = mnl_attr_get_payload_len(attribute);
   switch (mnl_attr_get_type(attribute)) {
-    case RTA_TABLE:
-      if (length == sizeof route.table) route.table = mnl_attr_get_u32(attribute);
+    case RTA_OIF:
+      if (length == sizeof attributes.device) attributes.device = mnl_attr_get_u32(attribute);
       break;
     case RTA_DST:
-      if (length == sizeof route.destination) {
-        std::memcpy(&route.destination, mnl_attr_get_payload(attribute), sizeof route.destination);
-      }
+      if (length == sizeof attributes.destination)
+        std::memcpy(&attributes.destination, mnl_attr_get_payload(attribute), length);
       break;
     default:
       break;
@@ -35,38 +36,62 @@ int collect(const nlattr* attribute, void* data) {
   return MNL_CB_OK;
 }
 
-std::string to_text(in_addr address, unsigned prefix) {
-  char text[INET_ADDRSTRLEN];
-  ::inet_ntop(AF_INET, &address, text, sizeof text);
-  return prefix == 32 ? text : fmt::format("{}/{}", text, prefix);
-}
-
-// Routes of type "local", not the addresses of the devices: those include whole prefixes that the host
-// answers for. "Everything is local", in a table of its own, is how a transparent proxy gets what is marked
-// for it (IP_TRANSPARENT): it makes no address the host's.
-void note_route(const nlmsghdr* message, HostNetwork& host) {
+// Routes of all tables.
+std::optional<HostRoute> read_route(const nlmsghdr* message) {
   const auto* header = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
-  if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_family != AF_INET) return;
-  Route route{.table = header->rtm_table};
-  mnl_attr_parse(message, sizeof *header, collect, &route);
-  if (header->rtm_type == RTN_LOCAL && header->rtm_dst_len != 0) {
-    host.local_networks.push_back(to_text(route.destination, header->rtm_dst_len));
-  }
-  if (header->rtm_type == RTN_UNICAST && header->rtm_dst_len == 0) host.has_default_route = true;
+  if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_family != AF_INET) return std::nullopt;
+  if (header->rtm_type != RTN_LOCAL && header->rtm_type != RTN_UNICAST) return std::nullopt;
+  Attributes attributes;
+  mnl_attr_parse(message, sizeof *header, collect, &attributes);
+  HostRoute route{.destination = {.length = header->rtm_dst_len},
+                  .local = header->rtm_type == RTN_LOCAL,
+                  .connected = header->rtm_protocol == RTPROT_KERNEL,
+                  .device = attributes.device};
+  route.destination.address = ntohl(attributes.destination.s_addr) & route.destination.mask();
+  return route;
 }
 
 }  // namespace
 
+// Routes of type "local", not the addresses of the devices: those include whole prefixes that the host
+// answers for. "Everything is local", in a table of its own, is how a transparent proxy gets what is marked
+// for it (IP_TRANSPARENT): it makes no address the host's.
+HostNetwork summarize(const std::vector<HostRoute>& routes) {
+  HostNetwork host;
+  std::map<uint32_t, std::vector<Prefix>> given;  // by device: not by the kernel
+  for (const HostRoute& route : routes) {
+    if (route.destination.length == 0) {
+      host.has_default_route |= !route.local;
+    } else if (route.local) {
+      host.own.push_back(route.destination);
+    } else if (route.connected) {
+      host.networks.push_back(route.destination);
+    } else {
+      given[route.device].push_back(route.destination);
+    }
+  }
+  for (auto& [device, prefixes] : given) {
+    prefixes = without_nested(std::move(prefixes));
+    uint64_t size = 0;
+    for (const Prefix& piece : prefixes) size += piece.size();
+    if (size >= kQuarter)
+      host.has_default_route = true;
+    else
+      host.networks.insert(host.networks.end(), prefixes.begin(), prefixes.end());
+  }
+  host.own = without_nested(std::move(host.own));
+  host.networks = without_nested(std::move(host.networks));
+  return host;
+}
+
 HostNetwork inspect_host() {
   NetlinkMessage message(RTM_GETROUTE, NLM_F_DUMP);
   message.family<rtmsg>().rtm_family = AF_INET;
-  HostNetwork host;
-  RouteSocket().dump(message, "read the host's routes",
-                     [&host](const nlmsghdr* answer) { note_route(answer, host); });
-  auto& networks = host.local_networks;
-  std::sort(networks.begin(), networks.end());
-  networks.erase(std::unique(networks.begin(), networks.end()), networks.end());
-  return host;
+  std::vector<HostRoute> routes;
+  RouteSocket().dump(message, "read the host's routes", [&routes](const nlmsghdr* answer) {
+    if (const auto route = read_route(answer)) routes.push_back(*route);
+  });
+  return summarize(routes);
 }
 
 }  // namespace knaller::net

@@ -41,6 +41,7 @@ void set_up_namespace(const Plan& plan, const HostNetwork& host, uid_t tap_owner
                set_mac(netlink, plan.tap, plan.tap_mac);
                set_up(netlink, "lo");
                add_address(netlink, plan.tap, plan.gateway, plan.prefix);
+               add_address(netlink, "lo", plan.dns, 32);
                answer_quickly(netlink, plan.tap);
                set_sysctls(plan);
                set_up(netlink, plan.tap);

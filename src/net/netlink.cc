@@ -3,6 +3,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <vector>
 
 #include "base/error.h"
@@ -23,9 +24,9 @@ NetlinkMessage::NetlinkMessage(uint16_t type, uint16_t flags)
   header_->nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
 }
 
-RouteSocket::RouteSocket() : socket_(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC)) {
+RouteSocket::RouteSocket(unsigned groups) : socket_(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC)) {
   if (!socket_) fail_errno("open a netlink socket");
-  if (mnl_socket_bind(socket_.get(), 0, MNL_SOCKET_AUTOPID) < 0) fail_errno("bind a netlink socket");
+  if (mnl_socket_bind(socket_.get(), groups, MNL_SOCKET_AUTOPID) < 0) fail_errno("bind a netlink socket");
 }
 
 void RouteSocket::send(NetlinkMessage& message, const std::string& what) {
@@ -53,6 +54,12 @@ void RouteSocket::dump(NetlinkMessage& message, const std::string& what,
                         const_cast<std::function<void(const nlmsghdr*)>*>(&each));
     if (status < 0) fail_errno("{}", what);
   }
+}
+
+void RouteSocket::discard() {
+  char buffer[16 << 10];
+  // ENOBUFS: messages were lost; there may be more.
+  while (::recv(fd(), buffer, sizeof buffer, MSG_DONTWAIT) > 0 || errno == ENOBUFS) errno = 0;
 }
 
 }  // namespace knaller::net

@@ -30,13 +30,18 @@ class NetlinkMessage {
 
 class RouteSocket {
  public:
-  RouteSocket();
+  // `groups`: of RTMGRP_…, whose messages come by themselves.
+  explicit RouteSocket(unsigned groups = 0);
 
   // Sends and waits for the acknowledgement. `what` completes "cannot …".
   void apply(NetlinkMessage& message, const std::string& what);
   // Calls `each` for every message of the answer.
   void dump(NetlinkMessage& message, const std::string& what,
             const std::function<void(const nlmsghdr*)>& each);
+
+  int fd() const { return mnl_socket_get_fd(socket_.get()); }
+  // Reads all that has come by itself, without waiting.
+  void discard();
 
  private:
   void send(NetlinkMessage& message, const std::string& what);

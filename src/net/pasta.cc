@@ -115,8 +115,8 @@ std::vector<std::string> pasta_arguments(const PastaOptions& options, pid_t hold
                                         std::to_string(kPastaPrefix),
                                         "-g",
                                         kPastaGateway,
-                                        "--dns-forward",
-                                        plan.dns,
+                                        "--dns",
+                                        "none",  // the monitor answers the guest's queries
                                         "--pid",
                                         "/proc/self/fd/1"};  // small systems have no /dev/stdout
   // As root it would become "nobody", whom the namespace does not know.

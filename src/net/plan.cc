@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/egress.h"
 
 namespace knaller::net {
 namespace {
@@ -72,6 +73,7 @@ void check_plan(const Plan& plan) {
     fail(Code::kInvalidArgument, "/{} is not a network prefix", plan.prefix);
   }
   check_ports(plan.ports);
+  check_egress(plan.egress);
 }
 
 }  // namespace knaller::net

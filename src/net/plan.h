@@ -35,10 +35,15 @@ struct Plan {
   std::string guest_address = "10.255.254.2";
   std::string gateway = "10.255.254.1";
   int prefix = 30;
-  std::string dns = "10.255.255.53";  // pasta passes what is sent there to the host's resolver
+  std::string dns =
+      "10.255.255.53";  // the namespace's own: the monitor passes queries on to the host's resolver
   // For guests whose resolv.conf names other servers: their queries go to `dns` instead of being refused.
   bool redirect_dns = false;
   std::vector<PortForward> ports;  // SSH's included; host port 0: to be leased
+  Egress egress;
+  // The host's ports from which pasta sends what the guest sends over UDP; 0: none (see udp_sources.h).
+  uint16_t udp_first = 0;
+  uint16_t udp_last = 0;
 
   bool operator==(const Plan&) const = default;
 };

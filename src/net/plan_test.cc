@@ -93,11 +93,11 @@ TEST(PastaTest, NeverShowsTheHostsLoopback) {
 }
 
 TEST(RulesTest, BlockTheHostsOwnAddressesAndForwardEachPortOnce) {
-  const HostNetwork host{.has_default_route = true, .local_networks = {"192.0.2.2"}};
+  const HostNetwork host{.has_default_route = true, .own = {prefix("11.2.3.4")}, .networks = {}};
   const PortForward names{.host = 5353, .guest = 53, .protocol = Protocol::kUdp};
   const std::string rules =
       render_rules(standard_plan({{.host = 1, .guest = 80}, {.host = 2, .guest = 80}, names}), host);
-  EXPECT_THAT(rules, ::testing::HasSubstr("192.0.2.2"));
+  EXPECT_THAT(rules, ::testing::HasSubstr("ip daddr { 11.2.3.4 } goto refuse"));
   const std::string line = "iifname \"pasta0\" tcp dport 80 dnat ip to 10.255.254.2\n";
   EXPECT_THAT(rules, ::testing::HasSubstr(line));
   EXPECT_EQ(rules.find(line), rules.rfind(line));

@@ -121,17 +121,20 @@ struct Packet {
   std::string destination;
   uint16_t port = 0;
   uint8_t protocol = IPPROTO_UDP;  // or IPPROTO_TCP (a SYN), IPPROTO_ICMP (an echo request)
+  uint16_t source_port = 40000;
+  uint16_t fragment = 0;  // flags and offset, as in the header
 };
 
 inline std::string transport_part(const Packet& packet) {
   if (packet.protocol == IPPROTO_UDP) {
-    return big_endian(40000) + big_endian(packet.port) + big_endian(12) + std::string(2, '\0') + "hey!";
+    return big_endian(packet.source_port) + big_endian(packet.port) + big_endian(12) + std::string(2, '\0') +
+           "hey!";
   }
   if (packet.protocol == IPPROTO_ICMP) {
     std::string echo = std::string("\x08\0\0\0\0\x01\0\x01", 8) + "ping";
     return echo.replace(2, 2, big_endian(checksum(echo)));
   }
-  std::string syn = big_endian(40000) + big_endian(packet.port) +
+  std::string syn = big_endian(packet.source_port) + big_endian(packet.port) +
                     std::string("\0\0\0\1\0\0\0\0\x50\x02\xff\xff\0\0\0\0", 16);
   const std::string pseudo =
       octets(packet.source) + octets(packet.destination) + std::string("\0\x06\0\x14", 4);
@@ -139,21 +142,25 @@ inline std::string transport_part(const Packet& packet) {
 }
 
 // An Ethernet frame from the guest to its gateway.
-inline std::string frame_of(const Packet& packet) {
-  const std::string payload = transport_part(packet);
+inline std::string frame_of(const Packet& packet, const std::string& payload) {
   std::string header = std::string("\x45\0", 2) + big_endian(static_cast<uint16_t>(20 + payload.size())) +
-                       std::string("\0\1\0\0\x40", 5) + static_cast<char>(packet.protocol) +
-                       std::string(2, '\0') + octets(packet.source) + octets(packet.destination);
+                       std::string("\0\1", 2) + big_endian(packet.fragment) + "\x40" +
+                       static_cast<char>(packet.protocol) + std::string(2, '\0') + octets(packet.source) +
+                       octets(packet.destination);
   header.replace(10, 2, big_endian(checksum(header)));
   const std::string macs("\x06\0\x0a\xff\xfe\x01\x06\0\x0a\xff\xfe\x02", 12);
   return macs + std::string("\x08\0", 2) + header + payload;
+}
+
+inline std::string frame_of(const Packet& packet) {
+  return frame_of(packet, transport_part(packet));
 }
 
 inline void send_frame(int tap, const std::string& frame) {
   write_all(tap, frame, "a frame");
 }
 
-// "udp 203.0.113.9:9": what a packet on a TUN device is.
+// "udp 12.0.0.9:9": what a packet on a TUN device is.
 inline std::string describe_packet(std::string_view packet) {
   if (packet.size() < 24) return "too short";
   if ((packet[0] >> 4) == 6) return "ipv6";

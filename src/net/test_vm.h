@@ -12,6 +12,7 @@
 #include "net/pasta.h"
 #include "net/ports.h"
 #include "net/test_link.h"
+#include "net/udp_sources.h"
 
 namespace knaller::net {
 
@@ -130,9 +131,11 @@ inline int set_up_guest(const Plan& plan) {
 // A VM's network, complete: engine's namespace, guest, pasta. The host must have its `lo` up.
 class TestVm {
  public:
-  explicit TestVm(Plan asked) : TestVm(lease_ports(std::move(asked)), inspect_host()) {}
+  explicit TestVm(Plan asked) : TestVm(std::move(asked), inspect_host()) {}
+  TestVm(Plan asked, HostNetwork host) : TestVm(lease_ports(std::move(asked)), UdpSources::claim(), host) {}
 
   const Plan plan;
+  const UdpSources sources;
   const Namespace engine;
   const Namespace guest;
 
@@ -148,10 +151,17 @@ class TestVm {
   }
 
  private:
-  TestVm(Plan complete, HostNetwork host)
-      : plan(std::move(complete)),
+  TestVm(Plan leased, UdpSources claimed, HostNetwork host)
+      : plan(with_sources(std::move(leased), claimed)),
+        sources(std::move(claimed)),
         engine([this, &host] { return set_up_engine(plan, host); }),
         guest([this] { return set_up_guest(plan); }) {}
+
+  static Plan with_sources(Plan plan, const UdpSources& sources) {
+    plan.udp_first = sources.first();
+    plan.udp_last = sources.last();
+    return plan;
+  }
 
   std::unique_ptr<Cable> cable_;
 };

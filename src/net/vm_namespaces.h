@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/process.h"
@@ -27,6 +28,8 @@ class VmNamespaces {
   // Does `work` in both namespaces, with every capability that they give, in a forked child, and throws what
   // it throws. Blocks until it is done. Another thread may run meanwhile; `work` must not rely on its locks.
   void run_inside(const std::function<void()>& work) const;
+  // The same, for descriptors that are opened there, such as sockets; at most 8.
+  std::vector<UniqueFd> open_inside(const std::function<std::vector<UniqueFd>()>& open) const;
   // A process in both that does nothing and dies with the calling thread. For programs that take namespaces
   // by a path: /proc/PID/ns/… of this one is theirs for certain.
   Child hold_open() const;

@@ -11,6 +11,16 @@ namespace {
 
 const char* const kLoopback = "127.0.0.1";
 
+std::string_view protocol_name(Protocol protocol) {
+  return protocol == Protocol::kUdp ? "udp" : "tcp";
+}
+
+Protocol protocol_from_text(const std::string& text, const std::string& what) {
+  if (text == "tcp") return Protocol::kTcp;
+  if (text == "udp") return Protocol::kUdp;
+  fail(Code::kCorrupt, "{}: '{}' is not a protocol", what, printable(text));
+}
+
 PortForward port_from_json(const Json& json, const std::string& what) {
   const JsonReader reader(json, what);
   PortForward port;
@@ -20,10 +30,7 @@ PortForward port_from_json(const Json& json, const std::string& what) {
   in_addr address{};
   if (::inet_pton(AF_INET, port.address.c_str(), &address) != 1)
     fail(Code::kCorrupt, "{}: '{}' is not an IPv4 address", what, printable(port.address));
-  const std::string protocol = reader.string_or("Proto", "tcp");
-  if (protocol != "tcp" && protocol != "udp")
-    fail(Code::kCorrupt, "{}: '{}' is no protocol", what, printable(protocol));
-  port.protocol = protocol == "udp" ? Protocol::kUdp : Protocol::kTcp;
+  port.protocol = protocol_from_text(reader.string_or("Proto", "tcp"), what);
   return port;
 }
 
@@ -46,6 +53,48 @@ std::vector<PortForward> ports_from_json(const Json& array, const std::string& w
   std::vector<PortForward> ports;
   for (const Json& entry : array) ports.push_back(port_from_json(entry, what + ": ports"));
   return ports;
+}
+
+namespace {
+
+Json rules_to_json(const std::vector<EgressRule>& rules) {
+  Json array = Json::array();
+  for (const EgressRule& rule : rules) {
+    Json entry = {{"to", rule.to}};
+    if (rule.port != 0) entry["port"] = rule.port;
+    if (rule.protocol) entry["proto"] = protocol_name(*rule.protocol);
+    array.push_back(std::move(entry));
+  }
+  return array;
+}
+
+std::vector<EgressRule> rules_from_json(const Json& array, const std::string& what) {
+  constexpr size_t kMostRules = 1000;
+  if (array.size() > kMostRules) fail(Code::kCorrupt, "{}: {} rules are too many", what, array.size());
+  std::vector<EgressRule> rules;
+  for (const Json& entry : array) {
+    const JsonReader reader(entry, what);
+    EgressRule rule{.to = reader.string("to")};
+    rule.port = static_cast<uint16_t>(reader.integer_or("port", 0, 0, 65535));
+    if (reader.has("proto")) rule.protocol = protocol_from_text(reader.string("proto"), what);
+    rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
+}  // namespace
+
+Json egress_to_json(const Egress& egress) {
+  return {{"mode", to_text(egress.mode)},
+          {"allow", rules_to_json(egress.allow)},
+          {"deny", rules_to_json(egress.deny)}};
+}
+
+Egress egress_from_json(const Json& json, const std::string& what) {
+  const JsonReader reader(json, what);
+  return {.mode = egress_mode_from_text(reader.string("mode"), what),
+          .allow = rules_from_json(reader.array("allow"), what + ": allow"),
+          .deny = rules_from_json(reader.array("deny"), what + ": deny")};
 }
 
 std::string read_entry_file(int directory, const std::string& name, size_t limit) {
@@ -73,6 +122,16 @@ NetworkMode network_from_text(std::string_view text, const std::string& what) {
   if (text == "none") return NetworkMode::kNone;
   if (text == "rootless") return NetworkMode::kRootless;
   fail(Code::kCorrupt, "{}: '{}' is no network mode", what, printable(text));
+}
+
+std::string_view to_text(EgressMode mode) {
+  return mode == EgressMode::kNone ? "none" : "internet";
+}
+
+EgressMode egress_mode_from_text(std::string_view text, const std::string& what) {
+  if (text == "none") return EgressMode::kNone;
+  if (text == "internet") return EgressMode::kInternet;
+  fail(Code::kCorrupt, "{}: '{}' is not an egress mode", what, printable(text));
 }
 
 std::string_view to_text(OnReboot on_reboot) {

@@ -18,6 +18,11 @@ constexpr int64_t kMostMemoryMib = int64_t{16} << 20;
 Json ports_to_json(const std::vector<PortForward>& ports);
 std::vector<PortForward> ports_from_json(const Json& array, const std::string& what);
 
+// {"mode":"none","allow":[{"to":"10.0.0.5","port":5432,"proto":"tcp"}],"deny":[]}. Whether the rules mean
+// anything is for net/egress.h to say.
+Json egress_to_json(const Egress& egress);
+Egress egress_from_json(const Json& json, const std::string& what);
+
 // A file that every entry of its kind has, whatever somebody has put in its place: kCorrupt when it is
 // missing, a fifo, a link or anything else but a regular file.
 std::string read_entry_file(int directory, const std::string& name, size_t limit = 1 << 20);
@@ -29,6 +34,8 @@ std::optional<SystemTime> optional_time_field(const JsonReader& reader, std::str
 
 std::string_view to_text(NetworkMode mode);
 NetworkMode network_from_text(std::string_view text, const std::string& what);
+std::string_view to_text(EgressMode mode);
+EgressMode egress_mode_from_text(std::string_view text, const std::string& what);
 std::string_view to_text(OnReboot on_reboot);
 OnReboot on_reboot_from_text(std::string_view text, const std::string& what);
 

@@ -18,6 +18,7 @@ void add_machine(Json& object, const Machine& m) {
   object["network"] = to_text(m.network);
   object["network_device"] = m.network_device;
   object["ports"] = ports_to_json(m.ports);
+  object["egress"] = egress_to_json(m.egress);
   object["network_of"] = m.network_of;
   object["engine"] = m.engine;
   object["engine_version"] = m.engine_version;
@@ -41,6 +42,7 @@ void read_machine(const JsonReader& reader, const std::string& what, Machine& m)
   m.has_ssh = reader.boolean_or("has_ssh", false);
   m.network = network_from_text(reader.string_or("network", "rootless"), what);
   m.network_device = reader.boolean_or("network_device", m.network != NetworkMode::kNone);
+  if (reader.has("egress")) m.egress = egress_from_json(reader.object("egress"), what + ": egress");
   m.network_of = reader.string_or("network_of", "");
   m.engine = reader.string("engine");
   m.engine_version = reader.string_or("engine_version", "");
