@@ -67,6 +67,7 @@ struct RestoreOptions {
   // absent: the snapshot's. kNone for a guest with a network device: it keeps the device, which leads
   // nowhere.
   std::optional<NetworkMode> network;
+  std::optional<Egress> egress;  // absent: the snapshot's
   EngineChoice engine;
   bool force = false;   // passes over the checks that are judgement (CheckRow::judgement), never over damage
   bool verify = false;  // reads all of the snapshot first and compares it with its digests
@@ -325,6 +326,8 @@ class KNALLER_API Manager {
   void stop(const std::string& name, const StopOptions& options = {});
   Started restart(const std::string& name, const StopOptions& stop = {}, const StartOptions& start = {});
   void remove(const std::string& name, const RemoveOptions& options = {});
+  // Of a VM that is there, running or not: all of the changes, or none when it throws.
+  VmInfo set(const std::string& name, const VmChanges& changes, std::stop_token stop = {});
   void pause(const std::string& name, std::stop_token stop = {});
   void resume(const std::string& name, std::stop_token stop = {});
   std::vector<VmInfo> list();  // every one, sorted by name; never fails for the sake of one
@@ -399,7 +402,10 @@ KNALLER_API std::string default_home();
 KNALLER_API std::string_view version();
 
 // Parsers of what users write, for programs that take the same options. Throw kInvalidArgument.
-KNALLER_API PortForward parse_port(std::string_view text);  // [ADDR:]HOST:GUEST[/tcp|udp]
+KNALLER_API PortForward parse_port(std::string_view text);        // [ADDR:]HOST:GUEST[/tcp|udp]
+KNALLER_API EgressMode parse_egress_mode(std::string_view text);  // internet, none
+KNALLER_API EgressRule parse_egress_rule(std::string_view text);  // CIDR[:PORT[/tcp|udp]], dns
+KNALLER_API std::string to_string(const EgressRule& rule);
 KNALLER_API void check_vm_name(std::string_view name);
 
 }  // namespace v0

@@ -18,6 +18,7 @@ int cmd_start(Context& context);
 int cmd_run(Context& context);
 int cmd_stop(Context& context);
 int cmd_rm(Context& context);
+int cmd_set(Context& context);
 int cmd_pause(Context& context);
 int cmd_resume(Context& context);
 int cmd_restart(Context& context);

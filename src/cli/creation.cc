@@ -15,10 +15,11 @@
 namespace knaller::cli {
 namespace {
 
-constexpr std::array<std::string_view, 19> kCreationFlags{
-    "image",       "cpus",      "mem",    "disk",        "port",       "network", "from-snapshot",
-    "disk-only",   "force",     "check",  "verify",      "kernel",     "rootfs",  "initrd",
-    "kernel-args", "on-reboot", "engine", "firecracker", "trust-ports"};
+constexpr std::array<std::string_view, 22> kCreationFlags{
+    "image",       "cpus",      "mem",    "disk",        "port",        "network", "from-snapshot",
+    "disk-only",   "force",     "check",  "verify",      "kernel",      "rootfs",  "initrd",
+    "kernel-args", "on-reboot", "engine", "firecracker", "trust-ports", "egress",  "allow",
+    "deny"};
 constexpr std::array<std::string_view, 3> kLimits{"network-bandwidth", "disk-bandwidth", "disk-iops"};
 // Fixed by a snapshot.
 constexpr std::array<std::string_view, 9> kNotWithSnapshot{
@@ -43,6 +44,15 @@ std::vector<PortForward> port_forwards(const Invocation& args) {
     ports.push_back(port);
   }
   return ports;
+}
+
+std::vector<EgressRule> egress_rules(const Invocation& args, std::string_view flag) {
+  std::vector<EgressRule> rules;
+  for (const std::string& text : args.all(flag)) {
+    in_context([flag] { return fmt::format("--{}", flag); },
+               [&] { rules.push_back(parse_egress_rule(text)); });
+  }
+  return rules;
 }
 
 NetworkMode network_mode(const Setting& setting) {
@@ -102,6 +112,16 @@ bool has_creation_flags(const Invocation& args) {
                      [&args](auto flag) { return args.has(flag); });
 }
 
+std::optional<Egress> egress(const Invocation& args) {
+  if (!args.has("egress") && !args.has("allow") && !args.has("deny")) return std::nullopt;
+  Egress egress;
+  if (const auto mode = args.value("egress"))
+    in_context([] { return std::string("--egress"); }, [&] { egress.mode = parse_egress_mode(*mode); });
+  egress.allow = egress_rules(args, "allow");
+  egress.deny = egress_rules(args, "deny");
+  return egress;
+}
+
 EngineChoice engine_choice(const Context& context) {
   if (const auto path = context.args().value("firecracker"))
     return {EngineKind::kFirecracker, program_path(*path, "--firecracker")};
@@ -152,6 +172,7 @@ VmOptions vm_options(const Context& context) {
   vm.disk_mib = settings.mebibytes("disk").value_or(vm.disk_mib);
   if (const auto network = settings.get("network")) vm.network = network_mode(*network);
   vm.ports = port_forwards(args);
+  vm.egress = egress(args).value_or(Egress{});
   vm.on_reboot = on_reboot(args);
   vm.engine = engine_choice(context);
   return vm;
@@ -172,6 +193,7 @@ RestoreOptions restore_options(const Context& context, const std::string& snapsh
   if (restore.ports && restore.trust_ports)
     fail(Code::kInvalidArgument, "--port and --trust-ports exclude each other");
   if (args.has("network")) restore.network = network_mode({*args.value("network"), "--network"});
+  restore.egress = egress(args);
   restore.engine = engine_choice(context);
   restore.force = args.has("force");
   restore.verify = args.has("verify");

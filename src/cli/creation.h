@@ -20,6 +20,8 @@ VmOptions vm_options(const Context& context);
 // `name`: of the VM; empty: one is made up.
 RestoreOptions restore_options(const Context& context, const std::string& snapshot, const std::string& name);
 WaitOptions wait_options(const Context& context);
+// What --egress, --allow and --deny say together; nothing when none of them was given.
+std::optional<Egress> egress(const Invocation& args);
 EngineChoice engine_choice(const Context& context);
 
 // Starts a new VM of that name (empty: one is made up), from a snapshot, an image or files.

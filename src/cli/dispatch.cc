@@ -19,6 +19,7 @@ const std::map<std::string_view, ContextCommand>& context_commands() {
       {"run", cmd_run},
       {"stop", cmd_stop},
       {"rm", cmd_rm},
+      {"set", cmd_set},
       {"pause", cmd_pause},
       {"resume", cmd_resume},
       {"restart", cmd_restart},

@@ -27,6 +27,24 @@ std::vector<Flag> limit_flags() {
   };
 }
 
+std::vector<Flag> egress_flags() {
+  return {
+      {.name = "egress",
+       .value = "MODE",
+       .help = "Where the guest may connect to: internet (default) or none, not even a name server",
+       .names = Names::kWords,
+       .words = "internet none"},
+      {.name = "allow",
+       .value = "NET[:PORT[/udp]]",
+       .help = "Let the guest reach this all the same: a private network, an address, or dns",
+       .repeated = true},
+      {.name = "deny",
+       .value = "NET[:PORT[/udp]]",
+       .help = "Never let the guest reach this; beats --allow",
+       .repeated = true},
+  };
+}
+
 std::vector<Flag> creation_flags() {
   std::vector<Flag> flags{
       {.name = "name", .value = "NAME", .help = "The VM's name; one is made up when none is given"},
@@ -80,7 +98,7 @@ std::vector<Flag> creation_flags() {
       {.name = "no-wait", .help = "Return as soon as the guest runs, not when it is ready"},
       {.name = "wait-timeout", .value = "TIME", .help = "How long it may take to be ready (default: 2m)"},
   };
-  for (const auto& more : {engine_flags(), limit_flags()})
+  for (const auto& more : {egress_flags(), engine_flags(), limit_flags()})
     flags.insert(flags.end(), more.begin(), more.end());
   return flags;
 }
@@ -197,6 +215,26 @@ std::vector<Command> vm_commands() {
                   .help = "End a VM that runs; one that does not exist is no error"},
                  name_flag()},
        .examples = {{"knaller rm -f web web2 web3", ""}},
+       .names = Names::kVm,
+       .most = -1},
+      {.path = "set",
+       .summary = "Change where VMs may connect to, also while they run",
+       .arguments = "NAME…",
+       .description =
+           "Changes VMs that are there, running or stopped, at once and for good. --egress, --allow and "
+           "--deny "
+           "together say where the guest may connect to: what is not given has its default, so `knaller set "
+           "NAME --egress internet` undoes all that was set. Connections that the guest has already are "
+           "subject to it, too.",
+       .flags =
+           [] {
+             std::vector<Flag> flags = egress_flags();
+             flags.push_back(name_flag());
+             return flags;
+           }(),
+       .examples = {{"knaller set web --egress none --allow dns --allow 10.0.0.5:5432",
+                     "a database and nothing else"},
+                    {"knaller set web --deny 198.51.0.0/16", ""}},
        .names = Names::kVm,
        .most = -1},
       {.path = "pause",

@@ -29,6 +29,23 @@ Json ports_json(const std::vector<PortForward>& ports) {
   return list;
 }
 
+Json rules_json(const std::vector<EgressRule>& rules) {
+  Json list = Json::array();
+  for (const EgressRule& rule : rules)
+    list.push_back({{"to", rule.to},
+                    {"port", rule.port == 0 ? Json(nullptr) : Json(rule.port)},
+                    {"proto", !rule.protocol                     ? Json(nullptr)
+                              : *rule.protocol == Protocol::kUdp ? Json("udp")
+                                                                 : Json("tcp")}});
+  return list;
+}
+
+Json egress_json(const Egress& egress) {
+  return {{"mode", egress.mode == EgressMode::kNone ? "none" : "internet"},
+          {"allow", rules_json(egress.allow)},
+          {"deny", rules_json(egress.deny)}};
+}
+
 std::string memory_text(uint64_t mib) {
   return mib == 0 ? "" : fmt::format("{} MiB", mib);
 }
@@ -96,6 +113,7 @@ Json to_json(const VmInfo& vm) {
           {"vcpus", vm.vcpus},
           {"memory_mib", vm.memory_mib},
           {"ports", ports_json(vm.ports)},
+          {"egress", egress_json(vm.egress)},
           {"ssh_port", vm.ssh_port == 0 ? Json(nullptr) : Json(vm.ssh_port)},
           {"image", or_null(vm.image)},
           {"engine", or_null(vm.engine)},

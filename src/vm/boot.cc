@@ -18,8 +18,10 @@ std::string netmask_of(int prefix) {
 }
 
 net::Plan plan_with(const store::VmRecord& record, std::vector<PortForward> ports) {
-  return record.network_of.empty() ? net::standard_plan(std::move(ports))
-                                   : net::go_plan(record.network_of, std::move(ports));
+  net::Plan plan = record.network_of.empty() ? net::standard_plan(std::move(ports))
+                                             : net::go_plan(record.network_of, std::move(ports));
+  plan.egress = record.egress;
+  return plan;
 }
 
 std::string own_image_args(const store::VmRecord& record, const GuestArgs& guest) {

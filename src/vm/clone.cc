@@ -35,6 +35,7 @@ store::VmRecord record_of_clone(const Preflight& preflight, const RestoreOptions
   vm.boot_args = with_hostname(snapshot.boot_args, options.name);
   vm.network = network_of_clone(snapshot, options);
   vm.ports = ports_of_clone(snapshot, preflight.imported, options);
+  vm.egress = egress_of_clone(snapshot, preflight.imported, options);
   vm.engine = engine.kind;
   vm.engine_binary = engine.binary;
   vm.engine_version = engine.version.text();

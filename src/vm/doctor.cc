@@ -15,6 +15,7 @@
 #include "base/process.h"
 #include "base/rename.h"
 #include "base/text.h"
+#include "net/name_servers.h"
 #include "vm/capture_check.h"
 #include "vm/engine.h"
 
@@ -83,6 +84,12 @@ CheckRow check_choice(const Context& context, const EngineChoice& choice) {
   }
 }
 
+// By an option that is younger than the mending: Debian's says "unknown version".
+bool is_old_pasta(const std::string& binary) {
+  const ProgramOutput output = run_program({.argv = {binary, "--help"}}, soon());
+  return (output.out + output.err).find("--map-host-loopback") == std::string::npos;
+}
+
 CheckRow check_pasta(const std::string& pasta) {
   const std::string binary = find_program(pasta.empty() ? "pasta" : pasta);
   if (binary.empty())
@@ -91,7 +98,25 @@ CheckRow check_pasta(const std::string& pasta) {
   if (!output.status.success())
     return failed("pasta", fmt::format("{}: {}", binary, output.status.describe()),
                   "sudo apt install --reinstall passt");
-  return ok("pasta", output.out.empty() ? binary : first_line(output.out));
+  const std::string version = output.out.empty() ? binary : first_line(output.out);
+  if (is_old_pasta(binary))
+    return warning(
+        "pasta",
+        version +
+            ": as old as Debian 12's, which resets a connection that waits longer than some "
+            "20 s for an answer",
+        "take a newer one, of Debian 13 for example: knaller start --pasta FILE, or KNALLER_PASTA");
+  return ok("pasta", version);
+}
+
+// Without one, names mean nothing to a guest.
+CheckRow check_name_servers() {
+  net::NameServers servers;
+  std::string known;
+  for (const net::NameServer& server : servers.now()) known += (known.empty() ? "" : ", ") + server.text;
+  if (!known.empty()) return ok("name servers", "guests ask the host's: " + known);
+  return warning("name servers", "/etc/resolv.conf names none: guests can look up no names",
+                 "add a line 'nameserver ADDRESS' to /etc/resolv.conf; VMs that run take it at once");
 }
 
 CheckRow check_tun() {
@@ -246,6 +271,7 @@ std::vector<CheckRow> check_host(const std::string& libexec, const std::string& 
       run_check("QEMU", [&] { return check_qemu(libexec); }),
       run_check("pasta", [&] { return check_pasta(pasta); }),
       run_check("/dev/net/tun", check_tun),
+      run_check("name servers", check_name_servers),
       run_check("user namespaces", check_namespaces),
       run_check("cgroup", check_cgroup),
       run_check("lingering", check_linger),

@@ -42,6 +42,7 @@ void fill_from_status(VmInfo& info, const monitor::Status& status) {
   if (info.state == VmState::kStuck) info.reason += "; " + remedy(info.name);
   info.network = status.network;
   info.network_reason = status.network_reason;
+  if (status.egress) info.egress = *status.egress;
   info.started_at = status.since;
   info.monitor_pid = status.monitor_pid;
   info.engine_pid = status.engine_pid;
@@ -193,6 +194,7 @@ void fill_from_record(VmInfo& info, const store::VmRecord& record) {
   info.vcpus = record.vcpus;
   info.memory_mib = record.memory_mib;
   info.ports = record.bound;
+  info.egress = record.egress;
   info.ssh_port = record.ssh_port;
   info.image = record.image;
   info.engine = record.engine;
@@ -254,6 +256,7 @@ std::string inspect_vm_json(const Context& context, const std::string& name) {
   json.erase("mem_size_mib");
   json["state"] = to_string(info.state);
   json["reason"] = info.reason;
+  json["egress"] = store::egress_to_json(info.egress);
   json["network_reason"] = info.network_reason;
   json["directory"] = info.directory;
   json["monitor_pid"] = info.monitor_pid;

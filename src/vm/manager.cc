@@ -26,6 +26,7 @@
 #include "vm/preflight.h"
 #include "vm/prune.h"
 #include "vm/rollback.h"
+#include "vm/set.h"
 #include "vm/snapshot.h"
 #include "vm/snapshot_change.h"
 #include "vm/start.h"
@@ -106,6 +107,9 @@ Started Manager::restart(const std::string& name, const StopOptions& stop, const
 }
 void Manager::remove(const std::string& name, const RemoveOptions& options) {
   vm::remove_vm(impl_->context, name, options);
+}
+VmInfo Manager::set(const std::string& name, const VmChanges& changes, std::stop_token stop) {
+  return vm::set_vm(impl_->context, name, changes, std::move(stop));
 }
 void Manager::pause(const std::string& name, std::stop_token stop) {
   vm::pause_vm(impl_->context, name, std::move(stop));

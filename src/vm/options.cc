@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/egress.h"
 #include "store/fields.h"
 #include "store/names.h"
 #include "vm/ports.h"
@@ -44,6 +45,13 @@ void check_guest(const VmOptions& vm) {
          printable(vm.kernel_args));
 }
 
+void check_egress(const VmOptions& vm) {
+  if (vm.network == NetworkMode::kNone && vm.egress != Egress{})
+    throw Error(Code::kInvalidArgument, "without a network there is nothing that a guest could reach",
+                "leave out --network none, or --egress, --allow and --deny");
+  net::check_egress(vm.egress);
+}
+
 void check_ports(const VmOptions& vm) {
   if (vm.network == NetworkMode::kNone && !vm.ports.empty())
     throw Error(Code::kInvalidArgument, "ports can't be forwarded without a network",
@@ -64,6 +72,7 @@ void check_options(const VmOptions& vm) {
   check_machine(vm);
   check_guest(vm);
   check_ports(vm);
+  check_egress(vm);
 }
 
 }  // namespace knaller::vm

@@ -122,6 +122,7 @@ class Rolling {
     vm.created_at = vm_.created_at;
     vm.on_reboot = vm_.on_reboot;
     vm.ports = vm_.ports;
+    vm.egress = vm_.egress;
     vm.bound = vm_.bound;
     vm.ssh_port = vm_.ssh_port;
   }

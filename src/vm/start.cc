@@ -47,6 +47,7 @@ store::VmRecord new_record(const std::string& name, const VmOptions& vm, const E
   record.network = vm.network;
   record.network_device = vm.network != NetworkMode::kNone;
   record.ports = vm.ports;
+  record.egress = vm.egress;
   record.engine = engine.kind;
   record.engine_binary = engine.binary;
   record.engine_version = engine.version.text();
