@@ -16,10 +16,9 @@ namespace knaller::cli {
 namespace {
 
 constexpr std::array<std::string_view, 22> kCreationFlags{
-    "image",       "cpus",      "mem",    "disk",        "port",        "network", "from-snapshot",
-    "disk-only",   "force",     "check",  "verify",      "kernel",      "rootfs",  "initrd",
-    "kernel-args", "on-reboot", "engine", "firecracker", "trust-ports", "egress",  "allow",
-    "deny"};
+    "image",  "cpus",        "mem",         "disk",   "port",   "network", "from-snapshot", "disk-only",
+    "force",  "check",       "verify",      "kernel", "rootfs", "initrd",  "kernel-args",   "on-reboot",
+    "engine", "firecracker", "trust-ports", "egress", "allow",  "deny"};
 constexpr std::array<std::string_view, 3> kLimits{"network-bandwidth", "disk-bandwidth", "disk-iops"};
 // Fixed by a snapshot.
 constexpr std::array<std::string_view, 9> kNotWithSnapshot{

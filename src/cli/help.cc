@@ -91,7 +91,7 @@ std::string overview() {
       "knaller starts, enters and snapshots microVMs.\n\n"
       "Usage: knaller COMMAND [FLAGS] [ARGUMENTS]\n\nVMs\n";
   for (const char* path :
-       {"start", "run", "stop", "rm", "pause", "resume", "restart", "ls", "inspect", "logs"})
+       {"start", "run", "stop", "rm", "set", "pause", "resume", "restart", "ls", "inspect", "logs"})
     out += command_row(path);
   out += "\nInside a VM\n";
   for (const char* path : {"ssh", "exec", "cp", "ssh-config"}) out += command_row(path);

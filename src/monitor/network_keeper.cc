@@ -37,6 +37,8 @@ NetworkKeeper::NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan pla
   asked_.udp_first = udp_sources_.first();
   asked_.udp_last = udp_sources_.last();
   plan_ = asked_;
+  if (udp_sources_.shared())
+    record_("no UDP ports of the host are left for this VM alone: it shares some with another one");
 }
 
 NetworkKeeper::~NetworkKeeper() {

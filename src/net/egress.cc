@@ -55,6 +55,17 @@ std::string to_text(const EgressRule& rule) {
   return text;
 }
 
+std::string to_text(const Egress& egress) {
+  std::string text = egress.mode == EgressMode::kNone ? "none" : "internet";
+  const auto add = [&text](const char* verb, const std::vector<EgressRule>& rules) {
+    if (!rules.empty()) text += verb;
+    for (const EgressRule& rule : rules) text += " " + to_text(rule);
+  };
+  add(", allow", egress.allow);
+  add(", deny", egress.deny);
+  return text;
+}
+
 void check_egress(const Egress& egress) {
   for (const auto* rules : {&egress.allow, &egress.deny}) {
     if (rules->size() > kMostRules)

@@ -12,6 +12,7 @@ inline constexpr const char* kDns = "dns";  // EgressRule::to: the guest's own n
 
 // "10.0.0.0/8", "10.0.0.5:5432", "10.0.0.5:53/udp", "dns"
 std::string to_text(const EgressRule& rule);
+std::string to_text(const Egress& egress);  // "none, allow dns 10.0.0.5:5432, deny 10.0.0.6"
 
 // kInvalidArgument for rules that mean nothing: no IPv4 prefix, a protocol without a port that has none, what
 // can never be reached.

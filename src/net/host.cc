@@ -7,11 +7,13 @@
 #include <map>
 #include <optional>
 
+#include "base/error.h"
 #include "net/netlink.h"
 
 namespace knaller::net {
 namespace {
 
+constexpr int kMostTries = 5;
 constexpr uint64_t kQuarter = uint64_t{1} << 30;
 
 struct Attributes {
@@ -51,6 +53,16 @@ std::optional<HostRoute> read_route(const nlmsghdr* message) {
   return route;
 }
 
+std::vector<HostRoute> read_routes() {
+  NetlinkMessage message(RTM_GETROUTE, NLM_F_DUMP);
+  message.family<rtmsg>().rtm_family = AF_INET;
+  std::vector<HostRoute> routes;
+  RouteSocket().dump(message, "read the host's routes", [&routes](const nlmsghdr* answer) {
+    if (const auto route = read_route(answer)) routes.push_back(*route);
+  });
+  return routes;
+}
+
 }  // namespace
 
 // Routes of type "local", not the addresses of the devices: those include whole prefixes that the host
@@ -85,13 +97,14 @@ HostNetwork summarize(const std::vector<HostRoute>& routes) {
 }
 
 HostNetwork inspect_host() {
-  NetlinkMessage message(RTM_GETROUTE, NLM_F_DUMP);
-  message.family<rtmsg>().rtm_family = AF_INET;
-  std::vector<HostRoute> routes;
-  RouteSocket().dump(message, "read the host's routes", [&routes](const nlmsghdr* answer) {
-    if (const auto route = read_route(answer)) routes.push_back(*route);
-  });
-  return summarize(routes);
+  // The kernel gives an error when they change meanwhile; then it is asked again.
+  for (int tries = 1;; ++tries) {
+    try {
+      return summarize(read_routes());
+    } catch (const Error&) {
+      if (tries == kMostTries) throw;
+    }
+  }
 }
 
 }  // namespace knaller::net

@@ -194,11 +194,12 @@ std::string names_chain(const Plan& plan) {
   return fmt::format(
       "  chain names {{\n"
       "    udp dport 53 limit rate over {0}/second burst {0} packets drop\n"
+      "    ct state new ct count over {2} {1}\n"
       "    udp dport 53 accept\n"
       "    tcp dport 53 accept\n"
       "    {1}\n"
       "  }}\n",
-      kQueriesPerSecond, kRefuse);
+      kQueriesPerSecond, kRefuse, kMostTcpFlows);
 }
 
 // --- What stays
@@ -259,6 +260,7 @@ std::string local_chains(const Plan& plan) {
       "{4}"
       "    iifname \"{0}\" ip daddr {3} jump names\n"
       "    iifname \"{0}\" ct state established,related accept\n"
+      "    iifname \"{0}\" ct state new ct count over {6} drop\n"
       "    iifname \"{0}\" ip daddr {1} icmp type echo-request accept\n"
       "    iifname \"{0}\" {5}\n"
       "  }}\n"
@@ -269,7 +271,7 @@ std::string local_chains(const Plan& plan) {
       "    oifname {{ \"lo\", \"{0}\" }} accept\n"
       "    oifname \"{2}\" icmp type {{ destination-unreachable, time-exceeded }} accept\n"
       "  }}\n",
-      plan.tap, plan.gateway, kPastaDevice, plan.dns, reset_unknown(plan), kReject);
+      plan.tap, plan.gateway, kPastaDevice, plan.dns, reset_unknown(plan), kReject, kMostPings);
 }
 
 }  // namespace

@@ -49,6 +49,8 @@ std::vector<uint16_t> bound_ports() {
 UniqueFd bind_exclusively(uint16_t port) {
   UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket) fail_errno("make a socket");
+  const int little = 1;  // for what nobody will read
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
   sockaddr_in name{};
   name.sin_family = AF_INET;
   name.sin_port = htons(port);

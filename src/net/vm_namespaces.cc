@@ -69,7 +69,8 @@ void send_descriptors(int socket, const std::vector<UniqueFd>& descriptors) {
     const int number = descriptors[i].get();
     std::memcpy(CMSG_DATA(header) + i * sizeof number, &number, sizeof number);
   }
-  if (::sendmsg(socket, &message, MSG_NOSIGNAL) != 1) fail_errno("hand descriptors over");
+  while (::sendmsg(socket, &message, MSG_NOSIGNAL) != 1)
+    if (errno != EINTR) fail_errno("hand descriptors over");
 }
 
 // What comes first on a report: its first byte, if it is an error's, or 0 with the descriptors, or nothing.

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "disk/tree_diff.h"
 #include "memory/compare.h"
+#include "net/egress.h"
 #include "store/fields.h"
 #include "vm/layout.h"
 #include "vm/snapshot.h"
@@ -126,6 +127,7 @@ std::vector<std::pair<std::string, std::string>> settings_of(const SnapshotRecor
           {"memory_mib", fmt::format("{}", record.memory_mib)},
           {"on_reboot", std::string(store::to_text(record.on_reboot))},
           {"network", std::string(store::to_text(record.network))},
+          {"egress", net::to_text(record.egress)},
           {"network_device", record.network_device ? "yes" : "no"},
           {"ports", ports_of(record)},
           {"engine", record.engine},

@@ -71,5 +71,32 @@ TEST(ParsePort, RefusesEverythingElse) {
     EXPECT_EQ(code_thrown_by([&] { parse_port(text); }), Code::kInvalidArgument) << text;
 }
 
+TEST(ParseEgressRule, ReadsEveryForm) {
+  const EgressRule network{.to = "10.0.0.0/8", .port = 0, .protocol = {}};
+  EXPECT_EQ(parse_egress_rule("10.0.0.0/8"), network);
+  const EgressRule port{.to = "10.0.0.0/8", .port = 443, .protocol = {}};
+  EXPECT_EQ(parse_egress_rule("10.0.0.0/8:443"), port);
+  const EgressRule udp{.to = "10.0.0.5", .port = 53, .protocol = Protocol::kUdp};
+  EXPECT_EQ(parse_egress_rule("10.0.0.5:53/udp"), udp);
+  EXPECT_EQ(parse_egress_rule("dns").to, "dns");
+  for (const char* text : {"10.0.0.0/8", "10.0.0.0/8:443", "10.0.0.5:53/udp", "0.0.0.0/0:80/tcp", "dns"})
+    EXPECT_EQ(to_string(parse_egress_rule(text)), text);
+}
+
+TEST(ParseEgressRule, RefusesEverythingElse) {
+  for (const char* text :
+       {"", ":", ":80", "10.0.0.5:", "10.0.0.5:0", "10.0.0.5:70000", "10.0.0.5:80/icmp", "10.0.0.5/tcp",
+        "10.0.0.5:80/", "10.1.2.3/8", "10.0.0.0/33", "::1", "[::1]:80", "fe80::/10", "web.example", "dns:53",
+        "10.0.0.5 ", "10.0.0.5:80:81", "10.0.0.5; accept"})
+    EXPECT_EQ(code_thrown_by([&] { parse_egress_rule(text); }), Code::kInvalidArgument) << text;
+}
+
+TEST(CheckOptions, RefusesEgressThatMeansNothing) {
+  const Egress none{.mode = EgressMode::kNone, .allow = {}, .deny = {}};
+  expect_refused({.network = NetworkMode::kNone, .egress = none});
+  expect_refused({.egress = {.allow = {parse_egress_rule("127.0.0.1:80")}, .deny = {}}});
+  EXPECT_NO_THROW(check_options({.egress = none}));
+}
+
 }  // namespace
 }  // namespace knaller::vm

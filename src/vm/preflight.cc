@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "net/egress.h"
 #include "store/fields.h"
 #include "store/labels.h"
 #include "vm/host_facts.h"
@@ -146,6 +147,23 @@ CheckRow name_row(const Context& context, const std::string& name) {
                  fmt::format("choose another name, or remove it: knaller rm {}", name));
 }
 
+CheckRow egress_row(const SnapshotRecord& record, bool imported, const RestoreOptions& asked) {
+  const std::string name = "egress";
+  const Egress egress = egress_of_clone(record, imported, asked);
+  try {
+    net::check_egress(egress);
+  } catch (const Error& error) {
+    return refused(name, asked.egress ? error.code() : Code::kCorrupt, error.message(), error.hint());
+  }
+  if (asked.egress && network_of_clone(record, asked) == NetworkMode::kNone)
+    return refused(name, Code::kInvalidArgument,
+                   "without a network there is nothing that a clone could reach",
+                   "leave out --egress, --allow and --deny");
+  if (!asked.egress && egress != record.egress)
+    return passed(name, net::to_text(egress) + ", without what the imported snapshot would allow");
+  return passed(name, net::to_text(egress));
+}
+
 // Why a clone can't have the network that was asked for; empty when it can.
 CheckRow network_mode_row(const SnapshotRecord& record, const RestoreOptions& asked) {
   const NetworkMode mode = network_of_clone(record, asked);
@@ -203,6 +221,7 @@ void add_network_rows(const Context& context, const SnapshotRecord& record, bool
                       const RestoreOptions& asked,
                       const std::function<void(std::string, std::function<CheckRow()>)>& add) {
   add("network", [&] { return network_mode_row(record, asked); });
+  add("egress", [&] { return egress_row(record, imported, asked); });
   if (record.network_device) add("TAP", tap_row);
   if (network_of_clone(record, asked) == NetworkMode::kNone) return;
   add("pasta", [&] { return pasta_row(context); });
@@ -250,6 +269,13 @@ std::vector<PortForward> ports_of_clone(const SnapshotRecord& record, bool impor
   if (imported && !asked.trust_ports)
     for (PortForward& port : ports) port = {.guest = port.guest, .protocol = port.protocol};
   return ports;
+}
+
+Egress egress_of_clone(const SnapshotRecord& record, bool imported, const RestoreOptions& asked) {
+  if (asked.egress) return *asked.egress;
+  Egress egress = record.egress;
+  if (imported) egress.allow.clear();
+  return egress;
 }
 
 NetworkMode network_of_clone(const SnapshotRecord& record, const RestoreOptions& asked) {

@@ -34,6 +34,9 @@ std::vector<CheckRow> check_restore(const Context& context, const RestoreOptions
 
 // The network that a clone gets.
 NetworkMode network_of_clone(const store::SnapshotRecord& record, const RestoreOptions& asked);
+// Where a clone may connect to. What an imported snapshot allows opens nobody's networks: of it only what it
+// forbids is taken.
+Egress egress_of_clone(const store::SnapshotRecord& record, bool imported, const RestoreOptions& asked);
 // The ports that a clone asks for. Of an imported snapshot only the guest's: which host ports and addresses
 // are open is not for an archive to say.
 std::vector<PortForward> ports_of_clone(const store::SnapshotRecord& record, bool imported,

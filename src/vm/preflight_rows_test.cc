@@ -134,6 +134,17 @@ TEST(PortsOfClone, OfAnImportAreTheGuestsAlone) {
   EXPECT_TRUE(ports_of_clone(record, true, {.trust_ports = true, .network = NetworkMode::kNone}).empty());
 }
 
+TEST(EgressOfClone, OfAnImportIsWhatItForbids) {
+  store::SnapshotRecord record;
+  const EgressRule database{.to = "10.0.0.5", .port = 5432, .protocol = {}};
+  const EgressRule mail{.to = "0.0.0.0/0", .port = 25, .protocol = {}};
+  record.egress = {.mode = EgressMode::kNone, .allow = {database}, .deny = {mail}};
+  EXPECT_EQ(egress_of_clone(record, false, {}), record.egress);
+  const Egress forbids{.mode = EgressMode::kNone, .allow = {}, .deny = {mail}};
+  EXPECT_EQ(egress_of_clone(record, true, {}), forbids);
+  EXPECT_EQ(egress_of_clone(record, true, {.egress = Egress{}}), Egress{});
+}
+
 TEST(SpaceRow, RefusesWhatCantBeCopied) {
   EXPECT_EQ(space_row(kGiB, kGiB, false).result, Result::kOk);
   EXPECT_TRUE(is_refusal(space_row(kGiB - 1, kGiB, false)));

@@ -36,6 +36,33 @@ teardown() {
   [[ -z $output ]]
 }
 
+@test "where a guest may connect to is kept, shown and changed, of a stopped VM too" {
+  k_exits 0 start -d web --network rootless --no-wait --egress none --allow dns --allow 10.0.0.5:5432 --deny 10.0.0.6:53/udp
+  k_exits 0 inspect web
+  [[ $(jq -c .egress <<<"$output") == '{"allow":[{"port":null,"proto":null,"to":"dns"},{"port":5432,"proto":null,"to":"10.0.0.5"}],"deny":[{"port":53,"proto":"udp","to":"10.0.0.6"}],"mode":"none"}' ]]
+  k_exits 0 set web --egress internet
+  k_exits 0 ls --json
+  [[ $(jq -c '.vms[0].egress' <<<"$output") == '{"allow":[],"deny":[],"mode":"internet"}' ]]
+  k_exits 0 stop web
+  k_exits 0 set web --deny 198.51.0.0/16
+  k_exits 0 start -d web --no-wait
+  k_exits 0 inspect web
+  [[ $(jq -r '.egress.deny[0].to' <<<"$output") == 198.51.0.0/16 ]]
+  k_exits 3 set nosuch --egress none
+  k_exits 2 set web
+  contains "$stderr" "nothing to change"
+  k_exits 2 set web --egress some
+  contains "$stderr" "internet, none"
+  k_exits 2 set web --allow 10.1.2.3/8
+  contains "$stderr" "--allow" && contains "$stderr" "10.0.0.0/8 is the network"
+  k_exits 2 set web --allow 127.0.0.1:80
+  k_exits 5 start -d web --network rootless --egress none
+  k_exits 2 start -d other --network none --egress none
+  k_exits 0 start -d other
+  k_exits 4 set other --egress none
+  k_exits 0 rm -f web
+}
+
 @test "creation options for a VM that exists are an error with exit code 5" {
   k_exits 0 start -d web
   k_exits 5 start -d web --mem 512
