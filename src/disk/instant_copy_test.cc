@@ -16,8 +16,9 @@ namespace {
 
 constexpr uint64_t kSize = 4 << 20;
 
-// A sparse disk with something on it, and the file that becomes its copy.
-class InstantCopyTest : public ::testing::Test {
+// A sparse disk with something on it, and the file that becomes its copy; in both ways: compared, or by the
+// pages that were touched.
+class InstantCopyTest : public ::testing::TestWithParam<uint64_t> {
  protected:
   InstantCopyTest()
       : disk_(open_at(AT_FDCWD, folder_.path("disk"), O_RDWR | O_CREAT | O_EXCL)),
@@ -25,6 +26,7 @@ class InstantCopyTest : public ::testing::Test {
     EXPECT_EQ(::ftruncate(disk_.get(), kSize), 0);
     write('a', 0, 100'000);
     write('b', 1 << 20, 300'000);
+    by_touch_ = GetParam() == 0 && TouchedPages::watch(disk_.get(), kSize, target_.get()) != nullptr;
   }
 
   void write(char letter, uint64_t offset, size_t size) {
@@ -36,6 +38,7 @@ class InstantCopyTest : public ::testing::Test {
                           static_cast<off_t>(size)),
               0);
   }
+  static InstantCopyOptions options() { return {.small_disk = GetParam()}; }
   void expect_same() const {
     EXPECT_EQ(read_file(folder_.path("disk"), 2 * kSize), read_file(folder_.path("copy"), 2 * kSize));
   }
@@ -43,18 +46,19 @@ class InstantCopyTest : public ::testing::Test {
   TestFolder folder_;
   UniqueFd disk_;
   UniqueFd target_;
+  bool by_touch_ = false;
 };
 
-TEST_F(InstantCopyTest, OfADiskThatNobodyWritesTo) {
-  InstantCopy copy(disk_.get(), target_.get());
+TEST_P(InstantCopyTest, OfADiskThatNobodyWritesTo) {
+  InstantCopy copy(disk_.get(), target_.get(), options());
   copy.copy_ahead(Deadline::never());
   copy.complete(Deadline::never());
   expect_same();
   EXPECT_EQ(copy.bytes_copied_late(), 0u);
 }
 
-TEST_F(InstantCopyTest, BringsOverWhatChangedAndNoMore) {
-  InstantCopy copy(disk_.get(), target_.get());
+TEST_P(InstantCopyTest, BringsOverWhatChangedAndNoMore) {
+  InstantCopy copy(disk_.get(), target_.get(), options());
   copy.copy_ahead(Deadline::never());
   write('c', 2 << 20, 10);                  // where a hole was
   write('d', (1 << 20) + 4096, 4096);       // over data
@@ -62,24 +66,71 @@ TEST_F(InstantCopyTest, BringsOverWhatChangedAndNoMore) {
   punch(0, 64 << 10);                       // a discarded stretch
   copy.complete(Deadline::never());
   expect_same();
-  EXPECT_EQ(copy.bytes_copied_late(), 3 * 4096u);
+  // By touch also what was written before the copy began, and is as it was.
+  EXPECT_GE(copy.bytes_copied_late(), 3 * 4096u);
+  EXPECT_LE(copy.bytes_copied_late(), 8 * 4096u);
   EXPECT_LE(allocated_bytes(target_.get()), allocated_bytes(disk_.get()));
 }
 
 // The same bytes again: the time says that the disk was written, the comparison that nothing changed.
-TEST_F(InstantCopyTest, ComparesADiskThatWasWrittenWithTheSame) {
-  InstantCopy copy(disk_.get(), target_.get());
+TEST_P(InstantCopyTest, ComparesADiskThatWasWrittenWithTheSame) {
+  InstantCopy copy(disk_.get(), target_.get(), options());
   copy.copy_ahead(Deadline::never());
   write('b', 1 << 20, 300'000);
   copy.complete(Deadline::never());
   expect_same();
-  EXPECT_EQ(copy.bytes_copied_late(), 0u);
+  EXPECT_EQ(copy.bytes_copied_late(), by_touch_ ? copy.bytes_looked_at_late() : 0u);
 }
 
-TEST_F(InstantCopyTest, IsNotMisledByATimeToCome) {
+// How long the pause is depends on what changed, not on how large the disk is.
+TEST_P(InstantCopyTest, LooksInThePauseOnlyAtWhatWasTouched) {
+  if (!by_touch_) GTEST_SKIP() << "the page cache is not shown here";
+  InstantCopy copy(disk_.get(), target_.get(), options());
+  copy.copy_ahead(Deadline::never());
+  write('c', (1 << 20) + 8192, 4096);
+  write('d', 3 << 20, 4096);
+  copy.complete(Deadline::never());
+  copy.confirm(Deadline::never());
+  expect_same();
+  EXPECT_EQ(copy.bytes_looked_at_late(), 2 * 4096u);
+}
+
+// As a guest does: what it flushed is no longer dirty, and has changed all the same.
+TEST_P(InstantCopyTest, FindsWhatWasWrittenAndFlushed) {
+  InstantCopy copy(disk_.get(), target_.get(), options());
+  copy.copy_ahead(Deadline::never());
+  write('c', (1 << 20) + 8192, 4096);
+  ASSERT_EQ(::fsync(disk_.get()), 0);
+  copy.complete(Deadline::never());
+  expect_same();
+}
+
+// Somebody reads the disk, and drops what he read from the page cache: with it goes what was written.
+TEST_P(InstantCopyTest, IsNotMisledByWhoDropsPages) {
+  InstantCopy copy(disk_.get(), target_.get(), options());
+  copy.copy_ahead(Deadline::never());
+  write('c', (1 << 20) + 8192, 4096);
+  const UniqueFd backup = open_at(AT_FDCWD, folder_.path("disk"), O_RDONLY);
+  ASSERT_EQ(::fsync(disk_.get()), 0);
+  ASSERT_EQ(::posix_fadvise(backup.get(), 0, 0, POSIX_FADV_DONTNEED), 0);
+  copy.complete(Deadline::never());
+  expect_same();
+}
+
+TEST_P(InstantCopyTest, OfADiskThatEndsWithinABlock) {
+  ASSERT_EQ(::ftruncate(disk_.get(), kSize + 512), 0);
+  write('e', kSize - 4096, 4096 + 512);
+  InstantCopy copy(disk_.get(), target_.get(), options());
+  copy.copy_ahead(Deadline::never());
+  write('f', kSize, 512);
+  copy.complete(Deadline::never());
+  expect_same();
+}
+
+TEST_P(InstantCopyTest, IsNotMisledByATimeToCome) {
   const timespec times[2] = {{4'000'000'000, 0}, {4'000'000'000, 0}};
   ASSERT_EQ(::futimens(disk_.get(), times), 0);
-  InstantCopy copy(disk_.get(), target_.get());
+  InstantCopy copy(disk_.get(), target_.get(), options());
   copy.copy_ahead(Deadline::never());
   write('e', 5000, 5000);
   ASSERT_EQ(::futimens(disk_.get(), times), 0);
@@ -87,9 +138,9 @@ TEST_F(InstantCopyTest, IsNotMisledByATimeToCome) {
   expect_same();
 }
 
-TEST_F(InstantCopyTest, EndsAtItsDeadline) {
+TEST_P(InstantCopyTest, EndsAtItsDeadline) {
   const Deadline over = Deadline::after(std::chrono::seconds(0));
-  InstantCopy copy(disk_.get(), target_.get());
+  InstantCopy copy(disk_.get(), target_.get(), options());
   EXPECT_EQ(code_thrown_by([&] { copy.copy_ahead(over); }), Code::kTimeout);
   ASSERT_EQ(::ftruncate(target_.get(), 0), 0);
   copy.copy_ahead(Deadline::never());
@@ -98,10 +149,10 @@ TEST_F(InstantCopyTest, EndsAtItsDeadline) {
 }
 
 // Whenever the writer is stopped, the copy is of that moment.
-TEST_F(InstantCopyTest, OfADiskThatIsWrittenAllTheTime) {
-  for (unsigned round = 0; round < 10; ++round) {
+TEST_P(InstantCopyTest, OfADiskThatIsWrittenAllTheTime) {
+  for (unsigned round = 0; round < 2; ++round) {
     UniqueFd target = open_at(AT_FDCWD, folder_.path("copy"), O_RDWR | O_CREAT | O_TRUNC);
-    InstantCopy copy(disk_.get(), target.get());
+    InstantCopy copy(disk_.get(), target.get(), options());
     {
       const std::jthread guest([&](const std::stop_token& stop) {
         std::mt19937 random(round);
@@ -119,6 +170,25 @@ TEST_F(InstantCopyTest, OfADiskThatIsWrittenAllTheTime) {
     expect_same();
   }
 }
+
+// A guest that never rests: the pause is bounded, or there is none.
+TEST_P(InstantCopyTest, DoesNotBeginAPauseThatCantEnd) {
+  if (!by_touch_) GTEST_SKIP() << "the page cache is not shown here";
+  const std::string data(kSize, 'g');
+  const std::jthread guest([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) write_at(disk_.get(), data.data(), data.size(), 0);
+  });
+  InstantCopy copy(disk_.get(), target_.get(),
+                   {.longest_pause = std::chrono::milliseconds(1), .small_disk = 0});
+  const std::string message = message_thrown_by([&] { copy.copy_ahead(Deadline::never()); });
+  EXPECT_NE(message.find("the guest writes its disk faster than it can be copied (4.0 MiB more each time)"),
+            std::string::npos)
+      << message;
+  EXPECT_NE(message.find("--max-pause"), std::string::npos) << message;
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, InstantCopyTest, ::testing::Values(InstantCopyOptions().small_disk, 0),
+                         [](const auto& way) { return way.param == 0 ? "ByTouch" : "ByComparison"; });
 
 }  // namespace
 }  // namespace knaller::disk

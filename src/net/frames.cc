@@ -6,7 +6,7 @@
 
 namespace knaller::net {
 
-uint64_t frames_taken(std::string_view devices, std::string_view tap) {
+std::optional<uint64_t> frames_taken(std::string_view devices, std::string_view tap) {
   constexpr size_t kSentPackets = 9;  // behind eight columns of what was received, and the bytes sent
   for (const std::string_view line : split(devices, '\n')) {
     const size_t colon = line.find(':');
@@ -14,10 +14,10 @@ uint64_t frames_taken(std::string_view devices, std::string_view tap) {
     std::vector<std::string_view> columns;
     for (const std::string_view column : split(line.substr(colon + 1), ' '))
       if (!column.empty()) columns.push_back(column);
-    if (columns.size() <= kSentPackets) return 0;
-    return static_cast<uint64_t>(parse_integer(columns[kSentPackets], 0, INT64_MAX).value_or(0));
+    if (columns.size() <= kSentPackets) return std::nullopt;
+    return parse_integer(columns[kSentPackets], 0, INT64_MAX);
   }
-  return 0;
+  return std::nullopt;
 }
 
 }  // namespace knaller::net

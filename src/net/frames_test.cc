@@ -15,9 +15,15 @@ TEST(Frames, AreThoseThatTheKernelHasSentThroughTheDevice) {
 )";
   EXPECT_EQ(frames_taken(devices, "tap0"), 421U);
   EXPECT_EQ(frames_taken(devices, "lo"), 9U);
-  EXPECT_EQ(frames_taken(devices, "tap"), 0U);
-  EXPECT_EQ(frames_taken("", "tap0"), 0U);
-  EXPECT_EQ(frames_taken("tap0: 1 2 3\n", "tap0"), 0U);
+}
+
+// Not 0, which would be equal to itself however many frames came.
+TEST(Frames, AreUnknownWhereTheKernelDoesNotCountThem) {
+  EXPECT_EQ(frames_taken("tap0: 0 0 0 0 0 0 0 0 0 3 0 0 0 0 0 0\n", "tap"), std::nullopt);
+  EXPECT_EQ(frames_taken("", "tap0"), std::nullopt);
+  EXPECT_EQ(frames_taken("tap0: 1 2 3\n", "tap0"), std::nullopt);
+  EXPECT_EQ(frames_taken("tap0: 0 0 0 0 0 0 0 0 0 -3 0 0 0 0 0 0\n", "tap0"), std::nullopt);
+  EXPECT_EQ(frames_taken("tap0: 0 0 0 0 0 0 0 0 0 99999999999999999999 0 0 0 0 0 0\n", "tap0"), std::nullopt);
 }
 
 }  // namespace

@@ -15,18 +15,18 @@
 #include "base/text.h"
 #include "firecracker/client.h"
 #include "firecracker/version.h"
-#include "net/frames.h"
 #include "vm/boot.h"
+#include "vm/engine_memory.h"
 #include "vm/layout.h"
+#include "vm/stillness.h"
 
 namespace knaller::vm {
 namespace {
 
 constexpr uint64_t kLargestState = 16 << 20;
-constexpr size_t kLargestDeviceList = 1 << 20;
 
-// How often the memory is read in one pause, before the engine is asked to write it.
-constexpr int kMostReads = 3;
+// How often, in one pause, the engine may turn out to have worked for its guest meanwhile: for each way.
+constexpr int kMostAttempts = 3;
 
 // What every core makes ready in some 8 ms, beside what else there is to prepare; and at most an eighth of
 // what the host has left and of the guest's memory: whoever has room for a guest, in a container perhaps, has
@@ -100,11 +100,19 @@ void Capture::prepare(const Deadline& deadline) {
   guest_memory_ = choose_way();
   std::future<std::unique_ptr<memory::StagingBuffer>> staging;
   if (guest_memory_) staging = begin_beside([&] { return make_staging(*guest_memory_, deadline); });
-  if (plan_.with_disk) disk_ = open_of_engine(source_.jail, own_disk(source_.record));
+  if (plan_.with_disk) open_disk();
   require_space(deadline);
-  if (plan_.with_disk) copy_disk_ahead(deadline);
+  if (copy_) copy_->copy_ahead(deadline);
   memory_ = new_file(kMemory);
   if (staging.valid()) staging_ = staging.get();
+}
+
+void Capture::open_disk() {
+  disk_ = open_of_engine(source_.jail, own_disk(source_.record));
+  disk_copy_ = new_file(own_disk(source_.record));
+  copy_.emplace(disk_.get(), disk_copy_.get(),
+                disk::InstantCopyOptions{.longest_pause = plan_.longest_pause,
+                                         .marks_kept = cache_marks_kept(source_.engine)});
 }
 
 std::optional<memory::GuestMemory> Capture::choose_way() {
@@ -116,16 +124,17 @@ std::optional<memory::GuestMemory> Capture::choose_way() {
   } else {
     try {
       memory = memory::GuestMemory::find(source_.engine, memory_bytes(source_.record), parent());
-      if (!memory) why_not_outside_ = "the guest's memory was not found in the engine's mappings";
+      if (!memory)
+        why_not_outside_ = "the guest's memory was not found in the engine's mappings";
+      else if (!frames_taken_by(source_.record, source_.engine))
+        why_not_outside_ =
+            "the kernel does not count the frames that the engine takes from its network device";
     } catch (const Error& error) {
       why_not_outside_ = error.message();
     }
   }
   way_ = why_not_outside_.empty() ? CaptureWay::kOutside : CaptureWay::kEngine;
-  if (plan_.way == CaptureWay::kOutside && way_ != plan_.way)
-    throw Error(Code::kUnsupported,
-                fmt::format("the guest's memory can't be read from outside: {}", why_not_outside_),
-                "let the engine write it: --capture engine");
+  if (plan_.way == CaptureWay::kOutside && way_ != plan_.way) fail_outside();
   return memory;
 }
 
@@ -136,9 +145,8 @@ int Capture::parent() const {
 // Less than will be written, so that nothing is refused that would fit; but a file system that is full is
 // found before the guest stands still.
 void Capture::require_space(const Deadline& deadline) const {
-  const FreeSpace space = free_space(target_);
-  const uint64_t available = space.bytes;
-  uint64_t needed = disk_ && !space.may_share ? allocated_bytes(disk_.get()) : 0;
+  const uint64_t available = free_space(target_).bytes;
+  uint64_t needed = copy_ ? copy_->bytes_to_store() : 0;
   if (available >= needed + memory_bytes(source_.record)) return;
   if (guest_memory_) needed += guest_memory_->changed_bytes(deadline);
   if (available >= needed) return;
@@ -148,18 +156,41 @@ void Capture::require_space(const Deadline& deadline) const {
               "make room in the home: knaller snapshot prune, knaller store du");
 }
 
-void Capture::copy_disk_ahead(const Deadline& deadline) {
-  // The engine syncs its drive while the guest stands still: what is dirty now need not wait until then.
-  if (plan_.durable) fsync_fd(disk_.get(), own_disk(source_.record));
-  disk_copy_ = new_file(own_disk(source_.record));
-  copy_.emplace(disk_.get(), disk_copy_.get());
-  copy_->copy_ahead(deadline);
+void Capture::take(const Deadline& limit) {
+  for (int attempt = 1;; ++attempt) {
+    const std::string moved = take_once(limit);
+    if (moved.empty()) return;
+    if (way_ == CaptureWay::kOutside && attempt == kMostAttempts) fall_back(moved + " each time");
+    if (attempt == 2 * kMostAttempts)
+      throw Error(Code::kBusy,
+                  fmt::format("its state and its disk are of no one instant: {} each time", moved),
+                  "try again");
+    forget_memory();
+  }
 }
 
-void Capture::take(const Deadline& limit) {
-  if (way_ == CaptureWay::kEngine || !read_from_outside(limit))
-    measure("state and memory, by the engine", [&] { dump_by_engine(limit); });
+// What the engine did for its guest meanwhile, which makes this worth nothing; empty for a success.
+std::string Capture::take_once(const Deadline& limit) {
+  const Stillness still(source_.record, source_.engine, copy_ ? disk_.get() : -1, limit);
+  const bool outside = way_ == CaptureWay::kOutside && read_from_outside(limit);
+  // In one step, as far as memory is concerned.
+  if (!outside) measure("state and memory, by the engine", [&] { dump_by_engine(limit); });
   if (copy_) measure("disk", [&] { copy_->complete(limit); });
+  const std::string moved = outside ? still.network_work() : "";
+  return moved.empty() ? still.disk_work() : moved;
+}
+
+// To the engine's way, in which it writes state and memory in one step.
+void Capture::fall_back(const std::string& why) {
+  why_not_outside_ = why;
+  if (plan_.way == CaptureWay::kOutside) fail_outside();
+  way_ = CaptureWay::kEngine;
+}
+
+void Capture::fail_outside() const {
+  throw Error(Code::kUnsupported,
+              fmt::format("the guest's memory can't be read from outside: {}", why_not_outside_),
+              "let the engine write it: --capture engine");
 }
 
 void Capture::measure(std::string what, const std::function<void()>& step) {
@@ -169,38 +200,19 @@ void Capture::measure(std::string what, const std::function<void()>& step) {
                                          std::chrono::steady_clock::now() - began)});
 }
 
-// False when it can't be done. A frame that the engine took from its TAP device while the guest is paused
-// would go into guest memory: between the state and the end of the memory, it would make the two of different
-// instants. Firecracker 1.16.1 was seen to take none, but nothing promises that.
+// False when it can't be done.
 bool Capture::read_from_outside(const Deadline& limit) {
-  for (int attempt = 0; attempt < kMostReads; ++attempt) {
-    const uint64_t frames = frames_taken();
-    measure("state", [&] { save_state_alone(limit); });
-    // Only now: each save writes into guest memory (Firecracker resets vsock and flushes the network's
-    // frames).
-    const auto memory = guest_memory_->find_again(parent());
-    if (!memory) {
-      why_not_outside_ = "the guest's memory was no longer found in the engine's mappings";
-      break;
-    }
-    is_of_parent_ = memory->backing() == memory::Backing::kPrivateFile;
-    measure("memory, from outside",
-            [&] { changed_ = memory->copy_changed(memory_.get(), limit, staging_.get()); });
-    if (frames_taken() == frames) return true;
-    forget_memory();
+  measure("state", [&] { save_state_alone(limit); });
+  // Only now: each save writes into guest memory (Firecracker resets vsock and flushes the network's frames).
+  const auto memory = guest_memory_->find_again(parent());
+  if (!memory) {
+    fall_back("the guest's memory was no longer found in the engine's mappings");
+    return false;
   }
-  way_ = CaptureWay::kEngine;
-  if (why_not_outside_.empty())
-    why_not_outside_ = "frames for the guest came each time that its memory was read";
-  return false;
-}
-
-uint64_t Capture::frames_taken() const {
-  const auto plan = device_plan(source_.record);
-  if (!plan) return 0;
-  const auto devices =
-      read_file_if_exists(AT_FDCWD, fmt::format("/proc/{}/net/dev", source_.engine), kLargestDeviceList);
-  return devices ? net::frames_taken(*devices, plan->tap) : 0;
+  is_of_parent_ = memory->backing() == memory::Backing::kPrivateFile;
+  measure("memory, from outside",
+          [&] { changed_ = memory->copy_changed(memory_.get(), limit, staging_.get()); });
+  return true;
 }
 
 void Capture::forget_memory() {
@@ -231,6 +243,7 @@ void Capture::dump_by_engine(const Deadline& limit) const {
 }
 
 void Capture::collect(const Deadline& deadline) {
+  if (copy_) copy_->confirm(deadline);
   const uint64_t state_size = file_size(open_of_engine(source_.jail, kNewState).get());
   if (state_size == 0 || state_size > kLargestState)
     fail(Code::kCorrupt, "the engine wrote a state of {} bytes", state_size);
@@ -261,6 +274,10 @@ void Capture::write_staged(const Deadline& deadline) const {
     deadline.check("the writing of guest memory");
     memory::write_part(memory_.get(), part);
   }
+}
+
+void Capture::let_go() const {
+  if (copy_) copy_->let_go();
 }
 
 std::optional<std::vector<Extent>> Capture::memory_changed() const {

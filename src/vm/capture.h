@@ -47,7 +47,7 @@ struct CapturePlan {
   CaptureWay way = CaptureWay::kAuto;
   std::string why_not_outside;  // kAuto: empty when reading from outside is known to work here
   bool with_disk = true;
-  bool durable = true;
+  std::chrono::milliseconds longest_pause = std::chrono::seconds(5);
 };
 
 // What take() did, and how long, while the guest stood still.
@@ -62,7 +62,7 @@ class Capture {
   Capture(CaptureSource source, int target, CapturePlan plan);
 
   // kExhausted when what is known to be needed does not fit on the file system; kUnsupported for kOutside
-  // where the memory can't be found.
+  // where the memory can't be read so; kBusy when the guest writes more than a pause can hold.
   void prepare(const Deadline& deadline);
   void take(const Deadline& limit);
   void collect(const Deadline& deadline);
@@ -70,6 +70,8 @@ class Capture {
   // of a clone's.
   std::vector<store::HeldChunk> staged() const;
   void write_staged(const Deadline& deadline) const;
+  // Once all is on the host's disk: page cache of what is too large for it.
+  void let_go() const;
   // What the engine wrote into its jail.
   void remove_engine_files() const;
 
@@ -87,10 +89,12 @@ class Capture {
   std::optional<memory::GuestMemory> choose_way();
   int parent() const;  // the memory file that the VM was restored from, or -1
   void require_space(const Deadline& deadline) const;
-  void copy_disk_ahead(const Deadline& deadline);
+  void open_disk();
+  std::string take_once(const Deadline& limit);
   bool read_from_outside(const Deadline& limit);
+  void fall_back(const std::string& why);
+  [[noreturn]] void fail_outside() const;
   void measure(std::string what, const std::function<void()>& step);
-  uint64_t frames_taken() const;
   void forget_memory();
   void save_state_alone(const Deadline& limit) const;
   void dump_by_engine(const Deadline& limit) const;

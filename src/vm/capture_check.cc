@@ -160,8 +160,7 @@ class ScratchVm {
   void capture(const CaptureSource& source, const std::string& folder, CaptureWay way) const {
     if (::mkdirat(directory_.get(), folder.c_str(), 0700) != 0) fail_errno("make the folder '{}'", folder);
     const UniqueFd target = open_at(directory_.get(), folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    Capture capture(source, target.get(),
-                    {.way = way, .why_not_outside = {}, .with_disk = true, .durable = false});
+    Capture capture(source, target.get(), {.way = way, .why_not_outside = {}, .with_disk = true});
     capture.prepare(deadline_);
     capture.take(deadline_);
     capture.collect(deadline_);

@@ -86,7 +86,7 @@ class Creation {
                     {.way = options_.capture,
                      .why_not_outside = why_not_outside_,
                      .with_disk = options_.disk,
-                     .durable = options_.durable});
+                     .longest_pause = options_.max_pause});
     Rollback undo;
     undo.add([&capture] { capture.remove_engine_files(); });
     monitor::Lease lease = monitor.lease("snapshot create", deadline_, on_wait(context_, options_));
@@ -255,6 +255,7 @@ class Creation {
     write_file_atomically(staged_.directory(), "manifest", store::to_text(manifest), durability());
     if (options_.durable)
       for (const std::string& name : files_) fsync_fd(open_file(name).get(), name);
+    capture.let_go();
     if (is_first) try_to_keep_digests();
     if (options_.name.empty()) return staged_.publish(durability());
     LockFile names = lock_snapshot_names(context_, "snapshot create", deadline_);

@@ -77,6 +77,8 @@ class Fake {
     if (!rule->fill.empty()) fill_disk(rule->fill);
     HttpResponse response = rule->status ? HttpResponse{*rule->status, rule->body} : api_.handle(request);
     if (rule->die == "unanswered") ::_exit(rule->exit_code);
+    if (rule->late_frame) machine_.take_frame();
+    if (rule->late_write) machine_.write_disk();
     if (!rule->swap.empty()) swap_file(rule->swap, rule->swap_for);
     if (rule->hang == "after") hang();
     return spoil(std::move(response), *rule);

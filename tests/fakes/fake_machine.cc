@@ -1,8 +1,14 @@
 #include "fake_machine.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -11,6 +17,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/deadline.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -70,7 +77,7 @@ void FakeMachine::start(const VmSetup& setup) {
   std::memcpy(memory_ + kRootPointerAddress, "RSD PTR ", 8);
   std::copy(kMark.begin(), kMark.end(), memory_ + kMarkAddress);
   if (has_kernel()) std::memset(memory_ + kKernelAddress, 'k', kKernelBytes);
-  open_disk(setup);
+  open_devices(setup);
   do {
     print(guest_.boot);
   } while (guest_.loud);
@@ -117,7 +124,7 @@ VmSetup FakeMachine::load(const firecracker::LoadRequest& request) {
       firecracker::restored_setup(read_to_end(state.get(), kStateLimit, "state file"), request);
   memory_file_ = firecracker::open_saved_memory(request.memory_path, setup.memory_mib << 20);
   map(setup.memory_mib << 20, memory_file_.get());
-  open_disk(setup);
+  open_devices(setup);
   announced_ = true;
   return setup;
 }
@@ -189,10 +196,42 @@ void FakeMachine::print(const std::string& text) {
   [[maybe_unused]] const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
 }
 
-void FakeMachine::open_disk(const VmSetup& setup) {
+void FakeMachine::open_devices(const VmSetup& setup) {
   const auto writable = std::find_if(setup.drives.begin(), setup.drives.end(),
                                      [](const DriveSetup& drive) { return !drive.read_only && drive.path; });
   if (writable != setup.drives.end()) disk_ = open_at(AT_FDCWD, *writable->path, O_RDWR);
+  if (!setup.network.empty()) tap_ = setup.network.front().host_device;
+}
+
+// One that it has the host send: there are no others for a guest that answers nobody. A device that was just
+// taken sends nothing at first.
+void FakeMachine::take_frame() {
+  if (tap_.empty()) return;
+  const UniqueFd tap = open_at(AT_FDCWD, "/dev/net/tun", O_RDWR);
+  struct ifreq device = {};
+  device.ifr_flags = IFF_TAP | IFF_NO_PI;
+  tap_.copy(device.ifr_name, IFNAMSIZ - 1);
+  if (::ioctl(tap.get(), TUNSETIFF, &device) != 0) fail_errno("take the network device '{}'", tap_);
+  const UniqueFd sender(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const int yes = 1;
+  struct sockaddr_in everyone = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {INADDR_BROADCAST}};
+  if (::setsockopt(sender.get(), SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes) != 0 ||
+      ::setsockopt(sender.get(), SOL_SOCKET, SO_BINDTODEVICE, tap_.data(),
+                   static_cast<socklen_t>(tap_.size())) != 0)
+    fail_errno("make a socket that sends to '{}'", tap_);
+  do {
+    if (::sendto(sender.get(), "frame", 5, 0, reinterpret_cast<const sockaddr*>(&everyone), sizeof everyone) <
+        0)
+      fail_errno("send a frame to '{}'", tap_);
+  } while (poll_until(tap.get(), POLLIN, Deadline::after(std::chrono::milliseconds(20))) == 0);
+  char frame[2048];
+  if (::read(tap.get(), frame, sizeof frame) <= 0) fail_errno("take a frame from '{}'", tap_);
+}
+
+void FakeMachine::write_disk() {
+  const uint64_t time = static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  if (::pwrite(disk_.get(), &time, sizeof time, kLateWriteOnDisk) != sizeof time)
+    fail_errno("write the fake guest's disk");
 }
 
 void FakeMachine::map(uint64_t bytes, int memory_file) {

@@ -27,6 +27,7 @@ constexpr uint64_t kKernelAddress = 4 << 20;
 constexpr uint64_t kKernelBytes = 3 << 20;
 constexpr uint64_t kCounterAddress = kMarkAddress + 64;
 constexpr uint64_t kCounterOnDisk = 4096;
+constexpr uint64_t kLateWriteOnDisk = 8192;
 
 class FakeMachine : public firecracker::Hypervisor {
  public:
@@ -45,13 +46,17 @@ class FakeMachine : public firecracker::Hypervisor {
   void change_drive(const firecracker::DriveSetup& drive, bool new_path) override;
   void change_network(const firecracker::NetworkSetup& network) override;
 
+  // Work for the guest, whether or not that is paused.
+  void take_frame();
+  void write_disk();
+
   std::vector<firecracker::Watch> watches();
 
  private:
   void print(const std::string& text);
   void map(uint64_t bytes, int memory_file);
   void unmap();
-  void open_disk(const firecracker::VmSetup& setup);
+  void open_devices(const firecracker::VmSetup& setup);
   void write_memory(int fd);
   bool has_kernel() const { return kKernelAddress + kKernelBytes <= bytes_; }
   void copy_range(int fd, uint64_t from, uint64_t to);
@@ -65,6 +70,7 @@ class FakeMachine : public firecracker::Hypervisor {
   uint64_t bytes_ = 0;
   UniqueFd memory_file_;  // the one that memory_ maps
   UniqueFd disk_;
+  std::string tap_;  // its name
   bool running_ = false;
   bool announced_ = false;     // the ready text is out
   bool ctrl_alt_del_ = false;  // pressed, not yet reacted to

@@ -35,8 +35,9 @@ void check_keys(const Json& object, const std::vector<std::string>& known) {
 
 Rule parse_rule(const Json& json) {
   const JsonReader reader(json, "the fake's script", Code::kInvalidArgument);
-  check_keys(json, {"method", "path", "nth", "delay_ms", "status", "body", "die", "exit_code", "hang",
-                    "truncate", "write_short", "garbage", "twice", "fill", "swap", "swap_for"});
+  check_keys(json,
+             {"method", "path", "nth", "delay_ms", "status", "body", "die", "exit_code", "hang", "truncate",
+              "write_short", "garbage", "twice", "fill", "swap", "swap_for", "late_frame", "late_write"});
   Rule rule;
   rule.method = reader.string_or("method", "");
   rule.path = reader.string_or("path", "");
@@ -54,6 +55,8 @@ Rule parse_rule(const Json& json) {
   rule.fill = reader.string_or("fill", "");
   rule.swap = reader.string_or("swap", "");
   rule.swap_for = reader.string_or("swap_for", "");
+  rule.late_frame = reader.boolean_or("late_frame", false);
+  rule.late_write = reader.boolean_or("late_write", false);
   return rule;
 }
 

@@ -11,7 +11,8 @@
 //    "…",
 //               "die": "before|unanswered|after", "exit_code": 1, "hang": "before|after", "truncate": 20,
 //               "write_short": 20, "garbage": "SSH-2.0", "twice": true, "fill": "filler",
-//               "swap": "new-memory", "swap_for": "fifo|link|directory|short|absent"}]}
+//               "swap": "new-memory", "swap_for": "fifo|link|directory|short|absent",
+//               "late_frame": true, "late_write": true}]}
 //
 // on_ctrl_alt_del: "reboot" and "poweroff" print what a guest of knaller's images prints and end the engine
 // (status 0), "panic" prints a kernel panic and does, too; "halt" prints a kernel's last words and does
@@ -23,7 +24,9 @@
 // "truncate" sends so many bytes of the answer and closes, "write_short" sends them and stays silent,
 // "garbage" is sent instead of the answer, "twice" sends it twice. "fill" names a file that is written,
 // before the request is carried out, until the disk is full. "swap" names a file that is exchanged, before
-// the answer, for a fifo, a link to /etc/passwd, a directory, its own first page, or nothing.
+// the answer, for a fifo, a link to /etc/passwd, a directory, its own first page, or nothing. "late_frame" and "late_write"
+// are work for the guest that was left until the request was carried out: a frame is taken from the network
+// device, the disk is written to.
 #ifndef KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
 #define KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
 
@@ -53,6 +56,8 @@ struct Rule {
   std::string fill;
   std::string swap;
   std::string swap_for;
+  bool late_frame = false;
+  bool late_write = false;
 
   int seen = 0;
 };

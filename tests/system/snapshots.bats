@@ -15,9 +15,9 @@ only_snapshots() {
   no_lock_held
 }
 
-# `web` runs on an engine that does this at the first snapshot, and nothing at others.
+# `web` runs, started with these options, too, on an engine that does this at the first snapshot, and nothing at others.
 start_with_rule() {
-  k_exits 0 start -d web --mem 128 --engine "$(engine_with "{\"rules\": [{\"path\": \"/snapshot/create\", \"nth\": 1, $1}]}")"
+  k_exits 0 start -d web --mem 128 --engine "$(engine_with "{\"rules\": [{\"path\": \"/snapshot/create\", \"nth\": 1, $1}]}")" "${@:2}"
 }
 
 # Runs the rest of the line once for each way in which memory is taken, with nothing left in between.
@@ -31,6 +31,9 @@ each_way() {
     nothing_left
   done
 }
+
+# What was done while the guest stood still.
+steps_of_pause() { jq -r '[.timings[].phase | select(startswith("pause: ")) | .[7:]] | join("; ")' <<< "$1"; }
 
 next_snapshot_works() {
   is web running
@@ -443,5 +446,45 @@ up_and_away() { sed -i "s/\"image\": *\"[^\"]*\"/\"image\": 7/" "$1"; }
   for how in not_json binary; do damaged manifest "$how"; done
   damaged memory truncate -s +4096
   k_exits 0 start -d web2 --from-snapshot "$id"
+  is web running
+}
+
+# Work that the engine had begun for its guest, done when the state of the devices was saved already: what was read of the memory and
+# the disk is of another instant. The second time there is none.
+@test "an engine that takes a frame or writes the disk late: state, memory and disk are taken anew" {
+  for work in late_frame late_write; do
+    start_with_rule "\"$work\": true" --network rootless --no-wait
+    k_exits 0 snapshot create web --json --timings
+    echo "$work: $output"
+    [[ $(jq -r .snapshot.capture <<< "$output") == outside ]]
+    [[ $(steps_of_pause "$output") == "state; memory, from outside; disk; state; memory, from outside; disk" ]]
+    id=$(jq -r .snapshot.id <<< "$output")
+    k_exits 0 snapshot verify "$id"
+    only_snapshots "$id"
+    is web running
+    k_exits 0 snapshot rm "$id"
+    k_exits 0 rm -f web
+  done
+}
+
+@test "an engine that always takes frames late: it writes the memory itself, unless --capture outside was asked for" {
+  engine=$(engine_with '{"rules": [{"path": "/snapshot/create", "late_frame": true}]}')
+  k_exits 0 start -d web --mem 128 --network rootless --no-wait --engine "$engine"
+  k_exits 6 snapshot create web --capture outside
+  contains "$stderr" "the engine took frames for its paused guest each time"
+  contains "$stderr" "--capture engine"
+  only_snapshots
+  is web running
+  k_exits 0 snapshot create web --capture auto --json
+  [[ $(jq -r .snapshot.capture <<< "$output") == engine ]]
+  [[ $(jq -r .snapshot.capture_reason <<< "$output") == "the engine took frames for its paused guest each time" ]]
+}
+
+@test "an engine that always writes the disk late: no snapshot, whoever writes the memory" {
+  engine=$(engine_with '{"rules": [{"path": "/snapshot/create", "late_write": true}]}')
+  k_exits 0 start -d web --mem 128 --engine "$engine"
+  k_exits 8 snapshot create web --capture engine
+  contains "$stderr" "the engine wrote to the disk of its paused guest each time"
+  only_snapshots
   is web running
 }
