@@ -1,0 +1,68 @@
+#include "disk/grow_disk.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/rollback.h"
+#include "base/text.h"
+#include "disk/check.h"
+#include "disk/ext4.h"
+
+namespace knaller::disk {
+namespace {
+
+// What resize2fs is sure to take.
+constexpr uint64_t kMostMib = uint64_t{16} << 20;
+// Of e2fsck: it found nothing, or has mended all of it.
+constexpr int kLargestGoodExit = 1;
+
+SpawnOptions program_of_e2fsprogs(const std::string& name, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), require_program(name, "e2fsprogs"));
+  SpawnOptions options;
+  options.argv = std::move(arguments);
+  options.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
+  return options;
+}
+
+// Also writes what the journal holds.
+void mend(const std::string& path, const Deadline& deadline) {
+  const ProgramOutput result = run_program(program_of_e2fsprogs("e2fsck", {"-f", "-p", path}), deadline);
+  if (!result.status.signaled && result.status.value <= kLargestGoodExit) return;
+  throw Error(Code::kCorrupt,
+              fmt::format("the file system of the disk is damaged: e2fsck: {}",
+                          printable(trim(result.out.empty() ? result.err : result.out))),
+              "start the VM and repair it from inside, or go back to a snapshot");
+}
+
+}  // namespace
+
+void grow_disk(const std::string& path, uint64_t mib, const Deadline& deadline) {
+  const UniqueFd disk = open_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  check_ext4(disk.get(), "the disk '" + path + "'");
+  const uint64_t size = file_size(disk.get());
+  if (mib > kMostMib) fail(Code::kInvalidArgument, "a disk has at most 16 TiB");
+  if ((mib << 20) <= size)
+    fail(Code::kInvalidArgument, "the disk has {} already, and can only be made larger", format_bytes(size));
+
+  const std::string grown = path + ".grown";
+  const UniqueFd folder = open_directory(std::filesystem::path(path).parent_path());
+  remove_tree(AT_FDCWD, grown);  // of one that was killed
+  Rollback rollback;
+  const UniqueFd copy = open_at(AT_FDCWD, grown, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+  rollback.add([&] { ::unlink(grown.c_str()); });
+  copy_sparse(disk.get(), copy.get(), size, deadline);
+  mend(grown, deadline);
+  if (::ftruncate(copy.get(), static_cast<off_t>(mib << 20)) != 0) fail_errno("make '{}' larger", grown);
+  run_checked(program_of_e2fsprogs("resize2fs", {grown}), deadline);
+  fsync_fd(copy.get(), grown);
+  if (::rename(grown.c_str(), path.c_str()) != 0) fail_errno("put '{}' in its place", grown);
+  rollback.commit();
+  fsync_fd(folder.get(), "the folder of the disk");
+}
+
+}  // namespace knaller::disk
