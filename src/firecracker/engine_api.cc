@@ -208,7 +208,8 @@ struct EngineApi::Impl {
   HttpResponse create_snapshot(const Json& body) {
     const SnapshotCreate request{
         body.at("snapshot_path").get<std::string>(), body.at("mem_file_path").get<std::string>(),
-        body.value("snapshot_type", "Full") == "Diff" ? SnapshotType::kDiff : SnapshotType::kFull};
+        body.value("snapshot_type", "Full") == "Diff" ? SnapshotType::kDiff : SnapshotType::kFull,
+        body.value("sync_snapshot_files", true)};
     if (request.type == SnapshotType::kDiff && !setup.track_dirty_pages &&
         !features(identity.version).diff_without_tracking)
       refuse(

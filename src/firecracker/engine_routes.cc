@@ -62,10 +62,6 @@ const Schema kSerial{"SerialConfig", {{"serial_out_path", Kind::kString}}};
 const Schema kAction{
     "ActionBody", {{"action_type", Kind::kEnum, true, {"FlushMetrics", "InstanceStart", "SendCtrlAltDel"}}}};
 const Schema kVm{"Vm", {{"state", Kind::kEnum, true, {"Paused", "Resumed"}}}};
-const Schema kCreate{"CreateSnapshotParams",
-                     {{"snapshot_type", Kind::kEnum, false, {"Diff", "Full"}},
-                      {"snapshot_path", Kind::kString, true},
-                      {"mem_file_path", Kind::kString, true}}};
 const Schema kBackend{
     "MemBackendConfig",
     {{"backend_path", Kind::kString, true}, {"backend_type", Kind::kEnum, true, {"File", "Uffd"}}}};
@@ -97,6 +93,15 @@ Schema balloon(const Version& version) {
     schema.fields.push_back({"free_page_hinting", Kind::kBool});
     schema.fields.push_back({"free_page_reporting", Kind::kBool});
   }
+  return schema;
+}
+
+Schema create(const Version& version) {
+  Schema schema{"CreateSnapshotParams",
+                {{"snapshot_type", Kind::kEnum, false, {"Diff", "Full"}},
+                 {"snapshot_path", Kind::kString, true},
+                 {"mem_file_path", Kind::kString, true}}};
+  if (features(version).sync_snapshot_files) schema.fields.push_back({"sync_snapshot_files", Kind::kBool});
   return schema;
 }
 
@@ -215,7 +220,7 @@ Call put_call(const Route& route, const Version& version) {
   if (first == "network-interfaces") return network_call(route, false);
   if (first == "serial" && features(version).serial) return body_call(Endpoint::kPutSerial, route, kSerial);
   if (first == "snapshot" && route.second == "create")
-    return body_call(Endpoint::kCreateSnapshot, route, kCreate);
+    return body_call(Endpoint::kCreateSnapshot, route, create(version));
   if (first == "snapshot" && route.second == "load") return load_call(route, version);
   if (first == "snapshot") refuse_path("PUT", "/" + route.path);
   if (first == "vsock") return body_call(Endpoint::kPutVsock, route, kVsock);

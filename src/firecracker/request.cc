@@ -119,11 +119,12 @@ Request set_state(VmState state) {
   return make("PATCH", "/vm", Json{{"state", state == VmState::kPaused ? "Paused" : "Resumed"}});
 }
 
-Request create_snapshot(const SnapshotCreate& create, const Version&) {
-  return make("PUT", "/snapshot/create",
-              Json{{"snapshot_type", create.type == SnapshotType::kFull ? "Full" : "Diff"},
-                   {"snapshot_path", path(create.state_path, "state file")},
-                   {"mem_file_path", path(create.memory_path, "memory file")}});
+Request create_snapshot(const SnapshotCreate& create, const Version& version) {
+  Json body{{"snapshot_type", create.type == SnapshotType::kFull ? "Full" : "Diff"},
+            {"snapshot_path", path(create.state_path, "state file")},
+            {"mem_file_path", path(create.memory_path, "memory file")}};
+  if (!create.sync && features(version).sync_snapshot_files) body["sync_snapshot_files"] = false;
+  return make("PUT", "/snapshot/create", std::move(body));
 }
 
 Request load_snapshot(const SnapshotLoad& load, const Version& version) {

@@ -87,6 +87,9 @@ struct SnapshotCreate {
   std::string state_path;
   std::string memory_path;
   SnapshotType type = SnapshotType::kFull;
+  // False: the caller syncs both files himself, and need not let the guest wait for that. Left out where the
+  // version does not know it.
+  bool sync = true;
 };
 // kDiff needs 1.13, or a VM that was started with track_dirty_pages, which only the caller knows.
 Request create_snapshot(const SnapshotCreate& create, const Version& version);

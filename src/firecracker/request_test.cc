@@ -109,6 +109,14 @@ TEST(Request, CreateSnapshot) {
                  R"({"snapshot_type":"Full","snapshot_path":"state","mem_file_path":"memory"})");
   expect_request(create_snapshot({"state", "memory", SnapshotType::kDiff}, kNew), "PUT /snapshot/create",
                  R"({"snapshot_type":"Diff","snapshot_path":"state","mem_file_path":"memory"})");
+  const SnapshotCreate unsynced{.state_path = "state", .memory_path = "memory", .sync = false};
+  expect_request(create_snapshot(unsynced, parse_version("1.17.0")), "PUT /snapshot/create",
+                 R"({"snapshot_type":"Full","snapshot_path":"state","mem_file_path":"memory",
+                     "sync_snapshot_files":false})");
+  // A body with a field that it does not know would be refused.
+  for (const char* older : {"1.7.0", "1.16.2", "1.17.0-dev"})
+    expect_request(create_snapshot(unsynced, parse_version(older)), "PUT /snapshot/create",
+                   R"({"snapshot_type":"Full","snapshot_path":"state","mem_file_path":"memory"})");
 }
 
 TEST(Request, LoadSnapshotForTheOldestVersion) {

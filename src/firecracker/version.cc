@@ -99,6 +99,7 @@ Features features(const Version& version) {
   known.serial = at_least(version, 1, 14);
   known.makes_log_files = at_least(version, 1, 14);
   known.load_huge_pages = is_1_17(version);
+  known.sync_snapshot_files = at_least(version, 1, 17);
   known.hotplug = at_least(version, 1, 16);
   return known;
 }

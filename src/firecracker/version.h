@@ -44,6 +44,7 @@ struct Features {
   bool serial = false;                  // PUT /serial: 1.14.0
   bool makes_log_files = false;         // --log-path and the like need not exist before: 1.14.0
   bool load_huge_pages = false;         // huge_pages on load, huge_pages=Transparent: 1.17
+  bool sync_snapshot_files = false;     // on create: 1.17.0; builds of the main branch before have none
   bool hotplug = false;                 // devices of a running VM, the method DELETE: 1.16
 };
 Features features(const Version& version);

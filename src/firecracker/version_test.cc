@@ -41,7 +41,12 @@ TEST(Version, KnowsWhatCameWhen) {
   EXPECT_FALSE(features(v("1.12.9")).track_dirty_pages_load);
   EXPECT_TRUE(features(v("1.13.0")).track_dirty_pages_load);
   EXPECT_TRUE(features(v("1.17.0-dev")).load_huge_pages);
-  EXPECT_FALSE(features(v("1.16.1")).load_huge_pages);
+  EXPECT_FALSE(features(v("1.16.2")).load_huge_pages);
+  EXPECT_TRUE(features(v("1.17.0")).load_huge_pages);
+  EXPECT_TRUE(features(v("1.17.0")).sync_snapshot_files);
+  EXPECT_TRUE(features(v("2.0.0")).sync_snapshot_files);
+  EXPECT_FALSE(features(v("1.17.0-dev")).sync_snapshot_files);
+  EXPECT_FALSE(features(v("1.16.2")).sync_snapshot_files);
 }
 
 // It was carried back to two older branches, and is missing in between.

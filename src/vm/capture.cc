@@ -224,10 +224,10 @@ void Capture::forget_memory() {
 
 void Capture::save_state_alone(const Deadline& limit) const {
   const firecracker::Client engine(source_.jail, "api.sock");
-  const firecracker::Response response =
-      engine.send(firecracker::create_snapshot({.state_path = kNewState, .memory_path = kNoMemory},
-                                               firecracker::parse_version(source_.record.engine_version)),
-                  limit);
+  const firecracker::Response response = engine.send(
+      firecracker::create_snapshot({.state_path = kNewState, .memory_path = kNoMemory, .sync = false},
+                                   firecracker::parse_version(source_.record.engine_version)),
+      limit);
   const std::string reason = firecracker::fault_message(response);
   if (response.status == 400 && reason.find("Is a directory") != std::string::npos) return;
   throw Error(Code::kEngineRefused,
@@ -237,9 +237,10 @@ void Capture::save_state_alone(const Deadline& limit) const {
 
 void Capture::dump_by_engine(const Deadline& limit) const {
   const firecracker::Client engine(source_.jail, "api.sock");
-  engine.apply(firecracker::create_snapshot({.state_path = kNewState, .memory_path = kNewMemory},
-                                            firecracker::parse_version(source_.record.engine_version)),
-               limit);
+  engine.apply(
+      firecracker::create_snapshot({.state_path = kNewState, .memory_path = kNewMemory, .sync = false},
+                                   firecracker::parse_version(source_.record.engine_version)),
+      limit);
 }
 
 void Capture::collect(const Deadline& deadline) {

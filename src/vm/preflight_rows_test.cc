@@ -36,6 +36,18 @@ TEST(StateRow, ReadsTheSameMajorAndOlderMinorNumbers) {
   EXPECT_THAT(result("10.0.0", "8.0.0").remedy, HasSubstr("1.13.2"));
 }
 
+// 1.16.1 wrote 10.0.0, development builds of 1.17 11.0.0, and 1.17.0 writes 12.0.0: none reads another's.
+TEST(StateRow, NamesBothVersionsOfTheState) {
+  const CheckRow row = firecracker_state_row({"10.0.0", "1.16.1"}, {"12.0.0", "1.17.0"});
+  EXPECT_TRUE(is_refusal(row));
+  EXPECT_EQ(row.detail,
+            "the state is of version 10.0.0 (Firecracker 1.16.1), Firecracker 1.17.0 reads 12.0.0");
+  EXPECT_EQ(row.remedy, "--engine PATH of a Firecracker 1.16.1");
+  EXPECT_TRUE(is_refusal(firecracker_state_row({"12.0.0", "1.17.0"}, {"11.0.0", "1.17.0-dev"})));
+  // A patch release has changed it before, so without numbers another one is not the same engine.
+  EXPECT_TRUE(is_judgement(firecracker_state_row({"", "1.16.1"}, {"11.0.0", "1.16.2"})));
+}
+
 TEST(StateRow, WithoutNumbersOnlyTheSameEngineIsSure) {
   EXPECT_EQ(firecracker_state_row({"", "1.16.1"}, {"10.0.0", "1.16.1"}).result, Result::kOk);
   EXPECT_TRUE(is_judgement(firecracker_state_row({"", "1.15.0"}, {"10.0.0", "1.16.1"})));

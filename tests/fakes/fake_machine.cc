@@ -112,10 +112,10 @@ void FakeMachine::save(const VmSetup& setup, const firecracker::SnapshotCreate& 
   if (disk_) fsync_fd(disk_.get(), "disk");
   const UniqueFd state = firecracker::create_state_file(request.state_path);
   write_all(state.get(), firecracker::setup_to_json(setup), "state file");
-  fsync_fd(state.get(), "state file");
+  if (request.sync) fsync_fd(state.get(), "state file");
   const UniqueFd memory = firecracker::create_memory_file(request.memory_path, bytes_);
   write_memory(memory.get());
-  fsync_fd(memory.get(), "memory file");
+  if (request.sync) fsync_fd(memory.get(), "memory file");
 }
 
 VmSetup FakeMachine::load(const firecracker::LoadRequest& request) {
