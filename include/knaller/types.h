@@ -183,6 +183,7 @@ struct SnapshotInfo {
   std::string capture;         // how the memory was taken: "outside" or "engine"
   std::string capture_reason;  // why not from outside
   bool has_disk = true;        // false: its disk is kept elsewhere
+  bool has_memory = true;      // false: of a VM that did not run; a start boots its disk
   uint64_t allocated_bytes = 0;
   bool is_protected = false;  // it can't be removed until it is unprotected
   bool durable = true;        // false: taken without waiting until it was on the disk
@@ -263,6 +264,7 @@ struct SnapshotDiff {
   std::string b;
   std::vector<FileChange> files;  // in the order of their paths' parts
   std::string files_reason;       // why files were not compared; empty when they were
+  std::string memory_reason;      // why memory and devices were not compared; empty when they were
   uint64_t memory_pages = 0;      // of 4 KiB
   uint64_t differing_pages = 0;
   bool same_devices = true;  // the saved states are the same to the bit

@@ -39,6 +39,7 @@ Json to_document(const SnapshotDiff& diff) {
           {"b", diff.b},
           {"files", std::move(files)},
           {"files_reason", diff.files_reason.empty() ? Json(nullptr) : Json(diff.files_reason)},
+          {"memory_reason", diff.memory_reason.empty() ? Json(nullptr) : Json(diff.memory_reason)},
           {"memory", {{"pages", diff.memory_pages}, {"differing_pages", diff.differing_pages}}},
           {"devices",
            {{"same", diff.same_devices}, {"bytes_a", diff.device_bytes_a}, {"bytes_b", diff.device_bytes_b}}},
@@ -62,15 +63,21 @@ std::string files_summary(const SnapshotDiff& diff) {
                      count(FileChange::Kind::kChanged), count(FileChange::Kind::kRemoved));
 }
 
-void print(Output& out, const SnapshotDiff& diff) {
-  for (const FileChange& file : diff.files) out.result(file_line(file));
-  if (!diff.files.empty()) out.result("");
-  out.result(files_summary(diff));
+void print_memory(Output& out, const SnapshotDiff& diff) {
+  if (!diff.memory_reason.empty())
+    return out.result("memory and devices: not compared, " + diff.memory_reason);
   out.result(fmt::format("memory: {} of {} pages differ ({})", diff.differing_pages, diff.memory_pages,
                          format_bytes(diff.differing_pages * 4096)));
   out.result(diff.same_devices ? fmt::format("devices: same state")
                                : fmt::format("devices: another state ({} and {} bytes)", diff.device_bytes_a,
                                              diff.device_bytes_b));
+}
+
+void print(Output& out, const SnapshotDiff& diff) {
+  for (const FileChange& file : diff.files) out.result(file_line(file));
+  if (!diff.files.empty()) out.result("");
+  out.result(files_summary(diff));
+  print_memory(out, diff);
   for (const SettingChange& setting : diff.settings)
     out.result(fmt::format("{}: {} -> {}", setting.name, setting.a.empty() ? "-" : printable(setting.a),
                            setting.b.empty() ? "-" : printable(setting.b)));

@@ -146,6 +146,7 @@ Json to_json(const SnapshotInfo& snapshot) {
           {"capture", or_null(snapshot.capture)},
           {"capture_reason", or_null(snapshot.capture_reason)},
           {"has_disk", snapshot.has_disk},
+          {"has_memory", snapshot.has_memory},
           {"allocated_bytes", snapshot.allocated_bytes},
           {"protected", snapshot.is_protected},
           {"durable", snapshot.durable},

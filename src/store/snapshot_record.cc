@@ -26,6 +26,7 @@ void read_own_fields(const JsonReader& reader, const std::string& what, Snapshot
   r.capture = reader.string_or("capture", "");
   r.capture_reason = reader.string_or("capture_reason", "");
   r.has_disk = reader.boolean_or("has_disk", true);
+  r.has_memory = reader.boolean_or("has_memory", true);
   r.durable = reader.boolean_or("durable", true);
 }
 
@@ -57,6 +58,8 @@ std::string to_json_text(const SnapshotRecord& r) {
       {"has_disk", r.has_disk},
       {"durable", r.durable},
   };
+  // Said only where it matters: those before this was known have memory.
+  if (!r.has_memory) json["has_memory"] = false;
   if (r.paused_at) json["paused_at"] = format_time(*r.paused_at);
   if (r.resumed_at) json["resumed_at"] = format_time(*r.resumed_at);
   add_machine(json, r);

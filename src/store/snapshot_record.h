@@ -36,6 +36,7 @@ struct SnapshotRecord : Machine {
   std::string capture;         // "outside" or "engine"; empty in early snapshots
   std::string capture_reason;  // why not from outside
   bool has_disk = true;
+  bool has_memory = true;  // false: of a VM that did not run; it can only be booted
   bool durable = true;
 
   bool is_foreign() const { return format == 0; }

@@ -40,10 +40,12 @@ void require_named(const Manifest& manifest, const std::string& name) {
 
 // A manifest that is whole but not this snapshot's: it names less than a restore needs.
 void check_names(const Manifest& manifest) {
-  for (const char* name : {kMetadata, "state", "memory"}) require_named(manifest, name);
+  require_named(manifest, kMetadata);
 }
 
-void check_disks(const Manifest& manifest, const SnapshotRecord& record) {
+void check_parts(const Manifest& manifest, const SnapshotRecord& record) {
+  if (record.has_memory)
+    for (const char* name : {"state", "memory"}) require_named(manifest, name);
   if (record.has_base) require_named(manifest, "base.ext4");
   if (record.has_disk) require_named(manifest, record.has_base ? "disk.ext4" : "rootfs.ext4");
 }
@@ -107,7 +109,7 @@ void check_by(const Manifest& manifest, int directory, const SnapshotId& id, con
   // Whole, but under another snapshot's id.
   if (!is_among(found.damages, kMetadata))
     note_damage(found.damages, kMetadata,
-                [&] { check_disks(manifest, read_snapshot_record(directory, id)); });
+                [&] { check_parts(manifest, read_snapshot_record(directory, id)); });
 }
 
 }  // namespace

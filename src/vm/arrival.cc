@@ -81,7 +81,7 @@ bool Arrival::expect(const store::SnapshotId& id, store::Manifest manifest) {
 }
 
 void Arrival::check_manifest() const {
-  for (const char* name : {kMetadata, kState, kMemory}) expected(name);
+  expected(kMetadata);
   check_sizes();
   for (const ManifestFile& file : manifest_.files)
     if (file.name.size() > kLongestName || printable(file.name) != file.name || file.name == kManifest ||
@@ -144,13 +144,18 @@ void Arrival::describe(const std::string& metadata) {
   record_ = store::parse_snapshot_record(metadata, *id_there_);
   if (record_.is_foreign())
     fail(Code::kCorrupt, "'{}' has no format, which knaller always writes", kMetadata);
-  if (expected(kMemory).size != record_.memory_mib << 20)
-    fail(Code::kCorrupt, "'{}' is not {} MiB long", kMemory, record_.memory_mib);
+  if (record_.has_memory) check_memory();
   check_texts(record_);
   // Once more at the end, with the lock; now before anything large has come.
   check_snapshot_name(context_, options_.name);
   note_arrival(kMetadata);
   metadata_ = metadata;
+}
+
+void Arrival::check_memory() const {
+  expected(kState);
+  if (expected(kMemory).size != record_.memory_mib << 20)
+    fail(Code::kCorrupt, "'{}' is not {} MiB long", kMemory, record_.memory_mib);
 }
 
 void Arrival::note_arrival(const std::string& name) {

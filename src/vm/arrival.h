@@ -51,6 +51,7 @@ class Arrival {
  private:
   void check_manifest() const;
   void check_sizes() const;
+  void check_memory() const;
   bool is_here(const store::SnapshotId& id) const;
   void take_place(const store::SnapshotId& id);
   void note_arrival(const std::string& name);

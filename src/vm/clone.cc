@@ -101,7 +101,7 @@ LockFile lock_snapshot(const Context& context, const store::SnapshotId& id, cons
 PreparedClone prepare_clone(const Context& context, const CloneRequest& request, const Deadline& deadline,
                             const std::function<void(store::VmRecord&)>& adapt) {
   const PhaseTimer timer(context, "prepare");
-  const RestoreOptions& asked = request.asked;
+  RestoreOptions asked = request.asked;
   const LockFile lock =
       lock_snapshot(context, request.id, request.in_place ? "rollback" : "start --from-snapshot", deadline);
   const UniqueFd snapshot_dir = context.home.open_entry(Kind::kSnapshot, request.id.str());
@@ -111,6 +111,7 @@ PreparedClone prepare_clone(const Context& context, const CloneRequest& request,
   require_passed(preflight, request.id);
   const store::SnapshotRecord& snapshot = *preflight.record;
   const Engine& engine = *preflight.engine;
+  asked.disk_only |= !snapshot.has_memory;
 
   PreparedClone clone{.vm = record_of_clone(preflight, asked), .staged = {}, .plan = {}};
   if (!request.in_place) tell_of_ports(context, preflight, asked, clone.vm);

@@ -157,8 +157,13 @@ SnapshotDiff diff_snapshots(const Context& context, const std::string& reference
                     [&] {
                       SnapshotDiff diff{.a = a.id.str(), .b = b.id.str()};
                       compare_files(context, a, b, deadline, diff);
-                      compare_memory(context, a, b, deadline, diff);
-                      compare_devices(a, b, diff);
+                      if (a.record.has_memory && b.record.has_memory) {
+                        compare_memory(context, a, b, deadline, diff);
+                        compare_devices(a, b, diff);
+                      } else {
+                        diff.memory_reason =
+                            fmt::format("{} has none", (a.record.has_memory ? b : a).id.str());
+                      }
                       compare_settings(a, b, diff);
                       return diff;
                     });

@@ -282,12 +282,13 @@ NetworkMode network_of_clone(const SnapshotRecord& record, const RestoreOptions&
   return asked.network.value_or(record.network);
 }
 
-Preflight run_preflight(const Context& context, const RestoreOptions& asked, const store::SnapshotId& id,
+Preflight run_preflight(const Context& context, RestoreOptions asked, const store::SnapshotId& id,
                         int directory, const Deadline& deadline) {
   Preflight preflight;
   std::vector<CheckRow>& rows = preflight.rows;
   if (!read_record(context, preflight, directory, id, asked, deadline)) return preflight;
   const SnapshotRecord& record = *preflight.record;
+  asked.disk_only |= !record.has_memory;
   preflight.imported = store::may_be_imported(directory);
 
   const auto guarded = [&](const std::string& name, const auto& check) {

@@ -23,7 +23,7 @@ struct Preflight {
 };
 
 // Never throws for what it finds. `directory` is the snapshot's.
-Preflight run_preflight(const Context& context, const RestoreOptions& asked, const store::SnapshotId& id,
+Preflight run_preflight(const Context& context, RestoreOptions asked, const store::SnapshotId& id,
                         int directory, const Deadline& deadline);
 
 // Throws the first failed row as an error; afterwards record and engine are there.

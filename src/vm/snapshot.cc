@@ -49,6 +49,7 @@ void fill(SnapshotInfo& info, const store::SnapshotRecord& record) {
   info.capture = record.capture;
   info.capture_reason = record.capture_reason;
   info.has_disk = record.has_disk;
+  info.has_memory = record.has_memory;
   info.durable = record.durable;
   info.foreign = record.is_foreign();
 }

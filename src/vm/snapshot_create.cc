@@ -75,6 +75,7 @@ class Creation {
         rollback_([this] { lock_.unlink_while_held(); }),
         staged_(context.home, Kind::kSnapshot, id_.str()) {}
 
+  // Of a VM that runs.
   store::SnapshotId run() {
     const auto digests_prepared = begin_beside([] { store::prepare_digests(); });
     monitor::MonitorClient monitor =
@@ -90,15 +91,30 @@ class Creation {
     Rollback undo;
     undo.add([&capture] { capture.remove_engine_files(); });
     monitor::Lease lease = monitor.lease("snapshot create", deadline_, on_wait(context_, options_));
-    prepare(capture);
+    prepare(&capture);
     stand_still(capture, lease);
     collect(capture);
-    describe(capture);
+    describe();
     capture.remove_engine_files();
     undo.commit();
     if (on_collected_) on_collected_();
-    seal(capture);
+    seal(&capture);
     if (clock_set_.valid()) note_clock(context_, vm_.name, clock_set_.get());
+    rollback_.commit();
+    return id_;
+  }
+
+  // Of one that does not: there is only its disk, which nobody writes to while its lock is held.
+  store::SnapshotId run_stopped() {
+    const auto digests_prepared = begin_beside([] { store::prepare_digests(); });
+    created_at_ = std::chrono::system_clock::now();
+    has_memory_ = false;
+    prepare(nullptr);
+    copy_disk();
+    make_all_read_only();
+    describe();
+    if (on_collected_) on_collected_();
+    seal(nullptr);
     rollback_.commit();
     return id_;
   }
@@ -127,7 +143,7 @@ class Creation {
   }
 
   // Everything slow that needs no pause.
-  void prepare(Capture& capture) {
+  void prepare(Capture* capture) {
     const PhaseTimer timer(context_, "prepare");
     const UniqueFd parts = open_at(directory_, "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     for (const Part& part : shared_parts_of(vm_)) {
@@ -140,7 +156,16 @@ class Creation {
       write_file_atomically(staged_.directory(), kSshKey, secret.text(), durability());
       files_.push_back(kSshKey);
     }
-    capture.prepare(deadline_);
+    if (capture != nullptr) capture->prepare(deadline_);
+  }
+
+  void copy_disk() {
+    const PhaseTimer timer(context_, "collect");
+    const std::string name = own_disk(vm_);
+    const UniqueFd disk = open_untrusted(jail_.get(), name);
+    const UniqueFd copy = open_at(staged_.directory(), name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+    copy_sparse(disk.get(), copy.get(), file_size(disk.get()), deadline_);
+    files_.push_back(name);
   }
 
   // The guest stands still for this. Whatever happens, it runs again: by our release, or, should we not live
@@ -200,6 +225,12 @@ class Creation {
     capture.collect(deadline_);
     files_.insert(files_.end(), capture.files().begin(), capture.files().end());
     if (options_.while_paused) adopt_files_of_user();
+    make_all_read_only();
+    capture_ = to_string(capture.way());
+    why_not_outside_ = capture.why_not_outside();
+  }
+
+  void make_all_read_only() const {
     for (const std::string& name : files_) make_read_only(staged_.directory(), name);
   }
 
@@ -217,7 +248,7 @@ class Creation {
     }
   }
 
-  void describe(const Capture& capture) {
+  void describe() {
     store::SnapshotRecord record;
     static_cast<store::Machine&>(record) = static_cast<const store::Machine&>(vm_);
     record.id = id_.str();
@@ -232,8 +263,9 @@ class Creation {
     record.paused = paused_;
     if (resumed_at_) record.paused_at = created_at_;
     record.resumed_at = resumed_at_;
-    record.capture = to_string(capture.way());
-    record.capture_reason = capture.why_not_outside();
+    record.capture = capture_;
+    record.capture_reason = why_not_outside_;
+    record.has_memory = has_memory_;
     record.has_disk = std::ranges::find(files_, own_disk(vm_)) != files_.end();
     record.durable = options_.durable;
     write_file_atomically(staged_.directory(), "metadata.json", store::to_json_text(record), durability());
@@ -243,19 +275,24 @@ class Creation {
   }
 
   // Digests, then everything on disk, then the name: the point of no return.
-  void seal(Capture& capture) {
+  void seal(const Capture* capture) {
     const PhaseTimer timer(context_, "seal");
     for (const std::string& name : files_) start_writing_back(name);
-    const std::vector<store::KnownFile> known = part_digests(directory_, vm_, capture.memory_changed());
+    const std::vector<store::KnownFile> known =
+        part_digests(directory_, vm_, capture != nullptr ? capture->memory_changed() : std::nullopt);
     const bool is_first = known.empty() && !vm_.has_parent_memory();
-    const auto beside = [&] { write_staged(capture); };
-    const store::Manifest manifest = store::make_manifest(
-        staged_.directory(), files_, deadline_,
-        {.known = known, .held_of = kMemory, .held = capture.staged(), .write_held = beside});
+    store::ManifestOptions options{.known = known};
+    if (capture != nullptr) {
+      options.held_of = kMemory;
+      options.held = capture->staged();
+      options.write_held = [&] { write_staged(*capture); };
+    }
+    const store::Manifest manifest =
+        store::make_manifest(staged_.directory(), files_, deadline_, std::move(options));
     write_file_atomically(staged_.directory(), "manifest", store::to_text(manifest), durability());
     if (options_.durable)
       for (const std::string& name : files_) fsync_fd(open_file(name).get(), name);
-    capture.let_go();
+    if (capture != nullptr) capture->let_go();
     if (is_first) try_to_keep_digests();
     if (options_.name.empty()) return staged_.publish(durability());
     LockFile names = lock_snapshot_names(context_, "snapshot create", deadline_);
@@ -300,7 +337,9 @@ class Creation {
   LockFile lock_;
   Rollback rollback_;  // unlinks the lock, when what is staged is gone
   store::StagedEntry staged_;
+  std::string capture_;
   std::string why_not_outside_;
+  bool has_memory_ = true;
   std::vector<std::string> files_;
   SystemTime created_at_{};
   std::optional<SystemTime> resumed_at_;
@@ -312,12 +351,14 @@ class Creation {
 
 store::SnapshotId take_snapshot(const Context& context, const SnapshotOptions& options, int directory,
                                 std::function<void()> on_collected) {
-  if (!monitor::is_alive(directory))
-    throw Error(Code::kWrongState, "it is not running",
-                fmt::format("start it first: knaller start {}", options.vm));
   Creation creation(context, options, directory, store::read_vm_record(directory, options.vm),
                     std::move(on_collected));
-  return creation.run();
+  if (monitor::is_alive(directory)) return creation.run();
+  if (!options.disk || options.while_paused)
+    throw Error(Code::kWrongState, "it is not running, so there is only its disk to take",
+                fmt::format("start it first: knaller start {}", options.vm));
+  context.note(fmt::format("VM '{}' does not run: the snapshot has its disk alone", options.vm));
+  return creation.run_stopped();
 }
 
 SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& options) {

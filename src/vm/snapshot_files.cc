@@ -109,6 +109,7 @@ std::string check_foreign_files(int directory, const SnapshotRecord& record) {
 std::string check_snapshot_files(int directory, const SnapshotRecord& record, bool verify,
                                  const Deadline& deadline, const ByteProgress& progress, Needed needed) {
   require_own(directory, "the snapshot's folder");
+  if (!record.has_memory) needed = Needed::kColdBoot;
   if (record.is_foreign()) return check_foreign_files(directory, record);
   return check_own_files(directory, record, verify, deadline, progress, needed);
 }

@@ -1,14 +1,11 @@
 #include "fake_machine.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -17,7 +14,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/deadline.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -203,8 +199,7 @@ void FakeMachine::open_devices(const VmSetup& setup) {
   if (!setup.network.empty()) tap_ = setup.network.front().host_device;
 }
 
-// One that it has the host send: there are no others for a guest that answers nobody. A device that was just
-// taken sends nothing at first.
+// The next that comes. Without a device, none does.
 void FakeMachine::take_frame() {
   if (tap_.empty()) return;
   const UniqueFd tap = open_at(AT_FDCWD, "/dev/net/tun", O_RDWR);
@@ -212,18 +207,6 @@ void FakeMachine::take_frame() {
   device.ifr_flags = IFF_TAP | IFF_NO_PI;
   tap_.copy(device.ifr_name, IFNAMSIZ - 1);
   if (::ioctl(tap.get(), TUNSETIFF, &device) != 0) fail_errno("take the network device '{}'", tap_);
-  const UniqueFd sender(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  const int yes = 1;
-  struct sockaddr_in everyone = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {INADDR_BROADCAST}};
-  if (::setsockopt(sender.get(), SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes) != 0 ||
-      ::setsockopt(sender.get(), SOL_SOCKET, SO_BINDTODEVICE, tap_.data(),
-                   static_cast<socklen_t>(tap_.size())) != 0)
-    fail_errno("make a socket that sends to '{}'", tap_);
-  do {
-    if (::sendto(sender.get(), "frame", 5, 0, reinterpret_cast<const sockaddr*>(&everyone), sizeof everyone) <
-        0)
-      fail_errno("send a frame to '{}'", tap_);
-  } while (poll_until(tap.get(), POLLIN, Deadline::after(std::chrono::milliseconds(20))) == 0);
   char frame[2048];
   if (::read(tap.get(), frame, sizeof frame) <= 0) fail_errno("take a frame from '{}'", tap_);
 }

@@ -10,7 +10,7 @@ ended_as() {
   [[ $(state_of web) == "$1" ]] || { knaller ls -a; return 1; }
   k_exits 0 stop web
   k_exits 4 pause web
-  k_exits 4 snapshot create web
+  k_exits 4 snapshot create web --no-disk
   no_lock_held
   k_exits 0 start -d web "${again[@]}"
   is web running

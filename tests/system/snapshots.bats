@@ -35,6 +35,14 @@ each_way() {
 # What was done while the guest stood still.
 steps_of_pause() { jq -r '[.timings[].phase | select(startswith("pause: ")) | .[7:]] | join("; ")' <<< "$1"; }
 
+# For as long as it runs: who connects to its port has the host ask for the guest.
+send_frames_to() {
+  local port
+  port=$(knaller inspect "$1" | jq .ssh_port)
+  while knaller ls -q | grep -qx "$1"; do timeout 1 bash -c ": < /dev/tcp/127.0.0.1/$port"; done &> /dev/null 3>&- &
+  children+=($!)
+}
+
 next_snapshot_works() {
   is web running
   k_exits 0 snapshot create web
@@ -454,6 +462,7 @@ up_and_away() { sed -i "s/\"image\": *\"[^\"]*\"/\"image\": 7/" "$1"; }
 @test "an engine that takes a frame or writes the disk late: state, memory and disk are taken anew" {
   for work in late_frame late_write; do
     start_with_rule "\"$work\": true" --network rootless --no-wait
+    send_frames_to web
     k_exits 0 snapshot create web --json --timings
     echo "$work: $output"
     [[ $(jq -r .snapshot.capture <<< "$output") == outside ]]
@@ -470,6 +479,7 @@ up_and_away() { sed -i "s/\"image\": *\"[^\"]*\"/\"image\": 7/" "$1"; }
 @test "an engine that always takes frames late: it writes the memory itself, unless --capture outside was asked for" {
   engine=$(engine_with '{"rules": [{"path": "/snapshot/create", "late_frame": true}]}')
   k_exits 0 start -d web --mem 128 --network rootless --no-wait --engine "$engine"
+  send_frames_to web
   k_exits 6 snapshot create web --capture outside
   contains "$stderr" "the engine took frames for its paused guest each time"
   contains "$stderr" "--capture engine"
@@ -486,5 +496,35 @@ up_and_away() { sed -i "s/\"image\": *\"[^\"]*\"/\"image\": 7/" "$1"; }
   k_exits 8 snapshot create web --capture engine
   contains "$stderr" "the engine wrote to the disk of its paused guest each time"
   only_snapshots
+  is web running
+}
+
+@test "a VM that does not run: its disk alone, which is verified, exported, imported, compared and booted" {
+  k_exits 0 start -d web --mem 128 --engine "$(engine_with '{"guest": {"tick_ms": 2}}')"
+  before=$(knaller snapshot create web)
+  k_exits 0 stop web
+  for options in --no-disk "--while-paused -- true"; do
+    # shellcheck disable=SC2086 # several words
+    k_exits 4 snapshot create web $options
+    contains "$stderr" "knaller start web"
+  done
+  k_exits 0 snapshot create web
+  id=$output
+  contains "$stderr" "VM 'web' does not run: the snapshot has its disk alone"
+  only_snapshots "$before" "$id"
+  [[ $(knaller snapshot inspect "$id" | jq -c '[.has_memory, .has_disk, .capture]') == '[false,true,null]' ]]
+  cmp "$KNALLER_HOME/snapshots/$id/rootfs.ext4" "$KNALLER_HOME/vms/web/jail/rootfs.ext4"
+  k_exits 0 snapshot verify "$id"
+  k_exits 0 snapshot diff "$before" "$id"
+  contains "$output" "memory and devices: not compared, $id has none"
+  k_exits 0 snapshot export "$id" "$BATS_TEST_TMPDIR/export"
+  k_exits 0 snapshot rm "$id"
+  k_exits 0 snapshot import "$BATS_TEST_TMPDIR/export"
+  k_exits 0 start --check --from-snapshot "$id"
+  lacks "$output" "state version"
+  k_exits 0 start -d web2 --from-snapshot "$id"
+  is web2 running
+  [[ ! -e $KNALLER_HOME/vms/web2/parts/memory ]]
+  k_exits 0 rollback web "$id" --no-safety
   is web running
 }
