@@ -21,22 +21,31 @@ constexpr uint64_t kMostMib = uint64_t{16} << 20;
 // Of e2fsck: it found nothing, or has mended all of it.
 constexpr int kLargestGoodExit = 1;
 
-SpawnOptions program_of_e2fsprogs(const std::string& name, std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), require_program(name, "e2fsprogs"));
-  SpawnOptions options;
-  options.argv = std::move(arguments);
-  options.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
-  return options;
+// A guest wrote what is on it, and e2fsprogs were not made for hostile disks.
+ProgramOutput run_on(int fd, const std::string& program, std::vector<std::string> arguments,
+                     const Deadline& deadline) {
+  arguments.insert(arguments.begin(), require_program(program, "e2fsprogs"));
+  arguments.emplace_back("/dev/fd/3");
+  return run_program({.argv = std::move(arguments),
+                      .descriptors = {{fd, 3}},
+                      .confinement = Confinement{.file = fd, .file_bytes = file_size(fd)}},
+                     deadline);
 }
 
 // Also writes what the journal holds.
-void mend(const std::string& path, const Deadline& deadline) {
-  const ProgramOutput result = run_program(program_of_e2fsprogs("e2fsck", {"-f", "-p", path}), deadline);
+void mend(int fd, const Deadline& deadline) {
+  const ProgramOutput result = run_on(fd, "e2fsck", {"-f", "-p"}, deadline);
   if (!result.status.signaled && result.status.value <= kLargestGoodExit) return;
   throw Error(Code::kCorrupt,
               fmt::format("the file system of the disk is damaged: e2fsck: {}",
                           printable(trim(result.out.empty() ? result.err : result.out))),
               "start the VM and repair it from inside, or go back to a snapshot");
+}
+
+void resize(int fd, const Deadline& deadline) {
+  const ProgramOutput result = run_on(fd, "resize2fs", {}, deadline);
+  if (!result.status.success())
+    fail(Code::kIo, "{}: {}", result.status.sentence("resize2fs"), printable(trim(result.err)));
 }
 
 }  // namespace
@@ -56,9 +65,9 @@ void grow_disk(const std::string& path, uint64_t mib, const Deadline& deadline) 
   const UniqueFd copy = open_at(AT_FDCWD, grown, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
   rollback.add([&] { ::unlink(grown.c_str()); });
   copy_sparse(disk.get(), copy.get(), size, deadline);
-  mend(grown, deadline);
+  mend(copy.get(), deadline);
   if (::ftruncate(copy.get(), static_cast<off_t>(mib << 20)) != 0) fail_errno("make '{}' larger", grown);
-  run_checked(program_of_e2fsprogs("resize2fs", {grown}), deadline);
+  resize(copy.get(), deadline);
   fsync_fd(copy.get(), grown);
   if (::rename(grown.c_str(), path.c_str()) != 0) fail_errno("put '{}' in its place", grown);
   rollback.commit();
