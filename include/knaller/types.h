@@ -108,6 +108,7 @@ struct VmOptions {
 // What changes about a VM that is there, running or not; absent: stays as it is.
 struct VmChanges {
   std::optional<Egress> egress;
+  std::optional<uint64_t> disk_mib;  // its private disk's, of a VM that is stopped: larger than it is
 };
 
 struct WaitOptions {

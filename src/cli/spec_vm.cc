@@ -218,23 +218,29 @@ std::vector<Command> vm_commands() {
        .names = Names::kVm,
        .most = -1},
       {.path = "set",
-       .summary = "Change where VMs may connect to, also while they run",
+       .summary = "Change where VMs may connect to, also while they run, and their disks while they do not",
        .arguments = "NAME…",
        .description =
            "Changes VMs that are there, running or stopped, at once and for good. --egress, --allow and "
            "--deny "
            "together say where the guest may connect to: what is not given has its default, so `knaller set "
            "NAME --egress internet` undoes all that was set. Connections that the guest has already are "
-           "subject to it, too.",
+           "subject to it, too. --disk makes the private disk of a stopped VM larger, with the file system "
+           "on "
+           "it: what a guest that was not shut down left in its journal is written to it first.",
        .flags =
            [] {
              std::vector<Flag> flags = egress_flags();
+             flags.push_back({.name = "disk",
+                              .value = "SIZE",
+                              .help = "New size of the private disk, in MiB or as in 10G; it can only grow"});
              flags.push_back(name_flag());
              return flags;
            }(),
        .examples = {{"knaller set web --egress none --allow dns --allow 10.0.0.5:5432",
                      "a database and nothing else"},
-                    {"knaller set web --deny 198.51.0.0/16", ""}},
+                    {"knaller set web --deny 198.51.0.0/16", ""},
+                    {"knaller stop web && knaller set web --disk 20G", "room on a full disk"}},
        .names = Names::kVm,
        .most = -1},
       {.path = "pause",

@@ -63,6 +63,20 @@ teardown() {
   k_exits 0 rm -f web
 }
 
+@test "the disk of a stopped VM grows, and only grows" {
+  k_exits 0 start -d web
+  k_exits 4 set web --disk 16G
+  contains "$stderr" "knaller stop web"
+  k_exits 0 stop web
+  local disk=$KNALLER_HOME/vms/web/jail/rootfs.ext4 before
+  before=$(stat --format %s "$disk")
+  k_exits 2 set web --disk 1
+  contains "$stderr" "only be made larger"
+  [[ $(stat --format %s "$disk") == "$before" ]]
+  k_exits 2 set web --disk much
+  contains "$stderr" "--disk"
+}
+
 @test "creation options for a VM that exists are an error with exit code 5" {
   k_exits 0 start -d web
   k_exits 5 start -d web --mem 512
