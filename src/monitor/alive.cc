@@ -40,6 +40,11 @@ UniqueFd lock_monitor_alive(int vm_directory) {
   return fd;
 }
 
+void hold_engine_alive(int fd) {
+  if (!try_lock_byte(fd, kEngineByte, LockKind::kShared))
+    fail(Code::kBusy, "another engine of this VM is alive");
+}
+
 UniqueFd lock_engine_alive(int vm_directory, const Deadline& deadline) {
   UniqueFd fd = open_at(vm_directory, kAliveFile, O_RDONLY | O_NOFOLLOW);
   // A shared lock would not wait for another one's.

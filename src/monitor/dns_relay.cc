@@ -98,10 +98,8 @@ void UdpNames::ask(Id id) {
     if (!send_to(query, server)) continue;
     query.watch = loop_.watch(query.upstream.get(), POLLIN, [this, id](short) { on_answer(id); });
     const bool last = query.attempts >= servers.size();
-    query.timer =
-        loop_.after(last ? Loop::Clock::duration(kLastServer) : kBeforeNextServer, [this, id, last] {
-          last ? forget(id) : ask(id);
-        });
+    query.timer = loop_.after(last ? Loop::Clock::duration(kLastServer) : kBeforeNextServer,
+                              [this, id, last] { last ? forget(id) : ask(id); });
     return;
   }
   answer(query, failed_answer(query.bytes));

@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/signals.h"
+#include "monitor/alive.h"
 #include "monitor/engine_files.h"
 #include "net/namespace.h"
 
@@ -103,6 +104,16 @@ void take_null_device() {
   if (::dup2(null_fd.get(), STDIN_FILENO) < 0) fail_errno("give the engine the jail's null device");
 }
 
+// The lock again, through a mount that is read-only: through the monitor's, the engine could open the file
+// for writing by /proc/self/fd. Until the old one is closed there are both, so the byte is locked all the
+// time.
+void lock_read_only() {
+  const UniqueFd mount = clone_read_only(open_directory(".").get(), "the VM's directory");
+  const UniqueFd lock = open_at(mount.get(), kAliveFile, O_RDONLY | O_NOFOLLOW);
+  hold_engine_alive(lock.get());
+  if (::dup2(lock.get(), kEngineLockFd) < 0) fail_errno("keep the engine's lock");
+}
+
 // In a user namespace below its own, a process without any capability would have all of them again. The limit
 // is of the engine's user namespace, and counts for what is below, too. Where a container shows /proc/sys
 // read-only, the filter of system calls is alone in forbidding it.
@@ -132,7 +143,9 @@ bool counts_processes_by_namespace() {
 }
 
 void limit_resources(const EngineOptions& options) {
-  set_limit(RLIMIT_CORE, 0, "core files");  // one would hold the guest's memory
+  // A core file would hold the guest's memory. 1 and not 0: where cores go to a program, only 1 keeps it from
+  // being run.
+  set_limit(RLIMIT_CORE, 1, "core files");
   set_limit(RLIMIT_FSIZE, options.file_limit, "the size of files");
   set_limit(RLIMIT_NOFILE, kMostDescriptors, "open files");
   set_limit(RLIMIT_MEMLOCK, kMostLockedBytes, "locked memory");
@@ -184,6 +197,7 @@ void filter_calls(CallFilter filter) {
                });
   }
   forbid_user_namespaces();
+  lock_read_only();
   const std::string path = in_context([] { return std::string("set up the jail"); },
                                       [&] { return enter_jail(options.jail, std::move(prepared)); });
   take_null_device();

@@ -257,6 +257,10 @@ void make_root(int root) {
 
 }  // namespace
 
+UniqueFd clone_read_only(int folder, const std::string& what) {
+  return clone_mount(folder, what, {kReadOnlyFile.attributes | MOUNT_ATTR_NOEXEC, false});
+}
+
 std::string enter_jail(const JailOptions& options, PreparedMounts prepared) {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     fail_mount("keep the jail's mounts from the host");

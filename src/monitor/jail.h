@@ -38,6 +38,9 @@ struct PreparedMounts {
 // the step.
 std::string enter_jail(const JailOptions& options, PreparedMounts prepared);
 
+// A mount of this folder, read-only, attached nowhere. Needs a mount namespace of one's own.
+UniqueFd clone_read_only(int folder, const std::string& what);
+
 // Empties all capability sets, the bounding set included, and sets NO_NEW_PRIVS: nothing grows back at exec,
 // for uid 0 either.
 void drop_privileges();

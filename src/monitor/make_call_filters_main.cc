@@ -7,15 +7,19 @@
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -26,7 +30,7 @@ namespace {
 
 // The engine's descriptor with the alive lock (kEngineLockFd): it stays open and locked as long as the engine
 // lives.
-constexpr scmp_datum_t kLockFd = 3;
+constexpr uint32_t kLockFd = 3;
 constexpr int kLastCall = 500;
 constexpr scmp_datum_t kPagemapScan =
     0xc0606610;  // PAGEMAP_SCAN, which Debian 12's headers do not have (Linux 6.7)
@@ -54,8 +58,6 @@ constexpr const char* kEverybody[] = {
     // The API's socket, a vsock's, and what is inherited.
     "accept", "accept4", "bind", "connect", "getpeername", "getsockname", "getsockopt", "listen", "recvfrom",
     "recvmsg", "sendmsg", "sendto", "setsockopt", "shutdown",
-    // Both engines lay filters of their own over this one.
-    "seccomp",
     // Whoever reads in a VM's directory expects links, fifos and folders there, and the tests of that need an
     // engine that makes some. mknod(2) of a device needs a capability.
     "mkdir", "mkdirat", "mknod", "mknodat", "symlink", "symlinkat", "truncate"};
@@ -100,6 +102,7 @@ class Filter {
       add(SCMP_ACT_ERRNO(static_cast<uint16_t>(absent.error)), absent.name, {});
     }
     allow_descriptors();
+    allow_filters();
     allow_sockets();
     allow_controls();
     allow_processes(refusal);
@@ -119,19 +122,23 @@ class Filter {
   }
 
  private:
-  // The lock's descriptor is neither closed, replaced nor copied, and locks are neither taken nor given up.
+  // What may not be done to the lock's descriptor is in guard_of_the_lock(). Locks are neither taken nor
+  // given up.
   void allow_descriptors() {
-    allow("close", {SCMP_A0(SCMP_CMP_NE, kLockFd)});
-    allow("dup", {SCMP_A0(SCMP_CMP_NE, kLockFd)});
-    allow("fchmod", {SCMP_A0(SCMP_CMP_GT, kLockFd)});  // before bind(2), for the mode of a socket
-    for (const char* name : {"dup2", "dup3"})
-      allow(name, {SCMP_A0(SCMP_CMP_NE, kLockFd), SCMP_A1(SCMP_CMP_NE, kLockFd)});
-    for (const int command : {F_GETFD, F_SETFD, F_GETFL})
+    for (const char* name : {"close", "dup", "dup2", "dup3"}) allow(name, {});
+    for (const int command : {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD, F_DUPFD_CLOEXEC, F_GETPIPE_SZ,
+                              F_SETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS, F_OFD_GETLK, F_GETLK})
       allow("fcntl", {is(1, static_cast<scmp_datum_t>(command))});
-    for (const int command : {F_SETFL, F_DUPFD, F_DUPFD_CLOEXEC, F_GETPIPE_SZ, F_SETPIPE_SZ, F_ADD_SEALS,
-                              F_GET_SEALS, F_OFD_GETLK, F_GETLK})
-      allow("fcntl", {SCMP_A0(SCMP_CMP_NE, kLockFd), is(1, static_cast<scmp_datum_t>(command))});
-    if (kind_ == Kind::kQemu) allow("close_range", {SCMP_A0(SCMP_CMP_GT, kLockFd)});
+    // Before bind(2), for the mode of a socket. Never a file that would run as its owner.
+    allow("fchmod", {SCMP_A1(SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0)});
+    if (kind_ == Kind::kQemu) allow("close_range", {});
+  }
+
+  // Both engines lay filters of their own over this one. One with a listener of the engine's could answer for
+  // this one's refusals once the monitor has stopped listening: of filters that agree, the newest one's
+  // listener is asked.
+  void allow_filters() {
+    allow("seccomp", {SCMP_A1(SCMP_CMP_MASKED_EQ, SECCOMP_FILTER_FLAG_NEW_LISTENER, 0)});
   }
 
   void allow_sockets() {
@@ -192,9 +199,47 @@ class Filter {
   scmp_filter_ctx context_;
 };
 
+// In front of the list: the lock's descriptor is neither closed, replaced, copied nor changed. By hand, since
+// the kernel takes the lower half of a register for a descriptor, and libseccomp compares all of it: to "is
+// not 3" 0x1'0000'0003 is another one.
+std::vector<sock_filter> guard_of_the_lock(Refusal refusal) {
+  const auto load = [](size_t offset) {
+    return sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, static_cast<uint32_t>(offset)};
+  };
+  const auto load_argument = [&](size_t index) {
+    return load(offsetof(seccomp_data, args) + index * sizeof(uint64_t));
+  };
+  const auto jump = [](uint16_t how, uint32_t value, uint8_t yes, uint8_t no) {
+    return sock_filter{static_cast<uint16_t>(BPF_JMP | how | BPF_K), yes, no, value};
+  };
+  const sock_filter refuse{
+      BPF_RET | BPF_K, 0, 0,
+      refusal == Refusal::kTold ? SECCOMP_RET_USER_NOTIF : static_cast<uint32_t>(SECCOMP_RET_ERRNO | EPERM)};
+
+  std::vector<sock_filter> steps;
+  const auto add = [&](uint32_t call, const std::vector<sock_filter>& body) {
+    steps.push_back(load(offsetof(seccomp_data, nr)));
+    steps.push_back(jump(BPF_JEQ, call, 0, static_cast<uint8_t>(body.size())));
+    steps.insert(steps.end(), body.begin(), body.end());
+  };
+  for (const uint32_t call : {SYS_close, SYS_dup, SYS_fchmod, SYS_dup2, SYS_dup3})
+    add(call, {load_argument(0), jump(BPF_JEQ, kLockFd, 0, 1), refuse});
+  for (const uint32_t call : {SYS_dup2, SYS_dup3})
+    add(call, {load_argument(1), jump(BPF_JEQ, kLockFd, 0, 1), refuse});
+  add(SYS_close_range, {load_argument(0), jump(BPF_JGT, kLockFd, 1, 0), refuse});
+  // It may be asked about, and kept or closed at execve(2): commands 1 to 3.
+  static_assert(F_DUPFD == 0 && F_GETFD == 1 && F_SETFD == 2 && F_GETFL == 3);
+  add(SYS_fcntl, {load_argument(0), jump(BPF_JEQ, kLockFd, 0, 4), load_argument(1),
+                  jump(BPF_JGT, F_GETFL, 1, 0), jump(BPF_JEQ, F_DUPFD, 0, 1), refuse});
+  return steps;
+}
+
 void write_filter(const char* name, Kind kind, Refusal refusal) {
   std::printf("constexpr sock_filter %s[] = {\n", name);
-  for (const sock_filter& step : Filter(kind, refusal).instructions())
+  std::vector<sock_filter> steps = guard_of_the_lock(refusal);
+  const std::vector<sock_filter> list = Filter(kind, refusal).instructions();
+  steps.insert(steps.end(), list.begin(), list.end());
+  for (const sock_filter& step : steps)
     std::printf("    {0x%x, %u, %u, 0x%x},\n", step.code, step.jt, step.jf, step.k);
   std::printf("};\n");
 }

@@ -71,8 +71,8 @@ class NetworkKeeper {
   HostWatch host_;
   std::unique_ptr<DnsRelay> names_;
   bool filter_loaded_ = false;
-  bool filter_is_old_ = false;      // something changed since the engine was given it
-  Loop::Timer filter_timer_;  // until it is tried again
+  bool filter_is_old_ = false;  // something changed since the engine was given it
+  Loop::Timer filter_timer_;    // until it is tried again
   Loop::Clock::duration filter_pause_ = std::chrono::seconds(1);
   const net::VmNamespaces* namespaces_ = nullptr;
   std::optional<net::Pasta> pasta_;

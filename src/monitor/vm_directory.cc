@@ -59,12 +59,10 @@ int VmDirectory::rename_or_exchange(const std::string& from, const std::string& 
 void VmDirectory::take_name(const std::string& name) {
   if (current_ == name) return require_named(name);
   require_named(current_);
-  if (rename_or_exchange(current_, name) != 0)
-    fail_errno("give VM '{}' its name", final_);
+  if (rename_or_exchange(current_, name) != 0) fail_errno("give VM '{}' its name", final_);
   if (!is_still_named(parent_.get(), name, vm_.get())) {
     // Between the look and the rename another command put its own there.
-    if (rename_or_exchange(name, current_) != 0)
-      fail_errno("put back the directory of VM '{}'", final_);
+    if (rename_or_exchange(name, current_) != 0) fail_errno("put back the directory of VM '{}'", final_);
     fail_lost();
   }
   current_ = name;
