@@ -1,0 +1,255 @@
+// A hostile engine (probe.h) behind the real monitor, in both kinds of jail, with and without a network.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <regex>
+#include <thread>
+
+#include "base/all_processes.h"
+#include "base/process.h"
+#include "host_state.h"
+#include "monitor/test_vm.h"
+
+namespace knaller::test {
+namespace {
+
+using monitor::soon;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr int kFewestAttempts = 300;
+
+// --- What must not be reached
+// --------------------------------------------------------------------------------------------
+
+UniqueFd listen_on(int family, const void* address, size_t length) {
+  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd || ::bind(fd.get(), static_cast<const sockaddr*>(address), static_cast<socklen_t>(length)) != 0 ||
+      ::listen(fd.get(), 16) != 0) {
+    fail_errno("listen on a socket that nobody shall reach");
+  }
+  return fd;
+}
+
+// Sockets of the host's, of all the kinds that a process here could connect to.
+class Traps {
+ public:
+  explicit Traps(std::string path) : path_(std::move(path)), name_("knaller-test-" + hex(random_bytes(8))) {
+    sockaddr_un local = {AF_UNIX, {}};
+    if (path_.size() >= sizeof local.sun_path) fail(Code::kInternal, "'{}' is too long", path_);
+    path_.copy(local.sun_path, path_.size());
+    by_path_ = listen_on(AF_UNIX, &local, sizeof local);
+    sockaddr_un abstract = {AF_UNIX, {}};
+    name_.copy(abstract.sun_path + 1, name_.size());
+    by_name_ = listen_on(AF_UNIX, &abstract, offsetof(sockaddr_un, sun_path) + 1 + name_.size());
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    by_port_ = listen_on(AF_INET, &address, sizeof address);
+    socklen_t size = sizeof address;
+    if (::getsockname(by_port_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+      fail_errno("look at a socket");
+    port_ = ntohs(address.sin_port);
+  }
+
+  std::vector<std::string> arguments() const {
+    return {"--host-socket",       path_,        "--abstract-socket",       name_, "--host-port",
+            std::to_string(port_), "--host-pid", std::to_string(::getpid())};
+  }
+  bool were_reached() const {
+    for (const auto* fd : {&by_path_, &by_name_, &by_port_})
+      if (UniqueFd(::accept4(fd->get(), nullptr, nullptr, SOCK_CLOEXEC)) || errno != EAGAIN) return true;
+    return false;
+  }
+
+ private:
+  std::string path_;
+  std::string name_;
+  UniqueFd by_path_, by_name_, by_port_;
+  uint16_t port_ = 0;
+};
+
+// --- A run
+// ---------------------------------------------------------------------------------------------------------------
+
+// A VM whose engine is the probe. It answers no API: its start fails, at the latest when the probe ends.
+class ProbeVm {
+ public:
+  explicit ProbeVm(const std::string& kind) : traps_(vm_.folder("trap.sock")) {
+    vm_.spec.engine_kind = kind;
+    vm_.spec.engine_binary = vm_.folder(kind == "qemu" ? "knaller-qemu" : "firecracker");
+    // A file of its own, by which its processes are known.
+    write_file_atomically(AT_FDCWD, vm_.spec.engine_binary, read_file(KNALLER_JAIL_PROBE, 16 << 20),
+                          Durability::kNoSync, 0755);
+    vm_.spec.remove_on_undo = false;
+    vm_.spec.engine_args = traps_.arguments();
+    for (const std::string neighbour : {"/vms/other/jail", "/snapshots/snap_1", "/keys"})
+      make_directories(vm_.home() + neighbour);
+    for (const std::string file : {"/vms/other/jail/rootfs.ext4", "/snapshots/snap_1/memory", "/keys/web"})
+      write_file_atomically(AT_FDCWD, vm_.home() + file, "a secret of the user's", Durability::kNoSync);
+  }
+
+  void add_network() {
+    vm_.spec.pasta_binary = find_program("pasta");
+    vm_.spec.network = net::standard_plan({{.host = 0, .guest = 22}});
+    add_argument("--network");
+  }
+  void add_argument(const std::string& argument) { vm_.spec.engine_args.push_back(argument); }
+
+  // Until the engine is gone. Returns why there is no VM.
+  std::string run() {
+    try {
+      vm_.begin();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "it started";
+  }
+
+  std::string console() const { return read_file(vm_.staged("console.log"), 16 << 20); }
+  std::string log() const { return read_file(vm_.staged("engine.log"), 16 << 20); }
+  HostState host() const { return look_at_host(vm_.home(), vm_.home() + "/vms/.new-" + vm_.spec.name); }
+  const std::string& engine() const { return vm_.spec.engine_binary; }
+  const monitor::TestVm& vm() const { return vm_; }
+  bool traps_were_reached() const { return traps_.were_reached(); }
+
+ private:
+  monitor::TestVm vm_;
+  Traps traps_;
+};
+
+std::vector<std::string> lines_with(const std::string& text, const std::string& pattern) {
+  std::vector<std::string> found;
+  for (const auto line : split(text, '\n'))
+    if (std::regex_search(std::string(line), std::regex(pattern))) found.emplace_back(line);
+  return found;
+}
+
+struct Cage {
+  const char* name;
+  const char* kind;
+  bool network;
+};
+
+void PrintTo(const Cage& cage, std::ostream* out) {
+  *out << cage.name;
+}
+
+class JailProbe : public testing::TestWithParam<Cage> {};
+
+TEST_P(JailProbe, NoAttemptSucceedsAndTheHostIsAsItWas) {
+  ProbeVm probe(GetParam().kind);
+  if (GetParam().network) {
+    if (find_program("pasta").empty()) GTEST_SKIP() << "there is no pasta here";
+    if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/net/tun can't be opened here";
+    probe.add_network();
+  }
+  const HostState before = probe.host();
+  const std::string kernel = read_file(probe.vm().staged("jail/vmlinux"));
+
+  const std::string why = probe.run();
+
+  const std::string console = probe.console();
+  EXPECT_THAT(lines_with(console, "SUCCEEDED|UNCLEAR|FAILED"), IsEmpty());
+  std::smatch counts;
+  const std::regex summary("probe: ([0-9]+) attempts, 0 succeeded, 0 unclear; ([0-9]+) allowed, 0 failed");
+  ASSERT_TRUE(std::regex_search(console, counts, summary)) << why << "\n" << console;
+  EXPECT_GE(std::stoi(counts[1]), kFewestAttempts);
+  EXPECT_EQ(lines_with(console, "^attempt [a-z0-9-]+: refused").size(), std::stoul(counts[1]));
+  EXPECT_EQ(probe.host(), before);
+  EXPECT_EQ(read_file(probe.vm().staged("jail/vmlinux")), kernel);
+  EXPECT_EQ(read_file(probe.vm().staged("alive")), "");
+  EXPECT_FALSE(probe.traps_were_reached());
+  EXPECT_THAT(processes_that_run(probe.engine()), IsEmpty());
+  for (const std::string call : {"unshare", "setns", "ptrace", "process_vm_writev"})
+    EXPECT_THAT(probe.log(), HasSubstr("the engine's system call " + call + "("));
+}
+
+INSTANTIATE_TEST_SUITE_P(, JailProbe,
+                         testing::Values(Cage{"Firecracker", "firecracker", false},
+                                         Cage{"FirecrackerWithNetwork", "firecracker", true},
+                                         Cage{"Qemu", "qemu", false}, Cage{"QemuWithNetwork", "qemu", true}),
+                         [](const auto& cage) { return std::string(cage.param.name); });
+
+// --- What ends the probe
+// ---------------------------------------------------------------------------------------------
+
+class JailProbeAlone : public testing::TestWithParam<const char*> {};
+
+TEST_P(JailProbeAlone, CallsOfOtherTablesEndTheirCaller) {
+  for (const std::string table : {"i386", "x32"}) {
+    ProbeVm probe(GetParam());
+    probe.add_argument("--deadly");
+    probe.add_argument(table);
+    const std::string why = probe.run();
+    const std::string console = probe.console();
+    EXPECT_THAT(console, HasSubstr("attempt " + table + ": begun"));
+    EXPECT_THAT(console, Not(HasSubstr("SUCCEEDED")));
+    EXPECT_THAT(console + why, testing::ContainsRegex("SIGSYS|SIGSEGV|signal (31|11)"));
+    EXPECT_THAT(processes_that_run(probe.engine()), IsEmpty());
+  }
+}
+
+// The child of the process that executes "knaller-monitor NAME". An engine without its first thread has no
+// program that could be looked at.
+pid_t find_engine(const std::string& vm) {
+  const std::string command = monitor::kMonitorProgram + '\0' + vm + '\0';
+  std::string children;
+  for_each_process([&](pid_t pid, int directory) {
+    if (read_file_if_exists(directory, "cmdline") != command) return true;
+    children += read_file(fmt::format("/proc/{0}/task/{0}/children", pid));
+    return true;
+  });
+  return static_cast<pid_t>(parse_integer(trim(children), 1, INT32_MAX).value_or(0));
+}
+
+pid_t parent_of(pid_t pid) {
+  const auto parent = lines_with(read_file(fmt::format("/proc/{}/status", pid)), "^PPid:");
+  return static_cast<pid_t>(std::stol(parent.at(0).substr(5)));
+}
+
+// The signal that ties it to the monitor is of the thread that was cloned.
+TEST_P(JailProbeAlone, AnEngineWithoutItsFirstThreadDiesWithItsMonitor) {
+  ProbeVm probe(GetParam());
+  probe.add_argument("--outlive");
+  std::thread launcher([&] { probe.run(); });
+  EXPECT_TRUE(monitor::becomes_true(
+      [&] {
+        return exists(probe.vm().staged("console.log")) && probe.console().find("alone") != std::string::npos;
+      },
+      std::chrono::seconds(20)));
+  const pid_t engine = find_engine(probe.vm().spec.name);
+  EXPECT_NE(engine, 0);
+  if (engine != 0) {
+    const UniqueFd pidfd = open_pidfd(engine);
+    ::kill(parent_of(engine), SIGKILL);
+    EXPECT_NE(poll_until(pidfd.get(), POLLIN, soon()), 0);
+    signal_pidfd(pidfd.get(), SIGKILL);
+  }
+  launcher.join();
+}
+
+// What an engine calls its API may be a link to a socket of the host's.
+TEST_P(JailProbeAlone, TheMonitorFollowsNoLinkToAnotherSocket) {
+  ProbeVm probe(GetParam());
+  probe.add_argument("--api-link");
+  probe.run();
+  EXPECT_THAT(probe.console(), HasSubstr("probe: linked"));
+  EXPECT_FALSE(probe.traps_were_reached());
+}
+
+INSTANTIATE_TEST_SUITE_P(, JailProbeAlone, testing::Values("firecracker", "qemu"),
+                         [](const auto& kind) { return std::string(kind.param); });
+
+}  // namespace
+}  // namespace knaller::test
