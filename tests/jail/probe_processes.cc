@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "probe.h"
 
@@ -31,6 +32,13 @@ int listener = -1;
 
 Outcome trace(const Attempt& attempt) {
   return judge(syscall(SYS_ptrace, attempt.number, options.host_pid, nullptr, nullptr), {ESRCH});
+}
+
+// In a thread of its own: a traced one stops at its next signal.
+Outcome be_traced(const Attempt&) {
+  Outcome outcome;
+  std::thread([&] { outcome = judge(syscall(SYS_ptrace, PTRACE_TRACEME, 0, nullptr, nullptr)); }).join();
+  return outcome;
 }
 
 Outcome access_memory(const Attempt& attempt) {
@@ -141,7 +149,7 @@ Outcome signal_peer(const Attempt&) {
 }
 
 constexpr Attempt kAttempts[] = {
-    {"trace-me", trace, PTRACE_TRACEME},
+    {"trace-me", be_traced},
     {"trace-process", trace, PTRACE_ATTACH},
     {"seize-process", trace, PTRACE_SEIZE},
     {"read-process-memory", access_memory, SYS_process_vm_readv},
