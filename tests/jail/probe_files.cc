@@ -105,8 +105,7 @@ Outcome map_immutable(const Attempt&) {
 
 Outcome by_descriptor(const Attempt& attempt) {
   const int fd = static_cast<int>(open_path(kImmutable, O_RDONLY));
-  errno = 0;
-  const long result = syscall(attempt.number, fd, 0, 0, 0);
+  const long result = syscall(attempt.number, fd, 0, 0, 4096);
   const Outcome outcome = judge(result, {EBADF, EINVAL});
   close(fd);
   return outcome;
