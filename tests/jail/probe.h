@@ -22,6 +22,7 @@ struct Options {
   const char* self = "";             // argv[0], in the jail
   bool qemu = false;                 // in the jail of knaller-qemu, which may fork and execute once
   bool network = false;              // the VM has one
+  bool kvm = true;                   // its engine needs KVM
   const char* host_socket = "";      // a socket of the host's that listens, by its path there
   const char* abstract_socket = "";  // and by its abstract name
   long host_pid = 1;                 // a process outside, by its number there

@@ -191,12 +191,12 @@ int outlive() {
   return 1;
 }
 
-// The monitor connects to what is called api.sock.
+// The monitor connects to what is called api.sock, and ends this as soon as it has seen what that is.
 int link_api_socket() {
+  std::printf("probe: links its API\n");
   if (symlink(options.host_socket, "api.sock") != 0)
-    std::printf("probe: no link (%s)\n", strerrorname_np(errno));
-  std::printf("probe: linked\n");
-  poll(nullptr, 0, 10'000);  // the monitor ends it
+    std::printf("probe: FAILED (%s)\n", strerrorname_np(errno));
+  poll(nullptr, 0, 10'000);
   return 0;
 }
 

@@ -23,6 +23,11 @@ Outcome open_device(const Attempt& attempt) {
   return judge_open(open_path(attempt.text, O_RDONLY | O_NONBLOCK | O_NOCTTY), {ENOENT, ENOTDIR});
 }
 
+Outcome open_unneeded(const Attempt& attempt) {
+  if (attempt.number != 0 ? options.network : options.kvm) return refused("it is needed here");
+  return judge_open(open_path(attempt.text, O_RDWR), {ENOENT, ENOTDIR});
+}
+
 Outcome make_device(const Attempt& attempt) {
   const long result = syscall(SYS_mknodat, AT_FDCWD, attempt.text, S_IFCHR | 0600, attempt.number);
   const Outcome outcome = judge(result);
@@ -82,6 +87,8 @@ constexpr Attempt kAttempts[] = {
     {"device-shared-memory", open_device, 0, "/dev/shm"},
     {"device-input", open_device, 0, "/dev/uinput"},
     {"device-cpu", open_device, 0, "/dev/cpu/0/msr"},
+    {"kvm-unneeded", open_unneeded, 0, "/dev/kvm"},
+    {"tun-unneeded", open_unneeded, 1, "/dev/net/tun"},
     {"make-memory-device", make_device, device(1, 1), "/vm/mem"},
     {"make-console-device", make_device, device(5, 1), "/vm/console"},
     {"make-fuse-device", make_device, device(10, 229), "/vm/fuse"},

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -53,8 +54,8 @@ Outcome open_readable(const Attempt& attempt) {
   return judge_open(open_path(attempt.text, O_RDONLY), {ENOENT});
 }
 
-enum Text : long { kMap, kAllow, kRoot, kBadness, kNice };
-constexpr const char* kTexts[] = {"0 0 1", "allow", "0", "-1000", "-5"};
+enum Text : long { kMap, kAllow, kAnother, kBadness, kNice };
+constexpr const char* kTexts[] = {"0 0 1", "allow", "12345", "-1000", "-5"};
 
 // EINVAL: an id that is not of this user namespace.
 Outcome write_text(const Attempt& attempt) {
@@ -77,6 +78,25 @@ Outcome remove_self(const Attempt&) {
 
 Outcome truncate_self(const Attempt&) {
   return judge(syscall(SYS_truncate, options.self, 0));
+}
+
+// Outside of the jail such a file would run as whom it belongs to: root, for root's engines.
+Outcome make_privileged_file(const Attempt& attempt) {
+  const int fd = static_cast<int>(open_path("/vm/privileged", O_RDWR | O_CREAT));
+  if (fd < 0 || write(fd, "#!/bin/sh\n", 10) != 10) return {Outcome::Kind::kUnclear, errno};
+  const Outcome outcome = judge(syscall(SYS_fchmod, fd, attempt.number));
+  close(fd);
+  return outcome;
+}
+
+Outcome make_huge_file(const Attempt&) {
+  signal(SIGXFSZ, SIG_IGN);
+  const int fd = static_cast<int>(open_path("/vm/huge", O_RDWR | O_CREAT));
+  if (fd < 0) return {Outcome::Kind::kUnclear, errno};
+  const Outcome outcome = judge(ftruncate(fd, 1L << 40), {EFBIG});
+  close(fd);
+  unlink("/vm/huge");
+  return outcome;
 }
 
 // --- What can't be changed in /vm
@@ -209,6 +229,14 @@ constexpr Attempt kAttempts[] = {
     {"kernel-symbols", open_readable, 0, "/proc/kallsyms"},
     {"keys-by-file", open_readable, 0, "/proc/keys"},
     {"memory-of-host", open_readable, 0, "/proc/meminfo"},
+    {"see-programs", open_readable, 0, "/bin/sh"},
+    {"see-libraries", open_readable, 0, "/lib/x86_64-linux-gnu"},
+    {"see-library-cache", open_readable, 0, "/etc/ld.so.cache"},
+    {"see-usr", open_readable, 0, "/usr"},
+    {"see-boot", open_readable, 0, "/boot"},
+    {"see-var", open_readable, 0, "/var"},
+    {"see-temporary-files", open_readable, 0, "/tmp"},
+    {"see-sockets-of-host", open_readable, 0, "/run"},
     {"accounts", open_readable, 0, "/etc/passwd"},
     {"passwords", open_readable, 0, "/etc/shadow"},
     {"homes", open_readable, 0, "/root"},
@@ -217,9 +245,13 @@ constexpr Attempt kAttempts[] = {
     {"map-users", write_text, kMap, "/proc/self/uid_map"},
     {"map-groups", write_text, kMap, "/proc/self/gid_map"},
     {"allow-setgroups", write_text, kAllow, "/proc/self/setgroups"},
-    {"set-login-id", write_text, kRoot, "/proc/self/loginuid"},
+    {"set-login-id", write_text, kAnother, "/proc/self/loginuid"},
     {"never-killed-for-memory", write_text, kBadness, "/proc/self/oom_score_adj"},
     {"scheduling-group", write_text, kNice, "/proc/self/autogroup"},
+    {"set-user-id-file", make_privileged_file, 04755},
+    {"set-group-id-file", make_privileged_file, 02755},
+    {"set-both-ids-file", make_privileged_file, 06777},
+    {"huge-file", make_huge_file},
     {"immutable-write", open_immutable, O_WRONLY},
     {"immutable-append", open_immutable, O_WRONLY | O_APPEND},
     {"immutable-truncate-open", open_immutable, O_RDWR | O_TRUNC},

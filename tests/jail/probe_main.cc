@@ -113,6 +113,7 @@ Arguments parse(int argc, char** argv) {
     if (is("--outlive")) arguments.outlive = true;
     if (is("--api-link")) arguments.api_link = true;
     if (is("--network")) options.network = true;
+    if (is("--no-kvm")) options.kvm = false;
     if (has("--deadly")) arguments.deadly = argv[i + 1];
     if (has("--executed")) arguments.executed = argv[i + 1];
     if (has("--host-socket")) options.host_socket = argv[i + 1];

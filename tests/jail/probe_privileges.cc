@@ -24,12 +24,8 @@ constexpr long kAnyone = -1;
 // --- Who it is
 // ----------------------------------------------------------------------------------------------------------
 
-Outcome be_root(const Attempt&) {
-  const bool root = getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0;
-  return root ? succeeded("it has the id 0") : refused("it has another id");
-}
-
-// A line is "first inside, first outside, how many".
+// Ids of its own user namespace, 0 among them, may be anybody outside. A line is "first inside, first
+// outside, how many".
 Outcome map_root(const Attempt& attempt) {
   char text[4096];
   if (read_text(attempt.text, text, sizeof text) < 0) return judge(-1);
@@ -105,6 +101,20 @@ Outcome set_old_limit(const Attempt& attempt) {
   return judge(syscall(SYS_setrlimit, attempt.number, &all));
 }
 
+constexpr long kSixteenBits = 16;
+
+Outcome have_no_limit(const Attempt& attempt) {
+  rlimit limit = {};
+  const auto resource = static_cast<__rlimit_resource>(attempt.number & 0xFFFF);
+  if (getrlimit(resource, &limit) != 0) return judge(-1);
+  const auto most = static_cast<rlim_t>(attempt.number >> kSixteenBits);
+  return limit.rlim_max > most ? succeeded("the limit is higher") : refused("the limit");
+}
+
+constexpr long at_most(long most, long resource) {
+  return most << kSixteenBits | resource;
+}
+
 // The guest's memory, in the hands of the host's handler of core files. A limit of 0 forbids files and not
 // pipes (core(5)); one of 1 forbids both.
 Outcome dump_core_to_handler(const Attempt&) {
@@ -144,7 +154,6 @@ Outcome set_affinity(const Attempt&) {
 }
 
 constexpr Attempt kAttempts[] = {
-    {"id-zero", be_root},
     {"user-map-of-root", map_root, 0, "/proc/self/uid_map"},
     {"group-map-of-root", map_root, 0, "/proc/self/gid_map"},
     {"capabilities-kept", have_capabilities},
@@ -178,6 +187,13 @@ constexpr Attempt kAttempts[] = {
     {"limit-file-size", raise_limit, RLIMIT_FSIZE},
     {"limit-priority", raise_limit, RLIMIT_NICE},
     {"limit-core-by-setrlimit", set_old_limit, RLIMIT_CORE},
+    {"many-files", have_no_limit, at_most(4096, RLIMIT_NOFILE)},
+    {"many-processes", have_no_limit, at_most(4096, RLIMIT_NPROC)},
+    {"much-locked-memory", have_no_limit, at_most(8 << 20, RLIMIT_MEMLOCK)},
+    {"many-messages", have_no_limit, at_most(1 << 20, RLIMIT_MSGQUEUE)},
+    {"many-signals", have_no_limit, at_most(4096, RLIMIT_SIGPENDING)},
+    {"high-priority", have_no_limit, at_most(20, RLIMIT_NICE)},
+    {"real-time-priority", have_no_limit, at_most(0, RLIMIT_RTPRIO)},
     {"core-dump-to-handler", dump_core_to_handler},
     {"nice", [](auto&) { return judge(syscall(SYS_setpriority, PRIO_PROCESS, 0, -5)); }},
     {"nice-of-the-user", [](auto&) { return judge(syscall(SYS_setpriority, PRIO_USER, getuid(), 19)); }},
