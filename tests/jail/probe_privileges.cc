@@ -122,6 +122,10 @@ Outcome dump_core_to_handler(const Attempt&) {
   if (getrlimit(RLIMIT_CORE, &limit) != 0) return judge(-1);
   if (limit.rlim_cur == 1 && limit.rlim_max == 1) return refused("a limit of one byte");
   if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1) return refused("it is not dumpable");
+  char filter[32] = {};
+  const bool empty = read_text("/proc/self/coredump_filter", filter, sizeof filter) > 0 &&
+                     std::strtoul(filter, nullptr, 16) == 0;
+  if (limit.rlim_max == 0 && empty) return refused("nobody may raise the limit, and a core would be empty");
   return succeeded("nothing keeps a core from a pipe");
 }
 
