@@ -114,6 +114,13 @@ void lock_read_only() {
   if (::dup2(lock.get(), kEngineLockFd) < 0) fail_errno("keep the engine's lock");
 }
 
+// Where the user's own limit is 0, it can't become the 1 that keeps a core from a program: it then holds
+// nothing.
+void empty_cores() {
+  static constexpr char kFilter[] = "/proc/self/coredump_filter";
+  write_all(open_at(AT_FDCWD, kFilter, O_WRONLY).get(), "0", kFilter);
+}
+
 // In a user namespace below its own, a process without any capability would have all of them again. The limit
 // is of the engine's user namespace, and counts for what is below, too. Where a container shows /proc/sys
 // read-only, the filter of system calls is alone in forbidding it.
@@ -198,6 +205,7 @@ void filter_calls(CallFilter filter) {
   }
   forbid_user_namespaces();
   lock_read_only();
+  empty_cores();
   const std::string path = in_context([] { return std::string("set up the jail"); },
                                       [&] { return enter_jail(options.jail, std::move(prepared)); });
   take_null_device();
