@@ -525,6 +525,6 @@ up_and_away() { sed -i "s/\"image\": *\"[^\"]*\"/\"image\": 7/" "$1"; }
   k_exits 0 start -d web2 --from-snapshot "$id"
   is web2 running
   [[ ! -e $KNALLER_HOME/vms/web2/parts/memory ]]
-  k_exits 0 rollback web "$id" --no-safety
+  k_exits 0 rollback web "$id" --no-safety --force
   is web running
 }
