@@ -24,9 +24,9 @@
 // "truncate" sends so many bytes of the answer and closes, "write_short" sends them and stays silent,
 // "garbage" is sent instead of the answer, "twice" sends it twice. "fill" names a file that is written,
 // before the request is carried out, until the disk is full. "swap" names a file that is exchanged, before
-// the answer, for a fifo, a link to /etc/passwd, a directory, its own first page, or nothing. "late_frame" and "late_write"
-// are work for the guest that was left until the request was carried out: a frame is taken from the network
-// device, the disk is written to.
+// the answer, for a fifo, a link to /etc/passwd, a directory, its own first page, or nothing. "late_frame"
+// and "late_write" are work for the guest that was left until the request was carried out: a frame is taken
+// from the network device, the disk is written to.
 #ifndef KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
 #define KNALLER_TESTS_FAKES_FAKE_SCRIPT_H_
 
