@@ -222,11 +222,13 @@ std::vector<sock_filter> guard_of_the_lock(Refusal refusal) {
     steps.push_back(jump(BPF_JEQ, call, 0, static_cast<uint8_t>(body.size())));
     steps.insert(steps.end(), body.begin(), body.end());
   };
-  for (const uint32_t call : {SYS_close, SYS_dup, SYS_fchmod, SYS_dup2, SYS_dup3})
+  for (const uint32_t call : {SYS_close, SYS_dup, SYS_dup2, SYS_dup3})
     add(call, {load_argument(0), jump(BPF_JEQ, kLockFd, 0, 1), refuse});
   for (const uint32_t call : {SYS_dup2, SYS_dup3})
     add(call, {load_argument(1), jump(BPF_JEQ, kLockFd, 0, 1), refuse});
-  add(SYS_close_range, {load_argument(0), jump(BPF_JGT, kLockFd, 1, 0), refuse});
+  // Nor are the modes of what the engine was given: 0 to 2 are the monitor's pipes and a device.
+  for (const uint32_t call : {SYS_close_range, SYS_fchmod})
+    add(call, {load_argument(0), jump(BPF_JGT, kLockFd, 1, 0), refuse});
   // It may be asked about, and kept or closed at execve(2): commands 1 to 3.
   static_assert(F_DUPFD == 0 && F_GETFD == 1 && F_SETFD == 2 && F_GETFL == 3);
   add(SYS_fcntl, {load_argument(0), jump(BPF_JEQ, kLockFd, 0, 4), load_argument(1),
