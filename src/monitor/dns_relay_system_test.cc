@@ -198,7 +198,8 @@ TEST_F(DnsRelayTest, WithoutAServerItSaysSoAndNeverAsksTheHostsLoopback) {
     const Server loopback("127.0.0.1", true);
     const Host host({});
     EXPECT_EQ(asked(host.vm, Protocol::kUdp), "SERVFAIL");
-    EXPECT_EQ(asked(host.vm, Protocol::kTcp), "end of file");
+    // A reset where the query came before the end.
+    EXPECT_THAT(asked(host.vm, Protocol::kTcp), testing::AnyOf("end of file", "Connection reset by peer"));
     use_servers(host.folder, {"127.0.0.99"});
     EXPECT_EQ(asked(host.vm, Protocol::kUdp), "SERVFAIL");
     EXPECT_FALSE(loopback.was_asked());
