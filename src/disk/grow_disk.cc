@@ -11,6 +11,7 @@
 #include "base/rollback.h"
 #include "base/text.h"
 #include "disk/check.h"
+#include "disk/e2fsprogs.h"
 #include "disk/ext4.h"
 
 namespace knaller::disk {
@@ -18,24 +19,11 @@ namespace {
 
 // What resize2fs is sure to take.
 constexpr uint64_t kMostMib = uint64_t{16} << 20;
-// Of e2fsck: it found nothing, or has mended all of it.
-constexpr int kLargestGoodExit = 1;
-
-// A guest wrote what is on it, and e2fsprogs were not made for hostile disks.
-ProgramOutput run_on(int fd, const std::string& program, std::vector<std::string> arguments,
-                     const Deadline& deadline) {
-  arguments.insert(arguments.begin(), require_program(program, "e2fsprogs"));
-  arguments.emplace_back("/dev/fd/3");
-  return run_program({.argv = std::move(arguments),
-                      .descriptors = {{fd, 3}},
-                      .confinement = Confinement{.file = fd, .file_bytes = file_size(fd)}},
-                     deadline);
-}
 
 // Also writes what the journal holds.
 void mend(int fd, const Deadline& deadline) {
-  const ProgramOutput result = run_on(fd, "e2fsck", {"-f", "-p"}, deadline);
-  if (!result.status.signaled && result.status.value <= kLargestGoodExit) return;
+  const ProgramOutput result = run_e2fs_program(fd, "e2fsck", {"-f", "-p"}, deadline);
+  if (has_mended(result.status)) return;
   throw Error(Code::kCorrupt,
               fmt::format("the file system of the disk is damaged: e2fsck: {}",
                           printable(trim(result.out.empty() ? result.err : result.out))),
@@ -43,7 +31,7 @@ void mend(int fd, const Deadline& deadline) {
 }
 
 void resize(int fd, const Deadline& deadline) {
-  const ProgramOutput result = run_on(fd, "resize2fs", {}, deadline);
+  const ProgramOutput result = run_e2fs_program(fd, "resize2fs", {}, deadline);
   if (!result.status.success())
     fail(Code::kIo, "{}: {}", result.status.sentence("resize2fs"), printable(trim(result.err)));
 }

@@ -9,6 +9,7 @@
 #include "base/rollback.h"
 #include "base/text.h"
 #include "disk/check.h"
+#include "disk/e2fsprogs.h"
 #include "disk/ext4.h"
 
 namespace knaller::disk {
@@ -23,17 +24,6 @@ bool needs_recovery(int fd) {
          (features & kNeedsRecovery) != 0;
 }
 
-// Whose image it is nobody knows, and e2fsprogs were not made for hostile ones.
-ProgramOutput run_on(int fd, const std::string& program, std::vector<std::string> arguments,
-                     const Deadline& deadline) {
-  arguments.insert(arguments.begin(), require_program(program, "e2fsprogs"));
-  arguments.emplace_back("/dev/fd/3");
-  return run_program({.argv = std::move(arguments),
-                      .descriptors = {{fd, 3}},
-                      .confinement = Confinement{.file = fd, .file_bytes = file_size(fd)}},
-                     deadline);
-}
-
 void require(bool fine, const std::string& program, const ProgramOutput& output) {
   if (fine) return;
   throw Error(Code::kIo, fmt::format("{}: {}", output.status.sentence(program), printable(trim(output.err))),
@@ -43,12 +33,12 @@ void require(bool fine, const std::string& program, const ProgramOutput& output)
 void grow(int fd, uint64_t bytes, const Deadline& deadline) {
   if (needs_recovery(fd)) {
     // resize2fs would pass over what the journal still holds, and leave a damaged file system.
-    const ProgramOutput replayed = run_on(fd, "e2fsck", {"-y", "-E", "journal_only"}, deadline);
-    require(!replayed.status.signaled && replayed.status.value <= 1, "e2fsck", replayed);
+    const ProgramOutput replayed = run_e2fs_program(fd, "e2fsck", {"-y", "-E", "journal_only"}, deadline);
+    require(has_mended(replayed.status), "e2fsck", replayed);
   }
   if (::ftruncate(fd, static_cast<off_t>(bytes)) != 0) fail_errno("make it {} bytes long", bytes);
   // -f: resize2fs otherwise wants an e2fsck of every file system that was ever mounted, clean or not.
-  const ProgramOutput grown = run_on(fd, "resize2fs", {"-f"}, deadline);
+  const ProgramOutput grown = run_e2fs_program(fd, "resize2fs", {"-f"}, deadline);
   require(grown.status.success(), "resize2fs", grown);
 }
 

@@ -3,14 +3,13 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <cstring>
 
 #include "base/error.h"
+#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/signals.h"
@@ -19,7 +18,7 @@ namespace knaller::net {
 namespace {
 
 constexpr size_t kReportLimit = 64 << 10;
-constexpr size_t kMostDescriptors = 8;
+constexpr char kDone = 'd';
 
 using Work = std::function<std::vector<UniqueFd>()>;
 
@@ -49,63 +48,17 @@ struct InNamespaces {
   pid_t parent;
 };
 
-// A message of one byte, for descriptors need company.
-void send_descriptors(int socket, const std::vector<UniqueFd>& descriptors) {
-  if (descriptors.empty()) return;
-  if (descriptors.size() > kMostDescriptors) fail(Code::kInternal, "too many descriptors for one message");
-  char byte = 0;
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(kMostDescriptors * sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
-  for (size_t i = 0; i < descriptors.size(); ++i) {
-    const int number = descriptors[i].get();
-    std::memcpy(CMSG_DATA(header) + i * sizeof number, &number, sizeof number);
-  }
-  while (::sendmsg(socket, &message, MSG_NOSIGNAL) != 1)
-    if (errno != EINTR) fail_errno("hand descriptors over");
-}
-
-// What comes first on a report: its first byte, if it is an error's, or 0 with the descriptors, or nothing.
-std::string receive_descriptors(int socket, std::vector<UniqueFd>& descriptors) {
-  char byte = 0;
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(kMostDescriptors * sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  ssize_t length;
-  do {
-    length = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-  } while (length < 0 && errno == EINTR);
-  if (length < 0) fail_errno("receive a process's report");
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    for (size_t at = 0; header->cmsg_len >= CMSG_LEN(at + sizeof(int)); at += sizeof(int)) {
-      int number = -1;
-      std::memcpy(&number, CMSG_DATA(header) + at, sizeof number);
-      descriptors.emplace_back(number);
-    }
-  }
-  return byte == 0 ? std::string() : std::string(1, byte);
-}
-
-// An empty report says that all went well.
+// What begins with kDone says that all went well; an error's JSON begins otherwise.
 [[noreturn]] void run_child(const InNamespaces& where, int report, const Work& work, bool stay) {
   try {
     reset_signals();
     tie_to_parent(where.parent);
     enter(where.user, where.net);
     report = keep_only(report);
-    send_descriptors(report, work());
+    const std::vector<UniqueFd> opened = work();
+    std::vector<int> numbers;
+    for (const UniqueFd& fd : opened) numbers.push_back(fd.get());
+    send_with_fds(report, kDone, numbers, "the process that asked for it");
   } catch (const std::exception& exception) {
     try {
       write_all(report, dump_json(error_to_json(error_from(exception))), "a process's report");
@@ -129,10 +82,14 @@ Child start_inside(int user, int net, const Work& work, bool stay, std::vector<U
   Child child(pid, UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))));
   if (!child) fail_errno("hold a process in the VM's namespaces");
   theirs.reset();
-  std::string text = receive_descriptors(ours.get(), descriptors);
-  text += read_to_end(ours.get(), kReportLimit, "a process's report");
-  if (!text.empty()) throw error_from_json(parse_json(text, "a process's report", Code::kInternal));
-  return child;
+  ByteWithFds report = receive_with_fds(ours.get(), "a process's report");
+  if (report.end) fail(Code::kInternal, "a process in the VM's namespaces ended without a report");
+  if (report.byte == kDone) {
+    descriptors = std::move(report.fds);
+    return child;
+  }
+  const std::string text = report.byte + read_to_end(ours.get(), kReportLimit, "a process's report");
+  throw error_from_json(parse_json(text, "a process's report", Code::kInternal));
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ class VmNamespaces {
   // Does `work` in both namespaces, with every capability that they give, in a forked child, and throws what
   // it throws. Blocks until it is done. Another thread may run meanwhile; `work` must not rely on its locks.
   void run_inside(const std::function<void()>& work) const;
-  // The same, for descriptors that are opened there, such as sockets; at most 8.
+  // The same, for descriptors that are opened there, such as sockets; at most kMostPassedFds.
   std::vector<UniqueFd> open_inside(const std::function<std::vector<UniqueFd>()>& open) const;
   // A process in both that does nothing and dies with the calling thread. For programs that take namespaces
   // by a path: /proc/PID/ns/… of this one is theirs for certain.

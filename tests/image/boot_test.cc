@@ -58,7 +58,10 @@ TEST_F(Boot, EndsOrderlyAndKeepsItsDisk) {
     guest.run(
         "echo kept > /root/file && cat /etc/dropbear/dropbear_ed25519_host_key | md5sum > /root/host-key");
     // It needs its time to save what it has, and gets it.
-    guest.run("(trap 'sleep 4; echo saved > /root/saved; exit' TERM; sleep 1000 & wait) > /dev/null 2>&1 &");
+    guest.run(
+        "mkfifo /tmp/armed; (trap 'sleep 4; echo saved > /root/saved; exit' TERM; echo > /tmp/armed; sleep "
+        "1000 & wait) "
+        "> /dev/null 2>&1 & cat /tmp/armed");
     guest.press_ctrl_alt_del();
     ASSERT_TRUE(guest.wait_for_end());
     EXPECT_THAT(guest.console(), HasSubstr("\nknaller: poweroff"));
