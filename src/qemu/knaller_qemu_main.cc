@@ -112,8 +112,11 @@ void run(const ProgramOptions& options, QemuHypervisor& hypervisor, firecracker:
       watches);
 }
 
-// QEMU is of the same user: it must neither read nor change what starts it and speaks for it.
+// In a jail QEMU, which its guest may have taken over, is of the same user: it must neither read nor change
+// what starts it and speaks for it. Outside of one, whoever looks for the guest's memory may be no more than
+// that user, too.
 void hide_from_own_children() {
+  if (::getpid() != 1) return;
   if (::prctl(PR_SET_DUMPABLE, 0) != 0) fail_errno("hide this process's memory");
 }
 
