@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "net/device.h"
 
 namespace knaller::monitor {
 namespace {
@@ -45,8 +46,12 @@ bool is_answer_to(std::string_view query, std::string_view answer) {
 
 }  // namespace
 
+// In a namespace that has no address yet the kernel takes every address for a broadcast, and a socket that is
+// bound to one answers from whatever its device has: the loopback device is up first.
 std::vector<UniqueFd> listen_for_names(const net::VmNamespaces& namespaces, const std::string& address) {
   return namespaces.open_inside([&address] {
+    net::RouteSocket netlink;
+    net::set_up(netlink, "lo");
     std::vector<UniqueFd> sockets;
     sockets.push_back(bound_socket(address, SOCK_DGRAM));
     sockets.push_back(bound_socket(address, SOCK_STREAM));

@@ -182,6 +182,34 @@ TEST_F(DnsRelayTest, PassesOnOverUdpAndTcpAndFollowsTheHostsServers) {
   });
 }
 
+// The relay's sockets may be there before anything of the VM's network.
+TEST_F(DnsRelayTest, AnswersFromItsOwnAddressHoweverEarlyItWasBound) {
+  const Namespace engine([] { return -1; });
+  const auto sockets = listen_for_names(VmNamespaces::of(engine.pid()), "10.255.255.53");
+  EXPECT_EQ(engine.run([&] {
+    RouteSocket netlink;
+    set_up(netlink, "lo");
+    add_address(netlink, "lo", "10.255.255.53", 32);
+    const UniqueFd client(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const sockaddr_in here = socket_name("127.0.0.1", 0);
+    const sockaddr_in there = socket_name("10.255.255.53", 53);
+    EXPECT_EQ(::bind(client.get(), reinterpret_cast<const sockaddr*>(&here), sizeof here), 0);
+    EXPECT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&there), sizeof there), 0);
+    EXPECT_EQ(::send(client.get(), "query", 5, 0), 5);
+    char bytes[16];
+    sockaddr_in peer{};
+    socklen_t size = sizeof peer;
+    EXPECT_EQ(poll_until(sockets[0].get(), POLLIN, Deadline::after(std::chrono::seconds(9))), POLLIN);
+    EXPECT_EQ(::recvfrom(sockets[0].get(), bytes, sizeof bytes, 0, reinterpret_cast<sockaddr*>(&peer), &size),
+              5);
+    EXPECT_EQ(::sendto(sockets[0].get(), "answer", 6, 0, reinterpret_cast<const sockaddr*>(&peer), size), 6);
+    // A connected socket hears whom it is connected to, and nobody else.
+    const bool heard = poll_until(client.get(), POLLIN, Deadline::after(std::chrono::seconds(2))) != 0;
+    return std::string(heard ? "heard" : "not heard");
+  }),
+            "heard");
+}
+
 TEST_F(DnsRelayTest, TakesTheNextServerWhenOneIsDeadOrDeaf) {
   with_loopback([] {
     const Server deaf("127.0.0.52", true);
