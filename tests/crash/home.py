@@ -91,13 +91,15 @@ def within(seconds, condition, what):
 
 
 def make_kernel(path):
-    """Something that passes for a kernel: an ELF file for x86-64 with one segment."""
-    size = 128 << 10
+    """Something that passes for a kernel: an ELF file for x86-64 with one segment, and the PVH note that QEMU boots by."""
+    size, note_at = 128 << 10, 64 + 2 * 56
+    note = struct.pack("<III4sQ", 4, 8, 18, b"Xen", 0x1000000)
     header = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
-    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x1000000, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x1000000, 64, 0, 0, 64, 56, 2, 0, 0, 0)
     segment = struct.pack("<IIQQQQQQ", 1, 5, 0, 0x1000000, 0x1000000, size, size, 4096)
+    notes = struct.pack("<IIQQQQQQ", 4, 4, note_at, 0, 0, len(note), len(note), 4)
     with open(path, "wb") as file:
-        file.write((header + segment).ljust(size, b"\0"))
+        file.write((header + segment + notes + note).ljust(size, b"\0"))
 
 
 class Home:
