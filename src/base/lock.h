@@ -15,8 +15,8 @@
 
 namespace knaller {
 
-// Takes a lock on one byte of an open file; false when somebody else holds it. A shared one, which a read-only
-// descriptor can take, still shows to is_byte_locked(), and keeps out an exclusive one.
+// Takes a lock on one byte of an open file; false when somebody else holds it. A shared one, which a
+// read-only descriptor can take, still shows to is_byte_locked(), and keeps out an exclusive one.
 enum class LockKind { kExclusive, kShared };
 bool try_lock_byte(int fd, uint64_t byte, LockKind kind = LockKind::kExclusive);
 // Is the byte locked by another description? Takes nothing. Works on read-only descriptors.

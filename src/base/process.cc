@@ -55,8 +55,8 @@ struct ChildPlan {
 }
 
 // Gives the child exactly the planned descriptors. All sources first move above all targets, so that no
-// dup2() overwrites a source that is still to come; one that keeps its number stays where it is (an engine's filter
-// forbids moving its lock). Returns where the report pipe is now.
+// dup2() overwrites a source that is still to come; one that keeps its number stays where it is (an engine's
+// filter forbids moving its lock). Returns where the report pipe is now.
 int arrange_descriptors(ChildPlan& plan) {
   const int above = plan.descriptors.back().second + 1;
   const int report_fd = ::fcntl(plan.report_fd, F_DUPFD_CLOEXEC, above);

@@ -172,7 +172,7 @@ int document_of_each_name(Context& context, const std::vector<std::string>& name
 
 int for_all_names_at_once(Context& context, const std::vector<std::string>& names, const NameVerb& verb) {
   constexpr size_t kThreads = 64;  // that wait, for monitors and guests
-  context.manager();  // made by one thread
+  context.manager();               // made by one thread
   std::vector<std::packaged_task<Json()>> tasks;
   std::vector<std::future<Json>> answers;
   for (const std::string& name : names) {

@@ -106,8 +106,8 @@ bool is_memfd(int fd, uint64_t inode) {
   const UniqueFd one(::memfd_create("knaller-any", MFD_CLOEXEC));
   struct stat of_one = {};
   struct stat info = {};
-  return one && ::fstat(one.get(), &of_one) == 0 && ::fstat(fd, &info) == 0 &&
-         info.st_dev == of_one.st_dev && info.st_ino == inode;
+  return one && ::fstat(one.get(), &of_one) == 0 && ::fstat(fd, &info) == 0 && info.st_dev == of_one.st_dev &&
+         info.st_ino == inode;
 }
 
 // The descriptor with which a process holds the guest's memfd of that inode. The number alone does not tell:
@@ -271,8 +271,7 @@ void GuestMemory::read_process(const std::vector<Piece>& pieces) const {
     add_addresses(piece.extent, remote);
     size += piece.extent.size();
   }
-  const ssize_t got =
-      ::process_vm_readv(pid_, local.data(), local.size(), remote.data(), remote.size(), 0);
+  const ssize_t got = ::process_vm_readv(pid_, local.data(), local.size(), remote.data(), remote.size(), 0);
   if (got < 0) fail_errno("read the memory of process {}", pid_);
   if (static_cast<size_t>(got) != size)
     fail(Code::kIo, "process {} took away a part of the guest's memory while it was read", pid_);

@@ -178,7 +178,8 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   std::vector<std::string> environment{fmt::format("PATH={}", kEnginePath),
                                        fmt::format("KNALLER_ALIVE_FD={}", kEngineLockFd)};
 #ifdef __SANITIZE_ADDRESS__
-  // At the start it would set a limit, and at the end look at its own threads: neither is allowed in the jail.
+  // At the start it would set a limit, and at the end look at its own threads: neither is allowed in the
+  // jail.
   environment.emplace_back("ASAN_OPTIONS=detect_leaks=0:disable_coredump=0");
 #endif
   environment.insert(environment.end(), options.environment.begin(), options.environment.end());

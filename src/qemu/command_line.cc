@@ -152,8 +152,8 @@ Json file_node_options(const DriveSetup& drive, const std::string& node) {
       {"node-name", node},
       {"filename", drive.path.value_or("")},
       {"read-only", drive.read_only},
-      // A VM's own lock keeps others from its disk; this one would be taken through a descriptor that a filter can't
-      // tell from the lock's.
+      // A VM's own lock keeps others from its disk; this one would be taken through a descriptor that a
+      // filter can't tell from the lock's.
       {"locking", "off"},
       // What the guest gives back is a hole in the file. Firecracker's guests are not offered to.
       {"discard", "unmap"},
@@ -162,12 +162,9 @@ Json file_node_options(const DriveSetup& drive, const std::string& node) {
 }
 
 Json format_node_options(const DriveSetup& drive, size_t index, const std::string& file_node) {
-  return {{"driver", "raw"},
-          {"node-name", drive_id(index)},
-          {"file", file_node},
-          {"read-only", drive.read_only},
-          {"discard", "unmap"},
-          {"cache", {{"no-flush", drive.cache_type != "Writeback"}}}};
+  return {{"driver", "raw"},    {"node-name", drive_id(index)},
+          {"file", file_node},  {"read-only", drive.read_only},
+          {"discard", "unmap"}, {"cache", {{"no-flush", drive.cache_type != "Writeback"}}}};
 }
 
 Json throttle_options(const std::optional<firecracker::RateLimiter>& limiter, size_t index) {

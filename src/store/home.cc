@@ -336,8 +336,9 @@ void StagedEntry::make_name_durable(bool replaces) {
   try {
     fsync_fd(folder, folder_of(kind_));
   } catch (Error& error) {
-    const bool is_back = (replaces ? exchange_names(folder, name_, staged_name_, std::string(kOldPrefix) + name_)
-                                   : rename_new(folder, name_, staged_name_)) == 0;
+    const bool is_back =
+        (replaces ? exchange_names(folder, name_, staged_name_, std::string(kOldPrefix) + name_)
+                  : rename_new(folder, name_, staged_name_)) == 0;
     owned_ = is_back;
     if (!is_back)
       error.with_hint(

@@ -122,8 +122,7 @@ class Look {
       alive_ = monitor::is_alive(directory_.get());  // or it ended just now
       if (!alive_) return;
       info_.state = VmState::kStuck;
-      info_.reason =
-          fmt::format("its monitor does not answer: {}; {}", error.message(), remedy(info_.name));
+      info_.reason = fmt::format("its monitor does not answer: {}; {}", error.message(), remedy(info_.name));
     }
   }
 

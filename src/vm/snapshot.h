@@ -13,8 +13,8 @@
 namespace knaller::vm {
 
 SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& options);
-// Call with the lock of the VM, whose directory this is. `on_collected`: nothing of the VM is needed from then
-// on, so that nobody has to wait for its lock while digests are made and files synced.
+// Call with the lock of the VM, whose directory this is. `on_collected`: nothing of the VM is needed from
+// then on, so that nobody has to wait for its lock while digests are made and files synced.
 store::SnapshotId take_snapshot(const Context& context, const SnapshotOptions& options, int directory,
                                 std::function<void()> on_collected = {});
 
