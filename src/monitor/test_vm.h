@@ -51,9 +51,15 @@ class TestVm {
 
   // A failed test leaves no VM behind.
   ~TestVm() {
-    try {
-      if (exists(path()) && is_alive(directory().get())) stop(std::chrono::seconds(1), true);
-    } catch (const Error&) {  // it ended meanwhile
+    // A monitor that still has a test's connections to close is busy; one that has ended meanwhile says
+    // nothing.
+    for (const Deadline deadline = Deadline::after(std::chrono::seconds(5)); !deadline.expired();) {
+      try {
+        if (exists(path()) && is_alive(directory().get())) stop(std::chrono::seconds(1), true);
+        return;
+      } catch (const Error&) {
+        pause_for(std::chrono::milliseconds(10), deadline);
+      }
     }
   }
   TestVm(const TestVm&) = delete;
