@@ -86,6 +86,7 @@ Child start_inside(int user, int net, const Work& work, bool stay, std::vector<U
   if (report.end) fail(Code::kInternal, "a process in the VM's namespaces ended without a report");
   if (report.byte == kDone) {
     descriptors = std::move(report.fds);
+    read_to_end(ours.get(), kReportLimit, "a process's report");  // it has closed what it had open
     return child;
   }
   const std::string text = report.byte + read_to_end(ours.get(), kReportLimit, "a process's report");
