@@ -127,13 +127,12 @@ void NetworkKeeper::start() {
 }
 
 void NetworkKeeper::on_answer() {
-  watch_.reset();
-  timer_.reset();
   try {
-    pasta_->wait_ready(Deadline::after(std::chrono::seconds(1)));
+    if (!pasta_->take_answer()) return;
   } catch (const Error& error) {
     return on_failure(error);
   }
+  timer_.reset();
   ports_settled_ = true;
   up_ = true;
   reason_.clear();

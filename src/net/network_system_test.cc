@@ -234,6 +234,21 @@ TEST_F(NetworkTest, TakenPortIsNamedWithItsHolder) {
   });
 }
 
+TEST_F(NetworkTest, AnAnswerThatIsNotWholeIsNotWaitedFor) {
+  in_host([] {
+    const TestFolder folder;
+    const std::string slow = folder.path() + "/pasta";
+    write_file_atomically(AT_FDCWD, slow, "#!/bin/sh\nprintf 12\nexec sleep 60\n", Durability::kNoSync);
+    ASSERT_EQ(::chmod(slow.c_str(), 0755), 0);
+    const TestVm vm(standard_plan({}));
+    Pasta pasta = Pasta::start({.binary = slow, .plan = vm.plan}, VmNamespaces::of(vm.engine.pid()));
+    wait_readable(pasta.ready_fd(), Deadline::after(std::chrono::seconds(10)), "half an answer");
+    EXPECT_FALSE(pasta.take_answer());
+    EXPECT_EQ(code_thrown_by([&] { pasta.wait_ready(Deadline::after(std::chrono::milliseconds(50))); }),
+              Code::kTimeout);
+  });
+}
+
 TEST_F(NetworkTest, AddressThatTheHostHasNotIsSaid) {
   in_host([] {
     set_lo_up();

@@ -136,6 +136,7 @@ Pasta Pasta::start(const PastaOptions& options, const VmNamespaces& namespaces) 
     throw Error(Code::kNotFound, "no pasta on PATH: it carries a VM's network", kInstallHint);
   Pipe output = make_pipe();
   Pipe errors = make_pipe();
+  never_block(output.read_end);
   never_block(errors.read_end);
   never_block(errors.write_end);
   // pasta opens namespaces by path, as an older one may, and a newer one closes what it inherits. A path that
@@ -155,20 +156,29 @@ Pasta Pasta::start(const PastaOptions& options, const VmNamespaces& namespaces) 
   }
 }
 
-void Pasta::wait_ready(const Deadline& deadline) {
+bool Pasta::take_answer() {
   char piece[64];
+  ssize_t length = 0;
   while (buffer_.find('\n') == std::string::npos) {
-    wait_readable(output_.get(), deadline, "pasta to set up the VM's network");
-    const ssize_t length = ::read(output_.get(), piece, sizeof piece);
+    length = ::read(output_.get(), piece, sizeof piece);
+    if (length < 0 && errno == EAGAIN) return false;
     if (length < 0 && errno != EINTR) fail_errno("read pasta's pid");
-    if (length == 0 || buffer_.size() > sizeof piece) throw_failure(deadline);
+    if (length == 0 || buffer_.size() > sizeof piece) throw_failure();
     if (length > 0) buffer_.append(piece, static_cast<size_t>(length));
   }
   holder_.kill_and_reap();
+  return true;
 }
 
-void Pasta::throw_failure(const Deadline& deadline) {
-  const auto status = child_.wait(deadline.sooner(std::chrono::seconds(1)));
+void Pasta::wait_ready(const Deadline& deadline) {
+  do {
+    wait_readable(output_.get(), deadline, "pasta to set up the VM's network");
+  } while (!take_answer());
+}
+
+// A pasta that closed its output is ending, and how it ends is worth a moment.
+void Pasta::throw_failure() {
+  const auto status = child_.wait(Deadline::after(std::chrono::seconds(1)));
   child_.kill_and_reap();
   const std::string words = last_words();
   for (const auto& port : plan_.ports) {

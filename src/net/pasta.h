@@ -32,13 +32,15 @@ class Pasta {
   // kNotFound, with the package to install, when there is no pasta.
   static Pasta start(const PastaOptions& options, const VmNamespaces& namespaces);
 
-  // Readable when wait_ready() will not block any more: its pid line is there, or it ended. Not to be watched
-  // after that.
+  // Readable when there is something for take_answer(). Not to be watched after that was true.
   int ready_fd() const { return output_.get(); }
-  // Returns once all ports are bound. Otherwise throws pasta's own words; a port that is taken is kBusy,
-  // naming the port and, where it can be seen, its holder. After a failure pasta is gone.
+  // Takes what pasta has said so far, and never waits for more: true once all ports are bound. Otherwise
+  // throws pasta's own words; a port that is taken is kBusy, naming the port and, where it can be seen, its
+  // holder. After a failure pasta is gone.
+  bool take_answer();
+  // Returns when take_answer() is true.
   void wait_ready(const Deadline& deadline);
-  // The host port that wait_ready() found taken.
+  // The host port that take_answer() found taken.
   std::optional<uint16_t> taken_port() const { return taken_port_; }
 
   // Its pidfd is readable when pasta has ended.
@@ -54,7 +56,7 @@ class Pasta {
         errors_(std::move(errors)),
         plan_(std::move(plan)) {}
 
-  [[noreturn]] void throw_failure(const Deadline& deadline);
+  [[noreturn]] void throw_failure();
 
   Child holder_;  // of the namespaces, until pasta has joined them
   Child child_;
