@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "monitor/mounts.h"
 
 namespace knaller::monitor {
 namespace {
@@ -18,29 +19,15 @@ namespace {
 constexpr uint32_t kFirstId = 1'879'048'192;
 constexpr uint32_t kLastId = 2'147'352'575;
 
+constexpr MountRules kOwnDirectory{
+    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_IDMAP, false};
+
 bool is_host_root() {
   if (::geteuid() != 0) return false;
   std::istringstream map(read_file("/proc/self/uid_map"));
   uint64_t inside = 0, outside = 0, count = 0;
   map >> inside >> outside >> count;
   return inside == 0 && outside == 0 && count == UINT32_MAX;
-}
-
-void set_attributes(int mount, uint64_t attributes, int user_namespace, const std::string& what) {
-  mount_attr wanted = {};
-  wanted.attr_set = attributes;
-  wanted.userns_fd = user_namespace < 0 ? 0 : static_cast<uint64_t>(user_namespace);
-  if (::mount_setattr(mount, "", AT_EMPTY_PATH, &wanted, sizeof wanted) != 0) fail_errno("{}", what);
-}
-
-UniqueFd make_tmpfs() {
-  const UniqueFd context(::fsopen("tmpfs", FSOPEN_CLOEXEC));
-  if (!context || ::fsconfig(context.get(), FSCONFIG_SET_STRING, "mode", "0755", 0) != 0 ||
-      ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
-    fail_errno("make a file system for the engine's devices");
-  UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
-  if (!mount) fail_errno("mount a file system for the engine's devices");
-  return mount;
 }
 
 void make_device(int folder, const std::string& name) {
@@ -80,11 +67,10 @@ EngineIdentity engine_identity(std::string_view vm_uuid) {
 }
 
 UniqueFd mount_as_own(int directory, int user_namespace) {
-  UniqueFd mount(::open_tree(directory, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | unsigned{AT_EMPTY_PATH}));
-  if (!mount) fail_errno("take the VM's directory for the engine");
+  UniqueFd mount = clone_mount(directory, false, "take the VM's directory for the engine");
   try {
-    set_attributes(mount.get(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_IDMAP,
-                   user_namespace, "show the VM's directory to an engine that is not root");
+    set_attributes(mount.get(), kOwnDirectory, "show the VM's directory to an engine that is not root",
+                   user_namespace);
   } catch (Error& error) {
     if (error.code() == Code::kInvalidArgument || error.code() == Code::kUnsupported)
       throw Error(
@@ -99,11 +85,11 @@ UniqueFd mount_as_own(int directory, int user_namespace) {
 }
 
 UniqueFd mount_devices(const std::vector<std::string>& devices) {
-  UniqueFd folder = make_tmpfs();
+  UniqueFd folder = make_file_system("tmpfs", {{"mode", "0755"}}, 0);
   make_device(folder.get(), "null");
   make_device(folder.get(), "urandom");
   for (const std::string& device : devices) make_device(folder.get(), device);
-  set_attributes(folder.get(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, -1,
+  set_attributes(folder.get(), {MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false},
                  "make the engine's devices read-only");
   return folder;
 }

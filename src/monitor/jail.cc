@@ -17,19 +17,13 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "monitor/mounts.h"
 
 namespace knaller::monitor {
 namespace {
 
-constexpr char kMountHint[] = "this host refuses a mount that the jail needs; run 'knaller doctor'";
-
 // What a merged-usr system has as links into /usr, and others as directories.
 constexpr std::array kSystemFolders{"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
-
-[[noreturn]] void fail_mount(const std::string& what) {
-  const int saved_errno = errno;
-  throw errno_error(saved_errno, what).with_hint(kMountHint);
-}
 
 // A mount that is not attached anywhere yet.
 struct Detached {
@@ -38,36 +32,17 @@ struct Detached {
   bool directory = false;
 };
 
-struct Mount {
-  uint64_t attributes = 0;
-  bool recursive = false;
-};
-
-constexpr Mount kReadOnlyTree{MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, true};
-constexpr Mount kReadOnlyFile{MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false};
-constexpr Mount kDevice{MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false};
+constexpr MountRules kReadOnlyTree{MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, true};
+constexpr MountRules kReadOnlyFile{MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false};
+constexpr MountRules kDevice{MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false};
 // Nothing in a VM's directory is a program: an engine that a guest has taken over can't execute what it
 // writes.
-constexpr Mount kWritable{MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, true};
-constexpr Mount kWritableReadOnly{kWritable.attributes | MOUNT_ATTR_RDONLY, true};
+constexpr MountRules kWritable{MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, true};
+constexpr MountRules kWritableReadOnly{kWritable.attributes | MOUNT_ATTR_RDONLY, true};
 
-// Attributes are only ever added: the ones that a user namespace inherited are locked, and clearing them is
-// refused.
-void set_attributes(int mount, const Mount& how, const std::string& what) {
-  mount_attr attributes = {};
-  attributes.attr_set = how.attributes;
-  const unsigned flags = AT_EMPTY_PATH | (how.recursive ? AT_RECURSIVE : 0u);
-  if (::mount_setattr(mount, "", flags, &attributes, sizeof attributes) != 0) {
-    fail_mount(fmt::format("restrict the mount of '{}'", what));
-  }
-}
-
-UniqueFd clone_mount(int source, const std::string& path, const Mount& how) {
-  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | static_cast<unsigned>(AT_EMPTY_PATH) |
-                         (how.recursive ? AT_RECURSIVE : 0u);
-  UniqueFd mount(::open_tree(source, "", flags));
-  if (!mount) fail_mount(fmt::format("bind '{}' into the jail", path));
-  set_attributes(mount.get(), how, path);
+UniqueFd clone_restricted(int source, const std::string& path, const MountRules& rules) {
+  UniqueFd mount = clone_mount(source, rules.recursive, fmt::format("bind '{}' into the jail", path));
+  set_attributes(mount.get(), rules, fmt::format("restrict the mount of '{}'", path));
   return mount;
 }
 
@@ -77,21 +52,21 @@ struct stat status_of(int fd, const std::string& path) {
   return status;
 }
 
-Detached clone_host_path(const std::string& path, std::string target, const Mount& how) {
+Detached clone_host_path(const std::string& path, std::string target, const MountRules& rules) {
   const UniqueFd source = open_at(AT_FDCWD, path, O_PATH);
   const bool directory = S_ISDIR(status_of(source.get(), path).st_mode);
-  return {clone_mount(source.get(), path, how), std::move(target), directory};
+  return {clone_restricted(source.get(), path, rules), std::move(target), directory};
 }
 
 // A file or folder of the VM's own directory, which a hostile engine may have filled before a reboot of its
 // guest.
-Detached clone_jail_file(int jail, const std::string& name, std::string target, const Mount& how) {
+Detached clone_jail_file(int jail, const std::string& name, std::string target, const MountRules& rules) {
   const UniqueFd source = open_beneath(jail, name, O_PATH);
   const mode_t mode = status_of(source.get(), name).st_mode;
   if (!S_ISREG(mode) && !S_ISDIR(mode)) {
     fail(Code::kCorrupt, "'{}' in the VM's directory is not a regular file", printable(name));
   }
-  return {clone_mount(source.get(), name, how), std::move(target), S_ISDIR(mode)};
+  return {clone_restricted(source.get(), name, rules), std::move(target), S_ISDIR(mode)};
 }
 
 std::string engine_target(const std::string& binary) {
@@ -143,7 +118,7 @@ std::vector<Detached> clone_sources(const JailOptions& options, PreparedMounts& 
       clone_host_path(options.engine_binary, engine_target(options.engine_binary), kReadOnlyFile));
   if (!prepared.directory) {
     const UniqueFd jail = open_beneath(AT_FDCWD, options.directory, O_PATH | O_DIRECTORY);
-    prepared.directory = clone_mount(jail.get(), options.directory, kWritable);
+    prepared.directory = clone_restricted(jail.get(), options.directory, kWritable);
   }
   mounts.push_back({std::move(prepared.directory), "vm", true});
   return mounts;
@@ -162,23 +137,6 @@ std::vector<Detached> clone_vm_files(int vm, const JailOptions& options) {
     mounts.push_back(
         clone_jail_file(vm, name, foreign_target(path), is_immutable(name) ? kWritableReadOnly : kWritable));
   return mounts;
-}
-
-UniqueFd make_file_system(const char* type, const std::vector<std::pair<const char*, const char*>>& options,
-                          uint64_t attributes) {
-  UniqueFd context(::fsopen(type, FSOPEN_CLOEXEC));
-  if (!context) fail_mount(fmt::format("prepare a {} mount", type));
-  for (const auto& [key, value] : options) {
-    if (::fsconfig(context.get(), FSCONFIG_SET_STRING, key, value, 0) != 0) {
-      fail_mount(fmt::format("set {}={} of a {} mount", key, value, type));
-    }
-  }
-  if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
-    fail_mount(fmt::format("make a {} mount", type));
-  }
-  UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes)));
-  if (!mount) fail_mount(fmt::format("mount a {}", type));
-  return mount;
 }
 
 void attach(int mount, int target_dir, const std::string& target) {
@@ -252,13 +210,13 @@ void make_root(int root) {
   if (::syscall(SYS_pivot_root, ".", ".") != 0) fail_mount("make the jail the root");
   if (::umount2(".", MNT_DETACH) != 0) fail_mount("let go of the host's root");
   if (::chdir("/") != 0) fail_errno("enter the jail's root");
-  set_attributes(root, {MOUNT_ATTR_RDONLY, false}, "/");
+  set_attributes(root, {MOUNT_ATTR_RDONLY, false}, "make the jail's root read-only");
 }
 
 }  // namespace
 
 UniqueFd clone_read_only(int folder, const std::string& what) {
-  return clone_mount(folder, what, {kReadOnlyFile.attributes | MOUNT_ATTR_NOEXEC, false});
+  return clone_restricted(folder, what, {kReadOnlyFile.attributes | MOUNT_ATTR_NOEXEC, false});
 }
 
 std::string enter_jail(const JailOptions& options, PreparedMounts prepared) {
