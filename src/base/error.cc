@@ -112,6 +112,9 @@ std::string hint_of_errno(int saved_errno) {
     case EMFILE:
     case ENFILE:
       return "raise the limit of open files (ulimit -n)";
+    case ENOSYS:
+      return "this kernel, or the container's filter, lacks a system call: 'knaller doctor' names those that "
+             "knaller needs";
     default:
       return {};
   }

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/kernel_calls.h"
 #include "base/process.h"
 #include "base/socket.h"
 #include "base/text.h"
@@ -39,6 +40,7 @@ Child spawn_monitor(const std::string& binary, const std::string& name, int sock
 }  // namespace
 
 Launch::Launch(const std::string& monitor_binary, const std::string& name) {
+  require_kernel_calls();
   auto [ours, theirs] = make_socket_pair();
   first_ = spawn_monitor(monitor_binary, name, theirs.get());
   socket_ = std::move(ours);

@@ -47,6 +47,7 @@ class Launch {
   using PhaseSink = std::function<void(std::string_view phase, std::chrono::microseconds duration)>;
 
   // Starts the program without waiting for it. `name` is the VM's, for those who look at the processes.
+  // kUnsupported on a kernel that lacks a system call that the jail needs.
   Launch(const std::string& monitor_binary, const std::string& name);
   Launch(Launch&& other) noexcept;
   Launch& operator=(Launch&& other) noexcept;

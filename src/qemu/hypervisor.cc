@@ -34,7 +34,7 @@ constexpr auto kPatience = std::chrono::seconds(120);
 UniqueFd make_guest_memory(uint64_t bytes) {
   // Not on a file system: it would be written back all the time.
   UniqueFd memory(::memfd_create(memory::kMemfdName, MFD_CLOEXEC));
-  if (!memory) fail_errno("make guest memory");
+  if (!memory) fail_errno("make guest memory with memfd_create(2)");
   if (::ftruncate(memory.get(), static_cast<off_t>(bytes)) != 0)
     fail_errno("make guest memory of {} bytes", bytes);
   return memory;

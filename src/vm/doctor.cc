@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/kernel_calls.h"
 #include "base/process.h"
 #include "base/rename.h"
 #include "base/text.h"
@@ -135,16 +136,17 @@ bool can_make_namespaces() {
   return run_program(std::move(program), soon()).status.success();
 }
 
-// mount_setattr(2), with which the jail's mounts are made read-only, is of Linux 5.12.
+// By what the kernel does: its version tells nothing of a container's filter, nor of what a distribution
+// brought back.
 CheckRow check_kernel() {
   struct utsname name {};
   if (::uname(&name) != 0) fail_errno("ask for the kernel's version");
-  const std::vector<std::string_view> parts = split(name.release, '.');
-  const int64_t major = parse_integer(parts[0], 0, 1000).value_or(0);
-  const int64_t minor = parts.size() < 2 ? 0 : parse_integer(parts[1], 0, 1000).value_or(0);
-  if (major > 5 || (major == 5 && minor >= 12)) return ok("kernel", name.release);
-  return failed("kernel", fmt::format("{} is too old: the jail needs Linux 5.12", name.release),
-                "sudo apt install linux-image-amd64   # then boot it");
+  const std::vector<KernelCall> missing = missing_kernel_calls();
+  if (missing.empty()) return ok("kernel", name.release);
+  return failed(
+      "kernel", fmt::format("{} does not have {}", name.release, describe(missing)),
+      "sudo apt install linux-image-amd64   # then boot it; in a container, allow these calls in its "
+      "seccomp profile");
 }
 
 std::string sysctl(const std::string& name) {

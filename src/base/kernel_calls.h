@@ -1,0 +1,26 @@
+// The younger system calls that knaller can't do without. An older kernel lacks some of them, and a
+// container's filter may refuse them as such a kernel does.
+#ifndef KNALLER_BASE_KERNEL_CALLS_H_
+#define KNALLER_BASE_KERNEL_CALLS_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace knaller {
+
+struct KernelCall {
+  std::string_view name;   // "openat2"
+  std::string_view since;  // "5.6", of Linux
+};
+
+// Those that this kernel does not have. Asks the kernel, by calls that can't succeed: microseconds.
+std::vector<KernelCall> missing_kernel_calls();
+// "openat2 (Linux 5.6), clone3 (Linux 5.3)"
+std::string describe(const std::vector<KernelCall>& calls);
+// kUnsupported, naming what is missing.
+void require_kernel_calls();
+
+}  // namespace knaller
+
+#endif  // KNALLER_BASE_KERNEL_CALLS_H_
