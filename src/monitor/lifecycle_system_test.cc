@@ -1,18 +1,14 @@
 // How VMs end: by their guests, by their users, by SIGKILL; and what is left then.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <new>
 #include <thread>
 
 #include "base/socket.h"
 #include "firecracker/client.h"
-#include "monitor/monitor.h"
 #include "monitor/test_vm.h"
 
 namespace knaller::monitor {
@@ -360,47 +356,6 @@ TEST_F(LifecycleTest, AnEngineThatCannotBeMadeAgainEndsTheStartAndNotTheMonitor)
     }
     EXPECT_FALSE(is_gone(launch.monitor_pid())) << spare;
   }
-}
-
-// A monitor of its own, in whose loop something throws that nobody expected.
-pid_t fork_monitor(UniqueFd handover, int trigger) {
-  const pid_t child = ::fork();
-  if (child != 0) return child;
-  Loop loop;
-  Monitor monitor(loop, std::move(handover));
-  const Loop::Watch watch = loop.watch(trigger, POLLIN, [](short) { throw std::bad_alloc(); });
-  monitor.run();
-  ::_exit(0);
-}
-
-void tell(int handover, const Json& message) {
-  send_all(handover, dump_json(message) + "\n", soon(), "the monitor");
-}
-
-void await_event(int handover, std::string& buffer, const std::string& event) {
-  std::string line;
-  while (read_line(handover, buffer, line, 4 << 20, soon(), "the monitor")) {
-    if (parse_json(line, "a message").value("event", "") == event) return;
-  }
-  FAIL() << "no '" << event << "'";
-}
-
-TEST_F(LifecycleTest, AMonitorInWhichSomethingFailsSaysHowTheVmEnded) {
-  auto [ours, theirs] = make_socket_pair();
-  Pipe trigger = make_pipe();
-  const pid_t monitor = fork_monitor(std::move(theirs), trigger.read_end.get());
-  theirs.reset();
-  std::string buffer;
-  tell(ours.get(), {{"v", 1}, {"op", "launch"}, {"spec", spec_to_json(vm_.spec)}});
-  await_event(ours.get(), buffer, "started");
-  tell(ours.get(), {{"v", 1}, {"op", "commit"}});
-  await_event(ours.get(), buffer, "committed");
-  write_all(trigger.write_end.get(), "x", "the test");
-  await_event(ours.get(), buffer, "ended");
-  ASSERT_EQ(::waitpid(monitor, nullptr, 0), monitor);
-  EXPECT_EQ(record().state, "crashed");
-  EXPECT_THAT(record().reason, HasSubstr("the VM's monitor failed"));
-  EXPECT_FALSE(is_alive(vm_.directory().get()));
 }
 
 TEST_F(LifecycleTest, OneConnectionTooManyIsToldSo) {

@@ -1,17 +1,25 @@
-// A monitor's life: start what the launcher asks for, hand over, watch, end.
+// A monitor: starts what the launcher asks for, hands over, watches, and ends with its VM.
 //
-//   starting   the launcher's connection is watched; its end before commit undoes everything
-//   running    committed: the VM has its name; leases, stop and wait are served; a guest's reboot starts the
-//   engine again stopping   the guest was asked to shut down, or the engine was killed ended      exit.json
-//   is written, nothing is left running, whoever waited is told
+// What happens when is decided in life.h, without touching anything. The monitor turns what its descriptors
+// and timers say into events (dispatch), and carries out the effects of a transition (carry_out), in one
+// place:
+//
+//   launcher, engine, network, requests, timers  ──event──>  dispatch  ──>  life::step
+//        ^                                                                      │
+//        └────────── carry_out: engine, network, files, answers  <──effects──  enter
 //
 // Everything happens on the event loop's thread. Only calls of the engine's API may take long: they are the
 // worker's.
+//
+// For what a VM has beside its engine (its network; control groups would be the next): before_engine() makes
+// it ready, after_engine() takes back what was one engine's, release_vm() what was the VM's, set() changes it
+// while the VM runs.
 #ifndef KNALLER_MONITOR_MONITOR_H_
 #define KNALLER_MONITOR_MONITOR_H_
 
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -22,11 +30,14 @@
 #include "monitor/exit_record.h"
 #include "monitor/halt_watch.h"
 #include "monitor/leases.h"
+#include "monitor/life.h"
+#include "monitor/life_view.h"
 #include "monitor/line_peer.h"
 #include "monitor/loop.h"
 #include "monitor/network_keeper.h"
 #include "monitor/server.h"
 #include "monitor/spec.h"
+#include "monitor/status_probe.h"
 #include "monitor/vm_directory.h"
 
 namespace knaller {
@@ -44,91 +55,110 @@ class Monitor {
   void on_terminate();
 
  private:
-  enum class Phase { kStarting, kRunning, kEnded };
+  using Requests = std::vector<firecracker::Request>;
+  using Time = std::chrono::steady_clock::time_point;
 
-  // Start (monitor_start.cc)
+  // What ends with the engine.
+  struct Engine {
+    std::unique_ptr<EngineRun> run;
+    std::unique_ptr<StatusProbe> probe;
+    std::unique_ptr<HaltWatch> halt_watch;
+    unsigned times_halted = 0;  // that the console has said so
+  };
+  // What ends with the state that it was armed in.
+  struct Clocks {
+    Loop::Timer natural_end;
+    Loop::Timer last_call;
+    Loop::Timer stop;
+  };
+
+  // Transitions (monitor.cc). One at a time: an event that comes of an effect waits until all effects are
+  // done.
+  void dispatch(life::Event event);
+  void enter(const life::Transition& transition);
+  void carry_out(const life::BeginLaunch&);
+  void carry_out(const life::StartAgain&);
+  void carry_out(const life::ForbidExecution&);
+  void carry_out(const life::KillEngine&);
+  void carry_out(const life::AwaitNaturalEnd&);
+  void carry_out(const life::Record& record);
+  void carry_out(const life::TellStarted&);
+  void carry_out(const life::Publish&);
+  void carry_out(const life::TellCommitted&);
+  void carry_out(const life::TellUntied&);
+  void carry_out(const life::TellError& told);
+  void carry_out(const life::RefuseCommit& refusal);
+  void carry_out(const life::AskGuest&);
+  void carry_out(const life::AskGuestAgain&);
+  void carry_out(const life::ArmStop& stop);
+  void carry_out(const life::EndUncommitted& end);
+  void carry_out(const life::End& end);
+  void carry_out(const life::Undo& undo);
+  void carry_out(const life::LeaveLoop&);
+
+  // The start (monitor_start.cc)
   void on_handover_line(const std::string& line);
-  void on_handover_end();
-  void begin_launch(const nlohmann::json& message);
-  void start_engine(const std::vector<firecracker::Request>& requests);
-  void send_requests(const std::vector<firecracker::Request>& requests);
+  life::Event event_of(const std::string& line);
+  void begin_launch();
+  LeaseActions lease_actions();
+  void publish();
+  void attempt_start(const std::function<void()>& start);
+  void start_engine(const Requests& requests);
+  std::optional<EngineNetwork> before_engine();
   void attach_network();
-  void on_engine_step(const std::optional<Error>& error);
-  void report_started_when_complete();
-  void report_phase(std::string_view phase, std::chrono::steady_clock::time_point since);
-  void fail_start(const Error& error);
-  void undo(const std::optional<Error>& error);
-  void commit();
-  void untie();
+  void on_executing(const std::optional<Error>& error, const Requests& requests);
+  void send_requests(const Requests& requests);
+  void report_engine(const std::optional<Error>& error);
+  void report_phase(std::string_view phase, Time since);
 
-  // What the engine does
-  void on_executing(const std::optional<Error>& error, const std::vector<firecracker::Request>& requests);
+  // What the engine does, and the end (monitor_engine.cc)
   void on_console(std::string_view text);
   void on_marker(const ConsoleMarkers& markers);
   void watch_for_halt();
   HaltFacts halt_facts() const;
-  void on_halt_verdict(HaltEvidence::Verdict verdict);
   void on_engine_end(ExitStatus status);
-  void give_up(const Error& error);
-  Verdict start_again();
-  void finish(const Verdict& verdict, const ExitStatus& status);
+  void after_engine();
+  bool reboots_too_often();
+  void note_end(const Verdict& verdict, const ExitStatus& status);
+  void release_vm();
   void leave_directory();
+  void leave_staged_directory();
+  void attempt(const std::function<void()>& step);
+  void record_event(const std::string& what);
 
   // Requests of other commands (monitor_requests.cc)
   void on_request(ConnectionId connection, const nlohmann::json& request);
+  void serve(life::Op op, ConnectionId connection, const JsonReader& request);
   void on_connection_end(ConnectionId connection);
   void answer_status(ConnectionId connection);
   void set(ConnectionId connection, const JsonReader& request);
+  void lease(ConnectionId connection, const JsonReader& request);
+  void stop(ConnectionId connection, const JsonReader& request);
   nlohmann::json status_json(std::string_view state, const std::string& reason) const;
-  void probe_engine(ConnectionId connection);
-  void answer_probes(std::string_view state, const std::string& reason);
   void set_paused(bool pause, std::function<void(const std::optional<Error>&)> done);
-  void stop(std::chrono::milliseconds timeout, bool force);
-  void ask_guest_to_stop();
-  void press_ctrl_alt_del();
-  void kill_engine(const std::string& reason, bool as_asked);
-  void record_event(const std::string& what);
+  bool guest_may_run() const;
 
   Loop& loop_;
-  std::unique_ptr<LinePeer> handover_;
+  life::State life_;
+  std::deque<life::Event> events_;
+  bool dispatching_ = false;
+  Clocks clocks_;
+
   LaunchSpec spec_;
-  Phase phase_ = Phase::kStarting;
+  std::unique_ptr<LinePeer> handover_;
   std::optional<VmDirectory> directory_;
   std::optional<EngineLogs> logs_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<Leases> leases_;
   std::unique_ptr<NetworkKeeper> network_;
-  std::unique_ptr<EngineRun> engine_;
+  std::optional<Engine> engine_;
 
-  // The start
-  std::chrono::steady_clock::time_point began_{};
-  std::chrono::steady_clock::time_point step_began_{};
-  bool engine_ready_ = false;  // every request was answered with success
-  bool network_ready_ = false;
-  bool started_ = false;  // and the launcher knows
-  std::optional<Error> failure_;
-  bool undoing_ = false;
-  Loop::Timer natural_end_timer_;
-
-  // The end
-  bool stop_asked_ = false;
-  bool guest_asked_ = false;
-  bool stop_forced_ = false;
-  std::string killed_for_;
-  Loop::Timer stop_timer_;
-  Loop::Timer last_call_timer_;
-  std::unique_ptr<HaltWatch> halt_watch_;
-  unsigned times_halted_ = 0;  // that the console has said so
-  bool stands_still_ = false;
+  Time began_{};
+  Time step_began_{};
+  int reboots_ = 0;
+  std::deque<Time> recent_reboots_;
   std::vector<ConnectionId> end_waiters_;
   std::optional<ExitRecord> exit_;
-
-  // Between
-  int reboots_ = 0;
-  std::deque<std::chrono::steady_clock::time_point> recent_reboots_;
-  std::vector<ConnectionId> probes_;
-  bool probing_ = false;
-  Loop::Timer probe_timer_;
 };
 
 }  // namespace knaller::monitor

@@ -1,9 +1,10 @@
-// What other commands ask of a monitor: status, leases, stop, wait.
+// What other commands ask of a monitor: status, leases, stop, wait, changes.
 #include <unistd.h>
 
 #include "base/json.h"
 #include "base/text.h"
 #include "monitor/monitor.h"
+#include "monitor/pause.h"
 #include "store/fields.h"
 
 namespace knaller::monitor {
@@ -11,65 +12,63 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kProbeTime{1};       // an engine that takes longer for GET / is stuck
-constexpr std::chrono::seconds kLeaseCallTime{10};  // one whose pause or resume takes longer, too
+constexpr std::chrono::seconds kLeaseCallTime{10};  // an engine whose pause or resume takes longer is stuck
 constexpr size_t kVerbLimit = 64;
-// Before its time is over a guest is asked again: those of our images then end what still runs, write their
-// disks and go.
-constexpr milliseconds kLastCall{2000};
-
-milliseconds before_last_call(milliseconds timeout) {
-  return timeout - std::min(kLastCall, timeout / 4);
-}
-
-// A refusal may mean that it is so already; only the engine itself knows.
-void apply_paused(const firecracker::Client& client, bool pause, const Deadline& deadline) {
-  try {
-    client.apply(
-        firecracker::set_state(pause ? firecracker::VmState::kPaused : firecracker::VmState::kResumed),
-        deadline);
-  } catch (const Error& error) {
-    if (error.code() != Code::kEngineRefused) throw;
-    if (client.describe(deadline).state != (pause ? "Paused" : "Running")) throw;
-  }
-}
 
 }  // namespace
 
 void Monitor::on_request(ConnectionId connection, const Json& request) {
   const JsonReader reader(request, "the request", Code::kInvalidArgument);
-  const std::string op = reader.string("op");
-  if (op == "status") return answer_status(connection);
-  if (op == "wait" && phase_ == Phase::kRunning) return end_waiters_.push_back(connection);
-  if (phase_ != Phase::kRunning) {
-    throw Error(Code::kBusy, "the VM is being started", "try again when its start has ended");
+  const life::Op op = life::op_from_text(reader.string("op"));
+  if (const auto refused = life::refusal(life_, op)) throw *refused;
+  serve(op, connection, reader);
+}
+
+void Monitor::serve(life::Op op, ConnectionId connection, const JsonReader& request) {
+  switch (op) {
+    case life::Op::kStatus:
+      return answer_status(connection);
+    case life::Op::kWait:
+      return end_waiters_.push_back(connection);
+    case life::Op::kStop:
+      return stop(connection, request);
+    case life::Op::kSet:
+      return set(connection, request);
+    case life::Op::kLease:
+      return lease(connection, request);
+    case life::Op::kPause:
+      return leases_->pause(connection);
+    case life::Op::kResume:
+      return leases_->resume(connection);
+    case life::Op::kRelease:
+      return leases_->release(connection, false);
+    case life::Op::kLeavePaused:
+      return leases_->release(connection, true);
+    case life::Op::kUnknown:
+      break;
   }
-  if (op == "stop") {
-    const milliseconds timeout(reader.integer_or("timeout_ms", 10'000, 0, INT64_MAX));
-    end_waiters_.push_back(connection);
-    return stop(timeout, reader.boolean_or("force", false));
-  }
-  if (op == "set") return set(connection, reader);
-  if (stop_asked_ && (op == "lease" || op == "pause")) fail(Code::kWrongState, "the VM is being stopped");
-  if (op == "lease") {
-    if (!engine_ready_) throw Error(Code::kBusy, "the guest is just booting again");
-    const std::string verb = printable(reader.string("verb").substr(0, kVerbLimit));
-    return leases_->request(connection, verb, server_->peer_pid(connection));
-  }
-  if (op == "pause") return leases_->pause(connection);
-  if (op == "resume") return leases_->resume(connection);
-  if (op == "release") return leases_->release(connection, false);
-  if (op == "leave_paused") return leases_->release(connection, true);
-  throw Error(
-      Code::kUnsupported,
-      fmt::format("this VM's monitor (protocol {}) does not know '{}'", kProtocolVersion, printable(op)),
-      "it was started by an older knaller; restart the VM to use what is newer");
+  throw Error(Code::kUnsupported,
+              fmt::format("this VM's monitor (protocol {}) does not know '{}'", kProtocolVersion,
+                          printable(request.string("op"))),
+              "it was started by an older knaller; restart the VM to use what is newer");
 }
 
 void Monitor::on_connection_end(ConnectionId connection) {
   std::erase(end_waiters_, connection);
-  std::erase(probes_, connection);
+  if (engine_) engine_->probe->forget(connection);
   if (leases_) leases_->connection_ended(connection);
+}
+
+void Monitor::stop(ConnectionId connection, const JsonReader& request) {
+  const milliseconds timeout(request.integer_or("timeout_ms", 10'000, 0, INT64_MAX));
+  const bool force = request.boolean_or("force", false);
+  end_waiters_.push_back(connection);
+  dispatch(life::StopAsked{.timeout = timeout, .force = force, .guest_may_run = guest_may_run()});
+}
+
+void Monitor::lease(ConnectionId connection, const JsonReader& request) {
+  const std::string verb = printable(request.string("verb").substr(0, kVerbLimit));
+  leases_->request(connection, verb, server_->peer_pid(connection));
 }
 
 // What changes while the VM runs: each member that is there, all that is asked for or nothing.
@@ -83,16 +82,22 @@ void Monitor::set(ConnectionId connection, const JsonReader& request) {
 }
 
 // --- status
-// -------------------------------------------------------------------------------------------------------------
 
 void Monitor::answer_status(ConnectionId connection) {
   const auto answer = [&](std::string_view state, const std::string& reason = {}) {
     server_->reply(connection, status_json(state, reason));
   };
-  if (!started_ || !engine_ || !engine_ready_) return answer("starting");
-  if (stop_asked_) return answer("stopping");
+  switch (life::standing(life_)) {
+    case life::Standing::kStarting:
+      return answer("starting");
+    case life::Standing::kStopping:
+      return answer("stopping");
+    case life::Standing::kAskTheEngine:
+      break;
+  }
   if (!leases_->stuck_reason().empty()) return answer("stuck", leases_->stuck_reason());
-  const auto waiting = engine_->worker().oldest_wait();
+  EngineWorker& worker = engine_->run->worker();
+  const auto waiting = worker.oldest_wait();
   const auto patience = leases_->free() ? kProbeTime : kLeaseCallTime;
   if (waiting > patience) {
     const auto since = std::chrono::duration_cast<std::chrono::microseconds>(waiting);
@@ -100,7 +105,7 @@ void Monitor::answer_status(ConnectionId connection) {
   }
   // While a lease is held, the engine may rightly be busy for seconds; what it was told last is the state.
   if (!leases_->free()) return answer(leases_->paused() ? "paused" : "running");
-  probe_engine(connection);
+  engine_->probe->ask(worker, connection);
 }
 
 Json Monitor::status_json(std::string_view state, const std::string& reason) const {
@@ -109,8 +114,8 @@ Json Monitor::status_json(std::string_view state, const std::string& reason) con
             {"state", state},
             {"reason", reason},
             {"monitor_pid", ::getpid()},
-            {"engine_pid", engine_ ? engine_->pid() : 0},
-            {"since", format_time(engine_ ? engine_->since() : std::chrono::system_clock::now())},
+            {"engine_pid", engine_ ? engine_->run->pid() : 0},
+            {"since", format_time(engine_ ? engine_->run->since() : std::chrono::system_clock::now())},
             {"network", network_ ? (network_->up() ? "rootless" : "down") : "none"},
             {"network_reason", network_ && !network_->up() ? network_->reason() : std::string()},
             {"ports", Json::array()},
@@ -124,89 +129,21 @@ Json Monitor::status_json(std::string_view state, const std::string& reason) con
   return json;
 }
 
-// Whoever asks while a probe is under way gets its answer.
-void Monitor::probe_engine(ConnectionId connection) {
-  probes_.push_back(connection);
-  if (probing_) return;
-  probing_ = true;
-  auto state = std::make_shared<std::string>();
-  engine_->worker().post(
-      [state](const firecracker::Client& client, std::stop_token stop) {
-        *state = client.describe(Deadline::never(stop)).state;
-      },
-      [this, state](const std::optional<Error>& error) {
-        probing_ = false;
-        probe_timer_.reset();
-        if (error) return answer_probes("stuck", error->what());
-        answer_probes(*state == "Paused" ? "paused" : "running", {});
-      });
-  probe_timer_ = loop_.after(kProbeTime, [this] { answer_probes("stuck", "the engine does not answer"); });
-}
-
-void Monitor::answer_probes(std::string_view state, const std::string& reason) {
-  const std::vector<ConnectionId> asked = std::move(probes_);
-  probes_.clear();
-  for (const ConnectionId connection : asked) server_->reply(connection, status_json(state, reason));
-}
-
-// --- pause and stop
-// -----------------------------------------------------------------------------------------------------
+// --- pause
 
 // Without a deadline: a VM that should run again is never given up, and whoever waits for a pause has a
 // deadline of its own.
 void Monitor::set_paused(bool pause, std::function<void(const std::optional<Error>&)> done) {
-  engine_->worker().post(
+  engine_->run->worker().post(
       [pause](const firecracker::Client& client, std::stop_token stop) {
         apply_paused(client, pause, Deadline::never(stop));
       },
       std::move(done));
 }
 
-void Monitor::stop(milliseconds timeout, bool force) {
-  stop_asked_ = true;
-  if (force) return kill_engine("it was ended by force", true);
-  last_call_timer_ = loop_.after(before_last_call(timeout), [this] {
-    if (guest_asked_) press_ctrl_alt_del();
-  });
-  stop_timer_ = loop_.after(timeout, [this, timeout] {
-    kill_engine(fmt::format("the guest did not shut down within {} and was ended", format_duration(timeout)),
-                true);
-  });
-  // A VM that somebody takes a snapshot of stays paused until he is done: to resume it would make the
-  // snapshot a lie.
-  if (leases_->free() || leases_->abandoned()) ask_guest_to_stop();
-}
-
-void Monitor::ask_guest_to_stop() {
-  if (guest_asked_ || !engine_) return;
-  guest_asked_ = true;
-  engine_->worker().post(
-      [paused = leases_->paused() || leases_->abandoned()](const firecracker::Client& client,
-                                                           std::stop_token stop) {
-        if (paused) apply_paused(client, false, Deadline::never(stop));
-        client.apply(firecracker::send_ctrl_alt_del(), Deadline::never(stop));
-      },
-      [this](const std::optional<Error>& error) {
-        if (!error || error->code() == Code::kEngineDied) return;
-        kill_engine(fmt::format("the guest could not be asked to shut down and was ended: {}", error->what()),
-                    true);
-      });
-}
-
-// Who does not hear it was asked before.
-void Monitor::press_ctrl_alt_del() {
-  if (!engine_) return;
-  engine_->worker().post(
-      [](const firecracker::Client& client, std::stop_token stop) {
-        client.apply(firecracker::send_ctrl_alt_del(), Deadline::never(stop));
-      },
-      [](const std::optional<Error>&) {});
-}
-
-void Monitor::kill_engine(const std::string& reason, bool as_asked) {
-  stop_forced_ = as_asked;
-  killed_for_ = reason;
-  if (engine_) engine_->kill();
+// Nobody holds it paused who is still there.
+bool Monitor::guest_may_run() const {
+  return leases_ && (leases_->free() || leases_->abandoned());
 }
 
 }  // namespace knaller::monitor

@@ -1,0 +1,123 @@
+// What the engine does, and the end of the VM.
+#include <csignal>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "monitor/monitor.h"
+
+namespace knaller::monitor {
+
+using std::chrono::steady_clock;
+
+void Monitor::on_console(std::string_view text) {
+  if (!life::launcher_hears_console(life_) || handover_->ended()) return;
+  handover_->send_if_room({{"event", "console"}, {"text", text}});
+}
+
+void Monitor::on_marker(const ConsoleMarkers& markers) {
+  if (markers.ready) handover_->send_if_room({{"event", "ready"}});
+  if (!markers.halted) return engine_->halt_watch.reset();
+  if (std::exchange(engine_->times_halted, markers.times_halted) != markers.times_halted) watch_for_halt();
+}
+
+// A guest that nothing turns off (poweroff on Firecracker, halt anywhere) leaves its engine running, with
+// processors that stand still for good.
+void Monitor::watch_for_halt() {
+  engine_->halt_watch = std::make_unique<HaltWatch>(
+      loop_, engine_->run->pid(), [this] { return halt_facts(); },
+      [this](HaltEvidence::Verdict verdict) {
+        const std::unique_ptr<HaltWatch> over = std::move(engine_->halt_watch);
+        dispatch(life::HaltLookedAt{.halted = verdict == HaltEvidence::Verdict::kHalted});
+      });
+}
+
+HaltFacts Monitor::halt_facts() const {
+  const bool forwards = network_ && network_->up() && !network_->plan().ports.empty();
+  return {.may_run = life::guest_is_up(life_) && leases_->free() && !leases_->paused(),
+          .stop_asked = life::stop_is_asked(life_),
+          .port = forwards ? network_->plan().ports.front().host : uint16_t{0}};
+}
+
+void Monitor::on_engine_end(ExitStatus status) {
+  engine_->halt_watch.reset();
+  engine_->probe->answer_all("starting", {});
+  leases_->engine_ended();
+  dispatch(life::EngineEnded{.status = status,
+                             .markers = engine_->run->markers(),
+                             .reboot = {.restored = !spec_.load.empty(),
+                                        .restart = spec_.restart_on_reboot,
+                                        .can_boot = !spec_.boot.empty(),
+                                        .too_often = reboots_too_often()}});
+}
+
+bool Monitor::reboots_too_often() {
+  const auto now = steady_clock::now();
+  while (!recent_reboots_.empty() && now - recent_reboots_.front() > std::chrono::minutes(1)) {
+    recent_reboots_.pop_front();
+  }
+  return recent_reboots_.size() >= life::kMostRebootsPerMinute;
+}
+
+// Takes back what was one engine's. A network may stay for the next one.
+void Monitor::after_engine() {
+  if (network_) network_->detach();
+  engine_.reset();
+}
+
+void Monitor::note_end(const Verdict& verdict, const ExitStatus& status) {
+  exit_.emplace();
+  exit_->state = verdict.state;
+  exit_->reason = verdict.reason;
+  exit_->at = std::chrono::system_clock::now();
+  (status.signaled ? exit_->signal : exit_->rc) = status.value;
+  after_engine();
+}
+
+// Nothing of the VM is needed any more, however it ended.
+void Monitor::release_vm() {
+  after_engine();
+  network_.reset();
+  if (server_) server_->close();
+}
+
+// Nothing of the VM runs any more. What goes wrong here can only be written down: the VM has ended all the
+// same.
+void Monitor::leave_directory() {
+  release_vm();
+  attempt([this] { write_exit_record(directory_->fd(), *exit_); });
+  attempt([this] { record_event(fmt::format("{}: {}", exit_->state, exit_->reason)); });
+  attempt([this] { directory_->clear_in_jail("api.sock"); });
+  attempt([this] { directory_->clear_in_jail("log"); });
+  if (spec_.remove_at_end) attempt([this] { directory_->remove(); });
+  directory_->release_alive();
+}
+
+// What stays behind does so under its ".new-" name, for the next command's sweep.
+void Monitor::leave_staged_directory() {
+  if (!directory_) return;
+  if (spec_.remove_on_undo) {
+    attempt([this] { directory_->remove(); });
+  } else {
+    attempt([this] { directory_->clear_in_jail("api.sock"); });
+    attempt([this] { directory_->clear_in_jail("log"); });
+    // A start that its command gave up leaves the VM as it was; a guest that ended is the VM's last end.
+    if (exit_) attempt([this] { write_exit_record(directory_->fd(), *exit_); });
+  }
+  directory_->release_alive();
+}
+
+// Each step for itself: where the disk is too full to write how it ended, the VM can still be removed.
+void Monitor::attempt(const std::function<void()>& step) {
+  try {
+    step();
+  } catch (const std::exception& exception) {
+    if (logs_) logs_->add_engine(fmt::format("knaller-monitor: {}\n", exception.what()));
+  }
+}
+
+void Monitor::record_event(const std::string& what) {
+  const Json event{{"at", format_time(std::chrono::system_clock::now())}, {"event", what}};
+  logs_->events.append(dump_json(event) + "\n");
+}
+
+}  // namespace knaller::monitor
