@@ -7,11 +7,11 @@
 // clang-format off
 //
 //   AwaitingLaunch ──> Starting ──> AwaitingCommit ──> Running ──> Stopping
-//         │              │ │           │      │           │           │
-//         │              │ └─> Undoing <┘      v           │           │
-//         │              │        │   EndedUncommitted    │           │
-//         v              v        v           v           v           v
-//         └─────────────────────> Ended <─────────────────────────────┘
+//         │             │  │            │     │           │           │
+//         │             │  └─> Undoing <┘     v           │           │
+//         │             │         │    EndedUncommitted   │           │
+//         v             v         v           v           v           v
+//   ───────────────────────────────── Ended ────────────────────────────────
 //
 //   from               to                 when
 //   AwaitingLaunch     Starting           the launcher asks for a VM

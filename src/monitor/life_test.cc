@@ -111,7 +111,7 @@ TEST(LifeTest, ALifeEndsOnceAndNothingThatWasCommittedIsUndone) {
   std::mt19937 random(20261129);
   const auto events = all_events();
   std::uniform_int_distribution<size_t> any(0, events.size() - 1);
-  for (int walk = 0; walk < 5000; ++walk) {
+  for (int walk = 0; walk < 1000; ++walk) {
     State state;
     size_t ends = 0;
     bool committed = false;

@@ -70,12 +70,12 @@ void Monitor::note_end(const Verdict& verdict, const ExitStatus& status) {
   exit_->reason = verdict.reason;
   exit_->at = std::chrono::system_clock::now();
   (status.signaled ? exit_->signal : exit_->rc) = status.value;
-  after_engine();
+  attempt([this] { after_engine(); });
 }
 
 // Nothing of the VM is needed any more, however it ended.
 void Monitor::release_vm() {
-  after_engine();
+  attempt([this] { after_engine(); });
   network_.reset();
   if (server_) server_->close();
 }
