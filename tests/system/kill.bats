@@ -129,11 +129,17 @@ kill_while_starting() {
 
 @test "a start that is killed at any moment is undone or leaves a whole VM, without a stale lock" {
   RANDOM=20261123
-  local undone=0 whole=0
+  local undone=0 whole=0 began time time_of_kill
+  # Any moment of a start, however long one takes on this machine just now.
+  began=${EPOCHREALTIME/./}
+  k_exits 0 start -d web
+  time=$((${EPOCHREALTIME/./} - began))
+  k_exits 0 rm -f web
   for _ in {1..40}; do
     knaller start -d web > /dev/null 2>&1 3>&- &
     command=$!
-    sleep "0.$(printf %03d $((RANDOM % 150)))"
+    time_of_kill=$((RANDOM * time * 3 / 65536))
+    sleep "$((time_of_kill / 1000000)).$(printf %06d $((time_of_kill % 1000000)))"
     kill -KILL "$command" 2> /dev/null || true
     wait "$command" 2> /dev/null || true
     settled() { is web running || { no_monitor_here && [[ -z $(state_of web) ]]; }; }
