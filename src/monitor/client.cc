@@ -41,6 +41,16 @@ Json read_answer(int socket, std::string& buffer, const Deadline& deadline) {
   return answer;
 }
 
+// A monitor outlives the program that started it: it may be of another version.
+RunState run_state_in(const JsonReader& reader) {
+  const std::string text = reader.string("state");
+  if (const auto state = run_state_from_text(text)) return *state;
+  throw Error(Code::kUnsupported,
+              fmt::format("the VM's monitor says that it is '{}', a state that this knaller does not know",
+                          printable(text.substr(0, 80))),
+              "use the knaller that started the VM");
+}
+
 ExitRecord ask_for_end(int vm_directory, const Json& question, const Deadline& deadline) {
   const UniqueFd socket = connect_unix(vm_directory, kSocket, deadline);
   send_request(socket.get(), question, deadline);
@@ -52,7 +62,7 @@ ExitRecord ask_for_end(int vm_directory, const Json& question, const Deadline& d
 // What ended VMs leave tells the same as their monitors would have.
 ExitRecord left_behind(int vm_directory) {
   if (auto record = read_exit_record(vm_directory)) return std::move(*record);
-  return {.state = "crashed", .reason = kKilledReason};
+  return {.state = EndState::kCrashed, .reason = kKilledReason};
 }
 
 // A monitor that was ending already has closed its socket or left the question unread (kIo: its end reset the
@@ -90,7 +100,7 @@ Status MonitorClient::take_status(const Deadline& deadline) {
   const Json answer = read_answer(socket_.get(), buffer_, deadline);
   const JsonReader reader(answer, "the monitor's answer", Code::kInternal);
   Status status;
-  status.state = reader.string("state");
+  status.state = run_state_in(reader);
   status.reason = reader.string_or("reason", "");
   status.monitor_pid = static_cast<pid_t>(reader.integer("monitor_pid", 0, INT32_MAX));
   status.engine_pid = static_cast<pid_t>(reader.integer("engine_pid", 0, INT32_MAX));

@@ -24,11 +24,12 @@
 #include "base/fd.h"
 #include "knaller/types.h"
 #include "monitor/exit_record.h"
+#include "monitor/vm_state.h"
 
 namespace knaller::monitor {
 
 struct Status {
-  std::string state;   // "starting", "running", "paused", "stuck", "stopping"
+  RunState state = RunState::kStarting;
   std::string reason;  // why it is stuck
   pid_t monitor_pid = 0;
   pid_t engine_pid = 0;

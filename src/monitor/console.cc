@@ -104,21 +104,22 @@ std::string Tail::lines(size_t count) const {
 }
 
 Verdict judge(const EndFacts& facts) {
-  if (facts.stop_forced) return {false, "stopped", facts.killed_for};
-  if (facts.stands_still) return {false, "stopped", "the guest powered off"};
-  if (!facts.killed_for.empty()) return {false, "crashed", facts.killed_for};
+  if (facts.stop_forced) return {false, EndState::kStopped, facts.killed_for};
+  if (facts.stands_still) return {false, EndState::kStopped, "the guest powered off"};
+  if (!facts.killed_for.empty()) return {false, EndState::kCrashed, facts.killed_for};
   // Whatever its console said: a guest's own end, a panic's too, is one that its engine survives.
-  if (!facts.status.success()) return {false, "crashed", facts.status.sentence("the engine")};
+  if (!facts.status.success()) return {false, EndState::kCrashed, facts.status.sentence("the engine")};
   // The kernel only says that its first process has ended; that one has said why.
   if (!facts.markers.panic_line.empty() && !facts.markers.cannot.empty())
-    return {false, "crashed", "the guest could not " + facts.markers.cannot};
+    return {false, EndState::kCrashed, "the guest could not " + facts.markers.cannot};
   if (!facts.markers.panic_line.empty())
-    return {false, "crashed", "kernel panic: " + facts.markers.panic_line};
-  if (facts.markers.halted || facts.markers.poweroff) return {false, "stopped", "the guest powered off"};
-  if (facts.stop_asked) return {false, "stopped", "stopped"};
+    return {false, EndState::kCrashed, "kernel panic: " + facts.markers.panic_line};
+  if (facts.markers.halted || facts.markers.poweroff)
+    return {false, EndState::kStopped, "the guest powered off"};
+  if (facts.stop_asked) return {false, EndState::kStopped, "stopped"};
   // Rebooting is how a guest ends a Firecracker, so an engine that ends well without having been asked was
   // rebooted.
-  return {true, "stopped", "the guest rebooted"};
+  return {true, EndState::kStopped, "the guest rebooted"};
 }
 
 }  // namespace knaller::monitor

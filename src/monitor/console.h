@@ -6,6 +6,7 @@
 #ifndef KNALLER_MONITOR_CONSOLE_H_
 #define KNALLER_MONITOR_CONSOLE_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -67,7 +68,7 @@ struct EndFacts {
 
 struct Verdict {
   bool reboot = false;  // the guest rebooted by itself
-  std::string state;    // "stopped" or "crashed"
+  EndState state = EndState::kStopped;
   std::string reason;
 };
 Verdict judge(const EndFacts& facts);

@@ -111,7 +111,7 @@ TEST(JudgeTest, AnAskedEndIsNoReboot) {
   EndFacts facts = exited(0);
   facts.stop_asked = true;
   EXPECT_FALSE(judge(facts).reboot);
-  EXPECT_EQ(judge(facts).state, "stopped");
+  EXPECT_EQ(judge(facts).state, EndState::kStopped);
 }
 
 TEST(JudgeTest, APowerOffIsStopped) {
@@ -119,18 +119,18 @@ TEST(JudgeTest, APowerOffIsStopped) {
   facts.markers.halted = true;
   EXPECT_EQ(judge(facts).reason, "the guest powered off");
   facts.markers = {.poweroff = true};
-  EXPECT_EQ(judge(facts).state, "stopped");
+  EXPECT_EQ(judge(facts).state, EndState::kStopped);
   EXPECT_EQ(judge(facts).reason, "the guest powered off");
   EXPECT_FALSE(judge(facts).reboot);
   EndFacts still{.status = {.signaled = true, .value = 9}, .stands_still = true};
-  EXPECT_EQ(judge(still).state, "stopped");
+  EXPECT_EQ(judge(still).state, EndState::kStopped);
   EXPECT_EQ(judge(still).reason, "the guest powered off");
 }
 
 TEST(JudgeTest, WordsDoNotExplainAnEngineThatWasKilled) {
   EndFacts facts{.status = {.signaled = true, .value = 9}};
   facts.markers = {.poweroff = true, .halted = true, .panic_line = "quoted"};
-  EXPECT_EQ(judge(facts).state, "crashed");
+  EXPECT_EQ(judge(facts).state, EndState::kCrashed);
   EXPECT_EQ(judge(facts).reason, "the engine was killed by signal 9 (Killed)");
 }
 
@@ -138,7 +138,7 @@ TEST(JudgeTest, APanicIsACrashEvenIfItWasBeingStopped) {
   EndFacts facts = exited(0);
   facts.markers.panic_line = "no init";
   facts.stop_asked = true;
-  EXPECT_EQ(judge(facts).state, "crashed");
+  EXPECT_EQ(judge(facts).state, EndState::kCrashed);
   EXPECT_EQ(judge(facts).reason, "kernel panic: no init");
 }
 
@@ -147,7 +147,7 @@ TEST(JudgeTest, AGuestThatDoesNotBootTellsWhy) {
   facts.markers = scan(
       "\nknaller: cannot mount /dev/vdb (ext4) on /disk: Invalid argument\n"
       "[ 1.0] Kernel panic - not syncing: Attempted to kill init!\n[ 1.0] Call Trace:\n");
-  EXPECT_EQ(judge(facts).state, "crashed");
+  EXPECT_EQ(judge(facts).state, EndState::kCrashed);
   EXPECT_EQ(judge(facts).reason, "the guest could not mount /dev/vdb (ext4) on /disk: Invalid argument");
   facts.markers = scan("knaller: cannot guess\nlogin:\n[ 1.0] Kernel panic - not syncing: x\n");
   EXPECT_EQ(judge(facts).reason, "kernel panic: x");
@@ -157,17 +157,17 @@ TEST(JudgeTest, OurOwnKillIsWhatWeKilledItFor) {
   EndFacts facts{.status = {.signaled = true, .value = 9}};
   facts.stop_asked = facts.stop_forced = true;
   facts.killed_for = "by force";
-  EXPECT_EQ(judge(facts).state, "stopped");
+  EXPECT_EQ(judge(facts).state, EndState::kStopped);
   EXPECT_EQ(judge(facts).reason, "by force");
   facts.stop_asked = facts.stop_forced = false;
-  EXPECT_EQ(judge(facts).state, "crashed");
+  EXPECT_EQ(judge(facts).state, EndState::kCrashed);
 }
 
 TEST(JudgeTest, AnyOtherEndIsACrash) {
-  EXPECT_EQ(judge(exited(1)).state, "crashed");
+  EXPECT_EQ(judge(exited(1)).state, EndState::kCrashed);
   EXPECT_EQ(judge(exited(1)).reason, "the engine ended with exit code 1");
   const EndFacts killed{.status = {.signaled = true, .value = 9}};
-  EXPECT_EQ(judge(killed).state, "crashed");
+  EXPECT_EQ(judge(killed).state, EndState::kCrashed);
   EXPECT_EQ(judge(killed).reason, "the engine was killed by signal 9 (Killed)");
   EXPECT_FALSE(judge(killed).reboot);
 }

@@ -22,7 +22,7 @@ Json optional_json(const std::optional<int>& value) {
 
 Json exit_record_to_json(const ExitRecord& record) {
   return {{"v", 1},
-          {"state", record.state},
+          {"state", to_text(record.state)},
           {"reason", record.reason},
           {"rc", optional_json(record.rc)},
           {"signal", optional_json(record.signal)},
@@ -32,10 +32,10 @@ Json exit_record_to_json(const ExitRecord& record) {
 ExitRecord exit_record_from_json(const Json& json) {
   const JsonReader reader(json, kWhat);
   ExitRecord record;
-  record.state = reader.string("state");
-  if (record.state != "stopped" && record.state != "crashed") {
-    fail(Code::kCorrupt, "{}: '{}' is no state in which a VM ends", kWhat, printable(record.state));
-  }
+  const std::string state = reader.string("state");
+  const auto known = end_state_from_text(state);
+  if (!known) fail(Code::kCorrupt, "{}: '{}' is not a state in which a VM ends", kWhat, printable(state));
+  record.state = *known;
   record.reason = printable(reader.string("reason"));
   record.rc = optional_integer(reader, "rc");
   record.signal = optional_integer(reader, "signal");

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "monitor/vm_state.h"
+
 namespace knaller::monitor {
 
 inline constexpr char kExitFile[] = "exit.json";
@@ -17,7 +19,7 @@ inline constexpr char kExitFile[] = "exit.json";
 inline constexpr char kKilledReason[] = "its monitor ended without a word (was it killed?)";
 
 struct ExitRecord {
-  std::string state;  // "stopped" or "crashed"
+  EndState state = EndState::kCrashed;
   std::string reason;
   std::optional<int> rc;      // the engine's exit code
   std::optional<int> signal;  // or the signal that ended it

@@ -106,7 +106,7 @@ TEST(CappedLogTest, KnowsItsSizeAfterHalfAWrite) {
 TEST(ExitRecordTest, IsReadAsItWasWritten) {
   TestFolder folder;
   EXPECT_FALSE(read_exit_record(folder.fd()));
-  ExitRecord record{.state = "crashed", .reason = "killed by signal 9", .signal = 9};
+  ExitRecord record{.state = EndState::kCrashed, .reason = "killed by signal 9", .signal = 9};
   record.at = std::chrono::system_clock::now();
   write_exit_record(folder.fd(), record);
   const auto read = read_exit_record(folder.fd());

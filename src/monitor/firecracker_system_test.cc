@@ -37,7 +37,7 @@ class FirecrackerTest : public testing::Test {
 TEST_F(FirecrackerTest, RunsInTheJailIsPausedByALeaseAndSnapshotted) {
   Launch launch = vm_.begin();
   launch.commit(soon());
-  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+  EXPECT_EQ(vm_.client().status(soon()).state, RunState::kRunning);
   EXPECT_THAT(read_file(fmt::format("/proc/{}/status", launch.engine_pid())),
               HasSubstr("CapEff:\t0000000000000000"));
   Lease lease = vm_.client().lease("snapshot", soon());
@@ -49,9 +49,9 @@ TEST_F(FirecrackerTest, RunsInTheJailIsPausedByALeaseAndSnapshotted) {
   client.apply(firecracker::create_snapshot({.state_path = "state", .memory_path = "memory"}, info.version),
                soon());
   lease.release(soon());
-  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+  EXPECT_EQ(vm_.client().status(soon()).state, RunState::kRunning);
   EXPECT_THAT(read_file(vm_.path("engine.log")), HasSubstr("Running Firecracker"));
-  EXPECT_EQ(vm_.stop(milliseconds(10), false).state, "stopped");
+  EXPECT_EQ(vm_.stop(milliseconds(10), false).state, EndState::kStopped);
 }
 
 TEST_F(FirecrackerTest, TakesTheTapOfItsNamespaceWithoutAnyCapability) {

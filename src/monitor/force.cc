@@ -85,7 +85,7 @@ std::vector<Holder> alive_holders(int vm_directory) {
 
 void record_force(int vm_directory) {
   remove_tree(vm_directory, kMonitorSocket);
-  write_exit_record(vm_directory, {.state = "stopped",
+  write_exit_record(vm_directory, {.state = EndState::kStopped,
                                    .reason = "it was ended by force: its monitor did not answer",
                                    .at = std::chrono::system_clock::now()});
 }

@@ -65,7 +65,7 @@ TEST_F(ForceTest, AnotherVmsProcessesAreNoHolders) {
   const Launch first = vm_.start();
   const Launch second = other.start();
   end_and_expect_nothing(first, seconds(5));
-  EXPECT_EQ(other.client().status(soon()).state, "running");
+  EXPECT_EQ(other.client().status(soon()).state, RunState::kRunning);
 }
 
 TEST_F(ForceTest, AMonitorThatStandsStillIsEndedWithItsEngine) {
@@ -105,7 +105,7 @@ TEST_F(ForceTest, TheRecordIsAsAMonitorLeavesIt) {
   record_force(vm_.directory().get());
   end_and_expect_nothing(launch, seconds(5));
   EXPECT_FALSE(exists(vm_.path("monitor.sock")));
-  EXPECT_EQ(vm_.wait().state, "stopped");
+  EXPECT_EQ(vm_.wait().state, EndState::kStopped);
 }
 
 }  // namespace

@@ -192,7 +192,7 @@ TEST(JailFilesTest, AStaticEngineIsShownNothingOfTheHosts) {
 TEST(JailPathsTest, LongHomesWithSpacesWork) {
   TestVm vm(std::string(100, 'h') + "/with some spaces/" + std::string(100, 'o'));
   Launch launch = vm.start();
-  EXPECT_EQ(vm.client().status(soon()).state, "running");
+  EXPECT_EQ(vm.client().status(soon()).state, RunState::kRunning);
   vm.stop(seconds(5), false);
 }
 

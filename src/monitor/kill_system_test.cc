@@ -80,7 +80,7 @@ TEST(KillTest, ALauncherThatIsKilledAtAnyMomentLeavesAllOrNothing) {
     ASSERT_TRUE(becomes_true(settled, seconds(5))) << "round " << round;
     if (exists(vm.path())) {
       ++whole;
-      EXPECT_EQ(vm.client().status(soon()).state, "running") << "round " << round;
+      EXPECT_EQ(vm.client().status(soon()).state, RunState::kRunning) << "round " << round;
       vm.stop(seconds(0), true);
       EXPECT_TRUE(becomes_true([&] { return processes_of(vm).empty(); }, seconds(2)));
       continue;
@@ -147,9 +147,9 @@ class HostileEngineTest : public testing::Test {
 TEST_F(HostileEngineTest, ASwappedSocketLeadsNowhere) {
   Launch launch = vm_.start();
   swap_for_link("api.sock", vm_.folder("other.sock"));
-  EXPECT_EQ(vm_.client().status(soon()).state, "stuck");
+  EXPECT_EQ(vm_.client().status(soon()).state, RunState::kStuck);
   EXPECT_TRUE(code_thrown_by([&] { vm_.client().lease("snapshot", soon()).pause(soon()); }));
-  EXPECT_EQ(vm_.stop(seconds(5), false).state, "stopped");
+  EXPECT_EQ(vm_.stop(seconds(5), false).state, EndState::kStopped);
   EXPECT_FALSE(exists(vm_.path("jail/api.sock")));
   expect_untouched();
 }
@@ -163,7 +163,7 @@ TEST_F(HostileEngineTest, SwappedFilesAreNotFollowedWhenTheGuestReboots) {
   ASSERT_TRUE(becomes_true(
       [&] {
         const Status status = vm_.client().status(soon());
-        return status.reboots == 1 && status.state == "running";
+        return status.reboots == 1 && status.state == RunState::kRunning;
       },
       seconds(10)));
   struct stat status;
@@ -181,8 +181,8 @@ TEST_F(HostileEngineTest, FifosAndFoldersInPlaceOfFilesHangNothing) {
   make_directories(vm_.path("jail/api.sock/deep/er"));
   remove_tree(AT_FDCWD, vm_.path("jail/log"));
   make_directories(vm_.path("jail/log/deep"));
-  EXPECT_EQ(vm_.client().status(soon()).state, "stuck");
-  EXPECT_EQ(vm_.stop(seconds(5), true).state, "stopped");
+  EXPECT_EQ(vm_.client().status(soon()).state, RunState::kStuck);
+  EXPECT_EQ(vm_.stop(seconds(5), true).state, EndState::kStopped);
   EXPECT_FALSE(exists(vm_.path("jail/api.sock")));
   expect_untouched();
 }
@@ -206,7 +206,7 @@ TEST_F(HostileEngineTest, AConsoleThatNeverStopsFillsNoDisk) {
   const UniqueFd console = open_at(AT_FDCWD, fmt::format("/proc/{}/fd/1", launch.engine_pid()), O_WRONLY);
   const std::string piece(1 << 16, 'x');
   for (int i = 0; i < 400; ++i) write_all(console.get(), piece, "the console");
-  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+  EXPECT_EQ(vm_.client().status(soon()).state, RunState::kRunning);
   vm_.stop(seconds(5), true);
   struct stat now;
   struct stat before;

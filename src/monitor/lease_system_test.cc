@@ -71,7 +71,7 @@ TEST_F(LeaseTest, PausesAndResumes) {
   lease.pause(soon());
   EXPECT_EQ(engine_state(), "Paused");
   const Status status = vm_.client().status(soon());
-  EXPECT_EQ(status.state, "paused");
+  EXPECT_EQ(status.state, RunState::kPaused);
   EXPECT_THAT(status.lease, HasSubstr("snapshot (pid " + std::to_string(::getpid())));
   lease.resume(soon());
   EXPECT_EQ(engine_state(), "Running");
@@ -86,7 +86,7 @@ TEST_F(LeaseTest, AVmThatIsLeftPausedStaysPausedUntilItIsResumed) {
   Lease pause = vm_.client().lease("pause", soon());
   pause.pause(soon());
   pause.leave_paused(soon());
-  EXPECT_EQ(vm_.client().status(soon()).state, "paused");
+  EXPECT_EQ(vm_.client().status(soon()).state, RunState::kPaused);
   {
     Lease snapshot = vm_.client().lease("snapshot", soon());
     EXPECT_TRUE(snapshot.was_paused());
@@ -96,7 +96,7 @@ TEST_F(LeaseTest, AVmThatIsLeftPausedStaysPausedUntilItIsResumed) {
   EXPECT_TRUE(resume.was_paused());
   resume.resume(soon());
   resume.release(soon());
-  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+  EXPECT_EQ(vm_.client().status(soon()).state, RunState::kRunning);
 }
 
 TEST_F(LeaseTest, AHolderThatIsKilledLeavesTheVmRunning) {
@@ -137,7 +137,8 @@ TEST_F(LeaseTest, AResumeThatIsRefusedIsTriedAgain) {
   }
   EXPECT_TRUE(runs_within(seconds(2)));
   // The engine runs before the monitor has read that it does.
-  EXPECT_TRUE(becomes_true([&] { return vm_.client().status(soon()).state == "running"; }, seconds(2)));
+  EXPECT_TRUE(
+      becomes_true([&] { return vm_.client().status(soon()).state == RunState::kRunning; }, seconds(2)));
 }
 
 TEST_F(LeaseTest, OthersWaitTheirTurnAndAreToldForWhom) {
@@ -178,12 +179,12 @@ TEST_F(LeaseTest, AnEngineThatDoesNotAnswerIsStuckAndNotKilled) {
   vm_.script(R"({"rules": [{"method": "GET", "path": "/", "hang": "before"}]})");
   Launch launch = vm_.start();
   const Status status = vm_.client().status(soon());
-  EXPECT_EQ(status.state, "stuck");
+  EXPECT_EQ(status.state, RunState::kStuck);
   EXPECT_THAT(status.reason, HasSubstr("answer"));
   EXPECT_FALSE(is_gone(launch.engine_pid()));
   // Everything else goes on: nobody waits for that engine.
   const auto before = std::chrono::steady_clock::now();
-  EXPECT_EQ(vm_.stop(seconds(5), true).state, "stopped");
+  EXPECT_EQ(vm_.stop(seconds(5), true).state, EndState::kStopped);
   EXPECT_LT(std::chrono::steady_clock::now() - before, seconds(1));
 }
 
@@ -193,7 +194,7 @@ TEST_F(LeaseTest, APausedVmIsResumedToBeStopped) {
   lease.pause(soon());
   lease.leave_paused(soon());
   const ExitRecord end = vm_.stop(seconds(5), false);
-  EXPECT_EQ(end.state, "stopped");
+  EXPECT_EQ(end.state, EndState::kStopped);
   EXPECT_EQ(end.rc, 0);
 }
 
@@ -202,7 +203,8 @@ TEST_F(LeaseTest, AStopWaitsForTheHolderOfTheLease) {
   std::optional<Lease> lease = vm_.client().lease("snapshot", soon());
   lease->pause(soon());
   std::jthread stop([this] { EXPECT_EQ(vm_.stop(seconds(30), false).rc, 0); });
-  ASSERT_TRUE(becomes_true([&] { return vm_.client().status(soon()).state == "stopping"; }, seconds(5)));
+  ASSERT_TRUE(
+      becomes_true([&] { return vm_.client().status(soon()).state == RunState::kStopping; }, seconds(5)));
   EXPECT_EQ(engine_state(), "Paused");
   lease->release(soon());
   stop.join();

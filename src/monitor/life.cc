@@ -44,12 +44,12 @@ EndFacts facts_of(const Engine& engine, const EngineEnded& ended, bool stop_aske
 std::optional<Verdict> against_reboot(const RebootFacts& facts, bool committed) {
   // Its memory is gone: booted again, it would not be what was asked for.
   if (!committed && facts.restored)
-    return Verdict{false, "crashed", "the guest rebooted instead of going on from its snapshot"};
-  if (!facts.restart) return Verdict{true, "stopped", "the guest rebooted"};
+    return Verdict{false, EndState::kCrashed, "the guest rebooted instead of going on from its snapshot"};
+  if (!facts.restart) return Verdict{true, EndState::kStopped, "the guest rebooted"};
   if (!facts.can_boot)
-    return Verdict{false, "stopped", "the guest rebooted, and has no kernel of its own to boot again"};
+    return Verdict{false, EndState::kStopped, "the guest rebooted, and has no kernel of its own to boot again"};
   if (facts.too_often)
-    return Verdict{false, "crashed",
+    return Verdict{false, EndState::kCrashed,
                    fmt::format("the guest rebooted {} times within a minute", kMostRebootsPerMinute + 1)};
   return std::nullopt;
 }

@@ -96,7 +96,7 @@ struct HasEngine {
     const std::string reason =
         fmt::format("it could not be started again after a reboot: {}", failed.error.what());
     if (const auto* down = std::get_if<EngineDown>(&state.engine))
-      return finish(state, {false, "crashed", reason}, down->last);
+      return finish(state, {false, EndState::kCrashed, reason}, down->last);
     // What an engine says that was killed is not why it ended.
     if (is_dying(state.engine)) return {};
     return {with(state, dying(state.engine, EngineDying::Cause::kBroken, reason)), {KillEngine{}}};

@@ -22,7 +22,7 @@ struct Committed : HasEngine<S> {
   Move operator()(const StopAsked& stop) const {
     if (stop.force) return kill("it was ended by force");
     if (const auto* down = std::get_if<EngineDown>(&state.engine))
-      return finish(state, {false, "stopped", "stopped"}, down->last);
+      return finish(state, {false, EndState::kStopped, "stopped"}, down->last);
     if (is_dying(state.engine)) return {stopping(state.engine), {}};
     Move move{stopping(state.engine), {ArmStop{stop.timeout}}};
     // A VM that somebody takes a snapshot of stays paused until they are done: to resume it would make the
@@ -47,7 +47,7 @@ struct Committed : HasEngine<S> {
   Move operator()(const UntieAsked&) const { return stay(TellUntied{}); }
   Move operator()(const LauncherMistake& mistake) const { return stay(TellError{mistake.error}); }
   Move operator()(const MonitorFailed& failed) const {
-    return {Ended{}, {End{{false, "crashed", failed.error.what()}, {.signaled = true, .value = SIGKILL}}}};
+    return {Ended{}, {End{{false, EndState::kCrashed, failed.error.what()}, {.signaled = true, .value = SIGKILL}}}};
   }
 
  protected:
@@ -58,7 +58,7 @@ struct Committed : HasEngine<S> {
   Stopping stopping(const Engine& engine) const { return {engine, guest_was_asked()}; }
   Move kill(const std::string& reason) const {
     if (const auto* down = std::get_if<EngineDown>(&state.engine))
-      return finish(state, {false, "stopped", reason}, down->last);
+      return finish(state, {false, EndState::kStopped, reason}, down->last);
     return {stopping(dying(state.engine, Cause::kAsked, reason)), {KillEngine{}}};
   }
 };

@@ -86,7 +86,7 @@ TEST_F(LifeTest, AMonitorInWhichSomethingFailsSaysHowTheVmEnded) {
   trigger();
   await_event("ended");
   await_end_of_monitor();
-  EXPECT_EQ(record().state, "crashed");
+  EXPECT_EQ(record().state, EndState::kCrashed);
   EXPECT_THAT(record().reason, HasSubstr("the VM's monitor failed"));
   EXPECT_FALSE(is_alive(vm_.directory().get()));
 }
@@ -122,7 +122,7 @@ TEST_F(LifeTest, AStopByForceOfAVmThatIsRebootingIsAStop) {
     ASSERT_TRUE(becomes_true([&] { return vm_.client().status(soon()).reboots == 1; }, seconds(5)));
     pause_for(milliseconds(20), soon());
     const ExitRecord end = vm_.stop(seconds(0), true);
-    EXPECT_EQ(end.state, "stopped") << end.reason;
+    EXPECT_EQ(end.state, EndState::kStopped) << end.reason;
     EXPECT_EQ(end.reason, "it was ended by force");
     vm_.spec.directory = "vms/" + vm_.spec.name;
     vm_.spec.remove_on_undo = false;

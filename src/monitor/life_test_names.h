@@ -65,7 +65,7 @@ inline std::string show(const State& state) {
 }
 
 inline std::string show(const Verdict& verdict, const ExitStatus& status) {
-  return fmt::format("{}, {}: {}", verdict.state, status.describe(), verdict.reason);
+  return fmt::format("{}, {}: {}", to_text(verdict.state), status.describe(), verdict.reason);
 }
 
 inline std::string show(const Effect& effect) {

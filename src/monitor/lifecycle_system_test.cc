@@ -38,14 +38,14 @@ class LifecycleTest : public testing::Test {
   ExitRecord end_of_vm() { return vm_.wait(); }
   ExitRecord record() {
     const auto found = read_exit_record(vm_.directory().get());
-    return found ? *found : ExitRecord{.state = "no record", .reason = ""};
+    return found ? *found : throw Error(Code::kNotFound, "there is no exit record");
   }
   // Rebooted, and the new engine's guest is up.
   bool has_rebooted(int times) {
     return becomes_true(
         [&] {
           const Status status = vm_.client().status(soon());
-          return status.reboots == times && status.state == "running";
+          return status.reboots == times && status.state == RunState::kRunning;
         },
         seconds(10));
   }
@@ -61,7 +61,7 @@ TEST_F(LifecycleTest, AGuestThatRebootsIsStartedAgainInPlace) {
   EXPECT_NE(status.engine_pid, launch.engine_pid());
   EXPECT_EQ(status.monitor_pid, launch.monitor_pid());
   EXPECT_TRUE(is_gone(launch.engine_pid()));
-  EXPECT_EQ(vm_.stop(seconds(5), false).state, "stopped");
+  EXPECT_EQ(vm_.stop(seconds(5), false).state, EndState::kStopped);
 }
 
 TEST_F(LifecycleTest, AGuestThatRebootsWhileItIsRestoredIsNotBootedInstead) {
@@ -71,7 +71,7 @@ TEST_F(LifecycleTest, AGuestThatRebootsWhileItIsRestoredIsNotBootedInstead) {
     TestVm::await(launch, LaunchEvent::Kind::kReady);
     poke_guest(vm_.staged("jail"));
     const LaunchEvent ended = TestVm::await(launch, LaunchEvent::Kind::kEnded);
-    EXPECT_EQ(ended.exit.state, "crashed");
+    EXPECT_EQ(ended.exit.state, EndState::kCrashed);
     EXPECT_EQ(ended.exit.reason, "the guest rebooted instead of going on from its snapshot");
     EXPECT_THROW(launch.commit(soon()), Error);
   }
@@ -94,12 +94,12 @@ TEST_F(LifecycleTest, AGuestThatRebootsForEverIsCrashed) {
   }
   std::jthread waiting([this] {
     const ExitRecord end = end_of_vm();
-    EXPECT_EQ(end.state, "crashed");
+    EXPECT_EQ(end.state, EndState::kCrashed);
     EXPECT_THAT(end.reason, HasSubstr("4 times within a minute"));
   });
   poke_guest();
   waiting.join();
-  EXPECT_EQ(record().state, "crashed");
+  EXPECT_EQ(record().state, EndState::kCrashed);
 }
 
 TEST_F(LifecycleTest, WithRestartOffARebootStops) {
@@ -107,7 +107,7 @@ TEST_F(LifecycleTest, WithRestartOffARebootStops) {
   Launch launch = vm_.start();
   poke_guest();
   ASSERT_TRUE(becomes_true([&] { return !is_alive(vm_.directory().get()); }, seconds(5)));
-  EXPECT_EQ(record().state, "stopped");
+  EXPECT_EQ(record().state, EndState::kStopped);
   EXPECT_EQ(record().reason, "the guest rebooted");
 }
 
@@ -116,7 +116,7 @@ TEST_F(LifecycleTest, AGuestThatPowersOffIsStoppedAndNotStartedAgain) {
   Launch launch = vm_.start();
   poke_guest();
   ASSERT_TRUE(becomes_true([&] { return !is_alive(vm_.directory().get()); }, seconds(5)));
-  EXPECT_EQ(record().state, "stopped");
+  EXPECT_EQ(record().state, EndState::kStopped);
   EXPECT_EQ(record().reason, "the guest powered off");
 }
 
@@ -124,7 +124,7 @@ TEST_F(LifecycleTest, AGuestThatPowersOffIsStoppedAndNotStartedAgain) {
 TEST_F(LifecycleTest, AGuestWhoseProcessorsStandStillForGoodIsStopped) {
   vm_.script(kHalts);
   Launch launch = vm_.start();
-  EXPECT_EQ(vm_.stop(seconds(600), false).state, "stopped");
+  EXPECT_EQ(vm_.stop(seconds(600), false).state, EndState::kStopped);
   EXPECT_EQ(record().reason, "the guest powered off");
 }
 
@@ -135,7 +135,7 @@ TEST_F(LifecycleTest, WordsOnTheConsoleEndNoVm) {
   ASSERT_TRUE(becomes_true(
       [this] { return read_file(vm_.path("events.jsonl")).find("but it runs") != std::string::npos; },
       seconds(30)));
-  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+  EXPECT_EQ(vm_.client().status(soon()).state, RunState::kRunning);
   EXPECT_EQ(vm_.client().status(soon()).engine_pid, launch.engine_pid());
 }
 
@@ -144,7 +144,7 @@ TEST_F(LifecycleTest, AKernelPanicIsACrashWithItsOwnWords) {
   Launch launch = vm_.start();
   poke_guest();
   ASSERT_TRUE(becomes_true([&] { return !is_alive(vm_.directory().get()); }, seconds(5)));
-  EXPECT_EQ(record().state, "crashed");
+  EXPECT_EQ(record().state, EndState::kCrashed);
   EXPECT_THAT(record().reason, HasSubstr("kernel panic"));
 }
 
@@ -152,7 +152,7 @@ TEST_F(LifecycleTest, AKilledEngineIsACrashThatIsRecorded) {
   Launch launch = vm_.start();
   ASSERT_EQ(::kill(launch.engine_pid(), SIGKILL), 0);
   ASSERT_TRUE(becomes_true([&] { return !is_alive(vm_.directory().get()); }, seconds(1)));
-  EXPECT_EQ(record().state, "crashed");
+  EXPECT_EQ(record().state, EndState::kCrashed);
   EXPECT_EQ(record().signal, SIGKILL);
   EXPECT_TRUE(becomes_true([&] { return is_gone(launch.monitor_pid()); }, seconds(1)));
 }
@@ -162,7 +162,7 @@ TEST_F(LifecycleTest, AKilledMonitorTakesTheEngineWithItWithinASecond) {
   ASSERT_EQ(::kill(launch.monitor_pid(), SIGKILL), 0);
   EXPECT_TRUE(becomes_true([&] { return is_gone(launch.engine_pid()); }, seconds(1)));
   EXPECT_TRUE(wait_until_dead(vm_.directory().get(), Deadline::after(seconds(1))));
-  EXPECT_EQ(record().state, "no record");
+  EXPECT_FALSE(read_exit_record(vm_.directory().get()));
   EXPECT_EQ(code_thrown_by([&] { vm_.client(); }), Code::kEngineDied);
 }
 
@@ -175,8 +175,8 @@ TEST_F(LifecycleTest, TheSameDirectoryStartsAgainAfterAnyEnd) {
     vm_.spec.remove_on_undo = false;
   }
   Launch launch = vm_.start();
-  EXPECT_EQ(record().state, "no record");
-  EXPECT_EQ(vm_.stop(seconds(5), false).state, "stopped");
+  EXPECT_FALSE(read_exit_record(vm_.directory().get()));
+  EXPECT_EQ(vm_.stop(seconds(5), false).state, EndState::kStopped);
   EXPECT_TRUE(exists(vm_.path("console.log.1")));
 }
 
@@ -210,7 +210,7 @@ TEST_F(LifecycleTest, AGuestThatEndsAtItsNextStartIsToldByThatEnd) {
     TestVm::await(launch, LaunchEvent::Kind::kEnded);
   }
   ASSERT_TRUE(wait_until_dead(vm_.directory().get(), soon()));
-  EXPECT_EQ(record().state, "crashed");
+  EXPECT_EQ(record().state, EndState::kCrashed);
   EXPECT_EQ(record().reason, "kernel panic: fake");
 }
 
@@ -219,14 +219,14 @@ TEST_F(LifecycleTest, ASecondMonitorOfOneDirectoryIsRefusedAndHarmsNothing) {
   LaunchSpec second = vm_.spec;
   second.directory = "vms/" + vm_.spec.name;
   EXPECT_EQ(code_thrown_by([&] { Launch(kMonitorProgram, second.name).begin(second, soon()); }), Code::kBusy);
-  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+  EXPECT_EQ(vm_.client().status(soon()).state, RunState::kRunning);
 }
 
 TEST_F(LifecycleTest, AGuestThatDoesNotListenIsEndedAfterTheTimeout) {
   vm_.script(kIgnores);
   Launch launch = vm_.start();
   const ExitRecord end = vm_.stop(milliseconds(50), false);
-  EXPECT_EQ(end.state, "stopped");
+  EXPECT_EQ(end.state, EndState::kStopped);
   EXPECT_THAT(end.reason, HasSubstr("did not shut down"));
   EXPECT_FALSE(is_alive(vm_.directory().get()));
 }
@@ -240,16 +240,17 @@ TEST_F(LifecycleTest, AGuestIsAskedAgainBeforeItsTimeIsOver) {
 TEST_F(LifecycleTest, AForcedStopOvertakesAPatientOne) {
   vm_.script(kIgnores);
   Launch launch = vm_.start();
-  std::jthread patient([this] { EXPECT_EQ(vm_.stop(seconds(600), false).state, "stopped"); });
-  ASSERT_TRUE(becomes_true([&] { return vm_.client().status(soon()).state == "stopping"; }, seconds(5)));
-  EXPECT_EQ(vm_.stop(seconds(0), true).state, "stopped");
+  std::jthread patient([this] { EXPECT_EQ(vm_.stop(seconds(600), false).state, EndState::kStopped); });
+  ASSERT_TRUE(
+      becomes_true([&] { return vm_.client().status(soon()).state == RunState::kStopping; }, seconds(5)));
+  EXPECT_EQ(vm_.stop(seconds(0), true).state, EndState::kStopped);
 }
 
 TEST_F(LifecycleTest, SigtermToTheMonitorStopsTheGuestInAnOrderlyWay) {
   Launch launch = vm_.start();
   ASSERT_EQ(::kill(launch.monitor_pid(), SIGTERM), 0);
   ASSERT_TRUE(wait_until_dead(vm_.directory().get(), soon()));
-  EXPECT_EQ(record().state, "stopped");
+  EXPECT_EQ(record().state, EndState::kStopped);
   EXPECT_EQ(record().rc, 0);
 }
 
@@ -274,7 +275,7 @@ TEST_F(LifecycleTest, AReleasedTieLetsTheVmLive) {
     release_tie(tie.get(), soon());
   }
   const Status status = vm_.client().status(soon());
-  EXPECT_EQ(status.state, "running");
+  EXPECT_EQ(status.state, RunState::kRunning);
   EXPECT_FALSE(status.tied);
   vm_.stop(seconds(5), false);
   EXPECT_THAT(vm_.entries(), ElementsAre(vm_.spec.name));
@@ -288,7 +289,7 @@ TEST_F(LifecycleTest, AnEndBeforeCommitIsToldAndCanNotBeCommitted) {
     const UniqueFd jail = open_directory(vm_.staged("jail"));
     firecracker::Client(jail.get(), "api.sock").apply(firecracker::send_ctrl_alt_del(), soon());
     const LaunchEvent ended = TestVm::await(launch, LaunchEvent::Kind::kEnded);
-    EXPECT_EQ(ended.exit.state, "stopped");
+    EXPECT_EQ(ended.exit.state, EndState::kStopped);
     EXPECT_THAT(ended.text, HasSubstr("knaller: ready"));
     EXPECT_EQ(code_thrown_by([&] { launch.commit(soon()); }), Code::kEngineDied);
   }
@@ -315,7 +316,7 @@ TEST_F(LifecycleTest, WhatTheMonitorDoesNotKnowIsAnsweredAsAnError) {
   EXPECT_TRUE(code_thrown_by([&] {
     for (int i = 0; i < 64; ++i) send_all(socket.get(), piece, soon(), "the monitor");
   }));
-  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+  EXPECT_EQ(vm_.client().status(soon()).state, RunState::kRunning);
 }
 
 // The number of descriptors that a process may have.
@@ -377,7 +378,7 @@ TEST_F(LifecycleTest, AConnectionWaitsWhileTheMonitorHasNoDescriptorForIt) {
   MonitorClient client = vm_.client();
   EXPECT_EQ(code_thrown_by([&] { client.status(Deadline::after(milliseconds(50))); }), Code::kTimeout);
   limit_descriptors(launch.monitor_pid(), 1024);
-  EXPECT_EQ(client.take_status(soon()).state, "running");
+  EXPECT_EQ(client.take_status(soon()).state, RunState::kRunning);
 }
 
 TEST_F(LifecycleTest, AStopMayHaveAnyTime) {

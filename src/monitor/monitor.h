@@ -134,7 +134,7 @@ class Monitor {
   void set(ConnectionId connection, const JsonReader& request);
   void lease(ConnectionId connection, const JsonReader& request);
   void stop(ConnectionId connection, const JsonReader& request);
-  nlohmann::json status_json(std::string_view state, const std::string& reason) const;
+  nlohmann::json status_json(RunState state, const std::string& reason) const;
   void set_paused(bool pause, std::function<void(const std::optional<Error>&)> done);
   bool guest_may_run() const;
 

@@ -40,7 +40,7 @@ HaltFacts Monitor::halt_facts() const {
 
 void Monitor::on_engine_end(ExitStatus status) {
   engine_->halt_watch.reset();
-  engine_->probe->answer_all("starting", {});
+  engine_->probe->answer_all(RunState::kStarting, {});
   leases_->engine_ended();
   dispatch(life::EngineEnded{.status = status,
                              .markers = engine_->run->markers(),
@@ -85,7 +85,7 @@ void Monitor::release_vm() {
 void Monitor::leave_directory() {
   release_vm();
   attempt([this] { write_exit_record(directory_->fd(), *exit_); });
-  attempt([this] { record_event(fmt::format("{}: {}", exit_->state, exit_->reason)); });
+  attempt([this] { record_event(fmt::format("{}: {}", to_text(exit_->state), exit_->reason)); });
   attempt([this] { directory_->clear_in_jail("api.sock"); });
   attempt([this] { directory_->clear_in_jail("log"); });
   if (spec_.remove_at_end) attempt([this] { directory_->remove(); });

@@ -84,34 +84,35 @@ void Monitor::set(ConnectionId connection, const JsonReader& request) {
 // --- status
 
 void Monitor::answer_status(ConnectionId connection) {
-  const auto answer = [&](std::string_view state, const std::string& reason = {}) {
+  const auto answer = [&](RunState state, const std::string& reason = {}) {
     server_->reply(connection, status_json(state, reason));
   };
   switch (life::standing(life_)) {
     case life::Standing::kStarting:
-      return answer("starting");
+      return answer(RunState::kStarting);
     case life::Standing::kStopping:
-      return answer("stopping");
+      return answer(RunState::kStopping);
     case life::Standing::kAskTheEngine:
       break;
   }
-  if (!leases_->stuck_reason().empty()) return answer("stuck", leases_->stuck_reason());
+  if (!leases_->stuck_reason().empty()) return answer(RunState::kStuck, leases_->stuck_reason());
   EngineWorker& worker = engine_->run->worker();
   const auto waiting = worker.oldest_wait();
   const auto patience = leases_->free() ? kProbeTime : kLeaseCallTime;
   if (waiting > patience) {
     const auto since = std::chrono::duration_cast<std::chrono::microseconds>(waiting);
-    return answer("stuck", fmt::format("the engine has not answered for {}", format_duration(since)));
+    return answer(RunState::kStuck,
+                  fmt::format("the engine has not answered for {}", format_duration(since)));
   }
   // While a lease is held, the engine may rightly be busy for seconds; what it was told last is the state.
-  if (!leases_->free()) return answer(leases_->paused() ? "paused" : "running");
+  if (!leases_->free()) return answer(leases_->paused() ? RunState::kPaused : RunState::kRunning);
   engine_->probe->ask(worker, connection);
 }
 
-Json Monitor::status_json(std::string_view state, const std::string& reason) const {
+Json Monitor::status_json(RunState state, const std::string& reason) const {
   Json json{{"v", kProtocolVersion},
             {"ok", true},
-            {"state", state},
+            {"state", to_text(state)},
             {"reason", reason},
             {"monitor_pid", ::getpid()},
             {"engine_pid", engine_ ? engine_->run->pid() : 0},

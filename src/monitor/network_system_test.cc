@@ -89,7 +89,7 @@ TEST_F(NetworkTest, PastaIsStartedAgainOnTheSamePorts) {
       },
       seconds(5)));
   EXPECT_TRUE(port_is_open(port));
-  EXPECT_EQ(vm_.client().status(soon()).state, "running");
+  EXPECT_EQ(vm_.client().status(soon()).state, RunState::kRunning);
   vm_.stop(seconds(5), true);
 }
 
@@ -111,7 +111,7 @@ TEST_F(NetworkTest, AfterARebootOfTheGuestThePortsAreTheSame) {
   ASSERT_TRUE(becomes_true(
       [&] {
         const Status status = vm_.client().status(soon());
-        return status.reboots == 1 && status.state == "running" && status.network == "rootless";
+        return status.reboots == 1 && status.state == RunState::kRunning && status.network == "rootless";
       },
       seconds(10)));
   EXPECT_EQ(vm_.client().status(soon()).ports.at(0).host, port);
@@ -135,7 +135,7 @@ TEST_F(NetworkTest, AfterFourDeathsInAMinuteTheVmLivesOnWithoutNetwork) {
   ASSERT_TRUE(becomes_true([&] { return vm_.client().status(soon()).network == "down"; }, seconds(5)));
   const Status status = vm_.client().status(soon());
   EXPECT_THAT(status.network_reason, HasSubstr("4 times within a minute"));
-  EXPECT_EQ(status.state, "running");
+  EXPECT_EQ(status.state, RunState::kRunning);
   EXPECT_EQ(find_pasta(launch.monitor_pid()), 0);
   vm_.stop(seconds(5), true);
 }
@@ -243,7 +243,7 @@ TEST_F(ChangingHostTest, WhereTheGuestMayConnectToChangesWhileItRunsAndStaysAfte
     ASSERT_TRUE(becomes_true(
         [&] {
           const Status status = vm_.client().status(soon());
-          return status.reboots == 1 && status.state == "running" && status.network == "rootless";
+          return status.reboots == 1 && status.state == RunState::kRunning && status.network == "rootless";
         },
         seconds(10)));
     EXPECT_EQ(vm_.client().status(soon()).egress, none);

@@ -5,12 +5,12 @@
 
 #include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "monitor/engine_worker.h"
 #include "monitor/leases.h"
 #include "monitor/loop.h"
+#include "monitor/vm_state.h"
 
 namespace knaller::monitor {
 
@@ -19,7 +19,7 @@ inline constexpr std::chrono::seconds kProbeTime{1};
 
 class StatusProbe {
  public:
-  using Answer = std::function<void(ConnectionId, std::string_view state, const std::string& reason)>;
+  using Answer = std::function<void(ConnectionId, RunState state, const std::string& reason)>;
   // What the worker still has to answer when the probe ends, it must not deliver.
   StatusProbe(Loop& loop, Answer answer) : loop_(loop), answer_(std::move(answer)) {}
   StatusProbe(const StatusProbe&) = delete;
@@ -28,7 +28,7 @@ class StatusProbe {
   void ask(EngineWorker& worker, ConnectionId connection);
   void forget(ConnectionId connection);
   // Whoever waits hears this instead.
-  void answer_all(std::string_view state, const std::string& reason);
+  void answer_all(RunState state, const std::string& reason);
 
  private:
   void on_answer(const std::string& state, const std::optional<Error>& error);

@@ -21,7 +21,8 @@ void require_running(const std::string& name, int directory) {
     throw Error(Code::kWrongState, fmt::format("VM '{}' is not running", name),
                 fmt::format("start it: knaller start {}", name));
   const Deadline deadline = Deadline::after(std::chrono::seconds(2));
-  if (monitor::MonitorClient::connect(directory, deadline).status(deadline).state == "paused")
+  if (monitor::MonitorClient::connect(directory, deadline).status(deadline).state ==
+      monitor::RunState::kPaused)
     throw Error(Code::kWrongState, fmt::format("VM '{}' is paused", name),
                 fmt::format("resume it: knaller resume {}", name));
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "base/parallel.h"
 #include "base/text.h"
@@ -25,11 +26,29 @@ constexpr std::chrono::seconds kStatusTimeout{2};
 // Each holds three descriptors, of which a program has 1024.
 constexpr size_t kAtOnce = 200;
 
-VmState state_from_text(std::string_view text) {
-  if (text == "paused") return VmState::kPaused;
-  if (text == "stuck") return VmState::kStuck;
-  if (text == "starting") return VmState::kStarting;
-  return VmState::kRunning;  // also "stopping": it runs until it has ended
+VmState state_of(monitor::RunState state) {
+  switch (state) {
+    case monitor::RunState::kStarting:
+      return VmState::kStarting;
+    case monitor::RunState::kRunning:
+    case monitor::RunState::kStopping:
+      return VmState::kRunning;
+    case monitor::RunState::kPaused:
+      return VmState::kPaused;
+    case monitor::RunState::kStuck:
+      return VmState::kStuck;
+  }
+  fail(Code::kInternal, "a monitor's state that there is not");
+}
+
+VmState state_of(monitor::EndState state) {
+  switch (state) {
+    case monitor::EndState::kStopped:
+      return VmState::kStopped;
+    case monitor::EndState::kCrashed:
+      return VmState::kCrashed;
+  }
+  fail(Code::kInternal, "an end's state that there is not");
 }
 
 std::string remedy(const std::string& name) {
@@ -37,8 +56,8 @@ std::string remedy(const std::string& name) {
 }
 
 void fill_from_status(VmInfo& info, const monitor::Status& status) {
-  info.state = state_from_text(status.state);
-  info.reason = status.state == "stopping" ? "it is being stopped" : status.reason;
+  info.state = state_of(status.state);
+  info.reason = status.state == monitor::RunState::kStopping ? "it is being stopped" : status.reason;
   if (info.state == VmState::kStuck) info.reason += "; " + remedy(info.name);
   info.network = status.network;
   info.network_reason = status.network_reason;
@@ -55,7 +74,7 @@ void describe_ended(VmInfo& info, int directory, const store::VmRecord& record) 
   info.started_at.reset();
   const auto exit = monitor::read_exit_record(directory);
   if (exit) {
-    info.state = exit->state == "crashed" ? VmState::kCrashed : VmState::kStopped;
+    info.state = state_of(exit->state);
     info.reason = exit->reason;
   } else if (record.boot_id != store::host_boot_id()) {
     info.state = VmState::kStopped;

@@ -103,7 +103,7 @@ class Rolling {
     if (status.tied)
       throw Error(Code::kWrongState, "it belongs to the command that started it, and ends with it",
                   "only a VM that was started with --detach can be rolled back");
-    paused_ = status.state == "paused";
+    paused_ = status.state == monitor::RunState::kPaused;
   }
 
   PreparedClone prepare(const SnapshotId& id) const {

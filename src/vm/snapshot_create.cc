@@ -122,7 +122,7 @@ class Creation {
  private:
   pid_t running_engine(monitor::MonitorClient& monitor) const {
     const monitor::Status status = monitor.status(Deadline::after(kLockPatience, options_.stop));
-    if (status.state == "stuck")
+    if (status.state == monitor::RunState::kStuck)
       throw Error(Code::kWrongState, fmt::format("its engine does not answer: {}", status.reason),
                   fmt::format("see `knaller logs --engine {0}`; end it: knaller stop --force {0}", vm_.name));
     return certain_engine(monitor, status.engine_pid);

@@ -124,7 +124,7 @@ TEST(GoldenTest, VmRecord) {
 TEST(GoldenTest, ExitRecord) {
   const auto record = monitor::read_exit_record(golden("format1/vms/web").get());
   ASSERT_TRUE(record);
-  EXPECT_EQ(record->state, "crashed");
+  EXPECT_EQ(record->state, monitor::EndState::kCrashed);
   EXPECT_EQ(record->signal, 9);
   EXPECT_EQ(record->rc, std::nullopt);
   expect_kept(text_of("format1/vms/web", "exit.json"), dump_json(monitor::exit_record_to_json(*record)));
