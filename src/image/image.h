@@ -50,7 +50,7 @@ struct ImportOptions {
   std::string kernel = {};  // vmlinux or bzImage
   std::string rootfs = {};  // ext4
   std::string initramfs = {};
-  bool for_qemu = false;  // which boots kernels with a PVH note only
+  bool needs_pvh = false;  // its engine boots kernels with a PVH note only
   bool replace = false;
   EventSink sink = {};
 };

@@ -62,7 +62,7 @@ Image import(const store::Home& home, const ImportOptions& options, const Deadli
           const UniqueFd vmlinux = open_at(staged.directory(), "vmlinux", O_RDWR | O_CREAT | O_EXCL, 0600);
           record.kernel_version =
               copy_kernel(kernel.get(), vmlinux.get(), fmt::format("the kernel '{}'", options.kernel));
-          if (options.for_qemu) require_pvh(vmlinux.get(), fmt::format("the kernel '{}'", options.kernel));
+          if (options.needs_pvh) require_pvh(vmlinux.get(), fmt::format("the kernel '{}'", options.kernel));
         }
         copy_whole(rootfs.get(), staged.directory(), "rootfs.ext4", options.sink, deadline);
         if (initramfs) {

@@ -27,25 +27,35 @@ long install(std::span<const sock_filter> steps, unsigned flags) {
   return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 }
 
+struct Filter {
+  std::span<const sock_filter> told;   // with a listener
+  std::span<const sock_filter> plain;  // without
+  int executions;                      // knaller-qemu executes QEMU once
+};
+
+Filter steps_of(CallFilter filter) {
+  switch (filter) {
+    case CallFilter::kFirecracker:
+      return {kFirecrackerTold, kFirecrackerPlain, 1};
+    case CallFilter::kQemu:
+      return {kQemuTold, kQemuPlain, 2};
+  }
+  fail(Code::kInternal, "call filter {} does not exist", static_cast<int>(filter));
+}
+
 }  // namespace
 
 UniqueFd install_call_filter(CallFilter filter) {
-  using Steps = std::span<const sock_filter>;
-  const bool qemu = filter == CallFilter::kQemu;
-  const Steps told = qemu ? Steps(kQemuTold) : Steps(kFirecrackerTold);
-  UniqueFd listener(static_cast<int>(install(told, SECCOMP_FILTER_FLAG_NEW_LISTENER)));
+  const Filter steps = steps_of(filter);
+  UniqueFd listener(static_cast<int>(install(steps.told, SECCOMP_FILTER_FLAG_NEW_LISTENER)));
   if (listener) return listener;
   if (errno != EBUSY) fail_errno("filter the engine's system calls");
-  if (install(qemu ? Steps(kQemuPlain) : Steps(kFirecrackerPlain), 0) != 0)
-    fail_errno("filter the engine's system calls");
+  if (install(steps.plain, 0) != 0) fail_errno("filter the engine's system calls");
   return {};
 }
 
-// knaller-qemu executes QEMU once.
 CallGuard::CallGuard(UniqueFd listener, CallFilter filter, std::function<void(std::string_view)> log)
-    : listener_(std::move(listener)),
-      log_(std::move(log)),
-      executions_left_(filter == CallFilter::kQemu ? 2 : 1) {}
+    : listener_(std::move(listener)), log_(std::move(log)), executions_left_(steps_of(filter).executions) {}
 
 bool CallGuard::answer() {
   seccomp_notif call = {};

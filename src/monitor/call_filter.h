@@ -12,12 +12,13 @@
 #include <string_view>
 
 #include "base/fd.h"
+#include "engine/engine_family.h"
 
 struct seccomp_data;
 
 namespace knaller::monitor {
 
-enum class CallFilter { kFirecracker, kQemu };
+using engine::CallFilter;
 
 // For the single-threaded child, after it has given up its privileges (NO_NEW_PRIVS is set). Returns what
 // tells of refused calls; nothing where a filter with such a listener is in force already, as in some

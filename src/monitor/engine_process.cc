@@ -24,8 +24,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/signals.h"
+#include "engine/program_files.h"
 #include "monitor/alive.h"
-#include "monitor/engine_files.h"
 #include "net/namespace.h"
 
 namespace knaller::monitor {
@@ -175,14 +175,13 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 [[noreturn]] void execute(const std::string& path, const EngineOptions& options) {
   std::vector<std::string> arguments{path};
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
-  std::vector<std::string> environment{fmt::format("PATH={}", kEnginePath),
+  std::vector<std::string> environment{fmt::format("PATH={}", engine::kEnginePath),
                                        fmt::format("KNALLER_ALIVE_FD={}", kEngineLockFd)};
 #ifdef __SANITIZE_ADDRESS__
   // At the start it would set a limit, and at the end look at its own threads: neither is allowed in the
   // jail.
   environment.emplace_back("ASAN_OPTIONS=detect_leaks=0:disable_coredump=0");
 #endif
-  environment.insert(environment.end(), options.environment.begin(), options.environment.end());
   ::execve(path.c_str(), pointers_to(arguments).data(), pointers_to(environment).data());
   const int saved_errno = errno;
   Error error = errno_error(saved_errno, fmt::format("execute '{}'", options.jail.engine_binary));

@@ -31,8 +31,7 @@ struct EngineNetwork {
 
 struct EngineOptions {
   JailOptions jail;
-  std::vector<std::string> arguments;    // without argv[0]
-  std::vector<std::string> environment;  // "K=V", beside PATH and KNALLER_ALIVE_FD
+  std::vector<std::string> arguments;  // without argv[0]
   std::optional<EngineNetwork> network;
   CallFilter filter = CallFilter::kFirecracker;
   uint64_t file_limit = INT64_MAX;  // bytes that a file of its may have at most

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "engine/engine_family.h"
 #include "monitor/alive.h"
 
 namespace knaller::monitor {
@@ -18,7 +19,6 @@ namespace {
 constexpr char kApiSocket[] = "api.sock";
 constexpr char kLogFifo[] = "log";
 constexpr size_t kExplainingLines = 20;
-constexpr char kQemuKind[] = "qemu";
 constexpr std::chrono::seconds kLockPatience{2};
 
 // The monitor's end is opened read-write: the fifo has no end of file, and outlives what the engine does to
@@ -91,7 +91,7 @@ EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec&
     : loop_(loop),
       logs_(logs),
       callbacks_(std::move(callbacks)),
-      filter_(spec.engine_kind == kQemuKind ? CallFilter::kQemu : CallFilter::kFirecracker),
+      filter_(engine::family_of(spec.engine).call_filter()),
       since_(std::chrono::system_clock::now()) {
   directory.clear_in_jail(kApiSocket);
   log_fifo_ = make_log_fifo(directory);
@@ -107,7 +107,6 @@ EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec&
                                             .immutable = spec.immutable,
                                             .binds = spec.binds},
                                    .arguments = engine_arguments(spec),
-                                   .environment = spec.engine_environment,
                                    .network = network,
                                    .filter = filter_,
                                    .file_limit = spec.file_limit,

@@ -135,10 +135,9 @@ TEST(LaunchSpecTest, CrossesTheSocketUnchanged) {
   spec.directory = "vms/.new-web";
   spec.name = "web";
   spec.uuid = "uuid";
-  spec.engine_kind = "qemu";
+  spec.engine = store::EngineType::kQemu;
   spec.engine_binary = "/usr/bin/engine";
   spec.engine_args = {"--x", ""};
-  spec.engine_environment = {"A=b=c"};
   spec.boot = {firecracker::start_instance()};
   spec.load = {{.method = "PUT", .path = "/snapshot/load", .body = "{\"a\":1}"}};
   spec.network =
@@ -152,6 +151,7 @@ TEST(LaunchSpecTest, CrossesTheSocketUnchanged) {
   const Json json = spec_to_json(spec);
   const LaunchSpec read = spec_from_json(parse_json(dump_json(json), "spec"));
   EXPECT_EQ(spec_to_json(read), json);
+  EXPECT_EQ(read.engine, spec.engine);
   EXPECT_EQ(read.boot, spec.boot);
   EXPECT_EQ(read.load, spec.load);
   EXPECT_EQ(read.network, spec.network);
@@ -164,6 +164,9 @@ TEST(LaunchSpecTest, OneThatIsNoneIsRefused) {
   Json json = spec_to_json({});
   json["immutable"] = {1, 2};
   EXPECT_EQ(code_thrown_by([&] { spec_from_json(json); }), Code::kInvalidArgument);
+  json = spec_to_json({});
+  json["engine"] = "crosvm";
+  EXPECT_EQ(code_thrown_by([&] { spec_from_json(json); }), Code::kUnsupported);
 }
 
 TEST(AliveTest, EitherLockMeansAliveAndLookingTakesNothing) {

@@ -19,7 +19,7 @@ namespace knaller::monitor {
 
 struct JailOptions {
   std::string engine_binary;         // absolute
-  std::vector<std::string> files;    // of the host, shown at their own paths: engine_files()
+  std::vector<std::string> files;    // of the host, shown at their own paths: engine::engine_files()
   std::vector<std::string> devices;  // of /dev, those that are there: "kvm", "net/tun"
   EngineIdentity identity;           // taken on the way
   std::string directory;  // the VM's jail directory, relative to the working directory; becomes /vm

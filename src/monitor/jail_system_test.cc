@@ -186,7 +186,9 @@ TEST(EngineIdentityTest, EachVmOfRootsHasAnIdOfItsOwn) {
 }
 
 TEST(JailFilesTest, AStaticEngineIsShownNothingOfTheHosts) {
-  EXPECT_THAT(engine_files(KNALLER_TEST_PROGRAMS "/guest/guest", false, soon()), testing::IsEmpty());
+  EXPECT_THAT(engine::engine_files(KNALLER_TEST_PROGRAMS "/guest/guest",
+                                   engine::family_of(store::EngineType::kFirecracker), soon()),
+              testing::IsEmpty());
 }
 
 TEST(JailPathsTest, LongHomesWithSpacesWork) {

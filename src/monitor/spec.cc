@@ -87,13 +87,12 @@ Json spec_to_json(const LaunchSpec& spec) {
             {"directory", spec.directory},
             {"name", spec.name},
             {"uuid", spec.uuid},
-            {"engine_kind", spec.engine_kind},
+            {"engine", store::to_text(spec.engine)},
             {"engine_binary", spec.engine_binary},
             {"engine_files", spec.engine_files},
             {"kvm", spec.kvm},
             {"file_limit", spec.file_limit},
             {"engine_args", spec.engine_args},
-            {"engine_environment", spec.engine_environment},
             {"boot", requests_to_json(spec.boot)},
             {"load", requests_to_json(spec.load)},
             {"pasta_binary", spec.pasta_binary},
@@ -115,13 +114,12 @@ LaunchSpec spec_from_json(const Json& json) {
   spec.directory = reader.string("directory");
   spec.name = reader.string("name");
   spec.uuid = reader.string("uuid");
-  spec.engine_kind = reader.string("engine_kind");
+  spec.engine = store::engine_type_from_text(reader.string("engine"), kWhat);
   spec.engine_binary = reader.string("engine_binary");
   spec.engine_files = strings_from_json(reader.array("engine_files"));
   spec.kvm = reader.boolean_or("kvm", true);
   spec.file_limit = static_cast<uint64_t>(reader.integer_or("file_limit", INT64_MAX, 0, INT64_MAX));
   spec.engine_args = strings_from_json(reader.array("engine_args"));
-  spec.engine_environment = strings_from_json(reader.array("engine_environment"));
   spec.boot = requests_from_json(reader.array("boot"));
   spec.load = requests_from_json(reader.array("load"));
   if (reader.has("network")) spec.network = plan_from_json(reader.object("network"));

@@ -11,6 +11,7 @@
 
 #include "firecracker/request.h"
 #include "net/plan.h"
+#include "store/engine_type.h"
 
 namespace knaller::monitor {
 
@@ -21,15 +22,13 @@ struct LaunchSpec {
   std::string name;       // final name: commit renames `directory` to vms/NAME unless it is that already
   std::string uuid;       // given to the engine as --id
 
-  std::string engine_kind;                // "firecracker" or "qemu"
+  store::EngineType engine = store::EngineType::kFirecracker;
   std::string engine_binary;              // absolute; may lie anywhere
-  std::vector<std::string> engine_files;  // what else of the host it is shown: engine_files()
+  std::vector<std::string> engine_files;  // what else of the host it is shown: engine::engine_files()
   bool kvm = true;                        // it is shown /dev/kvm
   uint64_t file_limit = INT64_MAX;        // bytes that a file may have that it writes
-  std::vector<std::string>
-      engine_args;  // after --api-sock, --id, --log-path and --level, which the monitor gives
-  std::vector<std::string>
-      engine_environment;  // "K=V", beside a plain PATH; nothing of the launcher's own leaks in
+  // After those that the monitor gives. For tests alone: what the fake engine and the jail's probe are to do.
+  std::vector<std::string> engine_args;
 
   std::vector<firecracker::Request> boot;  // configure and start a cold boot; the last is InstanceStart
   std::vector<firecracker::Request> load;  // when not empty: instead of `boot` for the first start
@@ -53,7 +52,8 @@ nlohmann::json plan_to_json(const net::Plan& plan);
 net::Plan plan_from_json(const nlohmann::json& json);
 
 nlohmann::json spec_to_json(const LaunchSpec& spec);
-LaunchSpec spec_from_json(const nlohmann::json& json);  // kInvalidArgument when it is none
+LaunchSpec spec_from_json(
+    const nlohmann::json& json);  // kInvalidArgument when it is none; kUnsupported for an unknown engine
 
 }  // namespace knaller::monitor
 

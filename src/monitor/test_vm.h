@@ -11,9 +11,9 @@
 #include "base/json.h"
 #include "base/test_folder.h"
 #include "base/text.h"
+#include "engine/engine_family.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
-#include "monitor/engine_files.h"
 #include "monitor/launch.h"
 
 namespace knaller::monitor {
@@ -37,9 +37,8 @@ class TestVm {
     spec.home = home_;
     spec.directory = "vms/.new-" + spec.name;
     spec.uuid = make_uuid();
-    spec.engine_kind = "firecracker";
     spec.engine_binary = kFakeEngine;
-    static const auto files = engine_files(kFakeEngine, false, soon());
+    static const auto files = engine::engine_files(kFakeEngine, engine::family_of(spec.engine), soon());
     spec.engine_files = files;
     spec.immutable = {"vmlinux"};
     spec.remove_on_undo = true;

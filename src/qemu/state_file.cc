@@ -8,9 +8,8 @@
 namespace knaller::qemu {
 namespace {
 
-constexpr std::string_view kMagic("knaller-qemu\0\0\0", 15);
-constexpr char kFormat = kStateFormat;
-constexpr size_t kHeadSize = 32;
+using namespace engine::qemu_state;
+
 constexpr size_t kCrcSize = 8;
 // Firecracker's states of x86-64 begin with 0x0710_1984_8664_0000, little-endian; from 1.14 on one byte
 // later.
@@ -37,12 +36,6 @@ std::string number(uint64_t value) {
   return bytes;
 }
 
-uint64_t read_number(std::string_view bytes) {
-  uint64_t value = 0;
-  for (size_t i = 8; i > 0; --i) value = value << 8 | static_cast<unsigned char>(bytes[i - 1]);
-  return value;
-}
-
 void check_origin(std::string_view bytes) {
   if (bytes.size() < kCrcSize) fail(Code::kCorrupt, "IO Error: File too short to contain CRC");
   if (bytes.starts_with(kFirecrackerMagic) || bytes.substr(1).starts_with(kFirecrackerMagic)) {
@@ -65,10 +58,10 @@ uint64_t crc64(std::string_view bytes) {
 }
 
 std::string encode_state(const State& state) {
-  const std::string text = dump_json({{"setup", parse_json(state.setup, "the setup", Code::kInternal)},
-                                      {"accelerator", state.accelerator},
-                                      {"qemu", state.qemu_version},
-                                      {"tsc_khz", state.tsc_khz}});
+  const std::string text = dump_json({{kSetup, parse_json(state.setup, "the setup", Code::kInternal)},
+                                      {kAccelerator, state.accelerator},
+                                      {kVersion, state.qemu_version},
+                                      {kTscKhz, state.tsc_khz}});
   std::string bytes(kMagic);
   bytes += kFormat;
   bytes += number(text.size()) + number(state.devices.size()) + text + state.devices;
@@ -79,22 +72,22 @@ std::string encode_state(const State& state) {
 State decode_state(std::string_view bytes) {
   check_origin(bytes);
   if (bytes.size() < kHeadSize + kCrcSize) fail(Code::kCorrupt, "the state file is cut short");
-  const uint64_t text_size = read_number(bytes.substr(16));
-  const uint64_t devices_size = read_number(bytes.substr(24));
+  const uint64_t text_size = number_in(bytes.substr(kTextSizeAt));
+  const uint64_t devices_size = number_in(bytes.substr(kDevicesSizeAt));
   const uint64_t space = bytes.size() - kHeadSize - kCrcSize;
   if (text_size > space || devices_size != space - text_size) {
     fail(Code::kCorrupt, "the state file is cut short, or something follows it");
   }
-  if (crc64(bytes.substr(0, bytes.size() - kCrcSize)) != read_number(bytes.substr(bytes.size() - kCrcSize))) {
+  if (crc64(bytes.substr(0, bytes.size() - kCrcSize)) != number_in(bytes.substr(bytes.size() - kCrcSize))) {
     fail(Code::kCorrupt, "the state file is damaged: its checksum is wrong");
   }
   const Json json = parse_json(bytes.substr(kHeadSize, text_size), "the state file");
   const JsonReader reader(json, "the state file");
   State state;
-  state.setup = dump_json(reader.object("setup"));
-  state.accelerator = reader.string("accelerator");
-  state.qemu_version = reader.string("qemu");
-  state.tsc_khz = static_cast<uint64_t>(reader.integer("tsc_khz", 0, INT64_MAX));
+  state.setup = dump_json(reader.object(kSetup));
+  state.accelerator = reader.string(kAccelerator);
+  state.qemu_version = reader.string(kVersion);
+  state.tsc_khz = static_cast<uint64_t>(reader.integer(kTscKhz, 0, INT64_MAX));
   state.devices = bytes.substr(kHeadSize + text_size, devices_size);
   return state;
 }

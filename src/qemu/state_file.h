@@ -15,10 +15,12 @@
 #include <string>
 #include <string_view>
 
+#include "engine/qemu_state_head.h"
+
 namespace knaller::qemu {
 
-inline constexpr int kStateFormat = 1;
-inline constexpr uint64_t kStateFileLimit = 64 << 20;
+inline constexpr int kStateFormat = engine::qemu_state::kFormat;
+inline constexpr uint64_t kStateFileLimit = engine::qemu_state::kFileLimit;
 
 struct State {
   std::string setup;         // JSON: firecracker::setup_to_json()

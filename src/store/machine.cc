@@ -20,7 +20,7 @@ void add_machine(Json& object, const Machine& m) {
   object["ports"] = ports_to_json(m.ports);
   object["egress"] = egress_to_json(m.egress);
   object["network_of"] = m.network_of;
-  object["engine"] = m.engine;
+  object["engine"] = to_text(m.engine);
   object["engine_version"] = m.engine_version;
   object["state_version"] = m.state_version;
 }
@@ -44,7 +44,7 @@ void read_machine(const JsonReader& reader, const std::string& what, Machine& m)
   m.network_device = reader.boolean_or("network_device", m.network != NetworkMode::kNone);
   if (reader.has("egress")) m.egress = egress_from_json(reader.object("egress"), what + ": egress");
   m.network_of = reader.string_or("network_of", "");
-  m.engine = reader.string("engine");
+  m.engine = engine_type_from_text(reader.string("engine"), what);
   m.engine_version = reader.string_or("engine_version", "");
   m.state_version = reader.string_or("state_version", "");
 }

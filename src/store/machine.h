@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "knaller/types.h"
+#include "store/engine_type.h"
 
 namespace knaller {
 class JsonReader;
@@ -36,7 +37,7 @@ struct Machine {
   std::string
       network_of;  // the Go program's VM name from which TAP, MAC and addresses derive; "" for knaller's own
 
-  std::string engine;  // "firecracker", "qemu"
+  EngineType engine = EngineType::kFirecracker;
   std::string engine_version;
   std::string state_version;  // of the state that it writes, as the engine calls it: "10.0.0"; may be empty
 };

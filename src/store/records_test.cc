@@ -36,7 +36,7 @@ TEST_F(RecordsTest, VmRecordComesBackAsItWas) {
   record.bound = {{"0.0.0.0", 40001, 53, Protocol::kUdp}};
   record.network = NetworkMode::kNone;
   record.on_reboot = OnReboot::kStop;
-  record.engine = "qemu";
+  record.engine = EngineType::kQemu;
   record.created_at = SystemTime(std::chrono::seconds(1'700'000'000));
   write_vm_record(directory(), record);
   const VmRecord back = read_vm_record(directory(), "web");
@@ -58,11 +58,28 @@ TEST_F(RecordsTest, VmRecordOfAnyContentIsAnErrorNotACrash) {
   EXPECT_EQ(code_thrown_by([&] { parse_vm_record("{\"format\":99}", "web"); }), Code::kUnsupported);
 }
 
+// The texts are the formats': records of every version have them.
+TEST_F(RecordsTest, AnEngineIsNamedAndAnUnknownOneIsNotTakenForAnother) {
+  VmRecord record;
+  record.name = "web";
+  for (const auto& [type, name] :
+       {std::pair(EngineType::kFirecracker, "firecracker"), std::pair(EngineType::kQemu, "qemu")}) {
+    record.engine = type;
+    const std::string text = to_json_text(record);
+    EXPECT_NE(text.find(fmt::format("\"engine\": \"{}\"", name)), std::string::npos) << text;
+    EXPECT_EQ(parse_vm_record(text, "web").engine, type);
+  }
+  std::string text = to_json_text(record);
+  text.replace(text.find("\"qemu\""), 6, "\"crosvm\"");
+  EXPECT_EQ(code_thrown_by([&] { parse_vm_record(text, "web"); }), Code::kUnsupported);
+}
+
 TEST_F(RecordsTest, ReadsTheGoProgramsMetadata) {
   const SnapshotRecord record = parse_snapshot_record(kGoMetadata, SnapshotId::parse("snap_3d927f9e"));
   EXPECT_TRUE(record.is_foreign());
   EXPECT_EQ(record.vm_name, "web");
   EXPECT_EQ(record.network_of, "web");
+  EXPECT_EQ(record.engine, EngineType::kFirecracker);
   EXPECT_EQ(record.vcpus, 2u);
   ASSERT_EQ(record.ports.size(), 2u);
   EXPECT_EQ(record.ports[1], (PortForward{"127.0.0.1", 18443, 443, Protocol::kTcp}));
@@ -100,7 +117,7 @@ TEST_F(RecordsTest, SnapshotRecordKeepsTheGoProgramsForm) {
   record.vcpus = 1;
   record.memory_mib = 256;
   record.ports = {{"127.0.0.1", 8080, 80, Protocol::kTcp}};
-  record.engine = "qemu";
+  record.engine = EngineType::kQemu;
   record.uuid = "u";
   record.paused = microseconds(1234);
   const std::string text = to_json_text(record);

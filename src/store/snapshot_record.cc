@@ -83,6 +83,7 @@ SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& ex
   r.created_at = time_field(reader, "created_at", what);
   if (r.is_foreign()) {
     read_basic_machine(reader, what, r);
+    r.engine = EngineType::kFirecracker;  // the only one that the Go program has
     r.network_of = r.vm_name;
     r.network_device = true;
   } else {

@@ -30,7 +30,7 @@ class VerifyTest : public testing::Test {
     record.id = kId;
     record.vm_name = "web";
     record.uuid = "u";
-    record.engine = "qemu";
+    record.engine = EngineType::kQemu;
     record.has_disk = has_disk;
     put("metadata.json", to_json_text(record));
   }

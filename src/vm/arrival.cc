@@ -47,8 +47,8 @@ bool names_same_content(const store::Manifest& a, const store::Manifest& b) {
 void check_texts(const store::SnapshotRecord& record) {
   for (const std::string* text :
        {&record.vm_name, &record.uuid, &record.vm_uuid, &record.image, &record.kernel, &record.boot_args,
-        &record.engine, &record.engine_version, &record.state_version, &record.network_of, &record.parent,
-        &record.capture, &record.capture_reason})
+        &record.engine_version, &record.state_version, &record.network_of, &record.parent, &record.capture,
+        &record.capture_reason})
     if (printable(*text) != *text)
       fail(Code::kCorrupt, "'{}' has control characters in it: '{}'", kMetadata,
            printable(text->substr(0, 80)));

@@ -26,7 +26,6 @@ bool has_arg(const std::string& args, const std::string& arg) {
 
 TEST(BootArgs, AreTheSameForEveryEngine) {
   store::VmRecord record = image_record();
-  record.engine = "qemu";
   EXPECT_EQ(boot_args(record, {.ssh_key = kPublicKey}), image_record().boot_args);
 }
 

@@ -10,10 +10,10 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "base/process.h"
+#include "engine/engine_family.h"
 #include "monitor/alive.h"
 #include "vm/boot.h"
 #include "vm/engine.h"
-#include "vm/host_facts.h"
 #include "vm/layout.h"
 #include "vm/ready.h"
 
@@ -56,12 +56,10 @@ monitor::LaunchSpec make_spec(const Context& context, const BringUp& start, cons
   spec.directory = "vms/" + start.entry;
   spec.name = record.name;
   spec.uuid = record.uuid;
-  spec.engine_kind = record.engine;
+  spec.engine = record.engine;
   spec.engine_binary = record.engine_binary;
-  spec.engine_files =
-      engine_facts(context, record.engine_binary, Deadline::after(kLaunchTime, options.stop)).files;
-  // An emulated guest needs none, and knaller-qemu emulates where it is not shown any.
-  spec.kvm = record.engine == kind_name(EngineKind::kFirecracker) || probe_kvm().usable;
+  spec.engine_files = start.engine_files;
+  spec.kvm = engine::family_of(record.engine).is_shown_kvm(host_of(context));
   spec.file_limit = largest_file(start, record);
   if (!record.boot_args.empty()) spec.boot = boot_requests(record);
   spec.load = start.load;

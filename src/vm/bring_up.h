@@ -19,6 +19,7 @@ namespace knaller::vm {
 struct BringUp {
   int directory = -1;                      // the VM's; prepared: vm.json, alive, parts/, jail/ filled
   std::string entry;                       // its present name below vms/: ".new-web" or "web"
+  std::vector<std::string> engine_files;   // EngineFacts::files of its engine
   bool keep_ports = false;                 // leased host ports are to be the ones of the last start
   bool is_new = false;                     // an undone start removes it
   bool replaces = false;                   // on commit it changes places with the VM's directory

@@ -45,7 +45,8 @@ const char* const kFile = "capture.json";
 std::string key_of(const std::string& binary) {
   struct utsname kernel = {};
   if (::uname(&kernel) != 0) fail_errno("ask for the kernel's version");
-  return fmt::format("{} {} {} {}", binary, identity_of_engine(binary), kernel.release, kernel.version);
+  return fmt::format("{} {} {} {}", binary, engine::identity_of_engine(binary), kernel.release,
+                     kernel.version);
 }
 
 // Empty when there is nothing, or nothing of use: it is only a cache.
@@ -102,7 +103,10 @@ class ScratchVm {
     fill(staged.directory());
     refresh_jail(staged.directory(), parts_of(record_), deadline_);
     store::write_vm_record(staged.directory(), record_, Durability::kNoSync);
-    BringUp plan{.directory = staged.directory(), .entry = staged.staged_name(), .is_new = true};
+    BringUp plan{.directory = staged.directory(),
+                 .entry = staged.staged_name(),
+                 .engine_files = engine_facts(context_, record_.engine_binary, deadline_).files,
+                 .is_new = true};
     plan.load = std::move(load);
     plan.on_committed = [&staged] { staged.hand_over(); };
     StartOptions options{.tie = true, .stop = deadline_.stop()};
@@ -250,8 +254,8 @@ std::string why_not_outside(const Context& context, const store::VmRecord& recor
     if (const auto known = remembered_capture_check(context, record.engine_binary))
       return why_not(*known, record);
     const PhaseTimer timer(context, "self-test");
-    context.step(
-        fmt::format("trying, once, whether the memory of {} can be read from outside", record.engine));
+    context.step(fmt::format("trying, once, whether the memory of {} can be read from outside",
+                             store::to_text(record.engine)));
     // The user is told of one self-test, not of what it consists of.
     const Context silent{store::Home::open(context.home.path(), store::Home::NetworkFileSystem::kAllowed),
                          context.libexec,

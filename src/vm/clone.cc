@@ -36,7 +36,7 @@ store::VmRecord record_of_clone(const Preflight& preflight, const RestoreOptions
   vm.network = network_of_clone(snapshot, options);
   vm.ports = ports_of_clone(snapshot, preflight.imported, options);
   vm.egress = egress_of_clone(snapshot, preflight.imported, options);
-  vm.engine = engine.kind;
+  vm.engine = engine.type;
   vm.engine_binary = engine.binary;
   vm.engine_version = engine.version.text();
   vm.state_version = engine.state_version;
@@ -121,6 +121,7 @@ PreparedClone prepare_clone(const Context& context, const CloneRequest& request,
       request.in_place ? store::Existing::kReplaced : store::Existing::kRefused);
   clone.plan = {.directory = clone.staged->directory(),
                 .entry = clone.staged->staged_name(),
+                .engine_files = engine.files,
                 .is_new = true,
                 .replaces = request.in_place,
                 .launch = start_monitor(context, asked.name)};

@@ -13,7 +13,7 @@ namespace knaller::vm {
 
 struct Context {
   store::Home home;
-  std::string libexec;  // knaller-monitor, knaller-qemu and the guest's files
+  std::string libexec;  // knaller-monitor, the engines of knaller's own, and the guest's files
   std::string pasta;    // empty: found on PATH
   EventSink sink;
 

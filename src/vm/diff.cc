@@ -130,7 +130,7 @@ std::vector<std::pair<std::string, std::string>> settings_of(const SnapshotRecor
           {"egress", net::to_text(record.egress)},
           {"network_device", record.network_device ? "yes" : "no"},
           {"ports", ports_of(record)},
-          {"engine", record.engine},
+          {"engine", std::string(store::to_text(record.engine))},
           {"engine_version", record.engine_version},
           {"state_version", record.state_version},
           {"cpu_vendor", record.cpu.vendor},

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -16,6 +17,8 @@
 #include "base/process.h"
 #include "base/rename.h"
 #include "base/text.h"
+#include "engine/check_row.h"
+#include "engine/engine_family.h"
 #include "net/name_servers.h"
 #include "vm/capture_check.h"
 #include "vm/engine.h"
@@ -23,17 +26,9 @@
 namespace knaller::vm {
 namespace {
 
-using Result = CheckRow::Result;
-
-CheckRow ok(std::string name, std::string detail) {
-  return {Result::kOk, std::move(name), std::move(detail), ""};
-}
-CheckRow warning(std::string name, std::string detail, std::string remedy) {
-  return {Result::kWarning, std::move(name), std::move(detail), std::move(remedy)};
-}
-CheckRow failed(std::string name, std::string detail, std::string remedy) {
-  return {Result::kFailed, std::move(name), std::move(detail), std::move(remedy)};
-}
+using engine::doubtful;
+using engine::failed;
+using engine::passed;
 
 Deadline soon() {
   return Deadline::after(std::chrono::seconds(5));
@@ -43,43 +38,11 @@ std::string first_line(const std::string& text) {
   return std::string(trim(split(text, '\n').front()));
 }
 
-CheckRow check_kvm() {
-  const KvmStatus kvm = probe_kvm();
-  if (kvm.usable) return ok("KVM", kvm.reason);
-  return warning("KVM", kvm.reason + "; VMs run on QEMU's emulation, slower", kvm.remedy);
-}
-
-CheckRow check_firecracker() {
-  const std::string binary = find_program("firecracker");
-  const std::string remedy = "install it from https://github.com/firecracker-microvm/firecracker/releases";
-  if (binary.empty())
-    return warning("Firecracker",
-                   "there is no 'firecracker' on PATH; VMs run on QEMU, which uses KVM where it can", remedy);
-  try {
-    return ok("Firecracker",
-              fmt::format("{} ({})", firecracker::query_version(binary, soon()).text(), binary));
-  } catch (const Error& error) {
-    return failed("Firecracker", error.what(), remedy);
-  }
-}
-
-CheckRow check_qemu(const std::string& libexec) {
-  const std::string remedy = "sudo apt install qemu-system-x86";
-  if (find_program(libexec + "/knaller-qemu").empty())
-    return failed("knaller-qemu", fmt::format("it is not in {}", libexec),
-                  "cmake --install BUILD   # of knaller's build; or KNALLER_LIBEXEC=FOLDER, where it is");
-  const std::string qemu = find_program("qemu-system-x86_64");
-  if (qemu.empty()) return failed("QEMU", "there is no 'qemu-system-x86_64' on PATH", remedy);
-  const ProgramOutput output = run_program({.argv = {qemu, "--version"}}, soon());
-  if (!output.status.success()) return failed("QEMU", output.status.describe(), remedy);
-  return ok("QEMU", first_line(output.out));
-}
-
 CheckRow check_choice(const Context& context, const EngineChoice& choice) {
   try {
     const Engine engine = choose_engine(context, choice, soon());
-    return ok("engine",
-              fmt::format("{} {} would be used: {}", engine.kind, engine.version.text(), engine.reason));
+    return passed("engine", fmt::format("{} {} would be used: {}", store::to_text(engine.type),
+                                        engine.version.text(), engine.reason));
   } catch (const Error& error) {
     return failed("engine", error.what(), error.hint());
   }
@@ -101,13 +64,13 @@ CheckRow check_pasta(const std::string& pasta) {
                   "sudo apt install --reinstall passt");
   const std::string version = output.out.empty() ? binary : first_line(output.out);
   if (is_old_pasta(binary))
-    return warning(
+    return doubtful(
         "pasta",
         version +
             ": as old as Debian 12's, which resets a connection that waits longer than some "
             "20 s for an answer",
         "take a newer one, of Debian 13 for example: knaller start --pasta FILE, or KNALLER_PASTA");
-  return ok("pasta", version);
+  return passed("pasta", version);
 }
 
 // Without one, names mean nothing to a guest.
@@ -115,14 +78,14 @@ CheckRow check_name_servers() {
   net::NameServers servers;
   std::string known;
   for (const net::NameServer& server : servers.now()) known += (known.empty() ? "" : ", ") + server.text;
-  if (!known.empty()) return ok("name servers", "guests ask the host's: " + known);
-  return warning("name servers", "/etc/resolv.conf names none: guests can look up no names",
-                 "add a line 'nameserver ADDRESS' to /etc/resolv.conf; VMs that run take it at once");
+  if (!known.empty()) return passed("name servers", "guests ask the host's: " + known);
+  return doubtful("name servers", "/etc/resolv.conf names none: guests can look up no names",
+                  "add a line 'nameserver ADDRESS' to /etc/resolv.conf; VMs that run take it at once");
 }
 
 CheckRow check_tun() {
   const UniqueFd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
-  if (tun) return ok("/dev/net/tun", "opens");
+  if (tun) return passed("/dev/net/tun", "opens");
   const int saved_errno = errno;
   const std::string detail = errno_error(saved_errno, "open /dev/net/tun").message();
   return failed("/dev/net/tun", detail,
@@ -142,7 +105,7 @@ CheckRow check_kernel() {
   struct utsname name {};
   if (::uname(&name) != 0) fail_errno("ask for the kernel's version");
   const std::vector<KernelCall> missing = missing_kernel_calls();
-  if (missing.empty()) return ok("kernel", name.release);
+  if (missing.empty()) return passed("kernel", name.release);
   return failed(
       "kernel", fmt::format("{} does not have {}", name.release, describe(missing)),
       "sudo apt install linux-image-amd64   # then boot it; in a container, allow these calls in its "
@@ -154,7 +117,7 @@ std::string sysctl(const std::string& name) {
 }
 
 CheckRow check_namespaces() {
-  if (can_make_namespaces()) return ok("user namespaces", "this user can make them");
+  if (can_make_namespaces()) return passed("user namespaces", "this user can make them");
   if (sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1")
     return failed("user namespaces", "AppArmor forbids them to programs without a profile",
                   "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0");
@@ -169,23 +132,23 @@ CheckRow check_namespaces() {
 
 CheckRow check_cgroup() {
   if (!exists("/sys/fs/cgroup/cgroup.controllers"))
-    return warning("cgroup", "there is no cgroup v2: limits on CPU and memory can't be enforced",
-                   "boot with systemd.unified_cgroup_hierarchy=1");
+    return doubtful("cgroup", "there is no cgroup v2: limits on CPU and memory can't be enforced",
+                    "boot with systemd.unified_cgroup_hierarchy=1");
   const std::string own = read_file("/proc/self/cgroup");
   const size_t colons = own.find("::");
   const std::string path = colons == std::string::npos ? "/" : first_line(own.substr(colons + 2));
   if (::access(("/sys/fs/cgroup" + path + "/cgroup.procs").c_str(), W_OK) == 0)
-    return ok("cgroup", "v2, delegated to this user");
-  return warning("cgroup", "v2, not delegated to this user",
-                 "loginctl enable-linger   # and run knaller in a session of systemd's");
+    return passed("cgroup", "v2, delegated to this user");
+  return doubtful("cgroup", "v2, not delegated to this user",
+                  "loginctl enable-linger   # and run knaller in a session of systemd's");
 }
 
 constexpr const char* kOtherHome = "export KNALLER_HOME=FOLDER   # on a local file system";
 
 CheckRow check_home(const Context& context) {
   const std::string network = context.home.network_file_system();
-  if (network.empty()) return ok("home", fmt::format("{} (on a local file system)", context.home.path()));
-  return warning(
+  if (network.empty()) return passed("home", fmt::format("{} (on a local file system)", context.home.path()));
+  return doubtful(
       "home",
       fmt::format("{} is on {}, whose locks and renames can't be relied on", context.home.path(), network),
       kOtherHome);
@@ -193,8 +156,8 @@ CheckRow check_home(const Context& context) {
 
 CheckRow check_renames(const Context& context) {
   if (has_rename_flags(context.home.folder(store::Kind::kVm)))
-    return ok("renames", "two names change places in one step");
-  return warning(
+    return passed("renames", "two names change places in one step");
+  return doubtful(
       "renames",
       "the home's file system can't exchange names in one step: a rollback takes three, and what it "
       "leaves when it is killed between them the next command finishes",
@@ -207,52 +170,54 @@ CheckRow check_space(const Context& context) {
     return failed("free space", errno_error(errno, "ask for it").message(), "");
   const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
   constexpr uint64_t kComfortable = uint64_t{2} << 30;
-  if (free >= kComfortable) return ok("free space", format_bytes(free));
-  return warning("free space", fmt::format("only {} are left in knaller's home", format_bytes(free)),
-                 "knaller snapshot prune --keep-last 1 --dry-run   # or: export KNALLER_HOME=FOLDER");
+  if (free >= kComfortable) return passed("free space", format_bytes(free));
+  return doubtful("free space", fmt::format("only {} are left in knaller's home", format_bytes(free)),
+                  "knaller snapshot prune --keep-last 1 --dry-run   # or: export KNALLER_HOME=FOLDER");
 }
 
 CheckRow check_reflink(const Context& context) {
   const int dir = context.home.folder(store::Kind::kVm);
   const UniqueFd from(::openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   const UniqueFd to(::openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (!from || !to) return warning("reflink", errno_error(errno, "try it").message(), "");
+  if (!from || !to) return doubtful("reflink", errno_error(errno, "try it").message(), "");
   write_all(from.get(), "x", "a temporary file");
-  if (::ioctl(to.get(), FICLONE, from.get()) == 0) return ok("reflink", "disks are cloned without copying");
-  return warning("reflink", "not on this file system: private disks are copied, holes left out",
-                 "export KNALLER_HOME=FOLDER   # on XFS or Btrfs");
+  if (::ioctl(to.get(), FICLONE, from.get()) == 0)
+    return passed("reflink", "disks are cloned without copying");
+  return doubtful("reflink", "not on this file system: private disks are copied, holes left out",
+                  "export KNALLER_HOME=FOLDER   # on XFS or Btrfs");
 }
 
 CheckRow check_linger() {
-  if (!exists("/run/systemd/system")) return ok("lingering", "no systemd: VMs live on after logout");
-  if (::getuid() == 0) return ok("lingering", "root's VMs live on after logout");
+  if (!exists("/run/systemd/system")) return passed("lingering", "no systemd: VMs live on after logout");
+  if (::getuid() == 0) return passed("lingering", "root's VMs live on after logout");
   const passwd* user = ::getpwuid(::getuid());
   const std::string name = user != nullptr ? user->pw_name : std::to_string(::getuid());
-  if (exists("/var/lib/systemd/linger/" + name)) return ok("lingering", "on: VMs live on after logout");
-  return warning("lingering", "off: systemd may end VMs when you log out", "loginctl enable-linger");
+  if (exists("/var/lib/systemd/linger/" + name)) return passed("lingering", "on: VMs live on after logout");
+  return doubtful("lingering", "off: systemd may end VMs when you log out", "loginctl enable-linger");
 }
 
 CheckRow check_image_tools() {
   for (const auto& [program, package] : {std::pair("apt-get", "apt"), std::pair("mke2fs", "e2fsprogs")})
     if (find_program(program).empty() && find_program(std::string("/sbin/") + program).empty())
-      return warning("image build", fmt::format("there is no '{}'", program),
-                     fmt::format("sudo apt install {}", package));
-  return ok("image build", "what it needs is there");
+      return doubtful("image build", fmt::format("there is no '{}'", program),
+                      fmt::format("sudo apt install {}", package));
+  return passed("image build", "what it needs is there");
 }
 
 // How snapshots of this engine's VMs get the guest's memory.
 CheckRow check_capture(const Context& context, const EngineChoice& choice) {
   const Engine engine = choose_engine(context, choice, soon());
-  const std::string name = fmt::format("{} {}", engine.kind, engine.version.text());
+  const std::string name = fmt::format("{} {}", store::to_text(engine.type), engine.version.text());
   const auto known = remembered_capture_check(context, engine.binary);
   if (!known)
-    return ok("snapshots", name + ": not tried yet; the first snapshot tries how memory is best taken");
+    return passed("snapshots", name + ": not tried yet; the first snapshot tries how memory is best taken");
   if (known->why_not_booted.empty() && known->why_not_restored.empty())
-    return ok("snapshots", name + ": memory is read from outside, as tried on this kernel");
-  return warning("snapshots",
-                 fmt::format("{}: the engine writes the memory, in a longer pause: {}", name,
-                             known->why_not_booted.empty() ? known->why_not_restored : known->why_not_booted),
-                 "");
+    return passed("snapshots", name + ": memory is read from outside, as tried on this kernel");
+  return doubtful(
+      "snapshots",
+      fmt::format("{}: the engine writes the memory, in a longer pause: {}", name,
+                  known->why_not_booted.empty() ? known->why_not_restored : known->why_not_booted),
+      "");
 }
 
 CheckRow run_check(const std::string& name, const std::function<CheckRow()>& check) {
@@ -266,19 +231,17 @@ CheckRow run_check(const std::string& name, const std::function<CheckRow()>& che
 }  // namespace
 
 std::vector<CheckRow> check_host(const std::string& libexec, const std::string& pasta) {
-  return {
-      run_check("kernel", check_kernel),
-      run_check("KVM", check_kvm),
-      run_check("Firecracker", check_firecracker),
-      run_check("QEMU", [&] { return check_qemu(libexec); }),
-      run_check("pasta", [&] { return check_pasta(pasta); }),
-      run_check("/dev/net/tun", check_tun),
-      run_check("name servers", check_name_servers),
-      run_check("user namespaces", check_namespaces),
-      run_check("cgroup", check_cgroup),
-      run_check("lingering", check_linger),
-      run_check("image build", check_image_tools),
-  };
+  const engine::Host host{.libexec = libexec};
+  std::vector<CheckRow> rows{run_check("kernel", check_kernel),
+                             run_check("KVM", [&] { return engine::kvm_row(host.kvm()); })};
+  for (const engine::EngineFamily* family : engine::all_families())
+    rows.push_back(run_check(std::string(family->title()), [&] { return family->doctor_row(host, soon()); }));
+  rows.insert(rows.end(),
+              {run_check("pasta", [&] { return check_pasta(pasta); }), run_check("/dev/net/tun", check_tun),
+               run_check("name servers", check_name_servers), run_check("user namespaces", check_namespaces),
+               run_check("cgroup", check_cgroup), run_check("lingering", check_linger),
+               run_check("image build", check_image_tools)});
+  return rows;
 }
 
 std::vector<CheckRow> check_what_is_there(const Context& context, const EngineChoice& engine) {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/engine_family.h"
 #include "store/names.h"
 #include "vm/engine.h"
 #include "vm/stop.h"
@@ -33,10 +34,11 @@ image::BuildOptions build_options(const Context& context, const ImageBuildOption
 }
 
 // Where there is no engine at all, that is no reason against an image.
-bool is_for_qemu(const Context& context, const ImageImportOptions& options) {
+bool needs_pvh(const Context& context, const ImageImportOptions& options) {
   try {
-    return choose_engine(context, options.engine, Deadline::after(kLockPatience, options.stop)).kind ==
-           "qemu";
+    const Engine engine =
+        choose_engine(context, options.engine, Deadline::after(kLockPatience, options.stop));
+    return engine::family_of(engine.type).needs_pvh_kernel();
   } catch (const Error& error) {
     if (error.code() != Code::kNotFound) throw;
     return false;
@@ -65,7 +67,7 @@ ImageInfo import_image(const Context& context, const ImageImportOptions& options
                         .kernel = options.kernel,
                         .rootfs = options.rootfs,
                         .initramfs = options.initrd,
-                        .for_qemu = is_for_qemu(context, options),
+                        .needs_pvh = needs_pvh(context, options),
                         .sink = context.sink},
                        Deadline::never(options.stop))
       .info;

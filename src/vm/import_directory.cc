@@ -34,7 +34,7 @@ store::SnapshotRecord record_of_go(const std::string& metadata, const store::Sna
   store::SnapshotRecord record = store::parse_snapshot_record(metadata, id);
   record.format = 1;
   record.uuid = make_uuid();
-  record.engine = "firecracker";
+  record.engine = store::EngineType::kFirecracker;
   record.capture = "engine";
   record.vcpus = std::max(record.vcpus, 1u);
   return record;

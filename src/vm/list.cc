@@ -141,7 +141,9 @@ class Look {
       alive_ = monitor::is_alive(directory_.get());  // or it ended just now
       if (!alive_) return;
       info_.state = VmState::kStuck;
-      info_.reason = fmt::format("its monitor does not answer: {}; {}", error.message(), remedy(info_.name));
+      const bool answered = error.code() == Code::kUnsupported;  // of a newer knaller
+      info_.reason = fmt::format("{}{}; {}", answered ? "" : "its monitor does not answer: ", error.message(),
+                                 remedy(info_.name));
     }
   }
 
@@ -215,7 +217,7 @@ void fill_from_record(VmInfo& info, const store::VmRecord& record) {
   info.egress = record.egress;
   info.ssh_port = record.ssh_port;
   info.image = record.image;
-  info.engine = record.engine;
+  info.engine = store::to_text(record.engine);
   info.engine_version = record.engine_version;
   info.from_snapshot = record.from_snapshot;
   info.renewed = record.renewed;

@@ -9,6 +9,9 @@
 #include "base/parallel.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "engine/check_row.h"
+#include "engine/choose.h"
+#include "engine/engine_family.h"
 #include "net/egress.h"
 #include "store/fields.h"
 #include "store/labels.h"
@@ -22,7 +25,12 @@
 namespace knaller::vm {
 namespace {
 
+using engine::doubtful;
+using engine::passed;
+using engine::refused;
 using store::SnapshotRecord;
+
+constexpr size_t kMostStateBytes = 64 << 20;
 
 CheckRow row_of(std::string name, const Error& error) {
   // Of a snapshot, a file that is not there is damage.
@@ -59,7 +67,8 @@ CheckRow files_row(const Context& context, int directory, const SnapshotRecord& 
 // --- The engine and the host
 
 CheckRow any_engine_row(const Engine& engine) {
-  return passed("engine", fmt::format("{} {} ({})", engine.kind, engine.version.text(), engine.binary));
+  return passed("engine",
+                fmt::format("{} {} ({})", store::to_text(engine.type), engine.version.text(), engine.binary));
 }
 
 CheckRow kernel_row(const Context& context, const SnapshotRecord& record) {
@@ -71,21 +80,17 @@ CheckRow kernel_row(const Context& context, const SnapshotRecord& record) {
 }
 
 CheckRow engine_row(const SnapshotRecord& record, const Engine& engine) {
-  const std::string needed = record.is_foreign() ? "firecracker" : record.engine;
-  if (engine.kind == needed) return any_engine_row(engine);
-  return refused(
-      "engine", Code::kUnsupported,
-      fmt::format("its state is of {}, and {} would run it ({})", needed, engine.kind, engine.reason),
-      "a saved state can only be loaded by the kind of engine that wrote it: " +
-          std::string(needed == "firecracker" ? "start it on a host with Firecracker and KVM"
-                                              : "start it with --engine qemu"));
+  if (engine.type == record.engine) return any_engine_row(engine);
+  return refused("engine", Code::kUnsupported,
+                 fmt::format("its state is of {}, and {} would run it ({})", store::to_text(record.engine),
+                             store::to_text(engine.type), engine.reason),
+                 fmt::format("a saved state can only be loaded by the kind of engine that wrote it: {}",
+                             engine::family_of(record.engine).where_states_load()));
 }
 
-Engine engine_for(const Context& context, const SnapshotRecord& record, EngineChoice choice,
+Engine engine_for(const Context& context, const SnapshotRecord& record, const EngineChoice& choice,
                   const Deadline& deadline) {
-  if (choice.kind == EngineKind::kAuto && choice.path.empty() && record.engine == "qemu")
-    choice.kind = EngineKind::kQemu;
-  return choose_engine(context, choice, deadline);
+  return choose_engine(context, engine::asked_for_state(choice, record.engine, host_of(context)), deadline);
 }
 
 TscUse tsc_use(bool kvm, const store::CpuIdentity& here) {
@@ -93,30 +98,33 @@ TscUse tsc_use(bool kvm, const store::CpuIdentity& here) {
   return store::has_feature(here, "tsc_scale") ? TscUse::kScaled : TscUse::kAsItIs;
 }
 
-// KVM shows the guest the host's processor: a state of another one may load and crash later. QEMU's emulated
-// one is the same everywhere.
-void add_processor_rows(const Context& context, const SnapshotRecord& record, bool kvm, uint64_t guest_khz,
+// KVM shows the guest the host's processor: a state of another one may load and crash later.
+void add_processor_rows(const Context& context, const SnapshotRecord& record, const engine::StateNeeds& needs,
                         std::vector<CheckRow>& rows) {
+  using Processor = engine::StateNeeds::Processor;
   const store::CpuIdentity here = store::host_cpu();
-  rows.push_back(kvm ? cpu_row(record.cpu, here) : passed("CPU", "emulated: the same on every host"));
-  rows.push_back(tsc_row(guest_khz, guest_khz == 0 ? 0 : host_tsc_khz(context), tsc_use(kvm, here)));
+  switch (needs.processor) {
+    case Processor::kUnknown:
+      rows.push_back(doubtful("CPU", "the Go program does not say on which it was taken"));
+      return;
+    case Processor::kEmulated:
+      rows.push_back(passed("CPU", "emulated: the same on every host"));
+      break;
+    case Processor::kHosts:
+      rows.push_back(cpu_row(record.cpu, here));
+      break;
+  }
+  const bool kvm = needs.processor == Processor::kHosts;
+  rows.push_back(tsc_row(needs.tsc_khz, needs.tsc_khz == 0 ? 0 : host_tsc_khz(context), tsc_use(kvm, here)));
 }
 
 void add_state_rows(const Context& context, int directory, const SnapshotRecord& record, const Engine& engine,
                     std::vector<CheckRow>& rows) {
-  if (record.is_foreign() || (record.cpu.vendor.empty() && engine.kind != "qemu")) {
-    rows.push_back(firecracker_state_row({record.state_version, record.engine_version},
-                                         {engine.state_version, engine.version.text()}));
-    rows.push_back(doubtful("CPU", "the Go program does not say on which it was taken"));
-  } else if (engine.kind == "qemu") {
-    const QemuOrigin origin = parse_qemu_origin(store::read_entry_file(directory, kState, 64 << 20));
-    rows.push_back(qemu_state_row(origin, engine.qemu_version, probe_kvm().usable));
-    add_processor_rows(context, record, origin.accelerator == "kvm", origin.tsc_khz, rows);
-  } else {
-    rows.push_back(firecracker_state_row({record.state_version, record.engine_version},
-                                         {engine.state_version, engine.version.text()}));
-    add_processor_rows(context, record, true, record.tsc_khz, rows);
-  }
+  const auto read_state = [&] { return store::read_entry_file(directory, kState, kMostStateBytes); };
+  const engine::StateNeeds needs =
+      engine::family_of(engine.type).needs_of(record, read_state, engine, host_of(context));
+  rows.push_back(needs.version);
+  add_processor_rows(context, record, needs, rows);
 }
 
 uint64_t allocated_in(int directory, const std::string& name) {

@@ -2,20 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <optional>
-
-#include "base/error.h"
-#include "base/json.h"
 #include "base/text.h"
+#include "engine/check_row.h"
 
 namespace knaller::vm {
 namespace {
 
-using Result = CheckRow::Result;
-
-constexpr std::string_view kQemuMagic("knaller-qemu\0\0\0", 15);
-constexpr size_t kQemuHead = 32;
+using engine::doubtful;
+using engine::judged;
+using engine::passed;
+using engine::refused;
 
 std::string joined(const std::vector<std::string>& words, size_t most) {
   std::string text;
@@ -23,103 +19,11 @@ std::string joined(const std::vector<std::string>& words, size_t most) {
   return words.size() > most ? text + fmt::format(" and {} more", words.size() - most) : text;
 }
 
-struct Numbers {
-  int64_t major = 0;
-  int64_t minor = 0;
-};
-
-// Of "10.0.0".
-std::optional<Numbers> numbers_of(const std::string& version) {
-  const auto parts = split(version, '.');
-  if (parts.size() < 2) return std::nullopt;
-  const auto major = parse_integer(parts[0], 0, 1 << 20);
-  const auto minor = parse_integer(parts[1], 0, 1 << 20);
-  if (!major || !minor) return std::nullopt;
-  return Numbers{*major, *minor};
-}
-
-// "7.2" of "7.2.22".
-std::string series(const std::string& version) {
-  const size_t dot = version.find('.');
-  return dot == std::string::npos ? version : version.substr(0, version.find('.', dot + 1));
-}
-
-uint64_t little_endian(std::string_view bytes) {
-  uint64_t number = 0;
-  for (size_t i = 8; i-- > 0;) number = number << 8 | static_cast<unsigned char>(bytes[i]);
-  return number;
-}
-
-std::string or_unknown(const std::string& version) {
-  return version.empty() ? "an unknown version" : printable(version);
-}
-
 std::string percent(uint64_t part, uint64_t whole) {
   return fmt::format("{:.2g} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
 }  // namespace
-
-CheckRow passed(std::string name, std::string detail) {
-  return {Result::kOk, std::move(name), std::move(detail), {}};
-}
-CheckRow doubtful(std::string name, std::string detail, std::string remedy) {
-  return {Result::kWarning, std::move(name), std::move(detail), std::move(remedy)};
-}
-CheckRow refused(std::string name, Code code, std::string detail, std::string remedy) {
-  return {Result::kFailed, std::move(name), std::move(detail), std::move(remedy), code};
-}
-CheckRow judged(std::string name, Code code, std::string detail, std::string remedy) {
-  return {Result::kFailed, std::move(name), std::move(detail), std::move(remedy), code, true};
-}
-
-CheckRow firecracker_state_row(const StateOrigin& there, const StateOrigin& here) {
-  const std::string name = "state version";
-  const auto written = numbers_of(there.version);
-  const auto read = numbers_of(here.version);
-  if (written && read) {
-    const std::string detail =
-        fmt::format("the state is of version {} (Firecracker {}), Firecracker {} reads {}", there.version,
-                    or_unknown(there.engine_version), here.engine_version, here.version);
-    if (written->major == read->major && written->minor <= read->minor) return passed(name, detail);
-    return refused(name, Code::kUnsupported, detail,
-                   fmt::format("--engine PATH of a Firecracker {}", or_unknown(there.engine_version)));
-  }
-  if (there.engine_version.empty())
-    return doubtful(name, "the snapshot does not say which Firecracker wrote it; the engine decides");
-  if (there.engine_version == here.engine_version)
-    return passed(name, fmt::format("written and read by Firecracker {}", here.engine_version));
-  return judged(name, Code::kUnsupported,
-                fmt::format("written by Firecracker {}, and whether {} reads it is not known",
-                            printable(there.engine_version), here.engine_version),
-                fmt::format("--engine PATH of a Firecracker {}", printable(there.engine_version)));
-}
-
-QemuOrigin parse_qemu_origin(std::string_view state) {
-  if (state.size() < kQemuHead || !state.starts_with(kQemuMagic))
-    fail(Code::kCorrupt, "'state' is none of knaller-qemu");
-  const uint64_t size = little_endian(state.substr(16, 8));
-  if (size > state.size() - kQemuHead) fail(Code::kCorrupt, "'state' is cut short");
-  const Json json = parse_json(state.substr(kQemuHead, size), "'state'");
-  const JsonReader reader(json, "'state'");
-  return {reader.string("accelerator"), reader.string("qemu"),
-          static_cast<uint64_t>(reader.integer("tsc_khz", 0, INT64_MAX))};
-}
-
-CheckRow qemu_state_row(const QemuOrigin& there, const std::string& version, bool kvm_usable) {
-  const std::string name = "state version";
-  if (there.accelerator == "kvm" && !kvm_usable)
-    return refused(name, Code::kUnsupported, "the state was saved under KVM, which can't be used here",
-                   "see `knaller doctor`");
-  if (version.empty())
-    return doubtful(name, fmt::format("the state is of QEMU {}; the one here does not say which it is",
-                                      printable(there.version)));
-  const std::string detail =
-      fmt::format("the state is of QEMU {}, here is QEMU {}", printable(there.version), version);
-  if (series(there.version) == series(version)) return passed(name, detail);
-  return refused(name, Code::kUnsupported, detail,
-                 fmt::format("start it on a host with QEMU {}", printable(series(there.version))));
-}
 
 CheckRow cpu_row(const store::CpuIdentity& there, const store::CpuIdentity& here) {
   const std::string name = "CPU";
@@ -140,8 +44,7 @@ CheckRow tsc_row(uint64_t there_khz, uint64_t here_khz, TscUse use) {
   const std::string name = "TSC";
   if (there_khz == 0) return doubtful(name, "the snapshot does not say how fast it ran");
   const uint64_t apart = there_khz > here_khz ? there_khz - here_khz : here_khz - there_khz;
-  // What Firecracker and KVM call the same is 250 parts in a million; what knaller-qemu does, one in a
-  // hundred.
+  // What KVM calls the same is 250 parts in a million; what emulation does, one in a hundred.
   const uint64_t most = use == TscUse::kEmulated ? there_khz / 100 : there_khz / 4000;
   const std::string rates =
       fmt::format("{:.1f} MHz there, {:.1f} MHz here", static_cast<double>(there_khz) / 1000,

@@ -3,37 +3,11 @@
 #define KNALLER_VM_PREFLIGHT_ROWS_H_
 
 #include <cstdint>
-#include <string>
-#include <string_view>
 
 #include "knaller/types.h"
 #include "store/cpu.h"
 
 namespace knaller::vm {
-
-CheckRow passed(std::string name, std::string detail);
-CheckRow doubtful(std::string name, std::string detail, std::string remedy = {});
-CheckRow refused(std::string name, Code code, std::string detail, std::string remedy = {});
-// One that --force passes over.
-CheckRow judged(std::string name, Code code, std::string detail, std::string remedy = {});
-
-struct StateOrigin {
-  std::string version;         // of the state; empty: not noted
-  std::string engine_version;  // of its Firecracker; empty: not noted
-};
-// Firecracker reads a state of the same major number and of no larger minor number than its own.
-CheckRow firecracker_state_row(const StateOrigin& there, const StateOrigin& here);
-
-// What the head of a state of knaller-qemu says (docs/formats/qemu-state.md).
-struct QemuOrigin {
-  std::string accelerator;
-  std::string version;
-  uint64_t tsc_khz = 0;
-};
-// Throws kCorrupt for what is no such state.
-QemuOrigin parse_qemu_origin(std::string_view state);
-// `version`: of the QEMU here; empty: not known.
-CheckRow qemu_state_row(const QemuOrigin& there, const std::string& version, bool kvm_usable);
 
 CheckRow cpu_row(const store::CpuIdentity& there, const store::CpuIdentity& here);
 

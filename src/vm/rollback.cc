@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/choose.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
 #include "store/labels.h"
@@ -25,7 +26,7 @@ constexpr std::chrono::seconds kRenewalTime{20};
 constexpr char kSafetyLabel[] = "safety";
 
 EngineChoice engine_of(const store::VmRecord& vm) {
-  return {vm.engine == "qemu" ? EngineKind::kQemu : EngineKind::kFirecracker, vm.engine_binary};
+  return {engine::kind_of(vm.engine), vm.engine_binary};
 }
 
 // The newest whose VM was this one, not another of its name. Safety snapshots do not count: a rollback that

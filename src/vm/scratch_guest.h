@@ -12,7 +12,7 @@ constexpr uint64_t kScratchGuestWrites = 8 << 20;
 constexpr uint64_t kScratchGuestMemoryMib = 64;
 
 // As an ELF file that every engine boots: Firecracker enters it in 64-bit mode or, from 1.12 on, through
-// its PVH note in 32-bit mode, as QEMU does. Its instructions mean the same in both.
+// its PVH note in 32-bit mode, by which others enter it. Its instructions mean the same in both.
 std::string scratch_guest_kernel();
 
 }  // namespace knaller::vm

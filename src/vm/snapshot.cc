@@ -39,7 +39,7 @@ void fill(SnapshotInfo& info, const store::SnapshotRecord& record) {
   info.vcpus = record.vcpus;
   info.memory_mib = record.memory_mib;
   info.ports = record.ports;
-  info.engine = record.is_foreign() ? "firecracker" : record.engine;
+  info.engine = store::to_text(record.engine);
   info.engine_version = record.engine_version;
   info.image = record.image;
   info.parent = record.parent;

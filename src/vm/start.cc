@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "disk/private_disk.h"
 #include "disk/root_disk.h"
+#include "engine/engine_family.h"
 #include "guest/keys.h"
 #include "image/kernel.h"
 #include "monitor/alive.h"
@@ -48,7 +49,7 @@ store::VmRecord new_record(const std::string& name, const VmOptions& vm, const E
   record.network_device = vm.network != NetworkMode::kNone;
   record.ports = vm.ports;
   record.egress = vm.egress;
-  record.engine = engine.kind;
+  record.engine = engine.type;
   record.engine_binary = engine.binary;
   record.engine_version = engine.version.text();
   record.state_version = engine.state_version;
@@ -99,7 +100,7 @@ void fill_from_files(const Context& context, const VmOptions& vm, int directory,
       open_at(directory, std::string("parts/") + kKernel, O_RDWR | O_CREAT | O_EXCL, 0400);
   const std::string what = fmt::format("the kernel '{}'", vm.kernel);
   image::copy_kernel(kernel.get(), vmlinux.get(), what);
-  if (record.engine == "qemu") image::require_pvh(vmlinux.get(), what);
+  if (engine::family_of(record.engine).needs_pvh_kernel()) image::require_pvh(vmlinux.get(), what);
   record.has_initrd = !vm.initrd.empty();
   if (record.has_initrd) copy_part(directory, vm.initrd, kInitrd, deadline);
   disk::copy_root_disk(vm.rootfs, staged_path(context, record.name) + "/jail/" + kRootfs, vm.disk_mib,
@@ -185,6 +186,7 @@ Started start_machine(const Context& context, const std::string& name, const VmO
   store::StagedEntry staged(context.home, Kind::kVm, name);
   BringUp plan{.directory = staged.directory(),
                .entry = staged.staged_name(),
+               .engine_files = engine.files,
                .is_new = true,
                .launch = start_monitor(context, name)};
   store::VmRecord record = new_record(name, vm, engine);
@@ -208,11 +210,13 @@ Started start_new(const Context& context, const VmOptions& asked, const StartOpt
 namespace {
 
 // The program may be another one than at the last start, at the same place.
-void note_engine(const Context& context, store::VmRecord& record, const StartOptions& options) {
-  const EngineFacts facts =
+engine::EngineFacts note_engine(const Context& context, store::VmRecord& record,
+                                const StartOptions& options) {
+  engine::EngineFacts facts =
       engine_facts(context, record.engine_binary, Deadline::after(kLockPatience, options.stop));
-  record.engine_version = facts.version;
+  record.engine_version = facts.version.text();
   record.state_version = facts.state_version;
+  return facts;
 }
 
 // It boots, so it never needs the memory and devices again that it came from.
@@ -227,8 +231,8 @@ void give_up_parent_memory(int directory, store::VmRecord& record) {
 
 // With the host ports of the last start where they were leased, unless somebody else has one by now.
 Tie start_again(const Context& context, const std::string& name, int directory, store::VmRecord& record,
-                const StartOptions& options) {
-  BringUp plan{.directory = directory, .entry = name, .keep_ports = true};
+                const engine::EngineFacts& facts, const StartOptions& options) {
+  BringUp plan{.directory = directory, .entry = name, .engine_files = facts.files, .keep_ports = true};
   try {
     return bring_up(context, plan, record, options);
   } catch (const Error& error) {
@@ -255,11 +259,11 @@ Started start_existing(const Context& context, const std::string& name, const St
                                     "it came from a snapshot that has no kernel of its own",
                                     "start the snapshot again, under another name");
                       require_free(context, record.ports);
-                      note_engine(context, record, options);
+                      const engine::EngineFacts facts = note_engine(context, record, options);
                       if (!record.from_snapshot.empty()) give_up_parent_memory(directory.get(), record);
                       refresh_jail(directory.get(), parts_of(record), Deadline::never(options.stop));
                       Started started;
-                      started.tie = start_again(context, name, directory.get(), record, options);
+                      started.tie = start_again(context, name, directory.get(), record, facts, options);
                       started.vm = inspect_vm(context, name);
                       return started;
                     });

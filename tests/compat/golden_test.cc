@@ -51,7 +51,7 @@ TEST(GoldenTest, SnapshotMetadata) {
   EXPECT_EQ(record.memory_mib, 1u);
   EXPECT_TRUE(record.has_base && record.has_initrd && record.has_ssh);
   EXPECT_EQ(record.on_reboot, OnReboot::kStop);
-  EXPECT_EQ(record.engine, "firecracker");
+  EXPECT_EQ(record.engine, store::EngineType::kFirecracker);
   EXPECT_EQ(record.cpu.family, 26);
   EXPECT_EQ(record.parent, "snap_00c0ffee");
   EXPECT_EQ(record.paused.count(), 11451);

@@ -24,6 +24,7 @@ namespace knaller::test {
 namespace {
 
 using monitor::soon;
+using store::EngineType;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -87,15 +88,16 @@ class Traps {
 // A VM whose engine is the probe. It answers no API: its start fails, at the latest when the probe ends.
 class ProbeVm {
  public:
-  explicit ProbeVm(const std::string& kind) : traps_(vm_.folder("trap.sock")) {
-    vm_.spec.engine_kind = kind;
-    vm_.spec.engine_binary = vm_.folder(kind == "qemu" ? "knaller-qemu" : "firecracker");
+  explicit ProbeVm(EngineType engine) : traps_(vm_.folder("trap.sock")) {
+    vm_.spec.engine = engine;
+    vm_.spec.engine_binary = vm_.folder(engine == EngineType::kQemu ? "knaller-qemu" : "firecracker");
     // A file of its own, by which its processes are known.
     write_file_atomically(AT_FDCWD, vm_.spec.engine_binary, read_file(KNALLER_JAIL_PROBE, 16 << 20),
                           Durability::kNoSync, 0755);
     vm_.spec.remove_on_undo = false;
-    vm_.spec.engine_files = monitor::engine_files(vm_.spec.engine_binary, false, soon());
-    vm_.spec.kvm = kind != "qemu";
+    vm_.spec.engine_files =
+        engine::engine_files(vm_.spec.engine_binary, engine::family_of(EngineType::kFirecracker), soon());
+    vm_.spec.kvm = engine != EngineType::kQemu;
     vm_.spec.file_limit = 1 << 30;
     vm_.spec.engine_args = traps_.arguments();
     if (!vm_.spec.kvm) add_argument("--no-kvm");
@@ -155,7 +157,7 @@ std::vector<std::string> privileged_files(const std::string& folder) {
 
 struct Cage {
   const char* name;
-  const char* kind;
+  EngineType engine;
   bool network;
 };
 
@@ -166,7 +168,7 @@ void PrintTo(const Cage& cage, std::ostream* out) {
 class JailProbe : public testing::TestWithParam<Cage> {};
 
 TEST_P(JailProbe, NoAttemptSucceedsAndTheHostIsAsItWas) {
-  ProbeVm probe(GetParam().kind);
+  ProbeVm probe(GetParam().engine);
   if (GetParam().network) {
     if (find_program("pasta").empty()) GTEST_SKIP() << "there is no pasta here";
     if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/net/tun can't be opened here";
@@ -195,15 +197,16 @@ TEST_P(JailProbe, NoAttemptSucceedsAndTheHostIsAsItWas) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, JailProbe,
-                         testing::Values(Cage{"Firecracker", "firecracker", false},
-                                         Cage{"FirecrackerWithNetwork", "firecracker", true},
-                                         Cage{"Qemu", "qemu", false}, Cage{"QemuWithNetwork", "qemu", true}),
+                         testing::Values(Cage{"Firecracker", EngineType::kFirecracker, false},
+                                         Cage{"FirecrackerWithNetwork", EngineType::kFirecracker, true},
+                                         Cage{"Qemu", EngineType::kQemu, false},
+                                         Cage{"QemuWithNetwork", EngineType::kQemu, true}),
                          [](const auto& cage) { return std::string(cage.param.name); });
 
 // --- What ends the probe
 // ---------------------------------------------------------------------------------------------
 
-class JailProbeAlone : public testing::TestWithParam<const char*> {};
+class JailProbeAlone : public testing::TestWithParam<EngineType> {};
 
 TEST_P(JailProbeAlone, CallsOfOtherTablesEndTheirCaller) {
   for (const std::string table : {"i386", "x32"}) {
@@ -268,8 +271,8 @@ TEST_P(JailProbeAlone, TheMonitorFollowsNoLinkToAnotherSocket) {
   EXPECT_FALSE(probe.traps_were_reached());
 }
 
-INSTANTIATE_TEST_SUITE_P(, JailProbeAlone, testing::Values("firecracker", "qemu"),
-                         [](const auto& kind) { return std::string(kind.param); });
+INSTANTIATE_TEST_SUITE_P(, JailProbeAlone, testing::ValuesIn(store::kEngineTypes),
+                         [](const auto& engine) { return std::string(store::to_text(engine.param)); });
 
 }  // namespace
 }  // namespace knaller::test

@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "image/kernel.h"
-#include "monitor/engine_files.h"
 #include "monitor/engine_process.h"
 
 namespace knaller::test {
@@ -69,7 +68,8 @@ RunningEngine start_in_jail(const EngineFolder& folder, const LiveOptions& optio
   monitor::EngineOptions engine;
   engine.lock_fd = alive.get();
   engine.jail.engine_binary = KNALLER_QEMU;
-  engine.jail.files = monitor::engine_files(KNALLER_QEMU, true, guest_patience());
+  engine.jail.files =
+      engine::engine_files(KNALLER_QEMU, engine::family_of(store::EngineType::kQemu), guest_patience());
   engine.jail.directory = ".";
   engine.jail.identity = monitor::engine_identity(folder.path());
   engine.jail.devices = {"net/tun"};

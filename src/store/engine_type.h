@@ -1,0 +1,23 @@
+// Which kind of engine a VM runs on, and a saved state is of. What somebody asks for is another thing: the
+// public EngineKind, which may leave the choice open.
+#ifndef KNALLER_STORE_ENGINE_TYPE_H_
+#define KNALLER_STORE_ENGINE_TYPE_H_
+
+#include <string>
+#include <string_view>
+
+namespace knaller::store {
+
+enum class EngineType { kFirecracker, kQemu };
+
+// In the order in which they are preferred where the choice is open.
+inline constexpr EngineType kEngineTypes[] = {EngineType::kFirecracker, EngineType::kQemu};
+
+// As records and the command line have it: "firecracker".
+std::string_view to_text(EngineType type);
+// kUnsupported for a text that is none of these: a newer knaller may know more. `what` has the text.
+EngineType engine_type_from_text(std::string_view text, const std::string& what);
+
+}  // namespace knaller::store
+
+#endif  // KNALLER_STORE_ENGINE_TYPE_H_
