@@ -81,7 +81,7 @@ void Monitor::start_engine(const Requests& requests) {
           .on_marker = [this](const ConsoleMarkers& markers) { on_marker(markers); },
           .on_ended = [this](ExitStatus status) { on_engine_end(status); }});
   engine.probe = std::make_unique<StatusProbe>(
-      loop_, [this](ConnectionId connection, std::string_view state, const std::string& reason) {
+      loop_, [this](ConnectionId connection, RunState state, const std::string& reason) {
         server_->reply(connection, status_json(state, reason));
       });
   engine_ = std::move(engine);
