@@ -3,7 +3,6 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(OpenSSL REQUIRED)
 find_package(GTest REQUIRED)
 # 1.81 and not Debian's default 1.74: Asio and Beast are header-only, so nothing of Boost is linked.
 find_package(Boost 1.81 REQUIRED)
@@ -17,6 +16,7 @@ pkg_check_modules(mnl REQUIRED IMPORTED_TARGET libmnl)
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)  # by a program of the build only
 # Of these the headers only: they are opened where they are needed (src/base/library.h).
 pkg_check_modules(archive REQUIRED libarchive)
+pkg_check_modules(crypto REQUIRED libcrypto)
 pkg_check_modules(ssh REQUIRED libssh)
 find_path(IPSEC_MB_INCLUDE_DIR intel-ipsec-mb.h REQUIRED)
 pkg_check_modules(nftables REQUIRED libnftables)

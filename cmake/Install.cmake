@@ -21,7 +21,7 @@ add_custom_target(libknaller ALL DEPENDS ${library})
 install(FILES ${library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
 # The pkg-config names of what libknaller.a itself needs; both packages say the same.
-set(KNALLER_REQUIRES_LIST fmt libcrypto ext2fs com_err libzstd liblz4 liblzma zlib)
+set(KNALLER_REQUIRES_LIST fmt ext2fs com_err libzstd liblz4 liblzma zlib)
 list(JOIN KNALLER_REQUIRES_LIST " " KNALLER_REQUIRES)
 file(RELATIVE_PATH KNALLER_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${CMAKE_SOURCE_DIR}/cmake/knaller.pc.in ${CMAKE_BINARY_DIR}/package/knaller.pc @ONLY)

@@ -1,9 +1,9 @@
 // The Go program's derivation, as its network.go has it: everything from SHA-256 of the VM's name.
-#include <openssl/sha.h>
 
 #include <array>
 
 #include "base/error.h"
+#include "base/libcrypto.h"
 #include "net/plan.h"
 
 namespace knaller::net {
@@ -14,7 +14,7 @@ constexpr const char* kGoTapMac = "AA:FC:01:00:00:00";
 
 std::array<unsigned char, SHA256_DIGEST_LENGTH> digest_of(std::string_view text) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  libcrypto().SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
   return digest;
 }
 

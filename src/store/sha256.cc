@@ -1,8 +1,7 @@
 #include "store/sha256.h"
 
-#include <openssl/evp.h>
-
 #include "base/error.h"
+#include "base/libcrypto.h"
 #include "base/text.h"
 #include "store/multi_buffer.h"
 
@@ -18,21 +17,22 @@ constexpr size_t kWorthItsLibrary = 6;
 
 }  // namespace
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
+Sha256::Sha256() : context_(libcrypto().EVP_MD_CTX_new(), libcrypto().EVP_MD_CTX_free) {
   // Fetched once: an implicit fetch at every use costs more than hashing a small file.
-  static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  static EVP_MD* const algorithm = libcrypto().EVP_MD_fetch(nullptr, "SHA256", nullptr);
   if (context_ == nullptr || algorithm == nullptr ||
-      EVP_DigestInit_ex2(context_.get(), algorithm, nullptr) != 1)
+      libcrypto().EVP_DigestInit_ex2(context_.get(), algorithm, nullptr) != 1)
     fail_in_openssl();
 }
 
 void Sha256::add(std::string_view data) {
-  if (EVP_DigestUpdate(context_.get(), data.data(), data.size()) != 1) fail_in_openssl();
+  if (libcrypto().EVP_DigestUpdate(context_.get(), data.data(), data.size()) != 1) fail_in_openssl();
 }
 
 std::string Sha256::finish() {
   std::string digest(kSha256Bytes, '\0');
-  if (EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr) != 1)
+  if (libcrypto().EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()),
+                                     nullptr) != 1)
     fail_in_openssl();
   return digest;
 }
