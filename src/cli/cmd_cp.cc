@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
-#include "cli/copy_path.h"
+#include "cli/context.h"
 
 namespace knaller::cli {
 

@@ -1,11 +1,10 @@
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/context.h"
 #include "cli/creation.h"
 #include "cli/view.h"
 
@@ -28,11 +27,9 @@ int show_image(Context& context, const ImageInfo& image) {
   return 0;
 }
 
-std::string absolute_file(const Invocation& args, std::string_view flag, bool required) {
-  const auto path = args.value(flag);
-  if (!path && required) fail(Code::kInvalidArgument, "image import needs --{}", flag);
-  if (!path) return {};
-  return std::filesystem::absolute(expand_tilde(*path, ::getenv)).lexically_normal().string();
+std::string required_file(const Invocation& args, std::string_view flag) {
+  if (!args.has(flag)) fail(Code::kInvalidArgument, "image import needs --{}", flag);
+  return args.text(flag);
 }
 
 }  // namespace
@@ -43,12 +40,12 @@ int cmd_image_build(Context& context) {
   options.kind = args.arguments[0];
   if (options.kind != "tiny" && options.kind != "debian") {
     const std::string near = nearest(options.kind, {"tiny", "debian"});
-    throw Error(Code::kInvalidArgument, fmt::format("'{}' is no kind of image", printable(options.kind)),
+    throw Error(Code::kInvalidArgument, fmt::format("'{}' is not a kind of image", printable(options.kind)),
                 near.empty() ? "there are: tiny, debian" : fmt::format("did you mean '{}'?", near));
   }
-  options.name = args.value("name").value_or("");
-  if (const auto size = args.value("size")) options.disk_mib = mebibytes_of({*size, "--size"});
-  options.packages = args.all("package");
+  options.name = args.text("name");
+  if (const auto mib = args.get<int64_t>("size")) options.disk_mib = static_cast<uint64_t>(*mib);
+  options.packages = args.all<std::string>("package");
   options.replace = args.has("replace");
   options.stop = context.stop();
   return show_image(context, context.manager().build_image(options));
@@ -58,9 +55,9 @@ int cmd_image_import(Context& context) {
   const Invocation& args = context.args();
   ImageImportOptions options;
   options.name = args.arguments[0];
-  options.kernel = absolute_file(args, "kernel", true);
-  options.rootfs = absolute_file(args, "rootfs", true);
-  options.initrd = absolute_file(args, "initrd", false);
+  options.kernel = required_file(args, "kernel");
+  options.rootfs = required_file(args, "rootfs");
+  options.initrd = args.text("initrd");
   options.stop = context.stop();
   options.engine = engine_choice(context);
   return show_image(context, context.manager().import_image(options));

@@ -1,7 +1,9 @@
-// stop, rm, pause, resume, restart: one verb for many VMs.
+// stop, rm, pause, resume, restart, set: one verb for many VMs.
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/config.h"
+#include "cli/context.h"
 #include "cli/creation.h"
 #include "cli/view.h"
 
@@ -15,7 +17,8 @@ bool runs(const VmInfo& vm) {
 
 StopOptions stop_options(Context& context) {
   StopOptions options;
-  if (const auto timeout = context.settings().duration("stop_timeout")) options.timeout = *timeout;
+  if (const auto timeout = context.settings().get<std::chrono::milliseconds>("stop_timeout"))
+    options.timeout = *timeout;
   options.force = context.args().has("force");
   options.stop = context.stop();
   return options;
@@ -72,6 +75,21 @@ int cmd_rm(Context& context) {
     suggest_vm(context, name, [&] { context.manager().remove(name, options); });
     return Json{{"removed", true}};
   });
+}
+
+int cmd_set(Context& context) {
+  VmChanges changes{.egress = egress(context.args())};
+  if (const auto mib = context.args().get<int64_t>("disk")) changes.disk_mib = static_cast<uint64_t>(*mib);
+  if (!changes.egress && !changes.disk_mib)
+    throw Error(Code::kInvalidArgument, "nothing to change was given", help_hint(context.args().command));
+  return for_each_name(
+      context, named_vms(context, [](const VmInfo& vm) { return vm.state != VmState::kForeign; }),
+      [&](const std::string& name) {
+        check_vm_name(name);
+        VmInfo vm;
+        suggest_vm(context, name, [&] { vm = context.manager().set(name, changes, context.stop()); });
+        return context.out().json() ? to_json(vm) : Json();
+      });
 }
 
 }  // namespace knaller::cli

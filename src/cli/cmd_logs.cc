@@ -1,29 +1,18 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/commands.h"
-#include "cli/console_filter.h"
+#include "cli/context.h"
+#include "cli/terminal.h"
 
 namespace knaller::cli {
-namespace {
-
-int64_t line_count(const Invocation& args) {
-  const auto text = args.value("lines");
-  if (!text || *text == "all") return -1;
-  const auto count = parse_integer(*text, 0, 1'000'000'000);
-  if (!count) fail(Code::kInvalidArgument, "--lines: '{}' is no number of lines", printable(*text));
-  return *count;
-}
-
-}  // namespace
-
 int cmd_logs(Context& context) {
   const Invocation& args = context.args();
   Output& out = context.out();
   if (out.json())
-    throw Error(Code::kUnsupported, "a console is no JSON", "`knaller inspect` tells the state as JSON");
+    throw Error(Code::kUnsupported, "a console is not JSON", "`knaller inspect` tells the state as JSON");
   LogOptions options{.vm = one_vm(context),
                      .engine = args.has("engine"),
-                     .lines = line_count(args),
+                     .lines = args.get<int64_t>("lines").value_or(-1),
                      .follow = args.has("follow"),
                      .stop = context.stop()};
   check_vm_name(options.vm);

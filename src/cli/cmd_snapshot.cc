@@ -1,12 +1,13 @@
+// snapshot create and rm, rollback.
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
-#include "cli/capture.h"
 #include "cli/commands.h"
-#include "cli/labels.h"
+#include "cli/context.h"
+#include "cli/creation.h"
 #include "cli/view.h"
 
 namespace knaller::cli {
@@ -48,17 +49,17 @@ SnapshotOptions snapshot_options(Context& context) {
   SnapshotOptions options;
   if (args.command->path == "snapshot") {
     // `knaller snapshot --name web`, the Go program's form: the name is the VM's.
-    const auto vm = args.value("name");
+    const auto vm = args.get<std::string>("name");
     if (!vm)
       throw Error(Code::kInvalidArgument, "'snapshot' needs a second word",
                   "there are: create, ls, inspect, rm; `knaller snapshot create VM` takes one");
     options.vm = *vm;
   } else {
     options.vm = args.arguments[0];
-    options.name = args.value("name").value_or("");
+    options.name = args.text("name");
   }
-  for (const std::string& text : args.all("label"))
-    options.labels.insert_or_assign(label_of(text).first, label_of(text).second);
+  for (const auto& [key, value] : args.all<Assignment>("label"))
+    options.labels.insert_or_assign(key, value.value_or(""));
   options.durable = !args.has("no-sync");
   read_capture_settings(context, options.max_pause, options.capture);
   options.disk = !args.has("no-disk");
@@ -93,7 +94,7 @@ int cmd_snapshot_create(Context& context) {
 
 int cmd_snapshot_rm(Context& context) {
   std::vector<std::string> ids = context.args().arguments;
-  for (const std::string& id : context.args().all("id")) ids.push_back(id);
+  for (const std::string& id : context.args().all<std::string>("id")) ids.push_back(id);
   if (ids.empty())
     throw Error(Code::kInvalidArgument, "'snapshot rm' needs the id of a snapshot",
                 "`knaller snapshot ls` shows what there is");
@@ -102,6 +103,40 @@ int cmd_snapshot_rm(Context& context) {
     suggest_snapshot(context, id, [&] { context.manager().remove_snapshot(id, options); });
     return Json{{"removed", true}};
   });
+}
+
+int cmd_rollback(Context& context) {
+  const Invocation& args = context.args();
+  Output& out = context.out();
+  RollbackOptions options{.name = args.arguments[0],
+                          .snapshot = args.arguments.size() > 1 ? args.arguments[1] : "",
+                          .safety = !args.has("no-safety"),
+                          .force = args.has("force"),
+                          .verify = args.has("verify"),
+                          .wait = wait_options(context),
+                          .stop = context.stop()};
+  read_capture_settings(context, options.max_pause, options.capture);
+  check_vm_name(options.name);
+  suggest_vm(context, options.name, [&] { context.manager().inspect(options.name); });
+  if (!options.snapshot.empty())
+    suggest_snapshot(context, options.snapshot,
+                     [&] { context.manager().inspect_snapshot(options.snapshot); });
+  const RollbackResult result = context.manager().roll_back(options);
+  context.progress().finish();
+  const std::string& safety = result.safety_snapshot;
+  if (out.json()) {
+    Json document{{"vm", to_json(result.vm)},
+                  {"snapshot", result.snapshot},
+                  {"safety_snapshot", safety.empty() ? Json(nullptr) : Json(safety)}};
+    context.add_timings(document);
+    out.document(std::move(document));
+  } else {
+    out.note(fmt::format("VM '{}' is back at {}{}", result.vm.name, result.snapshot,
+                         safety.empty() ? "" : fmt::format("; what it was before is in {}", safety)));
+    if (!safety.empty()) out.result(safety);
+  }
+  context.show_timings();
+  return 0;
 }
 
 }  // namespace knaller::cli

@@ -5,20 +5,11 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/context.h"
 #include "cli/view.h"
 
 namespace knaller::cli {
 namespace {
-
-int number_of(const Invocation& args, const std::string& flag, int fallback, int least, int most) {
-  const auto text = args.value(flag);
-  if (!text) return fallback;
-  const auto number = parse_integer(*text, least, most);
-  if (!number)
-    fail(Code::kInvalidArgument, "--{}: '{}' is no number from {} to {}", flag, printable(*text), least,
-         most);
-  return static_cast<int>(*number);
-}
 
 void refuse_terminal(int fd, const std::string& what) {
   if (::isatty(fd) != 0)
@@ -31,8 +22,8 @@ ExportOptions export_options(Context& context) {
   ExportOptions options{.snapshot = args.arguments[0],
                         .replace = args.has("force"),
                         .thin = args.has("thin"),
-                        .level = number_of(args, "level", 3, 1, 19),
-                        .threads = static_cast<unsigned>(number_of(args, "threads", 0, 1, 64)),
+                        .level = static_cast<int>(args.get<int64_t>("level").value_or(3)),
+                        .threads = static_cast<unsigned>(args.get<int64_t>("threads").value_or(0)),
                         .stop = context.stop()};
   if (file == "-")
     options.output_fd = STDOUT_FILENO;
@@ -80,12 +71,10 @@ int cmd_snapshot_export(Context& context) {
 int cmd_snapshot_import(Context& context) {
   const std::string& from = context.args().arguments[0];
   const Invocation& args = context.args();
-  ImportOptions options{.name = args.value("name").value_or(""),
+  ImportOptions options{.name = args.text("name"),
                         .keep_name = args.has("keep-name"),
                         .force = args.has("force"),
                         .stop = context.stop()};
-  if (options.keep_name && !options.name.empty())
-    fail(Code::kInvalidArgument, "--name and --keep-name exclude each other");
   if (from == "-") {
     refuse_terminal(STDIN_FILENO, "a snapshot can't be read from a terminal");
     options.input_fd = STDIN_FILENO;

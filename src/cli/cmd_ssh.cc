@@ -1,3 +1,5 @@
+// ssh, ssh-config.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,6 +10,7 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "cli/commands.h"
+#include "cli/context.h"
 #include "cli/ssh_options.h"
 
 namespace knaller::cli {
@@ -17,7 +20,7 @@ SshTarget target_of(Context& context, const std::string& name) {
   check_vm_name(name);
   SshTarget target;
   suggest_vm(context, name, [&] { target = context.manager().ssh_target(name); });
-  if (const auto user = context.args().value("user")) target.user = *user;
+  if (const auto user = context.args().get<std::string>("user")) target.user = *user;
   return target;
 }
 
@@ -28,8 +31,8 @@ bool is_pinned(const SshTarget& target) {
 }
 
 SshExtras extras_of(const Invocation& args) {
-  SshExtras extras{.options = args.all("option"),
-                   .forwards = args.all("forward"),
+  SshExtras extras{.options = args.all<std::string>("option"),
+                   .forwards = args.all<std::string>("forward"),
                    .tty = args.has("tty"),
                    .command = args.tail};
   if (!extras.command.empty() && extras.command[0] == "--") extras.command.erase(extras.command.begin());
@@ -37,6 +40,91 @@ SshExtras extras_of(const Invocation& args) {
 }
 
 }  // namespace
+
+std::string ssh_quoted(std::string_view path) {
+  std::string out = "\"";
+  for (const char c : path) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (c == '%') out += '%';
+    out += c;
+  }
+  return out + "\"";
+}
+
+std::vector<std::pair<std::string, std::string>> ssh_settings(const SshTarget& target, bool pinned) {
+  return {{"HostName", target.host},
+          {"Port", fmt::format("{}", target.port)},
+          {"User", target.user},
+          {"IdentityFile", ssh_quoted(target.key_file)},
+          {"IdentitiesOnly", "yes"},
+          {"PreferredAuthentications", "publickey"},
+          {"UserKnownHostsFile", ssh_quoted(target.known_hosts_file)},
+          {"GlobalKnownHostsFile", "/dev/null"},
+          {"HostKeyAlias", target.host_alias},
+          {"StrictHostKeyChecking", pinned ? "yes" : "accept-new"},
+          // What a configuration has for all hosts, below this: nothing of it may lead away from the
+          // forwarded port, run a program, or hand the guest a way back to this host.
+          {"IgnoreUnknown", "*"},
+          {"ProxyCommand", "none"},
+          {"ProxyJump", "none"},
+          {"AddressFamily", "inet"},
+          {"BindAddress", target.host},
+          {"CanonicalizeHostname", "no"},
+          {"ControlMaster", "no"},
+          {"ControlPath", "none"},
+          {"ControlPersist", "no"},
+          {"ForwardAgent", "no"},
+          {"ForwardX11", "no"},
+          {"ForwardX11Trusted", "no"},
+          {"GatewayPorts", "no"},
+          {"ExitOnForwardFailure", "no"},
+          {"Tunnel", "no"},
+          {"PermitLocalCommand", "no"},
+          {"LocalCommand", "none"},
+          {"RemoteCommand", "none"},
+          {"RequestTTY", "auto"},
+          {"EscapeChar", "~"},
+          {"SessionType", "default"},
+          {"StdinNull", "no"},
+          {"ForkAfterAuthentication", "no"},
+          // Can't be empty, and the first one counts.
+          {"SetEnv", "KNALLER=1"},
+          {"AddKeysToAgent", "no"},
+          {"PKCS11Provider", "none"},
+          {"GSSAPIAuthentication", "no"},
+          {"GSSAPIDelegateCredentials", "no"},
+          {"HostbasedAuthentication", "no"},
+          {"KnownHostsCommand", "none"},
+          {"HashKnownHosts", "no"},
+          {"UpdateHostKeys", "no"},
+          {"VerifyHostKeyDNS", "no"}};
+}
+
+std::vector<std::string> ssh_arguments(const std::string& name, const SshTarget& target, bool pinned,
+                                       const SshExtras& extras) {
+  std::vector<std::string> argv{"ssh", "-F", "none"};
+  const auto add = [&argv](const char* flag, const std::string& value) {
+    argv.emplace_back(flag);
+    argv.push_back(value);
+  };
+  // In ssh the first one counts.
+  for (const std::string& option : extras.options) add("-o", option);
+  for (const auto& [keyword, value] : ssh_settings(target, pinned))
+    add("-o", fmt::format("{}={}", keyword, value));
+  if (extras.tty) argv.emplace_back("-t");
+  for (const std::string& forward : extras.forwards) add("-L", forward);
+  // ssh would look for options behind the host, too, without these dashes.
+  add("--", name);
+  argv.insert(argv.end(), extras.command.begin(), extras.command.end());
+  return argv;
+}
+
+std::string ssh_stanza(const std::string& name, const SshTarget& target, bool pinned) {
+  std::string out = fmt::format("Host {}\n", name);
+  for (const auto& [keyword, value] : ssh_settings(target, pinned))
+    out += fmt::format("  {} {}\n", keyword, value);
+  return out;
+}
 
 int cmd_ssh(Context& context) {
   const std::string name = context.args().arguments[0];

@@ -8,11 +8,11 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "cli/checks.h"
 #include "cli/commands.h"
-#include "cli/console_filter.h"
+#include "cli/context.h"
 #include "cli/creation.h"
 #include "cli/exit_code.h"
+#include "cli/terminal.h"
 #include "cli/view.h"
 
 namespace knaller::cli {
@@ -20,7 +20,7 @@ namespace {
 
 std::vector<std::string> names_to_start(const Invocation& args) {
   std::vector<std::string> names = args.arguments;
-  for (const std::string& name : args.all("name")) names.push_back(name);
+  for (const std::string& name : args.all<std::string>("name")) names.push_back(name);
   if (names.empty()) names.emplace_back();
   return names;
 }
@@ -37,7 +37,6 @@ bool is_there(Context& context, const std::string& name) {
 
 Started start_one(Context& context, const std::string& name, bool tie) {
   if (!name.empty()) check_vm_name(name);
-  refuse_limits(context.args());
   if (!name.empty() && !has_creation_flags(context.args()) && is_there(context, name))
     return context.manager().start_existing(
         name, {.wait = wait_options(context), .tie = tie, .stop = context.stop()});
@@ -122,7 +121,8 @@ class Stopper {
   void stop(bool force) {
     StopOptions options;
     options.force = force;
-    if (const auto timeout = context_.settings().duration("stop_timeout")) options.timeout = *timeout;
+    if (const auto timeout = context_.settings().get<std::chrono::milliseconds>("stop_timeout"))
+      options.timeout = *timeout;
     try {
       context_.manager().stop(name_, options);
     } catch (const Error& error) {
@@ -210,14 +210,11 @@ int check_snapshot(Context& context, const std::string& snapshot, const std::str
 int cmd_start(Context& context) {
   const Invocation& args = context.args();
   const auto names = names_to_start(args);
-  if (const auto snapshot = args.value("from-snapshot"); snapshot && args.has("check")) {
+  if (args.has("check")) {
     if (names.size() > 1) throw Error(Code::kInvalidArgument, "--check takes one name at most");
-    return check_snapshot(context, *snapshot, names[0]);
+    return check_snapshot(context, args.text("from-snapshot"), names[0]);
   }
   const bool detach = args.has("detach");
-  if (detach && args.has("rm"))
-    throw Error(Code::kInvalidArgument, "--rm and --detach exclude each other",
-                "with --rm the VM is removed when this command ends");
   if (!detach && names.size() > 1)
     throw Error(Code::kInvalidArgument, "several VMs start with --detach only");
   if (detach) return start_detached(context, names);

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/context.h"
 #include "cli/exit_code.h"
 #include "cli/view.h"
 

@@ -1,18 +1,27 @@
-// One function per command; each returns the exit code and throws knaller::Error.
+// From an argument vector to an exit code, and one function per command. These return the exit code and throw
+// knaller::Error; the table (spec.h) says which command is whose.
 #ifndef KNALLER_CLI_COMMANDS_H_
 #define KNALLER_CLI_COMMANDS_H_
 
-#include "cli/context.h"
-#include "cli/output.h"
-#include "cli/parse.h"
+#include <string>
+#include <vector>
 
 namespace knaller::cli {
 
-// Need nothing but this program (plain_commands.cc).
+class Context;
+class Output;
+struct Invocation;
+
+// Every error ends here.
+int run(const std::vector<std::string>& arguments);
+
+// Need neither settings nor a home (cmd_plain.cc).
 int cmd_version(const Invocation& args, Output& out);
 int cmd_help(const Invocation& args, Output& out);
 int cmd_completion(const Invocation& args, Output& out);
 int cmd_man(const Invocation& args, Output& out);
+// What completion scripts ask. Opens the home for names of what is in it.
+int cmd_complete(const Invocation& args, Output& out);
 
 int cmd_start(Context& context);
 int cmd_run(Context& context);
@@ -52,7 +61,6 @@ int cmd_image_rm(Context& context);
 int cmd_store_du(Context& context);
 int cmd_store_check(Context& context);
 int cmd_doctor(Context& context);
-int cmd_complete(Context& context);
 
 }  // namespace knaller::cli
 

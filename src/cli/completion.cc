@@ -60,7 +60,7 @@ class Walker {
 
   void take_command_word(const std::string& word) {
     const std::string path = group_.empty() ? word : group_ + " " + word;
-    if (group_.empty() && is_group(word)) {
+    if (group_.empty() && find_group(word) != nullptr) {
       group_ = word;
     } else {
       command_ = find_command(path);
@@ -95,18 +95,18 @@ class Walker {
   }
 
   void expect_commands() {
-    for (const Command& command : commands()) {
-      if (command.summary.empty()) continue;
-      const size_t space = command.path.find(' ');
-      if (group_.empty() && space == std::string_view::npos)
-        out_.fixed.push_back({std::string(command.path), std::string(command.summary)});
-      if (!group_.empty() && command.path.starts_with(group_ + " "))
-        out_.fixed.push_back({std::string(command.path.substr(space + 1)), std::string(command.summary)});
+    const Family* const group = find_group(group_);
+    for (const Command* command : commands()) {
+      if (command->summary.empty()) continue;
+      const size_t space = command->path.find(' ');
+      if (group == nullptr && space == std::string_view::npos)
+        out_.fixed.push_back({std::string(command->path), std::string(command->summary)});
+      if (group != nullptr && command->path.starts_with(std::string(group->word) + " "))
+        out_.fixed.push_back({std::string(command->path.substr(space + 1)), std::string(command->summary)});
     }
-    if (!group_.empty()) return;
-    out_.fixed.push_back({"snapshot", "Take, list and remove snapshots"});
-    out_.fixed.push_back({"image", "Build, list and remove images"});
-    out_.fixed.push_back({"store", "Measure and check knaller's home"});
+    if (group != nullptr) return;
+    for (const Family& family : families())
+      if (!family.word.empty()) out_.fixed.push_back({std::string(family.word), std::string(family.summary)});
   }
 
   void expect_argument() {
@@ -122,9 +122,9 @@ class Walker {
   }
 
   void expect_value(const Flag& flag) {
-    out_.names = flag.names;
-    if (flag.names != Names::kWords) return;
-    out_.names = flag.name == "engine" ? Names::kFile : Names::kNothing;
+    const bool words = flag.names == Names::kWords || flag.names == Names::kWordsOrFile;
+    out_.names = flag.names == Names::kWordsOrFile ? Names::kFile : words ? Names::kNothing : flag.names;
+    if (!words) return;
     for (const std::string_view word : split(flag.words, ' ')) out_.fixed.push_back({std::string(word), ""});
   }
 
@@ -136,6 +136,84 @@ class Walker {
   size_t arguments_ = 0;
   bool tail_ = false;
 };
+
+// The shells' side: hand the words to `knaller __complete`, show what comes back.
+
+// COMP_WORDS is split at ':' and '=', too; so the words are cut out of the line, and what stands in front of
+// the last of these characters is taken off the answers.
+constexpr std::string_view kBash = R"bash(# bash completion for knaller; source <(knaller completion bash)
+_knaller() {
+  local line="${COMP_LINE:0:COMP_POINT}" cur="" answer word
+  local -a words
+  read -ra words <<<"$line"
+  if [[ "$line" == *[[:space:]] ]]; then words+=(""); fi
+  cur="${words[-1]}"
+  COMPREPLY=()
+  local front="${cur%"${cur##*[:=]}"}"
+  while IFS=$'\t' read -r answer _; do
+    case "$answer" in
+      :files)
+        compopt -o filenames 2>/dev/null
+        while read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "${cur#"$front"}")
+        ;;
+      :directories)
+        compopt -o filenames 2>/dev/null
+        while read -r word; do COMPREPLY+=("$word"); done < <(compgen -d -- "${cur#"$front"}")
+        ;;
+      *:) compopt -o nospace 2>/dev/null; COMPREPLY+=("${answer#"$front"}") ;;
+      ?*) COMPREPLY+=("${answer#"$front"}") ;;
+    esac
+  done < <("${words[0]}" __complete -- "${words[@]:1}" 2>/dev/null)
+}
+complete -F _knaller knaller
+)bash";
+
+constexpr std::string_view kZsh = R"zsh(#compdef knaller
+# zsh completion for knaller; put it as _knaller into a directory of $fpath
+_knaller() {
+  local line word description
+  local -a candidates asked
+  local -i files=0 directories=0
+  asked=("${(@)words[2,CURRENT]}")
+  while IFS= read -r line; do
+    case "$line" in
+      :files) files=1 ;;
+      :directories) directories=1 ;;
+      *)
+        word="${line%%$'\t'*}"
+        description="${line#*$'\t'}"
+        candidates+=("${word//:/\\:}:${description}")
+        ;;
+    esac
+  done < <("${words[1]}" __complete -- "${asked[@]}" 2>/dev/null)
+  (( ${#candidates} )) && _describe knaller candidates
+  (( files )) && _files
+  (( directories )) && _files -/
+  return 0
+}
+if [[ "$funcstack[1]" = _knaller ]]; then
+  _knaller "$@"
+else
+  compdef _knaller knaller
+fi
+)zsh";
+
+constexpr std::string_view kFish =
+    R"fish(# fish completion for knaller; ~/.config/fish/completions/knaller.fish
+function __knaller_complete
+    set -l words (commandline -opc)
+    set -l current (commandline -ct)
+    for line in ($words[1] __complete -- $words[2..-1] "$current" 2>/dev/null)
+        switch $line
+            case :files :directories
+                __fish_complete_path "$current"
+            case '*'
+                echo $line
+        end
+    end
+end
+complete -c knaller -f -a '(__knaller_complete)'
+)fish";
 
 }  // namespace
 
@@ -153,6 +231,13 @@ std::string completion_lines(const Expectation& expectation, const std::vector<C
   if (expectation.names == Names::kFile || expectation.names == Names::kVmOrFile) out += ":files\n";
   if (expectation.names == Names::kDirectory) out += ":directories\n";
   return out;
+}
+
+std::string completion_script(std::string_view shell) {
+  if (shell == "bash") return std::string(kBash);
+  if (shell == "zsh") return std::string(kZsh);
+  if (shell == "fish") return std::string(kFish);
+  return {};
 }
 
 }  // namespace knaller::cli

@@ -2,29 +2,15 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cctype>
-#include <cstdlib>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "cli/config_keys.h"
 
 namespace knaller::cli {
 namespace {
-
-std::string with(std::string_view text, char from, char to) {
-  std::string out(text);
-  for (char& c : out)
-    if (c == from) c = to;
-  return out;
-}
-
-std::string variable_of(std::string_view key) {
-  std::string name = "KNALLER_";
-  for (const char c : key) name += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return name;
-}
 
 std::string value_of(const Environment& environment, const char* name) {
   const char* value = environment(name);
@@ -38,108 +24,68 @@ std::string default_config_path(const Environment& environment) {
   return home.empty() ? "" : home + "/.config/knaller/config.toml";
 }
 
-[[noreturn]] void wrong(const Setting& setting, std::string_view what) {
-  fail(Code::kInvalidArgument, "{}: '{}' is no {}", setting.origin, printable(setting.text), what);
+bool is_path(const Flag& flag) {
+  return flag.names == Names::kFile || flag.names == Names::kDirectory || flag.names == Names::kWordsOrFile;
 }
 
 }  // namespace
 
-std::string expand_tilde(const std::string& path, const Environment& environment) {
-  if (path == "~" || path.starts_with("~/")) return value_of(environment, "HOME") + path.substr(1);
-  return path;
+std::string variable_of(std::string_view key) {
+  std::string name = "KNALLER_";
+  for (const char c : key) name += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
 }
 
 Settings Settings::load(const Invocation& invocation, const Environment& environment) {
   std::string path = value_of(environment, "KNALLER_CONFIG");
-  if (const auto flag = invocation.value("config")) path = *flag;
+  if (const auto flag = invocation.get<std::string>("config")) path = *flag;
   const bool required = !path.empty();
   if (!required) path = default_config_path(environment);
-  auto file = path.empty() ? std::map<std::string, Setting, std::less<>>{}
-                           : load_config(expand_tilde(path, environment), required);
+  auto file = path.empty() ? SettingsByKey{} : load_config(expand_tilde(path, environment("HOME")), required);
   return Settings(invocation, environment, std::move(file));
 }
 
-Settings::Settings(const Invocation& invocation, const Environment& environment,
-                   std::map<std::string, Setting, std::less<>> file)
+Settings::Settings(const Invocation& invocation, const Environment& environment, SettingsByKey file)
     : values_(std::move(file)) {
-  for (const ConfigKey& key : config_keys()) {
-    const std::string name(key.name);
-    const std::string variable = variable_of(key.name);
+  for (const Flag* row : settings_rows()) {
+    const std::string key(row->setting);
+    const std::string variable = variable_of(key);
     const std::string from_environment = value_of(environment, variable.c_str());
-    if (!from_environment.empty()) values_[name] = {from_environment, variable};
-    const std::string flag = key.flag.empty() ? with(key.name, '_', '-') : std::string(key.flag);
-    if (const auto given = invocation.value(flag)) values_[name] = {*given, "--" + flag};
-    if (key.type == ConfigKey::Type::kBoolean && invocation.has(flag)) values_[name] = {"true", "--" + flag};
-    if (key.path && values_.count(name) != 0)
-      values_[name].text = expand_tilde(values_[name].text, environment);
+    if (!from_environment.empty()) values_[key] = {from_environment, variable};
+    // A flag of that name may be another one (`logs --engine`).
+    const Flag* flag = find_flag(invocation.command, row->name);
+    if (flag != nullptr && flag->setting == key)
+      if (const auto given = invocation.written(row->name))
+        values_[key] = {flag->value.empty() ? "true" : *given, fmt::format("--{}", row->name)};
+    const auto found = values_.find(key);
+    if (found != values_.end() && is_path(*row))
+      found->second.text = expand_tilde(found->second.text, environment("HOME"));
   }
 }
 
-std::optional<Setting> Settings::get(std::string_view key) const {
-  const auto found = values_.find(key);
-  if (found == values_.end()) return {};
-  return found->second;
-}
-
-std::string Settings::text(std::string_view key) const {
-  const auto setting = get(key);
-  return setting ? setting->text : "";
-}
-
-std::optional<uint32_t> Settings::cpus() const {
-  const auto setting = get("cpus");
-  if (!setting) return {};
-  std::string_view whole = setting->text;
-  const size_t point = whole.find('.');
-  if (point != std::string_view::npos) {
-    const std::string_view fraction = whole.substr(point + 1);
-    if (fraction.empty() || !parse_integer(fraction, 0, 1'000'000'000)) wrong(*setting, "number of CPUs");
-    if (fraction.find_first_not_of('0') != std::string_view::npos)
-      throw Error(Code::kUnsupported,
-                  fmt::format("{}: fractions of a CPU ('{}') are not enforced yet", setting->origin, whole),
-                  "give a whole number");
-    whole = whole.substr(0, point);
-  }
-  const auto count = parse_integer(whole, 1, 32);
-  if (!count) wrong(*setting, "number of CPUs (1 to 32)");
-  return static_cast<uint32_t>(*count);
-}
-
-uint64_t mebibytes_of(const Setting& setting) {
-  constexpr uint64_t kMib = 1 << 20;
-  const auto bytes = parse_size(setting.text, kMib);
-  if (!bytes || *bytes == 0 || *bytes % kMib != 0 || *bytes > (uint64_t{1} << 50))
-    wrong(setting, "size in MiB, as in 1024 or 2G");
-  return *bytes / kMib;
-}
-
-std::chrono::milliseconds duration_of(const Setting& setting) {
-  const auto parsed = parse_duration(setting.text);
-  if (!parsed) wrong(setting, "time, as in 30, 500ms or 2m");
-  return *parsed;
-}
-
-std::optional<uint64_t> Settings::mebibytes(std::string_view key) const {
-  const auto setting = get(key);
-  if (!setting) return {};
-  return mebibytes_of(*setting);
-}
-
-std::optional<std::chrono::milliseconds> Settings::duration(std::string_view key) const {
-  const auto setting = get(key);
-  if (!setting) return {};
-  return duration_of(*setting);
+Value Settings::converted(std::string_view key, const Setting& setting) {
+  const auto& rows = settings_rows();
+  const auto row =
+      std::find_if(rows.begin(), rows.end(), [key](const Flag* one) { return one->setting == key; });
+  if (row == rows.end()) fail(Code::kInternal, "there is no setting '{}'", key);
+  return convert(**row, setting.text, setting.origin);
 }
 
 bool Settings::enabled(std::string_view key) const {
-  const auto setting = get(key);
-  if (!setting) return false;
-  if (setting->text == "1" || setting->text == "true") return true;
-  if (setting->text == "0" || setting->text == "false") return false;
-  wrong(*setting, "true or false");
+  const auto found = values_.find(key);
+  if (found == values_.end()) return false;
+  const auto& [text, origin] = found->second;
+  if (text == "1" || text == "true") return true;
+  if (text == "0" || text == "false") return false;
+  fail(Code::kInvalidArgument, "{}: '{}' is neither true nor false", origin, printable(text));
 }
 
-std::map<std::string, Setting, std::less<>> load_config(const std::string& path, bool required) {
+std::string Settings::origin(std::string_view key) const {
+  const auto found = values_.find(key);
+  return found == values_.end() ? "" : found->second.origin;
+}
+
+SettingsByKey load_config(const std::string& path, bool required) {
   const auto text = read_file_if_exists(AT_FDCWD, path, 64 << 10);
   if (text) return parse_config(*text, path);
   if (required) fail(Code::kNotFound, "there is no configuration file '{}'", printable(path));

@@ -1,9 +1,9 @@
 // Settings: flags before KNALLER_* variables before the configuration file. Every value keeps where it came
-// from, so that an error can name the place.
+// from, so that an error can name the place. Which keys there are, and what each may be, stands in the rows
+// of their flags (settings_rows() in spec.h).
 #ifndef KNALLER_CLI_CONFIG_H_
 #define KNALLER_CLI_CONFIG_H_
 
-#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
@@ -18,17 +18,17 @@ struct Setting {
   std::string text;
   std::string origin;  // "--cpus", "KNALLER_CPUS", "/home/a/.config/knaller/config.toml:3"
 };
-
-// Whole MiB, more than 0; kInvalidArgument names the origin.
-uint64_t mebibytes_of(const Setting& setting);
-std::chrono::milliseconds duration_of(const Setting& setting);
+using SettingsByKey = std::map<std::string, Setting, std::less<>>;
 
 // The keys of a configuration file, by name. Unknown keys and values of a wrong type are
 // Code::kInvalidArgument with file and line. `path` names the file in errors.
-std::map<std::string, Setting, std::less<>> parse_config(std::string_view text, const std::string& path);
+SettingsByKey parse_config(std::string_view text, const std::string& path);
 
 // The file at `path`; an absent one is empty, unless `required`.
-std::map<std::string, Setting, std::less<>> load_config(const std::string& path, bool required);
+SettingsByKey load_config(const std::string& path, bool required);
+
+// "KNALLER_WAIT_TIMEOUT" of "wait_timeout".
+std::string variable_of(std::string_view key);
 
 using Environment = std::function<const char*(const char*)>;
 
@@ -36,24 +36,25 @@ class Settings {
  public:
   // Reads the configuration file. `environment` is ::getenv but in tests.
   static Settings load(const Invocation& invocation, const Environment& environment);
-  Settings(const Invocation& invocation, const Environment& environment,
-           std::map<std::string, Setting, std::less<>> file);
+  Settings(const Invocation& invocation, const Environment& environment, SettingsByKey file);
 
-  // The value of a key ("wait_timeout"), whose flag is the same with dashes and whose variable is
-  // KNALLER_WAIT_TIMEOUT.
-  std::optional<Setting> get(std::string_view key) const;
-  std::string text(std::string_view key) const;  // empty when not set
-  std::optional<uint32_t> cpus() const;
-  std::optional<uint64_t> mebibytes(std::string_view key) const;
-  std::optional<std::chrono::milliseconds> duration(std::string_view key) const;
+  // The value of a key; T is what the converter of its flag makes. Converted when it is read: what a command
+  // has no use for may be wrong.
+  template <typename T>
+  std::optional<T> get(std::string_view key) const {
+    const auto found = values_.find(key);
+    if (found == values_.end()) return std::nullopt;
+    return std::get<T>(converted(key, found->second));
+  }
+  std::string text(std::string_view key) const { return get<std::string>(key).value_or(""); }
   bool enabled(std::string_view key) const;
+  std::string origin(std::string_view key) const;  // empty when not set
 
  private:
-  std::map<std::string, Setting, std::less<>> values_;
-};
+  static Value converted(std::string_view key, const Setting& setting);
 
-// "~/x" with the home directory in front.
-std::string expand_tilde(const std::string& path, const Environment& environment);
+  SettingsByKey values_;
+};
 
 }  // namespace knaller::cli
 

@@ -4,7 +4,6 @@
 
 #include "base/text.h"
 #include "cli/config.h"
-#include "cli/config_keys.h"
 
 namespace knaller::cli {
 namespace {
@@ -15,63 +14,46 @@ namespace {
 
 [[noreturn]] void refuse_key(const std::string& where, const std::string& key) {
   std::vector<std::string> known;
-  for (const ConfigKey& one : config_keys()) known.emplace_back(one.name);
+  for (const Flag* row : settings_rows()) known.emplace_back(row->setting);
   const std::string near = nearest(key, known);
   refuse(where, fmt::format("unknown key '{}'", printable(key)),
          near.empty() ? fmt::format("there are: {}", fmt::join(known, ", "))
                       : fmt::format("did you mean '{}'?", near));
 }
 
-const ConfigKey* find_key(std::string_view name) {
-  for (const ConfigKey& key : config_keys())
-    if (key.name == name) return &key;
+const Flag* find_row(std::string_view key) {
+  for (const Flag* row : settings_rows())
+    if (row->setting == key) return row;
   return nullptr;
 }
 
-std::string text_of(const toml::node& node, const ConfigKey& key, const std::string& where) {
-  using Type = ConfigKey::Type;
-  if (key.type == Type::kBoolean) {
+bool takes_numbers(const Flag& flag) {
+  return flag.convert == as_vcpus || flag.convert == as_count || flag.convert == as_mebibytes ||
+         flag.convert == as_time;
+}
+
+std::string text_of(const toml::node& node, const Flag& row, const std::string& where) {
+  if (row.value.empty()) {
     if (const auto* value = node.as_boolean()) return value->get() ? "true" : "false";
-    refuse(where, fmt::format("'{}' is true or false", key.name));
+    refuse(where, fmt::format("'{}' is true or false", row.setting));
   }
   if (const auto* value = node.as_string()) return value->get();
-  if (key.type == Type::kText) refuse(where, fmt::format("'{}' is a text in quotes", key.name));
+  if (!takes_numbers(row)) refuse(where, fmt::format("'{}' is a text in quotes", row.setting));
   if (const auto* value = node.as_integer()) return fmt::format("{}", value->get());
   if (const auto* value = node.as_floating_point()) return fmt::format("{}", value->get());
-  refuse(where, fmt::format("'{}' is a number or a text in quotes", key.name));
+  refuse(where, fmt::format("'{}' is a number or a text in quotes", row.setting));
 }
 
 }  // namespace
 
-const std::vector<ConfigKey>& config_keys() {
-  using Type = ConfigKey::Type;
-  static const std::vector<ConfigKey> keys{
-      {.name = "home", .path = true},
-      {.name = "image"},
-      {.name = "cpus", .type = Type::kTextOrNumber},
-      {.name = "mem", .type = Type::kTextOrNumber},
-      {.name = "disk", .type = Type::kTextOrNumber},
-      {.name = "network"},
-      {.name = "engine", .path = true},
-      {.name = "pasta", .path = true},
-      {.name = "wait_timeout", .type = Type::kTextOrNumber},
-      {.name = "stop_timeout", .type = Type::kTextOrNumber, .flag = "timeout"},
-      {.name = "max_pause", .type = Type::kTextOrNumber},
-      {.name = "capture"},
-      {.name = "libexec", .path = true},
-      {.name = "allow_network_home", .type = Type::kBoolean},
-  };
-  return keys;
-}
-
-std::map<std::string, Setting, std::less<>> parse_config(std::string_view text, const std::string& path) {
-  std::map<std::string, Setting, std::less<>> settings;
+SettingsByKey parse_config(std::string_view text, const std::string& path) {
+  SettingsByKey settings;
   try {
     const toml::table table = toml::parse(text);
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
       const std::string where = fmt::format("{}:{}", path, key.source().begin.line);
-      const ConfigKey* known = find_key(name);
+      const Flag* known = find_row(name);
       if (known == nullptr) refuse_key(where, name);
       settings[name] = {text_of(node, *known, where), where};
     }

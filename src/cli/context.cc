@@ -14,7 +14,6 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/exit_code.h"
-#include "cli/table.h"
 
 namespace knaller::cli {
 
@@ -76,11 +75,12 @@ void Context::add_timings(Json& document) {
 std::vector<std::string> named_vms(Context& context, const std::function<bool(const VmInfo&)>& matches) {
   const Invocation& args = context.args();
   std::vector<std::string> names = args.arguments;
-  for (const std::string& name : args.all("name")) names.push_back(name);
+  if (args.knows("name"))
+    for (const std::string& name : args.all<std::string>("name")) names.push_back(name);
   // Said twice, it is meant once.
   std::set<std::string> seen;
   std::erase_if(names, [&seen](const std::string& name) { return !seen.insert(name).second; });
-  if (args.has("all")) {
+  if (args.knows("all") && args.has("all")) {
     if (!names.empty())
       fail(Code::kInvalidArgument, "--all and the name '{}' exclude each other", printable(names[0]));
     for (const VmInfo& vm : context.manager().list())

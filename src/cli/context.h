@@ -80,6 +80,9 @@ int document_of_each_name(Context& context, const std::vector<std::string>& name
 int for_all_names_at_once(Context& context, const std::vector<std::string>& names,
                           const std::function<nlohmann::json(const std::string&)>& verb);
 
+// Rows of checks: a table, or with --json {"ok", "checks"}. False when one failed.
+bool print_checks(Context& context, const std::vector<CheckRow>& rows);
+
 // Runs `body`; a kNotFound without a hint gets the nearest of `candidates` as one.
 void suggest_near(const std::string& word, const std::function<std::vector<std::string>()>& candidates,
                   const std::function<void()>& body);

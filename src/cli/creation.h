@@ -1,7 +1,9 @@
-// What `start` and `run` have in common: from flags and settings to VmOptions, and the image that is booted.
+// From flags and settings to the library's options, where several commands have them in common, and the start
+// of a new VM.
 #ifndef KNALLER_CLI_CREATION_H_
 #define KNALLER_CLI_CREATION_H_
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -12,17 +14,15 @@ namespace knaller::cli {
 // Flags that configure a new VM were given (not settings of the environment or the configuration file).
 bool has_creation_flags(const Invocation& args);
 
-// Of a VM that exists, too. kUnsupported for limits that are not enforced yet.
-void refuse_limits(const Invocation& args);
-
-// Throws for everything that can be judged without the home: numbers, ports, limits that are not enforced.
-VmOptions vm_options(const Context& context);
 // `name`: of the VM; empty: one is made up.
 RestoreOptions restore_options(const Context& context, const std::string& snapshot, const std::string& name);
 WaitOptions wait_options(const Context& context);
 // What --egress, --allow and --deny say together; nothing when none of them was given.
 std::optional<Egress> egress(const Invocation& args);
+// kNotFound when the program is not there. A setting is read where the command has no flag for it.
 EngineChoice engine_choice(const Context& context);
+// Of commands that take a snapshot of a running VM. Changes only what was given.
+void read_capture_settings(const Context& context, std::chrono::milliseconds& max_pause, CaptureWay& capture);
 
 // Starts a new VM of that name (empty: one is made up), from a snapshot, an image or files.
 Started start_new(Context& context, const std::string& name, bool tie);

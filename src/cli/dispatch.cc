@@ -1,90 +1,79 @@
-#include "cli/dispatch.h"
-
+// From an argument vector to an exit code.
 #include <csignal>
-#include <map>
-#include <string_view>
+#include <memory>
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/context.h"
 #include "cli/exit_code.h"
+#include "cli/help.h"
+#include "cli/output.h"
+#include "cli/parse.h"
 
 namespace knaller::cli {
 namespace {
 
-using ContextCommand = int (*)(Context&);
-
-const std::map<std::string_view, ContextCommand>& context_commands() {
-  static const std::map<std::string_view, ContextCommand> table{
-      {"start", cmd_start},
-      {"run", cmd_run},
-      {"stop", cmd_stop},
-      {"rm", cmd_rm},
-      {"set", cmd_set},
-      {"pause", cmd_pause},
-      {"resume", cmd_resume},
-      {"restart", cmd_restart},
-      {"rollback", cmd_rollback},
-      {"ls", cmd_ls},
-      {"inspect", cmd_inspect},
-      {"logs", cmd_logs},
-      {"ssh", cmd_ssh},
-      {"exec", cmd_exec},
-      {"cp", cmd_cp},
-      {"ssh-config", cmd_ssh_config},
-      {"snapshot", cmd_snapshot_create},
-      {"snapshot create", cmd_snapshot_create},
-      {"snapshot ls", cmd_snapshot_ls},
-      {"snapshot inspect", cmd_snapshot_inspect},
-      {"snapshot rm", cmd_snapshot_rm},
-      {"snapshot verify", cmd_snapshot_verify},
-      {"snapshot protect", cmd_snapshot_protect},
-      {"snapshot unprotect", cmd_snapshot_unprotect},
-      {"snapshot label", cmd_snapshot_label},
-      {"snapshot rename", cmd_snapshot_rename},
-      {"snapshot prune", cmd_snapshot_prune},
-      {"snapshot export", cmd_snapshot_export},
-      {"snapshot import", cmd_snapshot_import},
-      {"snapshot extract", cmd_snapshot_extract},
-      {"snapshot diff", cmd_snapshot_diff},
-      {"image build", cmd_image_build},
-      {"image import", cmd_image_import},
-      {"image ls", cmd_image_ls},
-      {"image inspect", cmd_image_inspect},
-      {"image rm", cmd_image_rm},
-      {"store du", cmd_store_du},
-      {"store check", cmd_store_check},
-      {"doctor", cmd_doctor},
-      {"__complete", cmd_complete},
-  };
-  return table;
+int failure_code(const Invocation& args, const Error& error) {
+  if (args.command != nullptr && args.command->failure_code != 0) return args.command->failure_code;
+  return exit_code_of(error.code());
 }
 
-int run_command(const Invocation& args, Output& out) {
-  const bool in_guest = args.command->path == "exec" || args.command->path == "run";
+int show_help(const Invocation& args, Output& out) {
+  if (args.command != nullptr && !args.command->summary.empty()) {
+    out.raw(help_of(*args.command));
+  } else if (const Family* group = find_group(args.called)) {
+    out.raw(help_of_group(*group));
+  } else {
+    out.raw(overview());
+  }
+  return 0;
+}
+
+int run_plain(const Invocation& args, Output& out) {
+  try {
+    if (args.version) return cmd_version(args, out);
+    if (args.help) return show_help(args, out);
+    return args.command->plain(args, out);
+  } catch (const std::exception& exception) {
+    const Error error = error_from(exception);
+    out.error(error);
+    return failure_code(args, error);
+  }
+}
+
+int run_with_context(const Invocation& args, Output& out) {
+  // A reader that went away is an error of the write, not the end of this process in the middle of something.
+  ::signal(SIGPIPE, SIG_IGN);
+  // Inherited as ignored, it would keep from us how our own children end.
+  ::signal(SIGCHLD, SIG_DFL);
   std::unique_ptr<Context> context;
   try {
     context = std::make_unique<Context>(args, out);
-    return context_commands().at(args.command->path)(*context);
+    return args.command->run(*context);
   } catch (const std::exception& exception) {
     const Error error = error_from(exception);
     if (context) context->progress().finish();
     out.error(error);
     if (error.code() == Code::kCancelled && context) return context->cancelled_code();
-    return in_guest ? kExecFailed : exit_code_of(error.code());
+    return failure_code(args, error);
   }
 }
 
 }  // namespace
 
-int run_all(const std::vector<std::string>& arguments) {
-  if (const auto exit_code = run_plain(arguments)) return *exit_code;
-  // A reader that went away is an error of the write, not the end of this process in the middle of something.
-  ::signal(SIGPIPE, SIG_IGN);
-  // Inherited as ignored, it would keep from us how our own children end.
-  ::signal(SIGCHLD, SIG_DFL);
+int run(const std::vector<std::string>& arguments) {
   const ParseResult parsed = parse(arguments);
-  Output out(parsed.invocation.has("json"), parsed.invocation.has("quiet"));
-  return run_command(parsed.invocation, out);
+  const Invocation& args = parsed.invocation;
+  Output out(args.has("json"), args.has("quiet"));
+  if (parsed.error) {
+    if (arguments.empty())
+      out.draw(overview());
+    else
+      out.error(*parsed.error);
+    return failure_code(args, *parsed.error);
+  }
+  if (args.version || args.help || args.command->plain != nullptr) return run_plain(args, out);
+  return run_with_context(args, out);
 }
 
 }  // namespace knaller::cli

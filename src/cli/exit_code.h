@@ -1,13 +1,20 @@
-// The one table from errors to exit codes; the meaning of each stands in spec.cc (exit_code_rows).
+// The one table of exit codes: what each means, and which errors have it.
 #ifndef KNALLER_CLI_EXIT_CODE_H_
 #define KNALLER_CLI_EXIT_CODE_H_
+
+#include <string_view>
+#include <vector>
 
 #include "knaller/error.h"
 
 namespace knaller::cli {
 
-// exec and run: knaller itself failed, so that no code of the command's own is taken.
-inline constexpr int kExecFailed = 125;
+struct ExitCodeRow {
+  int code;
+  std::string_view meaning;
+  std::vector<Code> errors = {};
+};
+const std::vector<ExitCodeRow>& exit_code_rows();
 
 int exit_code_of(Code code);
 

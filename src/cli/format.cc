@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/output.h"
-#include "cli/table.h"
+#include "cli/terminal.h"
 
 namespace knaller::cli {
 namespace {
@@ -90,7 +90,7 @@ void Format::add_expression(std::string_view expression, const Fields& sample) {
   for (const auto& [field, value] : sample.text) known.push_back(field);
   const std::string near = nearest(name.starts_with('.') ? name.substr(1) : name, known);
   throw Error(Code::kInvalidArgument,
-              fmt::format("--format: '{{{{{}}}}}' is no field", printable(expression)),
+              fmt::format("--format: '{{{{{}}}}}' is not a field", printable(expression)),
               near.empty() ? fmt::format("there are: .{}", fmt::join(known, " ."))
                            : fmt::format("did you mean '{{{{.{}}}}}'?", near));
 }

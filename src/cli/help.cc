@@ -72,15 +72,10 @@ bool shown(const Command& command) {
   return !command.summary.empty();
 }
 
-std::string command_row(std::string_view path) {
-  const Command* command = find_command(path);
-  return row(command->path, command->summary, 20);
-}
-
-std::string group_rows(std::string_view word) {
+std::string command_rows(const Family& family) {
   std::string out;
-  for (const Command& command : commands())
-    if (shown(command) && command.path.starts_with(std::string(word) + " ")) out += command_row(command.path);
+  for (const Command& command : family.commands)
+    if (shown(command)) out += row(command.path, command.summary, 20);
   return out;
 }
 
@@ -89,17 +84,8 @@ std::string group_rows(std::string_view word) {
 std::string overview() {
   std::string out =
       "knaller starts, enters and snapshots microVMs.\n\n"
-      "Usage: knaller COMMAND [FLAGS] [ARGUMENTS]\n\nVMs\n";
-  for (const char* path :
-       {"start", "run", "stop", "rm", "set", "pause", "resume", "restart", "ls", "inspect", "logs"})
-    out += command_row(path);
-  out += "\nInside a VM\n";
-  for (const char* path : {"ssh", "exec", "cp", "ssh-config"}) out += command_row(path);
-  out += "\nSnapshots\n" + group_rows("snapshot") + command_row("rollback");
-  out += "\nImages\n" + group_rows("image");
-  out += "\nThe store\n" + group_rows("store");
-  out += "\nOther\n";
-  for (const char* path : {"doctor", "version", "completion", "help"}) out += command_row(path);
+      "Usage: knaller COMMAND [FLAGS] [ARGUMENTS]\n";
+  for (const Family& family : families()) out += fmt::format("\n{}\n{}", family.title, command_rows(family));
   out += "\nFlags of every command\n" + flag_rows(global_flags());
   out += "\n`knaller help COMMAND` tells more, with examples. A first VM: `knaller start -d`\n";
   return out;
@@ -121,10 +107,13 @@ std::string help_of(const Command& command) {
   return out + "\nFlags of every command\n" + flag_rows(global_flags());
 }
 
-std::string help_of_group(std::string_view word) {
-  if (word.ends_with('s')) word.remove_suffix(1);
+std::string help_of_group(const Family& group) {
+  std::string rows;
+  for (const Command& command : group.commands)
+    if (shown(command) && command.path.starts_with(std::string(group.word) + " "))
+      rows += row(command.path, command.summary, 20);
   return fmt::format("Usage: knaller {} COMMAND\n\nCommands\n{}\n`knaller help {} COMMAND` tells more.\n",
-                     word, group_rows(word), word);
+                     group.word, rows, group.word);
 }
 
 }  // namespace knaller::cli

@@ -9,9 +9,9 @@
 
 namespace knaller::cli {
 
-std::string overview();                            // `knaller help`
-std::string help_of(const Command& command);       // `knaller help start`
-std::string help_of_group(std::string_view word);  // `knaller help snapshot`
+std::string overview();                          // `knaller help`
+std::string help_of(const Command& command);     // `knaller help start`
+std::string help_of_group(const Family& group);  // `knaller help snapshot`
 
 // roff, for man(1).
 std::string man_page();                           // knaller(1)

@@ -2,6 +2,7 @@
 // escaped, so that flags can be copied from the page.
 #include <fmt/format.h>
 
+#include "cli/exit_code.h"
 #include "cli/help.h"
 
 namespace knaller::cli {
@@ -63,7 +64,7 @@ std::string heading(const std::string& name, std::string_view summary) {
 
 std::string exit_codes() {
   std::string out = ".SH EXIT STATUS\n";
-  for (const auto& [code, meaning] : exit_code_rows())
+  for (const auto& [code, meaning, errors] : exit_code_rows())
     out += tagged(fmt::format("\\fB{}\\fR", code), meaning);
   return out;
 }
@@ -97,9 +98,9 @@ std::string man_page() {
       "is "
       "printed on standard output, and an error is a JSON object on standard error.");
   out += ".SH COMMANDS\n";
-  for (const Command& command : commands())
-    if (!command.summary.empty())
-      out += tagged(fmt::format("\\fB{}\\fR(1)", escaped(man_name(command))), command.summary);
+  for (const Command* command : commands())
+    if (!command->summary.empty())
+      out += tagged(fmt::format("\\fB{}\\fR(1)", escaped(man_name(*command))), command->summary);
   out += ".SH OPTIONS\n" + flag_list(global_flags()) + exit_codes() + environment();
   out += ".SH FILES\n" +
          tagged("\\fI~/.config/knaller/config.toml\\fR",

@@ -30,7 +30,10 @@ class Parser {
     out_ = &out;
     take_command();
     while (out.command != nullptr && next_ < tokens_.size() && !out.has_tail) take_token();
-    if (!out.help && !out.version) check_count();
+    if (out.help || out.version) return;
+    check_count();
+    convert_values();
+    for (const auto& [name, given] : out.values) check_company(*find_flag(out.command, name));
   }
 
  private:
@@ -46,44 +49,49 @@ class Parser {
       usage(nullptr, "no command given");
     }
     std::string word = tokens_[next_++];
-    const bool group = is_group(word);
-    if (group && next_ < tokens_.size() && !is_flag(tokens_[next_])) {
+    const Family* group = find_group(word);
+    if (group != nullptr && next_ < tokens_.size() && !is_flag(tokens_[next_])) {
       const std::string path = word + " " + tokens_[next_];
-      if (find_command(path) == nullptr) unknown_subcommand(word, tokens_[next_]);
+      if (find_command(path) == nullptr) unknown_subcommand(*group, tokens_[next_]);
       word = path;
       ++next_;
     }
     out_->command = find_command(word);
     out_->called = word;
-    if (out_->command == nullptr && group && next_ < tokens_.size() && is_flag(tokens_[next_]))
+    if (out_->command == nullptr && group != nullptr && next_ < tokens_.size() && is_flag(tokens_[next_]))
       take_flag(tokens_[next_++]);
     if (out_->command == nullptr && !out_->help) unknown_command(word);
   }
 
-  [[noreturn]] void unknown_subcommand(const std::string& group, const std::string& word) const {
+  [[noreturn]] void unknown_subcommand(const Family& group, const std::string& word) const {
     std::vector<std::string> known;
-    for (const Command& command : commands())
-      if (command.path.starts_with(group + " ")) known.emplace_back(command.path.substr(group.size() + 1));
+    for (const Command& command : group.commands)
+      if (command.path.starts_with(std::string(group.word) + " "))
+        known.emplace_back(command.path.substr(group.word.size() + 1));
     const std::string near = nearest(word, known);
-    const std::string message = fmt::format("'{} {}' is no command", group, printable(word));
-    if (!near.empty()) usage(nullptr, message, fmt::format("did you mean `knaller {} {}`?", group, near));
-    const std::string create = group == "snapshot" ? "; `knaller snapshot create VM` takes one" : "";
+    const std::string message = fmt::format("'{} {}' is not a command", group.word, printable(word));
+    if (!near.empty())
+      usage(nullptr, message, fmt::format("did you mean `knaller {} {}`?", group.word, near));
+    const std::string create = group.word == "snapshot" ? "; `knaller snapshot create VM` takes one" : "";
     usage(nullptr, message, fmt::format("there are: {}{}", fmt::join(known, ", "), create));
   }
 
   [[noreturn]] void unknown_command(const std::string& word) const {
-    std::vector<std::string> known{"snapshot", "image", "store"};
-    for (const Command& command : commands())
-      if (!command.summary.empty() && command.path.find(' ') == std::string_view::npos)
-        known.emplace_back(command.path);
-    if (is_group(word))
+    if (find_group(word) != nullptr)
       usage(nullptr, fmt::format("'{}' needs a second word", word),
             fmt::format("see `knaller help {}`", word));
+    std::vector<std::string> known;
+    for (const Family& family : families())
+      if (!family.word.empty()) known.emplace_back(family.word);
+    for (const Command* command : commands())
+      if (!command->summary.empty() && command->path.find(' ') == std::string_view::npos)
+        known.emplace_back(command->path);
     const std::string near = nearest(word, known);
     if (!near.empty())
-      usage(nullptr, fmt::format("'{}' is no command", printable(word)),
+      usage(nullptr, fmt::format("'{}' is not a command", printable(word)),
             fmt::format("did you mean `knaller {}`?", near));
-    usage(nullptr, fmt::format("'{}' is no command", printable(word)), "`knaller help` lists the commands");
+    usage(nullptr, fmt::format("'{}' is not a command", printable(word)),
+          "`knaller help` lists the commands");
   }
 
   void take_token() {
@@ -167,7 +175,7 @@ class Parser {
   void set(const Flag& flag, const std::string& shown, std::optional<std::string> value) {
     const std::string key(flag.canonical.empty() ? flag.name : flag.canonical);
     if (flag.value.empty()) {
-      if (!value || is_true(shown, *value)) out_->values[key] = {""};
+      if (!value || is_true(shown, *value)) out_->values[key] = {{"", {}}};
       if (key == "help") out_->help = true;
       if (key == "version") out_->version = true;
       return;
@@ -177,7 +185,7 @@ class Parser {
         usage(out_->command, fmt::format("{} needs a value: {} {}", shown, shown, flag.value));
       value = tokens_[next_++];
     }
-    out_->values[key].push_back(*value);
+    out_->values[key].push_back({*value, {}});
   }
 
   // The Go program's switches take --detach=false.
@@ -193,8 +201,42 @@ class Parser {
     if (count < command.least) usage(&command, fmt::format("'{}' needs {}", command.path, command.arguments));
     if (command.most < 0 || count <= command.most) return;
     const std::string extra = printable(out_->arguments[static_cast<size_t>(command.most)]);
-    if (command.path == "snapshot") unknown_subcommand("snapshot", extra);
+    if (const Family* group = find_group(command.path)) unknown_subcommand(*group, extra);
     usage(&command, fmt::format("'{}' is one argument too many for '{}'", extra, command.path));
+  }
+
+  void convert_values() const {
+    for (auto& [name, given] : out_->values)
+      if (const Flag& flag = *find_flag(out_->command, name); !flag.value.empty())
+        for (Invocation::Given& one : given) convert_value(flag, one);
+  }
+
+  void convert_value(const Flag& flag, Invocation::Given& one) const {
+    try {
+      one.value = convert(flag, one.text, fmt::format("--{}", flag.name));
+    } catch (Error& error) {
+      if (error.hint().empty()) error.with_hint(fmt::format("see `{}`", help_hint(out_->command)));
+      throw;
+    }
+  }
+
+  bool is_given(std::string_view name) const { return out_->values.find(name) != out_->values.end(); }
+
+  // What the flag's row says of other flags.
+  void check_company(const Flag& flag) const {
+    const std::string why(flag.why);
+    for (const std::string_view other : words_of(flag.not_with))
+      if (is_given(other))
+        usage(out_->command, fmt::format("--{} and --{} exclude each other", flag.name, other), why);
+    const auto wanted = words_of(flag.only_with);
+    const auto given = [this](std::string_view name) { return is_given(name); };
+    if (!wanted.empty() && std::none_of(wanted.begin(), wanted.end(), given))
+      usage(out_->command,
+            fmt::format("--{} has a meaning with --{} only", flag.name, fmt::join(wanted, " or --")), why);
+  }
+
+  static std::vector<std::string_view> words_of(std::string_view text) {
+    return text.empty() ? std::vector<std::string_view>{} : split(text, ' ');
   }
 
   const std::vector<std::string>& tokens_;
@@ -204,15 +246,25 @@ class Parser {
 
 }  // namespace
 
-std::optional<std::string> Invocation::value(std::string_view flag) const {
+const std::vector<Invocation::Given>* Invocation::find(std::string_view flag) const {
   const auto found = values.find(flag);
-  if (found == values.end() || found->second.empty()) return {};
-  return found->second.back();
+  if (found != values.end()) return &found->second;
+  if (knows(flag)) return nullptr;
+  fail(Code::kInternal, "'{}' has no flag --{}", command == nullptr ? "knaller" : command->path, flag);
 }
 
-std::vector<std::string> Invocation::all(std::string_view flag) const {
-  const auto found = values.find(flag);
-  return found == values.end() ? std::vector<std::string>{} : found->second;
+bool Invocation::knows(std::string_view flag) const {
+  return find_flag(command, flag) != nullptr;
+}
+
+bool Invocation::has(std::string_view flag) const {
+  return find(flag) != nullptr;
+}
+
+std::optional<std::string> Invocation::written(std::string_view flag) const {
+  const std::vector<Given>* given = find(flag);
+  if (given == nullptr) return std::nullopt;
+  return given->back().text;
 }
 
 ParseResult parse(const std::vector<std::string>& arguments) {
@@ -223,7 +275,8 @@ ParseResult parse(const std::vector<std::string>& arguments) {
     result.error = error;
     // Even an error in front of it is shown as JSON.
     const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-    if (std::find(arguments.begin(), dashes, "--json") != dashes) result.invocation.values["json"] = {""};
+    if (std::find(arguments.begin(), dashes, "--json") != dashes)
+      result.invocation.values["json"] = {{"", {}}};
   }
   return result;
 }

@@ -38,8 +38,8 @@ TEST(Parse, TakesFlagsInEverySpelling) {
                                              {"start", "--name", "web", "--memory", "512"}}) {
     const Invocation invocation = parsed(spelling);
     EXPECT_EQ(invocation.command->path, "start");
-    EXPECT_EQ(invocation.value("name"), "web");
-    EXPECT_EQ(invocation.value("mem"), "512");
+    EXPECT_EQ(invocation.text("name"), "web");
+    EXPECT_EQ(invocation.written("mem"), "512");
   }
 }
 
@@ -50,7 +50,7 @@ TEST(Parse, AWholeLongNameGoesBeforeBundledShortFlags) {
   const Invocation bundle = parsed({"stop", "-af", "-t5"});
   EXPECT_TRUE(bundle.has("all"));
   EXPECT_TRUE(bundle.has("force"));
-  EXPECT_EQ(bundle.value("timeout"), "5");
+  EXPECT_EQ(bundle.written("timeout"), "5");
   EXPECT_THAT(refused({"stop", "-afz"}).message(), HasSubstr("-afz"));
 }
 
@@ -72,7 +72,7 @@ TEST(Parse, SwitchesTakeGoValues) {
 TEST(Parse, FlagsMayStandAnywhere) {
   const Invocation invocation = parsed({"--home", "/x", "rm", "a", "-f", "b", "--json"});
   EXPECT_EQ(invocation.command->path, "rm");
-  EXPECT_EQ(invocation.value("home"), "/x");
+  EXPECT_EQ(invocation.text("home"), "/x");
   EXPECT_TRUE(invocation.has("force"));
   EXPECT_TRUE(invocation.has("json"));
   EXPECT_THAT(invocation.arguments, ElementsAre("a", "b"));
@@ -105,7 +105,7 @@ TEST(Parse, FindsTwoWordCommandsAndAliases) {
   EXPECT_EQ(parsed({"list"}).command->path, "ls");
   EXPECT_EQ(parsed({"images"}).command->path, "image ls");
   EXPECT_EQ(parsed({"snapshot", "--name", "web"}).command->path, "snapshot");
-  EXPECT_EQ(parsed({"snapshot", "-name", "web"}).value("name"), "web");
+  EXPECT_EQ(parsed({"snapshot", "-name", "web"}).text("name"), "web");
 }
 
 TEST(Parse, SuggestsTheNearest) {

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "cli/console_filter.h"
 #include "cli/output.h"
+#include "cli/terminal.h"
 #include "knaller/types.h"
 
 namespace knaller::cli {

@@ -8,8 +8,8 @@
 
 namespace knaller::cli {
 
-// The destructor puts it back, and so does the Context when it ends the program at once. Where `fd` is no
-// terminal, nothing is done.
+// The destructor puts it back, and so does the Context when it ends the program at once. Where `fd` is not
+// a terminal, nothing is done.
 class RawTerminal {
  public:
   RawTerminal(Context& context, int fd);

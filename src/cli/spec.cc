@@ -6,11 +6,25 @@
 namespace knaller::cli {
 namespace {
 
-std::vector<Command> all_commands() {
-  std::vector<Command> all;
-  for (auto part : {vm_commands(), inside_commands(), store_commands(), other_commands()})
-    std::move(part.begin(), part.end(), std::back_inserter(all));
-  return all;
+std::vector<Command> with(std::vector<Command> commands, std::vector<Command> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(commands));
+  return commands;
+}
+
+std::vector<const Flag*> find_settings() {
+  // Of no command: where the helper programs lie.
+  static const Flag libexec{
+      .name = "libexec", .value = "DIR", .names = Names::kDirectory, .setting = "libexec"};
+  std::vector<const Flag*> rows;
+  const auto take = [&rows](const Flag& flag) {
+    const auto same = [&flag](const Flag* row) { return row->setting == flag.setting; };
+    if (!flag.setting.empty() && std::none_of(rows.begin(), rows.end(), same)) rows.push_back(&flag);
+  };
+  for (const Flag& flag : global_flags()) take(flag);
+  for (const Command* command : commands())
+    for (const Flag& flag : command->flags) take(flag);
+  take(libexec);
+  return rows;
 }
 
 template <typename Matches>
@@ -25,9 +39,42 @@ const Flag* find_flag_if(const Command* command, Matches matches) {
 
 }  // namespace
 
-const std::vector<Command>& commands() {
-  static const std::vector<Command> all = all_commands();
+const std::vector<Family>& families() {
+  static const std::vector<Family> all{
+      {.title = "VMs", .commands = vm_commands()},
+      {.title = "Inside a VM", .commands = inside_commands()},
+      {.title = "Snapshots",
+       .word = "snapshot",
+       .plural = "snapshots",
+       .summary = "Take, list and remove snapshots",
+       .commands = with(with(snapshot_commands(), snapshot_file_commands()), {rollback_command()})},
+      {.title = "Images",
+       .word = "image",
+       .plural = "images",
+       .summary = "Build, list and remove images",
+       .commands = image_commands()},
+      {.title = "The store",
+       .word = "store",
+       .summary = "Measure and check knaller's home",
+       .commands = store_commands()},
+      {.title = "Other", .commands = other_commands()},
+  };
   return all;
+}
+
+const std::vector<const Command*>& commands() {
+  static const std::vector<const Command*> all = [] {
+    std::vector<const Command*> found;
+    for (const Family& family : families())
+      for (const Command& command : family.commands) found.push_back(&command);
+    return found;
+  }();
+  return all;
+}
+
+const std::vector<const Flag*>& settings_rows() {
+  static const std::vector<const Flag*> rows = find_settings();
+  return rows;
 }
 
 const std::vector<Flag>& global_flags() {
@@ -40,36 +87,15 @@ const std::vector<Flag>& global_flags() {
       {.name = "home",
        .value = "DIR",
        .help = "Where VMs, snapshots and images are kept",
-       .names = Names::kDirectory},
+       .names = Names::kDirectory,
+       .setting = "home"},
       {.name = "config", .value = "FILE", .help = "Read this configuration file", .names = Names::kFile},
-      {.name = "allow-network-home", .help = "Use a home on NFS or FUSE, where locks may not hold"},
+      {.name = "allow-network-home",
+       .help = "Use a home on NFS or FUSE, where locks may not hold",
+       .setting = "allow_network_home"},
       {.name = "version", .help = "Print the version"},
   };
   return flags;
-}
-
-const std::vector<ExitCodeRow>& exit_code_rows() {
-  static const std::vector<ExitCodeRow> rows{
-      {0, "done"},
-      {1, "failed, or reading or writing failed"},
-      {2, "wrong usage: an unknown command or flag, a value that can't be"},
-      {3, "not found: no VM, snapshot, image or file of that name"},
-      {4, "wrong state: the VM is not in a state for that"},
-      {5, "already exists"},
-      {6, "not supported here"},
-      {7, "a time limit passed"},
-      {8, "busy: another command works on it"},
-      {9, "permission denied"},
-      {10, "exhausted: disk, memory, ports or descriptors"},
-      {11, "corrupt: a damaged snapshot, image or file"},
-      {12, "the engine refused or died"},
-      {70, "internal error of knaller"},
-      {125, "exec and run: knaller itself failed, whatever the reason"},
-      {126, "exec and run: the command could not be executed"},
-      {127, "exec and run: no such command in the guest"},
-      {130, "stopped by Ctrl-C (128 + the signal's number; exec and run: a signal ended the command)"},
-  };
-  return rows;
 }
 
 const std::vector<VariableRow>& environment_rows() {
@@ -96,16 +122,18 @@ const std::vector<VariableRow>& environment_rows() {
 }
 
 const Command* find_command(std::string_view path) {
-  for (const Command& command : commands()) {
-    if (command.path == path) return &command;
-    if (std::find(command.aliases.begin(), command.aliases.end(), path) != command.aliases.end())
-      return &command;
+  for (const Command* command : commands()) {
+    if (command->path == path) return command;
+    if (std::find(command->aliases.begin(), command->aliases.end(), path) != command->aliases.end())
+      return command;
   }
   return nullptr;
 }
 
-bool is_group(std::string_view word) {
-  return word == "snapshot" || word == "image" || word == "store" || word == "snapshots" || word == "images";
+const Family* find_group(std::string_view word) {
+  for (const Family& family : families())
+    if (!word.empty() && (family.word == word || family.plural == word)) return &family;
+  return nullptr;
 }
 
 const Flag* find_flag(const Command* command, std::string_view name) {

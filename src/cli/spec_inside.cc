@@ -1,36 +1,11 @@
 // Commands that reach into VMs.
+#include "cli/commands.h"
 #include "cli/spec.h"
 
 namespace knaller::cli {
 
 std::vector<Command> inside_commands() {
   return {
-      {.path = "exec",
-       .summary = "Run a command in a VM",
-       .arguments = "NAME [--] CMD [ARG…]",
-       .description =
-           "Each ARG arrives as written; no shell reads it. Input, output, errors, the window's size and "
-           "signals "
-           "are passed on; a terminal is given when this command has one on input and output. The exit code "
-           "is "
-           "the command's own, 128+N when signal N ended it, 125 when knaller or the connection failed. "
-           "Three signals within three seconds (Ctrl-C, SIGTERM) end this command even if the guest hangs.",
-       .flags = {{.name = "tty", .letter = 't', .help = "Give the command a terminal, always"},
-                 {.name = "no-tty", .letter = 'T', .help = "Give the command no terminal"},
-                 {.name = "interactive", .letter = 'i', .help = "Connect the input, which is done anyway"},
-                 {.name = "no-stdin", .letter = 'n', .help = "Give the command no input"},
-                 {.name = "env", .letter = 'e', .value = "K=V", .help = "Set a variable", .repeated = true},
-                 {.name = "workdir", .letter = 'w', .value = "DIR", .help = "Run it in this directory"},
-                 {.name = "user", .letter = 'u', .value = "USER", .help = "Run it as USER (default: root)"},
-                 {.name = "wait-timeout",
-                  .value = "TIME",
-                  .help = "How long a guest that is still booting is waited for (default: 30s)"}},
-       .examples = {{"knaller exec web -- printf '%s\\n' 'a b' '$HOME'", ""},
-                    {"tar c . | knaller exec web -- tar x -C /srv", ""}},
-       .names = Names::kVm,
-       .least = 1,
-       .most = -1,
-       .tail = Tail::kAfterFirstName},
       {.path = "ssh",
        .summary = "Enter a VM with ssh",
        .arguments = "NAME [-- STRING]",
@@ -53,7 +28,46 @@ std::vector<Command> inside_commands() {
        .names = Names::kVm,
        .least = 1,
        .most = -1,
-       .tail = Tail::kAfterFirstName},
+       .tail = Tail::kAfterFirstName,
+       .run = cmd_ssh},
+      {.path = "exec",
+       .summary = "Run a command in a VM",
+       .arguments = "NAME [--] CMD [ARG…]",
+       .description =
+           "Each ARG arrives as written; no shell reads it. Input, output, errors, the window's size and "
+           "signals "
+           "are passed on; a terminal is given when this command has one on input and output. The exit code "
+           "is "
+           "the command's own, 128+N when signal N ended it, 125 when knaller or the connection failed. "
+           "Three signals within three seconds (Ctrl-C, SIGTERM) end this command even if the guest hangs.",
+       .flags = {{.name = "tty",
+                  .letter = 't',
+                  .help = "Give the command a terminal, always",
+                  .not_with = "no-tty"},
+                 {.name = "no-tty", .letter = 'T', .help = "Give the command no terminal"},
+                 {.name = "interactive", .letter = 'i', .help = "Connect the input, which is done anyway"},
+                 {.name = "no-stdin", .letter = 'n', .help = "Give the command no input"},
+                 {.name = "env",
+                  .letter = 'e',
+                  .value = "K=V",
+                  .help = "Set a variable",
+                  .repeated = true,
+                  .convert = as_variable},
+                 {.name = "workdir", .letter = 'w', .value = "DIR", .help = "Run it in this directory"},
+                 {.name = "user", .letter = 'u', .value = "USER", .help = "Run it as USER (default: root)"},
+                 {.name = "wait-timeout",
+                  .value = "TIME",
+                  .help = "How long a guest that is still booting is waited for (default: 30s)",
+                  .convert = as_time,
+                  .setting = "wait_timeout"}},
+       .examples = {{"knaller exec web -- printf '%s\\n' 'a b' '$HOME'", ""},
+                    {"tar c . | knaller exec web -- tar x -C /srv", ""}},
+       .names = Names::kVm,
+       .least = 1,
+       .most = -1,
+       .tail = Tail::kAfterFirstName,
+       .run = cmd_exec,
+       .failure_code = kExecFailed},
       {.path = "cp",
        .summary = "Copy files and directories into and out of a VM",
        .arguments = "SOURCE DESTINATION",
@@ -65,7 +79,8 @@ std::vector<Command> inside_commands() {
        .examples = {{"knaller cp site web:/srv", ""}, {"knaller cp web:/var/log/messages .", ""}},
        .names = Names::kVmOrFile,
        .least = 2,
-       .most = 2},
+       .most = 2,
+       .run = cmd_cp},
       {.path = "ssh-config",
        .summary = "Print what ssh needs to know about VMs",
        .arguments = "NAME…",
@@ -74,7 +89,8 @@ std::vector<Command> inside_commands() {
        .examples = {{"knaller ssh-config web > web.conf && sftp -F web.conf web", ""}},
        .names = Names::kVm,
        .least = 1,
-       .most = -1},
+       .most = -1,
+       .run = cmd_ssh_config},
   };
 }
 

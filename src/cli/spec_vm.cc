@@ -1,30 +1,40 @@
-// Commands that make, end and change VMs.
+// Commands that end and change VMs, and flags of several commands.
+#include "cli/commands.h"
 #include "cli/spec.h"
 
 namespace knaller::cli {
 namespace {
+
+Flag all_flag(std::string_view help) {
+  return {.name = "all", .letter = 'a', .help = help};
+}
+
+Flag timeout_flag() {
+  return {.name = "timeout",
+          .letter = 't',
+          .value = "TIME",
+          .help = "How long the guest may take before it is ended (default: 10s)",
+          .convert = as_time,
+          .setting = "stop_timeout"};
+}
+
+}  // namespace
 
 // The Go program names a VM by a flag; works wherever a NAME does.
 Flag name_flag() {
   return {.name = "name", .value = "NAME", .names = Names::kVm};
 }
 
-Flag all_flag(std::string_view help) {
-  return {.name = "all", .letter = 'a', .help = help};
+Flag no_wait_flag() {
+  return {.name = "no-wait", .help = "Return as soon as the guest runs, not when it is ready"};
 }
 
-std::vector<Flag> limit_flags() {
-  return {
-      {.name = "network-bandwidth",
-       .value = "MBPS",
-       .help = "Limit of network traffic. Not enforced yet: anything but 0 is refused"},
-      {.name = "disk-bandwidth",
-       .value = "MBPS",
-       .help = "Limit of disk traffic. Not enforced yet: anything but 0 is refused"},
-      {.name = "disk-iops",
-       .value = "N",
-       .help = "Limit of disk operations. Not enforced yet: anything but 0 is refused"},
-  };
+Flag wait_timeout_flag() {
+  return {.name = "wait-timeout",
+          .value = "TIME",
+          .help = "How long it may take to be ready (default: 2m)",
+          .convert = as_time,
+          .setting = "wait_timeout"};
 }
 
 std::vector<Flag> egress_flags() {
@@ -33,154 +43,39 @@ std::vector<Flag> egress_flags() {
        .value = "MODE",
        .help = "Where the guest may connect to: internet (default) or none, not even a name server",
        .names = Names::kWords,
-       .words = "internet none"},
+       .words = "internet none",
+       .convert = as_word,
+       .creates = true},
       {.name = "allow",
        .value = "NET[:PORT[/udp]]",
        .help = "Let the guest reach this all the same: a private network, an address, or dns",
-       .repeated = true},
+       .repeated = true,
+       .convert = as_rule,
+       .creates = true},
       {.name = "deny",
        .value = "NET[:PORT[/udp]]",
        .help = "Never let the guest reach this; beats --allow",
-       .repeated = true},
+       .repeated = true,
+       .convert = as_rule,
+       .creates = true},
   };
 }
-
-std::vector<Flag> creation_flags() {
-  std::vector<Flag> flags{
-      {.name = "name", .value = "NAME", .help = "The VM's name; one is made up when none is given"},
-      {.name = "image", .value = "IMAGE", .help = "What to boot (default: tiny)", .names = Names::kImage},
-      {.name = "cpus", .letter = 'c', .value = "N", .help = "Virtual CPUs (default: 1)"},
-      {.name = "mem", .letter = 'm', .value = "SIZE", .help = "Memory, in MiB or as in 2G (default: 1024)"},
-      {.name = "memory", .value = "SIZE", .canonical = "mem"},
-      {.name = "disk", .value = "SIZE", .help = "Private disk, in MiB or as in 10G (default: the image's)"},
-      {.name = "port",
-       .letter = 'p',
-       .value = "[ADDR:]HOST:GUEST[/udp]",
-       .help = "Forward a host port to the guest; ADDR is 127.0.0.1 unless given, HOST 0 takes a free one",
-       .repeated = true},
-      {.name = "network",
-       .value = "MODE",
-       .help = "rootless (default) or none",
-       .names = Names::kWords,
-       .words = "rootless none"},
-      {.name = "from-snapshot",
-       .value = "ID",
-       .help = "Start from a snapshot: its memory, devices and disk",
-       .names = Names::kSnapshot},
-      {.name = "disk-only",
-       .help = "With --from-snapshot: boot its disk cold, with its kernel and settings, on any engine, and "
-               "leave its memory"},
-      {.name = "force",
-       .help = "With --from-snapshot: pass over doubts about CPU, TSC, memory or engine version, never over "
-               "damage"},
-      {.name = "trust-ports",
-       .help =
-           "With --from-snapshot: open the host ports that an imported snapshot asks for, too, as for one "
-           "that was taken here"},
-      {.name = "verify",
-       .help = "With --from-snapshot: read all of the snapshot first and compare it with its digests"},
-      {.name = "kernel",
-       .value = "FILE",
-       .help = "A kernel of your own instead of an image",
-       .names = Names::kFile},
-      {.name = "rootfs",
-       .value = "FILE",
-       .help = "An ext4 root file system of your own; it is copied",
-       .names = Names::kFile},
-      {.name = "initrd", .value = "FILE", .help = "An initramfs of your own", .names = Names::kFile},
-      {.name = "kernel-args", .value = "TEXT", .help = "More words for the kernel's command line"},
-      {.name = "on-reboot",
-       .value = "WHAT",
-       .help = "When the guest reboots: restart (default) or stop",
-       .names = Names::kWords,
-       .words = "restart stop"},
-      {.name = "pasta", .value = "FILE", .help = "The pasta program to use", .names = Names::kFile},
-      {.name = "no-wait", .help = "Return as soon as the guest runs, not when it is ready"},
-      {.name = "wait-timeout", .value = "TIME", .help = "How long it may take to be ready (default: 2m)"},
-  };
-  for (const auto& more : {egress_flags(), engine_flags(), limit_flags()})
-    flags.insert(flags.end(), more.begin(), more.end());
-  return flags;
-}
-
-Command start_command() {
-  Command start{
-      .path = "start",
-      .summary = "Start a VM: a new one, or one that is stopped",
-      .arguments = "[NAME…]",
-      .description =
-          "Makes a VM and starts it. A NAME that exists and is stopped is booted again as it was configured; "
-          "options that would configure it are then an error.\n\n"
-          "Without --detach the command stays: the guest's console goes to standard output, the first Ctrl-C "
-          "shuts the VM down, the second ends it. Either way the VM is kept, stopped, until `knaller rm`.\n\n"
-          "What is booted: --image, else KNALLER_IMAGE or the configuration file, else vmlinux and "
-          "rootfs.ext4 "
-          "when both lie in the home directory (as the Go program has it), else the image 'tiny', which is "
-          "built first if need be.\n\n"
-          "A snapshot is checked before anything is touched: its files, format and state, the engine, the "
-          "processor, memory, disk space, network and ports. --check prints the checks, starts nothing, and "
-          "exits with the code of the first that failed. With --network none a clone of a VM that had a "
-          "network keeps its network card, which then leads nowhere.",
-      .flags = creation_flags(),
-      .examples = {{"knaller start -d web -p 8080:80",
-                    "a VM in the background, its port 80 at 127.0.0.1:8080"},
-                   {"knaller start web2 -d --from-snapshot snap_1a2b3c4d", "a copy of a VM as it was"},
-                   {"knaller start --from-snapshot snap_1a2b3c4d --check", "would it start here?"},
-                   {"knaller start --rm", "until Ctrl-C, then gone"}},
-      .names = Names::kVm,
-      .most = -1,
-  };
-  start.flags.push_back({.name = "detach", .letter = 'd', .help = "Leave the VM running in the background"});
-  start.flags.push_back({.name = "check",
-                         .help =
-                             "With --from-snapshot: only check whether it can be started here, and say what "
-                             "would be in the way"});
-  start.flags.push_back({.name = "rm", .help = "Remove the VM when it ends or this command does"});
-  return start;
-}
-
-Command run_command() {
-  Command run{
-      .path = "run",
-      .summary = "Start a VM, run a command in it, remove it",
-      .arguments = "[NAME] [-- CMD…]",
-      .description =
-          "Starts a new VM, runs CMD in it with this terminal, and removes the VM. The exit code is the "
-          "command's own. Without CMD it opens a shell. If this command is killed, the VM goes too.",
-      .flags = creation_flags(),
-      .examples = {{"knaller run -- uname -a", "a clean machine for one command"},
-                   {"knaller run --keep web -- sh -c 'apk add nginx'", "keep the VM for later"}},
-      .most = 1,
-      .tail = Tail::kAfterDashes,
-  };
-  run.flags.push_back({.name = "keep", .help = "Keep the VM running afterwards"});
-  run.flags.push_back({.name = "rm", .help = "Remove the VM afterwards, which is done anyway"});
-  run.flags.push_back({.name = "tty", .letter = 't', .help = "Give the command a terminal, always"});
-  run.flags.push_back({.name = "no-tty", .letter = 'T', .help = "Give the command no terminal"});
-  run.flags.push_back(
-      {.name = "interactive", .letter = 'i', .help = "Connect the input, which is done anyway"});
-  run.flags.push_back({.name = "no-stdin", .letter = 'n', .help = "Give the command no input"});
-  run.flags.push_back(
-      {.name = "env", .letter = 'e', .value = "K=V", .help = "Set a variable", .repeated = true});
-  run.flags.push_back({.name = "workdir", .letter = 'w', .value = "DIR", .help = "Run it in this directory"});
-  run.flags.push_back(
-      {.name = "user", .letter = 'u', .value = "USER", .help = "Run it as USER (default: root)"});
-  return run;
-}
-
-}  // namespace
 
 std::vector<Flag> engine_flags() {
   return {
       {.name = "engine",
        .value = "ENGINE",
        .help = "auto (default), firecracker, qemu, or the path of one",
-       .names = Names::kWords,
-       .words = "auto firecracker qemu"},
+       .names = Names::kWordsOrFile,
+       .words = "auto firecracker qemu",
+       .convert = as_engine,
+       .setting = "engine",
+       .creates = true},
       {.name = "firecracker",
        .value = "FILE",
        .help = "The Firecracker program to use",
-       .names = Names::kFile},
+       .names = Names::kFile,
+       .creates = true},
   };
 }
 
@@ -195,15 +90,13 @@ std::vector<Command> vm_commands() {
            "Asks the guest to shut down (Ctrl+Alt+Del), waits, then ends it. When the command returns, "
            "the VM has ended. A paused VM is resumed first. Stopping a stopped VM is no error.",
        .flags = {all_flag("Every VM that runs"),
-                 {.name = "timeout",
-                  .letter = 't',
-                  .value = "TIME",
-                  .help = "How long the guest may take before it is ended (default: 10s)"},
+                 timeout_flag(),
                  {.name = "force", .letter = 'f', .help = "End it at once"},
                  name_flag()},
        .examples = {{"knaller stop web db", ""}, {"knaller stop --all -t 30", ""}},
        .names = Names::kVm,
-       .most = -1},
+       .most = -1,
+       .run = cmd_stop},
       {.path = "rm",
        .aliases = {"remove", "delete"},
        .summary = "Remove VMs with their disks",
@@ -216,7 +109,8 @@ std::vector<Command> vm_commands() {
                  name_flag()},
        .examples = {{"knaller rm -f web web2 web3", ""}},
        .names = Names::kVm,
-       .most = -1},
+       .most = -1,
+       .run = cmd_rm},
       {.path = "set",
        .summary = "Change where VMs may connect to, also while they run, and their disks while they do not",
        .arguments = "NAME…",
@@ -233,7 +127,8 @@ std::vector<Command> vm_commands() {
              std::vector<Flag> flags = egress_flags();
              flags.push_back({.name = "disk",
                               .value = "SIZE",
-                              .help = "New size of the private disk, in MiB or as in 10G; it can only grow"});
+                              .help = "New size of the private disk, in MiB or as in 10G; it can only grow",
+                              .convert = as_mebibytes});
              flags.push_back(name_flag());
              return flags;
            }(),
@@ -242,39 +137,37 @@ std::vector<Command> vm_commands() {
                     {"knaller set web --deny 198.51.0.0/16", ""},
                     {"knaller stop web && knaller set web --disk 20G", "room on a full disk"}},
        .names = Names::kVm,
-       .most = -1},
+       .most = -1,
+       .run = cmd_set},
       {.path = "pause",
        .summary = "Pause VMs",
        .arguments = "NAME…",
        .description = "Stops the virtual CPUs. Memory, disk and ports stay until `knaller resume`.",
        .flags = {all_flag("Every VM that runs"), name_flag()},
        .names = Names::kVm,
-       .most = -1},
+       .most = -1,
+       .run = cmd_pause},
       {.path = "resume",
        .aliases = {"unpause"},
        .summary = "Let paused VMs go on",
        .arguments = "NAME…",
        .flags = {all_flag("Every VM that is paused"), name_flag()},
        .names = Names::kVm,
-       .most = -1},
-      rollback_command(),
+       .most = -1,
+       .run = cmd_resume},
       {.path = "restart",
        .summary = "Stop VMs and start them again",
        .arguments = "NAME…",
        .description = "The disk, the ports and the configuration stay.",
        .flags = {all_flag("Every VM that runs"),
-                 {.name = "timeout",
-                  .letter = 't',
-                  .value = "TIME",
-                  .help = "How long the guest may take before it is ended (default: 10s)"},
+                 timeout_flag(),
                  {.name = "force", .letter = 'f', .help = "End it at once"},
-                 {.name = "no-wait", .help = "Return as soon as the guest runs, not when it is ready"},
-                 {.name = "wait-timeout",
-                  .value = "TIME",
-                  .help = "How long it may take to be ready (default: 2m)"},
+                 no_wait_flag(),
+                 wait_timeout_flag(),
                  name_flag()},
        .names = Names::kVm,
-       .most = -1},
+       .most = -1,
+       .run = cmd_restart},
       {.path = "ls",
        .aliases = {"list", "ps"},
        .summary = "List VMs",
@@ -290,7 +183,8 @@ std::vector<Command> vm_commands() {
                       "\\t and \\n are a tab and a new line; 'table ' in front makes a table with headings.",
        .flags = {{.name = "all", .letter = 'a', .help = "Stopped VMs too"},
                  {.name = "format", .value = "FORMAT", .help = "Print this for each VM"}},
-       .examples = {{"knaller ls -a", ""}, {"knaller ls --format '{{.Name}}\\t{{.SSHPort}}'", ""}}},
+       .examples = {{"knaller ls -a", ""}, {"knaller ls --format '{{.Name}}\\t{{.SSHPort}}'", ""}},
+       .run = cmd_ls},
       {.path = "inspect",
        .summary = "Print everything known about VMs, as JSON",
        .arguments = "NAME…",
@@ -298,19 +192,25 @@ std::vector<Command> vm_commands() {
        .flags = {name_flag()},
        .examples = {{"knaller inspect web | jq .ports", ""}},
        .names = Names::kVm,
-       .most = -1},
+       .most = -1,
+       .run = cmd_inspect},
       {.path = "logs",
        .summary = "Show the console of a VM",
        .arguments = "NAME",
        .description = "Works for VMs that have ended too, and then says how they ended.",
        .flags = {{.name = "follow", .letter = 'f', .help = "Go on until the VM ends or Ctrl-C"},
-                 {.name = "lines", .letter = 'n', .value = "N", .help = "The last N lines only"},
+                 {.name = "lines",
+                  .letter = 'n',
+                  .value = "N",
+                  .help = "The last N lines only",
+                  .convert = as_lines},
                  {.name = "tail", .value = "N", .canonical = "lines"},
                  {.name = "engine", .help = "The engine's log instead of the guest's console"},
                  name_flag()},
        .examples = {{"knaller logs -f -n 20 web", ""}},
        .names = Names::kVm,
-       .most = 1},
+       .most = 1,
+       .run = cmd_logs},
   };
 }
 

@@ -1,28 +1,20 @@
-// Tables, formats, views, progress, console filter, help: everything that is text and touches nothing.
+// Tables, formats, views, progress, console filter: everything that is text and touches nothing.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <set>
 
 #include "base/json.h"
-#include "cli/completion.h"
-#include "cli/console_filter.h"
-#include "cli/copy_path.h"
-#include "cli/exit_code.h"
 #include "cli/format.h"
-#include "cli/help.h"
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "cli/spec.h"
 #include "cli/ssh_options.h"
-#include "cli/table.h"
+#include "cli/terminal.h"
 
 namespace knaller::cli {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::StartsWith;
 
 TEST(Table, AlignsColumnsByCharactersAndLeavesOutEmptyOnes) {
@@ -153,19 +145,6 @@ TEST(ConsoleFilter, KnowsColoursByTheirNumbers) {
   EXPECT_EQ(filter.filter("a\x1b]0;title\nb"), "a\nb");
 }
 
-TEST(CopyPath, TellsGuestPathsFromHostPaths) {
-  EXPECT_EQ(parse_copy_path("web:/srv").vm, "web");
-  EXPECT_EQ(parse_copy_path("web:/srv").path, "/srv");
-  EXPECT_EQ(parse_copy_path("web:").path, ".");
-  EXPECT_EQ(parse_copy_path("web:a:b").path, "a:b");
-  for (const char* host : {"./a:b", "/x/a:b", "file", "dir/web:x"}) {
-    EXPECT_EQ(parse_copy_path(host).vm, "");
-    EXPECT_EQ(parse_copy_path(host).path, host);
-  }
-  EXPECT_THROW(parse_copy_path(":x"), Error);
-  EXPECT_THROW(parse_copy_path(""), Error);
-}
-
 TEST(Ssh, QuotesPaths) {
   EXPECT_EQ(ssh_quoted("/home/a b/100%/x\"y\\z"), "\"/home/a b/100%%/x\\\"y\\\\z\"");
 }
@@ -191,81 +170,6 @@ TEST(ErrorText, HasMessageContextAndHint) {
   EXPECT_EQ(json["error"]["hint"], "did you mean 'web'?");
   EXPECT_TRUE(json["error"].contains("context"));
   EXPECT_TRUE(json["error"].contains("message"));
-}
-
-TEST(ExitCodes, EveryCodeOfAnErrorIsInTheManual) {
-  for (int code = 0; code <= static_cast<int>(Code::kInternal); ++code) {
-    const int exit_code = exit_code_of(static_cast<Code>(code));
-    const auto& rows = exit_code_rows();
-    EXPECT_TRUE(std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return row.code == exit_code; }))
-        << exit_code;
-  }
-}
-
-TEST(Help, NamesEveryFlagOfEveryCommand) {
-  for (const Command& command : commands()) {
-    if (command.summary.empty()) continue;
-    const std::string help = help_of(command);
-    const std::string man = man_page_of(command);
-    EXPECT_THAT(overview(), HasSubstr(std::string(command.path)));
-    for (const Flag& flag : command.flags) {
-      if (flag.help.empty()) continue;
-      EXPECT_THAT(help, HasSubstr("--" + std::string(flag.name)));
-      EXPECT_THAT(man, StartsWith(".TH"));
-    }
-  }
-  EXPECT_THAT(man_page(), HasSubstr("EXIT STATUS"));
-}
-
-TEST(Help, FlagsOfACommandAreUnambiguous) {
-  for (const Command& command : commands()) {
-    std::set<std::string> seen;
-    for (const auto* flags : {&command.flags, &global_flags()})
-      for (const Flag& flag : *flags) {
-        EXPECT_TRUE(seen.insert(std::string(flag.name)).second) << command.path << " --" << flag.name;
-        if (flag.letter != 0) {
-          EXPECT_TRUE(seen.insert(std::string(1, flag.letter)).second) << command.path << " -" << flag.letter;
-        }
-        if (!flag.canonical.empty()) {
-          EXPECT_NE(find_flag(&command, flag.canonical), nullptr);
-        }
-      }
-  }
-}
-
-std::string lines_after(const std::vector<std::string>& words) {
-  return completion_lines(expected_after(words), {});
-}
-
-TEST(Completion, OffersCommandsAndFlags) {
-  EXPECT_THAT(lines_after({"sta"}), StartsWith("start\t"));
-  EXPECT_THAT(lines_after({"snapshot", ""}), HasSubstr("create\t"));
-  EXPECT_THAT(lines_after({"start", "--det"}), StartsWith("--detach\t"));
-  EXPECT_THAT(lines_after({"start", "--det"}), Not(HasSubstr("--image")));
-  EXPECT_EQ(lines_after({"exec", "web", "--", "l"}), "");
-  EXPECT_EQ(lines_after({"frobnicate", ""}), "");
-}
-
-TEST(Completion, KnowsWhatIsExpected) {
-  EXPECT_EQ(expected_after({"stop", ""}).names, Names::kVm);
-  EXPECT_EQ(expected_after({"start", "--from-snapshot", ""}).names, Names::kSnapshot);
-  EXPECT_EQ(expected_after({"start", "--from-snapshot=snap"}).names, Names::kSnapshot);
-  EXPECT_EQ(expected_after({"start", "--image", ""}).names, Names::kImage);
-  EXPECT_EQ(expected_after({"snapshot", "rm", "a", ""}).names, Names::kSnapshot);
-  EXPECT_EQ(expected_after({"cp", ""}).names, Names::kVmOrFile);
-  EXPECT_EQ(expected_after({"logs", "a", ""}).names, Names::kNothing);
-  EXPECT_EQ(expected_after({"start", "-p", ""}).names, Names::kNothing);
-  EXPECT_EQ(expected_after({"--home", "/x", "stop", ""}).home, "/x");
-  EXPECT_EQ(expected_after({"--home=/x", "stop", ""}).home, "/x");
-  EXPECT_THAT(lines_after({"start", "--network", "r"}), StartsWith("rootless"));
-  EXPECT_THAT(lines_after({"start", "--network=r"}), StartsWith("--network=rootless"));
-  EXPECT_THAT(lines_after({"completion", ""}), HasSubstr("fish"));
-}
-
-TEST(Completion, HasAScriptForEachShell) {
-  for (const char* shell : {"bash", "zsh", "fish"})
-    EXPECT_THAT(completion_script(shell), HasSubstr("__complete"));
-  EXPECT_EQ(completion_script("tcsh"), "");
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "cli/table.h"
+#include "cli/terminal.h"
 #include "cli/view.h"
 
 namespace knaller::cli {

@@ -31,10 +31,9 @@ class Bench:
             os.unlink(log)
         environment = operation.environment
         if process == "command":
-            # Who is started and goes on is let go when it becomes another program: so it must not be `knaller`, which becomes `knaller-cli`.
+            # Who is started and goes on is let go when it becomes another program.
             follow = ["--seccomp-bpf"] if operation.follow else ["--detach-on=execve"]
-            done = home.run(*operation.arguments, before=["strace", "-f", *follow, "-o", log, *options], environment=environment,
-                            program="knaller-cli")
+            done = home.run(*operation.arguments, before=["strace", "-f", *follow, "-o", log, *options], environment=environment)
         elif operation.monitor == "new":
             folder = tracing.wrap_monitor(home, options, log)
             done = home.run(*operation.arguments, environment={**environment, "KNALLER_LIBEXEC": folder})

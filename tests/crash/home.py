@@ -157,11 +157,11 @@ class Home:
 
     # Commands.
 
-    def run(self, *arguments, before=(), environment=None, beside="", program="knaller"):
+    def run(self, *arguments, before=(), environment=None, beside=""):
         """A finished command: returncode, stdout, stderr. One that hangs is ended, with everything it started.
 
         `beside` differs for commands that run at once."""
-        command = [*before, f"{self.programs}/{program}", *arguments]
+        command = [*before, f"{self.programs}/knaller", *arguments]
         # A file, not a pipe: processes that outlive the command would keep a pipe open.
         with open(f"{self.folder}/out{beside}", "w+b") as out, open(f"{self.folder}/err{beside}", "w+b") as err:
             process = subprocess.Popen(command, env={**self.environment, **(environment or {})}, cwd="/", stdin=subprocess.DEVNULL,

@@ -6,9 +6,9 @@ load common
 setup() { system_setup; }
 teardown() { system_teardown; }
 
-# Runs a command, which must succeed, and looks at what it syncs; not at the monitor, which outlives it. It is the program behind `knaller`.
+# Runs a command, which must succeed, and looks at what it syncs; not at the monitor, which outlives it.
 traced() {
-  strace -f -b execve -y -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=fsync "$KNALLER_BUILD/bin/knaller-cli" "$@" 2> "$BATS_TEST_TMPDIR/stderr" ||
+  strace -f -b execve -y -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=fsync "$KNALLER_BUILD/bin/knaller" "$@" 2> "$BATS_TEST_TMPDIR/stderr" ||
     { cat "$BATS_TEST_TMPDIR/stderr"; return 1; }
 }
 
