@@ -6,10 +6,10 @@
 #include <cerrno>
 #include <optional>
 
+#include "base/confined_tree.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "guest/confined_tree.h"
 
 namespace knaller::guest {
 namespace {

@@ -6,11 +6,11 @@
 
 #include <vector>
 
+#include "base/confined_tree.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "guest/command_line.h"
-#include "guest/confined_tree.h"
 #include "guest/guest_path.h"
 
 namespace knaller::guest {

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/confined_tree.h"
 #include "base/deadline.h"
-#include "guest/confined_tree.h"
 
 namespace knaller::guest {
 

@@ -3,8 +3,8 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/libarchive_types.h"
 #include "base/text.h"
-#include "guest/libarchive_types.h"
 #include "guest/tar.h"
 
 namespace knaller::guest {
@@ -95,7 +95,7 @@ class Unpacker {
     const PathParts target = target_of(name);
     check_kind(entry, name);
     const long nanoseconds = libarchive().archive_entry_mtime_nsec(entry);
-    const Attributes attributes{
+    const FileAttributes attributes{
         .mode = libarchive().archive_entry_perm(entry),
         .modified = {.tv_sec = libarchive().archive_entry_mtime(entry),
                      .tv_nsec = nanoseconds >= 0 && nanoseconds < 1'000'000'000 ? nanoseconds : 0}};
@@ -118,7 +118,7 @@ class Unpacker {
     ++summary_.files;
   }
 
-  void unpack_file(archive_entry* entry, const PathParts& target, const Attributes& attributes) {
+  void unpack_file(archive_entry* entry, const PathParts& target, const FileAttributes& attributes) {
     // No tar sends one unless it is asked to; a few bytes could claim any size.
     if (libarchive().archive_entry_sparse_count(entry) > 0)
       fail(Code::kCorrupt, "the guest sent a sparse file, '{}', which was not asked for",

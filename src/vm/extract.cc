@@ -18,7 +18,6 @@ namespace knaller::vm {
 namespace {
 
 using disk::DiskTree;
-using guest::PathParts;
 
 constexpr size_t kMostSkippedNames = 100;
 

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/confined_tree.h"
 #include "disk/ext4_reader.h"
-#include "guest/confined_tree.h"
 
 namespace knaller::vm {
 
@@ -22,13 +22,12 @@ class ExtractSink {
   using Read = std::function<void(const disk::Stretch&, uint64_t skip, char* buffer, size_t size)>;
 
   virtual ~ExtractSink() = default;
-  virtual void directory(const guest::PathParts& path, const disk::FileInfo& info) = 0;
-  virtual void file(const guest::PathParts& path, const disk::FileInfo& info,
-                    const std::vector<disk::Stretch>& data, const Read& read) = 0;
-  virtual void symlink(const guest::PathParts& path, const disk::FileInfo& info,
-                       const std::string& target) = 0;
+  virtual void directory(const PathParts& path, const disk::FileInfo& info) = 0;
+  virtual void file(const PathParts& path, const disk::FileInfo& info, const std::vector<disk::Stretch>& data,
+                    const Read& read) = 0;
+  virtual void symlink(const PathParts& path, const disk::FileInfo& info, const std::string& target) = 0;
   // To a file of this sink.
-  virtual void hard_link(const guest::PathParts& path, const guest::PathParts& existing) = 0;
+  virtual void hard_link(const PathParts& path, const PathParts& existing) = 0;
   virtual void finish() = 0;
 };
 

@@ -41,7 +41,7 @@ class Around {
 
 void unpack(std::string_view text) {
   static Around around;
-  guest::ConfinedTree tree(around.make_target());
+  ConfinedTree tree(around.make_target());
   const guest::TarSource source = [&](char* buffer, size_t size) {
     const size_t piece = std::min(size, text.size());
     std::copy_n(text.data(), piece, buffer);

@@ -1,4 +1,4 @@
-#include "guest/confined_tree.h"
+#include "base/confined_tree.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
-namespace knaller::guest {
+namespace knaller {
 namespace {
 
 constexpr size_t kMostPathBytes = 4096;
@@ -22,11 +22,11 @@ std::string shown(const PathParts& path) {
   return printable(fmt::format("{}", fmt::join(path, "/")));
 }
 
-std::string temporary_name() {
+std::string hidden_name() {
   return ".knaller-" + hex(random_bytes(8));
 }
 
-std::array<timespec, 2> times_of(const Attributes& attributes) {
+std::array<timespec, 2> times_of(const FileAttributes& attributes) {
   return {timespec{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, attributes.modified};
 }
 
@@ -51,7 +51,7 @@ std::pair<dev_t, ino_t> identity_of(const struct stat& status) {
 }
 
 [[noreturn]] void refuse_path(std::string_view path, std::string_view why) {
-  fail(Code::kCorrupt, "the guest sent a file named '{}', which {}", printable(path.substr(0, 200)), why);
+  fail(Code::kCorrupt, "'{}' can't be unpacked: it {}", printable(path.substr(0, 200)), why);
 }
 
 void rename_over(int folder, const std::string& from, const std::string& to, const std::string& shown_path) {
@@ -74,8 +74,8 @@ std::string read_link(int folder, const std::string& name) {
 }
 
 PathParts confined_parts(std::string_view path) {
-  if (path.empty() || path.size() > kMostPathBytes) refuse_path(path, "no file can be");
-  if (path.find('\0') != std::string_view::npos) refuse_path(path, "no file can be");
+  if (path.empty() || path.size() > kMostPathBytes) refuse_path(path, "is not the name of a file");
+  if (path.find('\0') != std::string_view::npos) refuse_path(path, "is not the name of a file");
   if (path.front() == '/') refuse_path(path, "leads out of the folder");
   PathParts parts;
   for (const auto part : split(path, '/')) {
@@ -87,7 +87,7 @@ PathParts confined_parts(std::string_view path) {
 
 ConfinedTree::ConfinedTree(UniqueFd root) : root_(std::move(root)), umask_(umask_of_this_process()) {}
 
-// Links of the archive are not looked through: they may lead anywhere.
+// Links that were unpacked are not looked through: they may lead anywhere.
 void ConfinedTree::check_replaceable(int folder, const std::string& name, const PathParts& path,
                                      const std::string* link_target) const {
   const auto there = stat_if_exists(folder, name);
@@ -119,7 +119,7 @@ UniqueFd ConfinedTree::open_folder(const PathParts& path, size_t depth, int flag
   } catch (const Error& error) {
     // ENOENT and ENOTDIR: archives bring a folder before what lies in it.
     if (error.code() == Code::kNotFound || error.code() == Code::kInvalidArgument)
-      refuse_path(shown(path), "lies in a folder that it did not send before");
+      refuse_path(shown(path), "lies in a folder that did not come before it");
     throw;
   }
 }
@@ -129,7 +129,7 @@ UniqueFd ConfinedTree::open_parent(const PathParts& path) const {
   return open_folder(path, path.size() - 1, O_PATH);
 }
 
-void ConfinedTree::make_directory(const PathParts& path, const Attributes& attributes) {
+void ConfinedTree::make_directory(const PathParts& path, const FileAttributes& attributes) {
   if (path.empty()) return;  // the root: it is the user's
   const UniqueFd parent = open_parent(path);
   // Open to us until finish(): what belongs into it is still to come.
@@ -146,10 +146,10 @@ void ConfinedTree::make_directory(const PathParts& path, const Attributes& attri
 }
 
 void ConfinedTree::make_symlink(const PathParts& path, const std::string& target,
-                                const Attributes& attributes) {
+                                const FileAttributes& attributes) {
   const UniqueFd parent = open_parent(path);
   check_replaceable(parent.get(), path.back(), path, &target);
-  const std::string temporary = temporary_name();
+  const std::string temporary = hidden_name();
   if (::symlinkat(target.c_str(), parent.get(), temporary.c_str()) != 0)
     fail_errno("make the link '{}'", shown(path));
   const auto times = times_of(attributes);
@@ -164,9 +164,10 @@ void ConfinedTree::make_hard_link(const PathParts& path, const PathParts& existi
   const UniqueFd existing_parent = open_parent(existing);
   const auto status = stat_if_exists(existing_parent.get(), existing.back());
   if (!status || !S_ISREG(status->st_mode) || !files_.contains(identity_of(*status)))
-    refuse_path(shown(path), fmt::format("is a hard link to '{}', which it did not send", shown(existing)));
+    refuse_path(shown(path),
+                fmt::format("is a hard link to '{}', which did not come before it", shown(existing)));
   check_replaceable(parent.get(), path.back(), path);
-  const std::string temporary = temporary_name();
+  const std::string temporary = hidden_name();
   if (::linkat(existing_parent.get(), existing.back().c_str(), parent.get(), temporary.c_str(), 0) != 0)
     fail_errno("make the hard link '{}'", shown(path));
   rename_over(parent.get(), temporary, path.back(), shown(path));
@@ -192,7 +193,7 @@ ConfinedTree::File::File(ConfinedTree& tree, const PathParts& path)
       shown_(shown(path)),
       parent_(tree.open_parent(path)),
       name_(path.back()),
-      temporary_(temporary_name()) {
+      temporary_(hidden_name()) {
   tree_.check_replaceable(parent_.get(), name_, path_);
   fd_.reset(::openat(parent_.get(), temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                      0600));
@@ -216,7 +217,7 @@ void ConfinedTree::File::set_size(uint64_t size) {
     fail_errno("make '{}' {} bytes long", shown_, size);
 }
 
-void ConfinedTree::File::commit(const Attributes& attributes) {
+void ConfinedTree::File::commit(const FileAttributes& attributes) {
   const auto times = times_of(attributes);
   tree_.check_replaceable(parent_.get(), name_, path_);  // It has been a while.
   if (::fchmod(fd_.get(), tree_.harmless_mode(attributes)) != 0 || ::futimens(fd_.get(), times.data()) != 0)
@@ -228,4 +229,4 @@ void ConfinedTree::File::commit(const Attributes& attributes) {
   tree_.files_.insert(identity_of(status));
 }
 
-}  // namespace knaller::guest
+}  // namespace knaller

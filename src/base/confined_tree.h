@@ -1,14 +1,15 @@
-// Makes files, folders and links below one folder of the host from names that a hostile guest chose. Nothing
-// outside that folder is read, made or changed, whatever the names are and whatever links were made before:
-// every path is reached by openat2(2) with RESOLVE_BENEATH and without following any link. Existing folders
-// are used as they are. A regular file, or a link to one or to nothing, is replaced in one step; a folder, a
-// device, a pipe, a socket and a link to any of these is not (kAlreadyExists).
+// Makes files, folders and links below one folder of the host from names that somebody hostile chose: a guest
+// that sends them, a disk that has them. Nothing outside that folder is read, made or changed, whatever the
+// names are and whatever links were made before: every path is reached by openat2(2) with RESOLVE_BENEATH and
+// without following any link. Existing folders are used as they are. A regular file, or a link to one or to
+// nothing, is replaced in one step; a folder, a device, a pipe, a socket and a link to any of these is not
+// (kAlreadyExists).
 //
 // Devices, pipes and sockets cannot be made; set-user-id, set-group-id and sticky bits are dropped, since the
 // files become the user's own, and so is what the process's umask takes away. A name that leads out of the
 // folder is kCorrupt.
-#ifndef KNALLER_GUEST_CONFINED_TREE_H_
-#define KNALLER_GUEST_CONFINED_TREE_H_
+#ifndef KNALLER_BASE_CONFINED_TREE_H_
+#define KNALLER_BASE_CONFINED_TREE_H_
 
 #include <sys/types.h>
 
@@ -23,9 +24,9 @@
 
 #include "base/fd.h"
 
-namespace knaller::guest {
+namespace knaller {
 
-struct Attributes {
+struct FileAttributes {
   mode_t mode = 0600;
   timespec modified{};
 };
@@ -54,7 +55,7 @@ class ConfinedTree {
     // For files with holes, instead of write(): blocks of zeros are left out, and the file ends at `size`.
     void write_at(std::string_view data, uint64_t offset);
     void set_size(uint64_t size);
-    void commit(const Attributes& attributes);
+    void commit(const FileAttributes& attributes);
 
    private:
     friend class ConfinedTree;
@@ -70,9 +71,9 @@ class ConfinedTree {
   };
 
   File make_file(const PathParts& path) { return File(*this, path); }
-  void make_directory(const PathParts& path, const Attributes& attributes);
-  void make_symlink(const PathParts& path, const std::string& target, const Attributes& attributes);
-  // Only to a file that this object made: an archive must not give its own names to the user's files.
+  void make_directory(const PathParts& path, const FileAttributes& attributes);
+  void make_symlink(const PathParts& path, const std::string& target, const FileAttributes& attributes);
+  // Only to a file that this object made: what is unpacked must not give its own names to the user's files.
   void make_hard_link(const PathParts& path, const PathParts& existing);
   // Gives the folders that were made their modes and times, which come last: what is put into a folder
   // changes its time, and a folder may be read-only.
@@ -84,16 +85,16 @@ class ConfinedTree {
   // Throws unless a file or link may take that name. `link_target`: of the link that is to take it.
   void check_replaceable(int folder, const std::string& name, const PathParts& path,
                          const std::string* link_target = nullptr) const;
-  mode_t harmless_mode(const Attributes& attributes) const { return attributes.mode & 0777 & ~umask_; }
+  mode_t harmless_mode(const FileAttributes& attributes) const { return attributes.mode & 0777 & ~umask_; }
 
   UniqueFd root_;
   mode_t umask_;
-  std::map<PathParts, Attributes> directories_;
+  std::map<PathParts, FileAttributes> directories_;
   // What this object made.
   std::set<std::pair<dev_t, ino_t>> files_;
   std::set<std::pair<dev_t, ino_t>> links_;
 };
 
-}  // namespace knaller::guest
+}  // namespace knaller
 
-#endif  // KNALLER_GUEST_CONFINED_TREE_H_
+#endif  // KNALLER_BASE_CONFINED_TREE_H_

@@ -1,7 +1,7 @@
 // Owners of what libarchive allocates, and a bridge for exceptions over its C callbacks. Include in .cc files
 // only.
-#ifndef KNALLER_GUEST_LIBARCHIVE_TYPES_H_
-#define KNALLER_GUEST_LIBARCHIVE_TYPES_H_
+#ifndef KNALLER_BASE_LIBARCHIVE_TYPES_H_
+#define KNALLER_BASE_LIBARCHIVE_TYPES_H_
 
 #include <exception>
 #include <memory>
@@ -9,7 +9,7 @@
 
 #include "base/libarchive.h"
 
-namespace knaller::guest {
+namespace knaller {
 
 struct ArchiveReadFree {
   void operator()(archive* object) const { libarchive().archive_read_free(object); }
@@ -44,6 +44,6 @@ class CarriedException {
   std::exception_ptr exception_;
 };
 
-}  // namespace knaller::guest
+}  // namespace knaller
 
-#endif  // KNALLER_GUEST_LIBARCHIVE_TYPES_H_
+#endif  // KNALLER_BASE_LIBARCHIVE_TYPES_H_

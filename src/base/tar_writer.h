@@ -1,0 +1,66 @@
+// Tar streams of a host's or a disk's files, written by libarchive: what src/guest sends into guests, and
+// what `snapshot extract` gives out. (Portable snapshots are src/portable's own, so that they are always the
+// same bytes.)
+//
+// One thread at a time. What the taker throws is thrown by the call during which it did.
+#ifndef KNALLER_BASE_TAR_WRITER_H_
+#define KNALLER_BASE_TAR_WRITER_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <ctime>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file.h"
+
+namespace knaller {
+
+struct TarEntry {
+  std::string path;
+  mode_t mode = 0;  // with its type; what the caller wants to have dropped, it drops
+  timespec modified{};
+  uint64_t size = 0;
+  uid_t owner = 0;
+  gid_t group = 0;
+  std::string symlink = {};    // where it leads
+  std::string hard_link = {};  // to an entry that came before
+  // kPax only, of files with holes: the stretches with data. All bytes are to be written all the same.
+  std::vector<Extent> data = {};
+};
+
+class TarWriter {
+ public:
+  enum class Format {
+    kGnu,  // busybox reads it: it passes over pax headers, and long names with them
+    kPax,  // the one that knows holes, long names and nanoseconds, and that every tar on a host reads
+  };
+  // Is given the stream in pieces; false: nobody wants more.
+  using Taker = std::function<bool(std::string_view)>;
+
+  TarWriter(Format format, Taker taker);
+  TarWriter(const TarWriter&) = delete;
+  TarWriter& operator=(const TarWriter&) = delete;
+  // What was not finished stays cut off.
+  ~TarWriter();
+
+  // Nothing that follows comes to anybody when this is false.
+  bool wanted() const;
+  void add(const TarEntry& entry);
+  // The content of the entry that was added last: as many bytes as it has.
+  void write(std::string_view data);
+  void write_zeros(uint64_t bytes);
+  void finish();
+
+ private:
+  class Archive;
+  std::unique_ptr<Archive> archive_;
+};
+
+}  // namespace knaller
+
+#endif  // KNALLER_BASE_TAR_WRITER_H_
