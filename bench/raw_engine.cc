@@ -11,6 +11,7 @@
 #include "base/process.h"
 #include "figures.h"
 #include "firecracker/client.h"
+#include "store/layout.h"
 #include "vm/layout.h"
 
 namespace knaller::bench {
@@ -25,7 +26,7 @@ std::string make_engine_folder(const std::string& parent, const std::string& jai
     const std::string name = entry.path().filename();
     const fs::path copy = fs::path(folder) / name;
     const UniqueFd from = open_at(AT_FDCWD, entry.path(), O_RDONLY);
-    if (name != vm::kDisk) {
+    if (name != layout::kDisk) {
       fs::create_hard_link(entry.path(), copy);
       continue;
     }

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "measured.h"
+#include "store/layout.h"
 #include "temporary_vm.h"
 #include "vm/layout.h"
 
@@ -129,7 +130,7 @@ void measure_stored(const Setting& setting, Manager& manager, std::vector<Figure
   double needed = 0;
   for (int i = 0; i < 10; ++i) {
     ids.push_back(manager.create_snapshot({.vm = "bench"}).id);
-    for (const char* name : {vm::kMemory, vm::kDisk})
+    for (const char* name : {layout::kMemory, layout::kDisk})
       for_each_page_with_data(setting.home + "/snapshots/" + ids.back() + "/" + name,
                               [&](std::string_view page) { needed += static_cast<double>(page.size()); });
   }

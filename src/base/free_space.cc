@@ -31,4 +31,9 @@ FreeSpace free_space(int fd) {
           .may_share = shares_blocks(static_cast<long>(system.f_type))};
 }
 
+Room room_for(const FreeSpace& space, uint64_t bytes) {
+  if (space.bytes >= bytes) return Room::kEnough;
+  return space.may_share ? Room::kIfShared : Room::kTooLittle;
+}
+
 }  // namespace knaller

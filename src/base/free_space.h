@@ -17,6 +17,10 @@ struct FreeSpace {
 // Of the file system on which the open file or directory lies.
 FreeSpace free_space(int fd);
 
+// Whether so many bytes more fit. Pure.
+enum class Room { kEnough, kIfShared, kTooLittle };
+Room room_for(const FreeSpace& space, uint64_t bytes);
+
 }  // namespace knaller
 
 #endif  // KNALLER_BASE_FREE_SPACE_H_

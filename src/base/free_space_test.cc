@@ -16,6 +16,12 @@ TEST(FreeSpaceTest, IsWithinTheFileSystem) {
   EXPECT_LE(space.bytes, space.total);
 }
 
+TEST(FreeSpaceTest, SaysWhatFits) {
+  EXPECT_EQ(room_for({.bytes = 10}, 10), Room::kEnough);
+  EXPECT_EQ(room_for({.bytes = 9}, 10), Room::kTooLittle);
+  EXPECT_EQ(room_for({.bytes = 9, .may_share = true}, 10), Room::kIfShared);
+}
+
 TEST(TotalMemoryTest, IsAtLeastWhatIsTakenHere) {
   EXPECT_GT(total_memory(), uint64_t{8} << 20);
 }

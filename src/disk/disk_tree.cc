@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "store/layout.h"
 
 namespace knaller::disk {
 namespace {
@@ -34,11 +35,11 @@ std::string joined(std::string_view path, std::string_view name) {
 
 }  // namespace
 
-DiskTree::DiskTree(UniqueFd root) : disk_(std::make_unique<Ext4Reader>(std::move(root), "rootfs.ext4")) {}
+DiskTree::DiskTree(UniqueFd root) : disk_(std::make_unique<Ext4Reader>(std::move(root), layout::kRootfs)) {}
 
 DiskTree::DiskTree(UniqueFd base, UniqueFd disk)
-    : base_(std::make_unique<Ext4Reader>(std::move(base), "base.ext4")),
-      disk_(std::make_unique<Ext4Reader>(std::move(disk), "disk.ext4")) {
+    : base_(std::make_unique<Ext4Reader>(std::move(base), layout::kBase)),
+      disk_(std::make_unique<Ext4Reader>(std::move(disk), layout::kDisk)) {
   const auto names = disk_->names_in(Ext4Reader::kRoot);
   const auto upper = names.find(kUpperFolder);
   if (upper != names.end() && S_ISDIR(disk_->info(upper->second).mode)) upper_ = upper->second;

@@ -18,6 +18,7 @@
 #include "image/package.h"
 #include "image/record.h"
 #include "image/staging.h"
+#include "store/layout.h"
 #include "store/names.h"
 
 namespace knaller::image {
@@ -25,7 +26,6 @@ namespace {
 
 constexpr size_t kMostHelperBytes = 16 << 20;
 constexpr char kKernelMetapackage[] = "linux-image-cloud-amd64";
-constexpr char kWorkFolder[] = "work";
 
 // Says how long each phase took.
 class Phase {
@@ -64,8 +64,8 @@ std::string unpack_kernel(const Workshop& workshop, FileTree& tree, int director
   say(workshop.options.sink, EventKind::kStep, "take the kernel out of its package");
   const std::string what = fmt::format("the kernel of '{}'", workshop.kernel_package);
   const std::string vmlinux = extract_vmlinux(tree.content(only_entry(tree, "boot/vmlinuz", what)), what);
-  write_new_file(directory, "vmlinux", vmlinux);
-  write_new_file(directory, "initramfs", make_initramfs(tree, workshop.guest_helper));
+  write_new_file(directory, layout::kKernel, vmlinux);
+  write_new_file(directory, layout::kInitrd, make_initramfs(tree, workshop.guest_helper));
   return version_of_vmlinux(vmlinux);
 }
 
@@ -78,9 +78,9 @@ std::string read_helper(const std::string& path) {
 }
 
 // All of the build inside its private folder. Gives what image.json will say.
-Record build_in(const store::StagedEntry& staged, const std::string& staged_path, const BuildOptions& options,
-                const std::string& helper, const Deadline& deadline) {
-  const std::string work = staged_path + "/" + kWorkFolder;
+Record build_in(const store::Transaction& staged, const BuildOptions& options, const std::string& helper,
+                const Deadline& deadline) {
+  const std::string work = staged.path() + "/" + layout::kWork;
   Downloads downloads(options.cache_folder, work + "/apt", options.sink, deadline);
   Apt apt(downloads.path(), options.sink);
   Record record = {.name = options.name, .kind = options.kind, .disk_mib = options.disk_mib};
@@ -105,11 +105,11 @@ Record build_in(const store::StagedEntry& staged, const std::string& staged_path
   downloads.sweep();
   const Phase phase(options.sink, "write");
   say(options.sink, EventKind::kStep, "write the root file system");
-  root.write_ext4(work + "/base.ext4", "knaller-base", deadline);
-  if (::renameat(scratch.get(), "base.ext4", staged.directory(), "base.ext4") != 0)
-    fail_errno("move 'base.ext4'");
+  root.write_ext4(work + "/" + layout::kBase, "knaller-base", deadline);
+  if (::renameat(scratch.get(), layout::kBase, staged.directory(), layout::kBase) != 0)
+    fail_errno("move '{}'", layout::kBase);
   // Copied for every VM, since mke2fs takes longer than all the rest of a start.
-  disk::make_private_disk(staged_path + "/" + kEmptyDisk, options.disk_mib, deadline);
+  disk::make_private_disk(staged.path() + "/" + layout::kDisk, options.disk_mib, deadline);
   return record;
 }
 
@@ -132,16 +132,14 @@ Image build(const store::Home& home, const BuildOptions& given, const Deadline& 
       [&] {
         const std::string helper = read_helper(options.guest_helper);
         if (options.kind == "debian") check_can_make_debian();
-        const LockFile lock = lock_image(home, options.name, "image build", options.sink, deadline);
-        refuse_existing(home, options.name, options.replace);
-        store::StagedEntry staged(home, store::Kind::kImage, options.name,
-                                  options.replace ? store::Existing::kReplaced : store::Existing::kRefused);
-        const std::string path = home.path_of(store::Kind::kImage, staged.staged_name());
-        make_directories(path + "/" + kWorkFolder);
-        const Record record = build_in(staged, path, options, helper, deadline);
-        write_new_file(staged.directory(), kRecordName, to_text(record));
-        remove_tree(staged.directory(), kWorkFolder);
-        settle(staged.directory(), {kRecordName, "vmlinux", "initramfs", "base.ext4", kEmptyDisk});
+        const store::EntryLock lock = lock_image(home, options.name, "image build", options.sink, deadline);
+        store::Transaction staged(lock, how_to_make(lock, options.replace));
+        make_directories(staged.path() + "/" + layout::kWork);
+        const Record record = build_in(staged, options, helper, deadline);
+        write_new_file(staged.directory(), layout::kImageRecord, to_text(record));
+        remove_tree(staged.directory(), layout::kWork);
+        settle(staged.directory(),
+               {layout::kImageRecord, layout::kKernel, layout::kInitrd, layout::kBase, layout::kDisk});
         deadline.check("the image to be published");
         staged.publish();
         return load(home, options.name);

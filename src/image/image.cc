@@ -7,7 +7,9 @@
 #include "base/json.h"
 #include "disk/check.h"
 #include "image/record.h"
+#include "store/layout.h"
 #include "store/names.h"
+#include "store/usage.h"
 
 namespace knaller::image {
 namespace {
@@ -22,15 +24,6 @@ UniqueFd open_image(const store::Home& home, const std::string& name) {
   return home.open_entry(store::Kind::kImage, name);
 }
 
-uint64_t allocated_in(int directory) {
-  uint64_t bytes = 0;
-  for (const std::string& name : list_directory(directory)) {
-    const auto info = stat_if_exists(directory, name);
-    if (info && S_ISREG(info->st_mode)) bytes += static_cast<uint64_t>(info->st_blocks) * 512;
-  }
-  return bytes;
-}
-
 // A file that the image must have, whole enough to be started from.
 std::string require_file(int directory, const std::string& folder, const std::string& name,
                          bool file_system) {
@@ -38,7 +31,7 @@ std::string require_file(int directory, const std::string& folder, const std::st
   const UniqueFd file = open_untrusted(directory, name);
   try {
     if (file_system) disk::check_ext4(file.get(), name);
-    if (name == "vmlinux") disk::check_kernel(file.get(), name);
+    if (name == layout::kKernel) disk::check_kernel(file.get(), name);
   } catch (const Error& error) {
     throw Error(Code::kCorrupt, error.message(), "make the image anew");
   }
@@ -48,26 +41,26 @@ std::string require_file(int directory, const std::string& folder, const std::st
 Image read_image(const store::Home& home, const std::string& name) {
   const UniqueFd directory = open_image(home, name);
   const std::string folder = home.path_of(store::Kind::kImage, name);
-  const auto text = read_file_if_exists(directory.get(), kRecordName);
-  if (!text) fail(Code::kCorrupt, "the image has no '{}'", kRecordName);
-  const Record record = parse_record(*text, kRecordName);
+  const auto text = read_file_if_exists(directory.get(), layout::kImageRecord);
+  if (!text) fail(Code::kCorrupt, "the image has no '{}'", layout::kImageRecord);
+  const Record record = parse_record(*text, layout::kImageRecord);
   if (record.name != name)
-    fail(Code::kCorrupt, "'{}' is of an image named otherwise: '{}'", kRecordName, record.name);
+    fail(Code::kCorrupt, "'{}' is of an image named otherwise: '{}'", layout::kImageRecord, record.name);
   Image image;
-  image.kernel = require_file(directory.get(), folder, "vmlinux", false);
+  image.kernel = require_file(directory.get(), folder, layout::kKernel, false);
   (record.overlay ? image.base : image.rootfs) =
-      require_file(directory.get(), folder, record.overlay ? "base.ext4" : "rootfs.ext4", true);
+      require_file(directory.get(), folder, record.overlay ? layout::kBase : layout::kRootfs, true);
   // Images of an earlier version have none.
-  if (record.overlay && stat_if_exists(directory.get(), kEmptyDisk))
-    image.empty_disk = require_file(directory.get(), folder, kEmptyDisk, true);
-  if (record.overlay || stat_if_exists(directory.get(), "initramfs"))
-    image.initramfs = require_file(directory.get(), folder, "initramfs", false);
+  if (record.overlay && stat_if_exists(directory.get(), layout::kDisk))
+    image.empty_disk = require_file(directory.get(), folder, layout::kDisk, true);
+  if (record.overlay || stat_if_exists(directory.get(), layout::kInitrd))
+    image.initramfs = require_file(directory.get(), folder, layout::kInitrd, false);
   image.default_disk_mib = record.overlay ? record.disk_mib : 0;
   image.info = {.name = name,
                 .created_at = record.created_at,
                 .kernel_version = record.kernel_version,
                 .source = record.kind,
-                .allocated_bytes = allocated_in(directory.get()),
+                .allocated_bytes = store::allocated_in(directory.get()),
                 .has_base = record.overlay,
                 .guest_protocol = record.guest_protocol,
                 .broken = {},
@@ -101,9 +94,9 @@ std::vector<Image> list(const store::Home& home) {
 
 std::string inspect_json(const store::Home& home, const std::string& name) {
   const UniqueFd directory = open_image(home, name);
-  const auto text = read_file_if_exists(directory.get(), kRecordName);
-  if (!text) fail(Code::kCorrupt, "the image '{}' has no '{}'", name, kRecordName);
-  Json json = parse_json(*text, kRecordName);
+  const auto text = read_file_if_exists(directory.get(), layout::kImageRecord);
+  if (!text) fail(Code::kCorrupt, "the image '{}' has no '{}'", name, layout::kImageRecord);
+  Json json = parse_json(*text, layout::kImageRecord);
   Json files = Json::object();
   for (const std::string& file : list_directory(directory.get())) {
     const auto info = stat_if_exists(directory.get(), file);

@@ -8,6 +8,7 @@
 #include "image/kernel.h"
 #include "image/record.h"
 #include "image/staging.h"
+#include "store/layout.h"
 #include "store/names.h"
 
 namespace knaller::image {
@@ -52,24 +53,23 @@ Image import(const store::Home& home, const ImportOptions& options, const Deadli
           initramfs = open_given(options.initramfs, "initrd");
           check_initramfs(initramfs.get(), fmt::format("the initrd '{}'", options.initramfs));
         }
-        const LockFile lock = lock_image(home, options.name, "image import", options.sink, deadline);
-        refuse_existing(home, options.name, options.replace);
-        store::StagedEntry staged(home, store::Kind::kImage, options.name,
-                                  options.replace ? store::Existing::kReplaced : store::Existing::kRefused);
+        const store::EntryLock lock = lock_image(home, options.name, "image import", options.sink, deadline);
+        store::Transaction staged(lock, how_to_make(lock, options.replace));
         Record record = {.name = options.name, .kind = "imported", .overlay = false, .guest_protocol = 0};
-        std::vector<std::string> names = {kRecordName, "vmlinux", "rootfs.ext4"};
+        std::vector<std::string> names = {layout::kImageRecord, layout::kKernel, layout::kRootfs};
         {
-          const UniqueFd vmlinux = open_at(staged.directory(), "vmlinux", O_RDWR | O_CREAT | O_EXCL, 0600);
+          const UniqueFd vmlinux =
+              open_at(staged.directory(), layout::kKernel, O_RDWR | O_CREAT | O_EXCL, 0600);
           record.kernel_version =
               copy_kernel(kernel.get(), vmlinux.get(), fmt::format("the kernel '{}'", options.kernel));
           if (options.needs_pvh) require_pvh(vmlinux.get(), fmt::format("the kernel '{}'", options.kernel));
         }
-        copy_whole(rootfs.get(), staged.directory(), "rootfs.ext4", options.sink, deadline);
+        copy_whole(rootfs.get(), staged.directory(), layout::kRootfs, options.sink, deadline);
         if (initramfs) {
-          copy_whole(initramfs.get(), staged.directory(), "initramfs", options.sink, deadline);
-          names.emplace_back("initramfs");
+          copy_whole(initramfs.get(), staged.directory(), layout::kInitrd, options.sink, deadline);
+          names.emplace_back(layout::kInitrd);
         }
-        write_new_file(staged.directory(), kRecordName, to_text(record));
+        write_new_file(staged.directory(), layout::kImageRecord, to_text(record));
         settle(staged.directory(), names);
         deadline.check("the image to be published");
         staged.publish();

@@ -14,9 +14,6 @@
 
 namespace knaller::image {
 
-inline constexpr char kRecordName[] = "image.json";
-inline constexpr char kEmptyDisk[] = "disk.ext4";
-
 struct Record {
   std::string name = {};
   std::string kind = {};  // "tiny", "debian" or "imported"

@@ -11,17 +11,18 @@
 
 namespace knaller::image {
 
-LockFile lock_image(const store::Home& home, const std::string& name, const std::string& verb,
-                    const EventSink& sink, const Deadline& deadline) {
+store::EntryLock lock_image(const store::Home& home, const std::string& name, const std::string& verb,
+                            const EventSink& sink, const Deadline& deadline) {
   return home.lock(store::Kind::kImage, name, verb, deadline, [&](const std::string& holder) {
     say(sink, EventKind::kNote,
         fmt::format("waiting for another command on the image '{}': {}", name, holder));
   });
 }
 
-void refuse_existing(const store::Home& home, const std::string& name, bool replace) {
-  if (replace || !home.has(store::Kind::kImage, name)) return;
-  throw Error(Code::kAlreadyExists, fmt::format("there is an image '{}' already", name),
+store::Transaction::How how_to_make(const store::EntryLock& lock, bool replace) {
+  if (replace) return store::Transaction::How::kReplace;
+  if (!lock.home().has(store::Kind::kImage, lock.name())) return store::Transaction::How::kMake;
+  throw Error(Code::kAlreadyExists, fmt::format("there is an image '{}' already", lock.name()),
               "--replace makes it anew; VMs that were started from the old one go on");
 }
 
@@ -40,13 +41,9 @@ void settle(int directory, const std::vector<std::string>& names) {
 
 void remove(const store::Home& home, const std::string& name, const Deadline& deadline) {
   store::Name::parse(name, "image name");
-  LockFile lock = lock_image(home, name, "image rm", {}, deadline);
-  if (!home.has(store::Kind::kImage, name)) {
-    lock.unlink_while_held();
-    fail(Code::kNotFound, "there is no image '{}'", name);
-  }
-  home.retire(store::Kind::kImage, name);
-  lock.unlink_while_held();
+  const store::EntryLock lock = lock_image(home, name, "image rm", {}, deadline);
+  if (!home.has(store::Kind::kImage, name)) fail(Code::kNotFound, "there is no image '{}'", name);
+  store::Transaction::remove(lock);
 }
 
 }  // namespace knaller::image

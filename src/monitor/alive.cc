@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/lock.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 namespace {
@@ -18,9 +19,9 @@ constexpr std::chrono::milliseconds kRetry{2};
 }  // namespace
 
 bool is_alive(int vm_directory) {
-  const UniqueFd fd(::openat(vm_directory, kAliveFile, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const UniqueFd fd(::openat(vm_directory, layout::kAlive, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd && errno == ENOENT) return false;
-  if (!fd) fail_errno("open '{}'", kAliveFile);
+  if (!fd) fail_errno("open '{}'", layout::kAlive);
   return is_byte_locked(fd.get(), kMonitorByte) || is_byte_locked(fd.get(), kEngineByte);
 }
 
@@ -33,7 +34,7 @@ bool wait_until_dead(int vm_directory, const Deadline& deadline) {
 }
 
 UniqueFd lock_monitor_alive(int vm_directory) {
-  UniqueFd fd = open_at(vm_directory, kAliveFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  UniqueFd fd = open_at(vm_directory, layout::kAlive, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
   if (!try_lock_byte(fd.get(), kMonitorByte)) {
     throw Error(Code::kBusy, "another monitor runs this VM already");
   }
@@ -46,7 +47,7 @@ void hold_engine_alive(int fd) {
 }
 
 UniqueFd lock_engine_alive(int vm_directory, const Deadline& deadline) {
-  UniqueFd fd = open_at(vm_directory, kAliveFile, O_RDONLY | O_NOFOLLOW);
+  UniqueFd fd = open_at(vm_directory, layout::kAlive, O_RDONLY | O_NOFOLLOW);
   // A shared lock would not wait for another one's.
   while (is_byte_locked(fd.get(), kEngineByte) || !try_lock_byte(fd.get(), kEngineByte, LockKind::kShared)) {
     if (deadline.expired()) fail(Code::kBusy, "another engine of this VM is still alive");

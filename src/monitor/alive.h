@@ -10,8 +10,6 @@
 
 namespace knaller::monitor {
 
-inline constexpr char kAliveFile[] = "alive";
-
 // Does the monitor or the engine still live? False too when the directory has no `alive` file.
 bool is_alive(int vm_directory);
 

@@ -10,11 +10,11 @@
 #include "base/text.h"
 #include "monitor/alive.h"
 #include "store/fields.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 namespace {
 
-constexpr char kSocket[] = "monitor.sock";
 constexpr char kPeer[] = "the VM's monitor";
 constexpr size_t kLineLimit = 1 << 20;
 constexpr std::chrono::seconds kEndingTime{2};
@@ -52,7 +52,7 @@ RunState run_state_in(const JsonReader& reader) {
 }
 
 ExitRecord ask_for_end(int vm_directory, const Json& question, const Deadline& deadline) {
-  const UniqueFd socket = connect_unix(vm_directory, kSocket, deadline);
+  const UniqueFd socket = connect_unix(vm_directory, layout::kMonitorSocket, deadline);
   send_request(socket.get(), question, deadline);
   std::string buffer;
   const Json answer = read_answer(socket.get(), buffer, deadline);
@@ -82,7 +82,7 @@ ExitRecord await_end(int vm_directory, const Json& question, const Deadline& dea
 
 MonitorClient MonitorClient::connect(int vm_directory, const Deadline& deadline) {
   UniqueFd directory = open_at(vm_directory, ".", O_PATH | O_DIRECTORY);
-  UniqueFd socket = connect_unix(directory.get(), kSocket, deadline);
+  UniqueFd socket = connect_unix(directory.get(), layout::kMonitorSocket, deadline);
   return MonitorClient(std::move(directory), std::move(socket));
 }
 
@@ -126,7 +126,7 @@ void MonitorClient::set(const VmChanges& changes, const Deadline& deadline) {
 // On a connection of its own, whose life is the lease's.
 Lease MonitorClient::lease(const std::string& verb, const Deadline& deadline,
                            const std::function<void(const std::string& holder)>& on_wait) {
-  Lease lease(connect_unix(directory_.get(), kSocket, deadline));
+  Lease lease(connect_unix(directory_.get(), layout::kMonitorSocket, deadline));
   send_request(lease.socket_.get(), {{"op", "lease"}, {"verb", verb}}, deadline);
   std::string holder;
   while (true) {

@@ -27,6 +27,7 @@
 #include "engine/program_files.h"
 #include "monitor/alive.h"
 #include "net/namespace.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 namespace {
@@ -109,7 +110,7 @@ void take_null_device() {
 // time.
 void lock_read_only() {
   const UniqueFd mount = clone_read_only(open_directory(".").get(), "the VM's directory");
-  const UniqueFd lock = open_at(mount.get(), kAliveFile, O_RDONLY | O_NOFOLLOW);
+  const UniqueFd lock = open_at(mount.get(), layout::kAlive, O_RDONLY | O_NOFOLLOW);
   hold_engine_alive(lock.get());
   if (::dup2(lock.get(), kEngineLockFd) < 0) fail_errno("keep the engine's lock");
 }

@@ -12,12 +12,11 @@
 #include "base/file.h"
 #include "engine/engine_family.h"
 #include "monitor/alive.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 namespace {
 
-constexpr char kApiSocket[] = "api.sock";
-constexpr char kLogFifo[] = "log";
 constexpr size_t kExplainingLines = 20;
 constexpr std::chrono::seconds kLockPatience{2};
 
@@ -25,9 +24,9 @@ constexpr std::chrono::seconds kLockPatience{2};
 // its name.
 UniqueFd make_log_fifo(const VmDirectory& directory) {
   const int jail = directory.jail();
-  directory.clear_in_jail(kLogFifo);
-  if (::mkfifoat(jail, kLogFifo, 0600) != 0) fail_errno("make the fifo for the engine's log");
-  UniqueFd fd = open_beneath(jail, kLogFifo, O_RDWR | O_NONBLOCK);
+  directory.clear_in_jail(layout::kEngineFifo);
+  if (::mkfifoat(jail, layout::kEngineFifo, 0600) != 0) fail_errno("make the fifo for the engine's log");
+  UniqueFd fd = open_beneath(jail, layout::kEngineFifo, O_RDWR | O_NONBLOCK);
   struct stat status;
   if (::fstat(fd.get(), &status) != 0) fail_errno("look at the fifo for the engine's log");
   if (!S_ISFIFO(status.st_mode)) fail(Code::kCorrupt, "the engine's log is not a fifo");
@@ -36,8 +35,8 @@ UniqueFd make_log_fifo(const VmDirectory& directory) {
 
 std::vector<std::string> engine_arguments(const LaunchSpec& spec) {
   std::vector<std::string> arguments{
-      "--api-sock", kApiSocket, "--id",    spec.uuid.empty() ? "knaller" : spec.uuid,
-      "--log-path", kLogFifo,   "--level", "Info"};
+      "--api-sock", layout::kApiSocket,  "--id",    spec.uuid.empty() ? "knaller" : spec.uuid,
+      "--log-path", layout::kEngineFifo, "--level", "Info"};
   arguments.insert(arguments.end(), spec.engine_args.begin(), spec.engine_args.end());
   return arguments;
 }
@@ -93,7 +92,7 @@ EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec&
       callbacks_(std::move(callbacks)),
       filter_(engine::family_of(spec.engine).call_filter()),
       since_(std::chrono::system_clock::now()) {
-  directory.clear_in_jail(kApiSocket);
+  directory.clear_in_jail(layout::kApiSocket);
   log_fifo_ = make_log_fifo(directory);
   console_ = make_output_pipe();
   errors_ = make_output_pipe();
@@ -103,7 +102,7 @@ EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec&
                                             .files = spec.engine_files,
                                             .devices = devices_of(spec),
                                             .identity = engine_identity(spec.uuid),
-                                            .directory = "jail",
+                                            .directory = layout::kJail,
                                             .immutable = spec.immutable,
                                             .binds = spec.binds},
                                    .arguments = engine_arguments(spec),
@@ -116,7 +115,7 @@ EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec&
   console_.write_end.reset();
   errors_.write_end.reset();
   watch_all();
-  worker_ = std::make_unique<EngineWorker>(loop_, directory.jail(), kApiSocket);
+  worker_ = std::make_unique<EngineWorker>(loop_, directory.jail(), layout::kApiSocket);
 }
 
 EngineRun::~EngineRun() = default;

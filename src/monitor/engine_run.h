@@ -17,6 +17,7 @@
 #include "monitor/paced_input.h"
 #include "monitor/spec.h"
 #include "monitor/vm_directory.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 
@@ -29,9 +30,9 @@ struct EngineLogs {
   Tail engine_tail;
 
   explicit EngineLogs(int vm_directory)
-      : console(vm_directory, "console.log", {.rate = {.burst = 8 << 20, .per_second = 128 << 10}}),
-        engine(vm_directory, "engine.log", {.rate = {.burst = 1 << 20, .per_second = 16 << 10}}),
-        events(vm_directory, "events.jsonl", {.begin = CappedLog::Begin::kAppend, .limit = 1 << 20}) {}
+      : console(vm_directory, layout::kConsoleLog, {.rate = {.burst = 8 << 20, .per_second = 128 << 10}}),
+        engine(vm_directory, layout::kEngineLog, {.rate = {.burst = 1 << 20, .per_second = 16 << 10}}),
+        events(vm_directory, layout::kEvents, {.begin = CappedLog::Begin::kAppend, .limit = 1 << 20}) {}
   void add_console(std::string_view text);
   void add_engine(std::string_view text);
   // What was last said is in the logs, also when much before it was not.

@@ -3,11 +3,12 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 namespace {
 
-constexpr char kWhat[] = "exit.json";
+const char* const kWhat = layout::kExitRecord;
 
 std::optional<int> optional_integer(const JsonReader& reader, std::string_view key) {
   if (reader.find(key) == nullptr) return std::nullopt;
@@ -46,13 +47,13 @@ ExitRecord exit_record_from_json(const Json& json) {
 }
 
 std::optional<ExitRecord> read_exit_record(int vm_directory) {
-  const auto text = read_file_if_exists(vm_directory, kExitFile, 64 << 10);
+  const auto text = read_file_if_exists(vm_directory, layout::kExitRecord, 64 << 10);
   if (!text) return std::nullopt;
   return exit_record_from_json(parse_json(*text, kWhat));
 }
 
 void write_exit_record(int vm_directory, const ExitRecord& record) {
-  write_file_atomically(vm_directory, kExitFile, dump_json(exit_record_to_json(record)) + "\n");
+  write_file_atomically(vm_directory, layout::kExitRecord, dump_json(exit_record_to_json(record)) + "\n");
 }
 
 }  // namespace knaller::monitor

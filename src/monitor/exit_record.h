@@ -14,7 +14,6 @@
 
 namespace knaller::monitor {
 
-inline constexpr char kExitFile[] = "exit.json";
 // Of a VM that left no record in this boot of the host.
 inline constexpr char kKilledReason[] = "its monitor ended without a word (was it killed?)";
 

@@ -132,8 +132,7 @@ TEST(ExitRecordTest, WhatIsNoneIsCorrupt) {
 TEST(LaunchSpecTest, CrossesTheSocketUnchanged) {
   LaunchSpec spec;
   spec.home = "/a home/with \"quotes\"";
-  spec.directory = "vms/.new-web";
-  spec.name = "web";
+  spec.entry = {.name = "web", .how = store::EntryChange::How::kReplace};
   spec.uuid = "uuid";
   spec.engine = store::EngineType::kQemu;
   spec.engine_binary = "/usr/bin/engine";
@@ -147,11 +146,12 @@ TEST(LaunchSpecTest, CrossesTheSocketUnchanged) {
   spec.binds = {{"rootfs.ext4", "/home/u/rootfs.ext4"}};
   spec.immutable = {"vmlinux"};
   spec.restart_on_reboot = false;
-  spec.remove_on_undo = spec.replaces = spec.tied = spec.remove_at_end = true;
+  spec.tied = spec.remove_at_end = true;
   const Json json = spec_to_json(spec);
   const LaunchSpec read = spec_from_json(parse_json(dump_json(json), "spec"));
   EXPECT_EQ(spec_to_json(read), json);
   EXPECT_EQ(read.engine, spec.engine);
+  EXPECT_EQ(read.entry, spec.entry);
   EXPECT_EQ(read.boot, spec.boot);
   EXPECT_EQ(read.load, spec.load);
   EXPECT_EQ(read.network, spec.network);
@@ -161,12 +161,44 @@ TEST(LaunchSpecTest, CrossesTheSocketUnchanged) {
 
 TEST(LaunchSpecTest, OneThatIsNoneIsRefused) {
   EXPECT_EQ(code_thrown_by([] { spec_from_json(Json::object()); }), Code::kInvalidArgument);
-  Json json = spec_to_json({});
+  LaunchSpec spec;
+  spec.entry.name = "web";
+  EXPECT_NO_THROW(spec_from_json(spec_to_json(spec)));
+  Json json = spec_to_json(spec);
   json["immutable"] = {1, 2};
   EXPECT_EQ(code_thrown_by([&] { spec_from_json(json); }), Code::kInvalidArgument);
   json = spec_to_json({});
   json["engine"] = "crosvm";
   EXPECT_EQ(code_thrown_by([&] { spec_from_json(json); }), Code::kUnsupported);
+}
+
+// As monitors of before know it.
+TEST(LaunchSpecTest, AnEntryIsADirectoryANameAndTwoFlags) {
+  using How = store::EntryChange::How;
+  const auto members = [](How how) {
+    LaunchSpec spec;
+    spec.entry = {.name = "web", .how = how};
+    const Json json = spec_to_json(spec);
+    return fmt::format("{} {} {} {}", json["directory"].get<std::string>(), json["name"].get<std::string>(),
+                       json["remove_on_undo"].get<bool>(), json["replaces"].get<bool>());
+  };
+  EXPECT_EQ(members(How::kMake), "vms/.new-web web true false");
+  EXPECT_EQ(members(How::kReplace), "vms/.new-web web true true");
+  EXPECT_EQ(members(How::kKeep), "vms/web web false false");
+  LaunchSpec spec;
+  spec.entry.name = "web";
+  for (const char* other :
+       {"vms/web", "vms/.new-db", "images/.new-web", "vms/.new-web/..", "/vms/.new-web", ""}) {
+    Json json = spec_to_json(spec);
+    json["directory"] = other;
+    EXPECT_EQ(code_thrown_by([&] { spec_from_json(json); }), Code::kInvalidArgument) << other;
+  }
+  for (const char* other : {"", ".", "..", "a/b"}) {
+    LaunchSpec named;
+    named.entry = {.name = other, .how = How::kKeep};
+    const Json json = spec_to_json(named);
+    EXPECT_EQ(code_thrown_by([&] { spec_from_json(json); }), Code::kInvalidArgument) << other;
+  }
 }
 
 TEST(AliveTest, EitherLockMeansAliveAndLookingTakesNothing) {

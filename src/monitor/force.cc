@@ -15,6 +15,7 @@
 #include "monitor/alive.h"
 #include "monitor/exit_record.h"
 #include "monitor/server.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 namespace {
@@ -35,7 +36,7 @@ bool is_file(int process, const std::string& descriptor, const struct stat& file
   std::string_view target = name;
   constexpr std::string_view kDeleted = " (deleted)";
   if (target.ends_with(kDeleted)) target.remove_suffix(kDeleted.size());
-  if (!target.ends_with(fmt::format("/{}", kAliveFile))) return false;
+  if (!target.ends_with(fmt::format("/{}", layout::kAlive))) return false;
   struct stat opened;
   return ::fstatat(process, ("fd/" + descriptor).c_str(), &opened, 0) == 0 && opened.st_dev == file.st_dev &&
          opened.st_ino == file.st_ino;
@@ -71,7 +72,7 @@ void kill_all(const std::vector<Holder>& holders) {
 }  // namespace
 
 std::vector<Holder> alive_holders(int vm_directory) {
-  const auto file = stat_if_exists(vm_directory, kAliveFile);
+  const auto file = stat_if_exists(vm_directory, layout::kAlive);
   if (!file) return {};
   std::vector<Holder> holders;
   for_each_process([&](pid_t pid, int process) {
@@ -84,7 +85,7 @@ std::vector<Holder> alive_holders(int vm_directory) {
 }
 
 void record_force(int vm_directory) {
-  remove_tree(vm_directory, kMonitorSocket);
+  remove_tree(vm_directory, layout::kMonitorSocket);
   write_exit_record(vm_directory, {.state = EndState::kStopped,
                                    .reason = "it was ended by force: its monitor did not answer",
                                    .at = std::chrono::system_clock::now()});

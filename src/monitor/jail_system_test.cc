@@ -156,7 +156,7 @@ TEST_F(JailTest, TheEngineInheritsItsOutputAndTheLockAndNothingElse) {
   // the monitor's.
   EXPECT_THAT(others, Not(Contains(HasSubstr("monitor.sock"))));
   EXPECT_THAT(others, Not(Contains(HasSubstr("console.log"))));
-  EXPECT_THAT(others, Not(Contains(testing::EndsWith("/vms/" + vm_.spec.name))));
+  EXPECT_THAT(others, Not(Contains(testing::EndsWith("/vms/" + vm_.spec.entry.name))));
   const std::string environment = read_file(fmt::format("/proc/{}/environ", engine));
   EXPECT_THAT(environment, Not(HasSubstr("HOME=")));
 }

@@ -36,7 +36,7 @@ std::vector<std::string> processes_of(const TestVm& vm) {
     } catch (const Error&) {  // it ended just now
     }
     if (where.starts_with(vm.home()) || arguments.find(vm.spec.uuid) != std::string::npos ||
-        arguments.find(vm.spec.name) != std::string::npos) {
+        arguments.find(vm.spec.entry.name) != std::string::npos) {
       found.push_back(entry + " " + printable(arguments));
     }
   }
@@ -193,8 +193,7 @@ TEST_F(HostileEngineTest, AnImmutableFileThatWasSwappedIsRefusedAtTheNextStart) 
     vm_.stop(seconds(5), true);
   }
   swap_for_link("vmlinux", secret());
-  vm_.spec.directory = "vms/" + vm_.spec.name;
-  vm_.spec.remove_on_undo = false;
+  vm_.spec.entry.how = store::EntryChange::How::kKeep;
   EXPECT_EQ(code_thrown_by([&] { vm_.begin(); }), Code::kCorrupt);
   EXPECT_FALSE(is_alive(vm_.directory().get()));
   expect_untouched();

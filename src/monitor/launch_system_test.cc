@@ -21,7 +21,7 @@ using testing::IsEmpty;
 TEST(LaunchTest, StartsCommitsAndStops) {
   TestVm vm;
   Launch launch = vm.start();
-  EXPECT_THAT(vm.entries(), ElementsAre(vm.spec.name));
+  EXPECT_THAT(vm.entries(), ElementsAre(vm.spec.entry.name));
   EXPECT_TRUE(is_alive(vm.directory().get()));
   Status status = vm.client().status(soon());
   EXPECT_EQ(status.state, RunState::kRunning);
@@ -68,25 +68,25 @@ bool has_monitor(const std::string& vm) {
 TEST(LaunchTest, AMonitorThatIsToldNothingEndsWithItsLauncher) {
   const TestVm vm;
   {
-    const Launch launch(kMonitorProgram, vm.spec.name);
-    EXPECT_TRUE(becomes_true([&] { return has_monitor(vm.spec.name); }, seconds(5)));
+    const Launch launch(kMonitorProgram, vm.spec.entry.name);
+    EXPECT_TRUE(becomes_true([&] { return has_monitor(vm.spec.entry.name); }, seconds(5)));
   }
-  EXPECT_TRUE(becomes_true([&] { return !has_monitor(vm.spec.name); }, seconds(1)));
+  EXPECT_TRUE(becomes_true([&] { return !has_monitor(vm.spec.entry.name); }, seconds(1)));
 }
 
 TEST(LaunchTest, AMonitorThatCannotStartIsNoticedBeforeItIsNeeded) {
   Launch broken("/bin/false", "web");
   EXPECT_EQ(code_thrown_by([&] { broken.await_monitor(soon()); }), Code::kInternal);
   const TestVm vm;
-  Launch launch(kMonitorProgram, vm.spec.name);
+  Launch launch(kMonitorProgram, vm.spec.entry.name);
   launch.await_monitor(soon());
   launch.await_monitor(soon());
-  EXPECT_TRUE(has_monitor(vm.spec.name));
+  EXPECT_TRUE(has_monitor(vm.spec.entry.name));
 }
 
 TEST(LaunchTest, ABeginSaysThatTheMonitorCouldNotStart) {
   const TestVm vm;
-  Launch launch("/bin/false", vm.spec.name);
+  Launch launch("/bin/false", vm.spec.entry.name);
   std::this_thread::sleep_for(milliseconds(50));  // nobody is left to read the request
   EXPECT_EQ(code_thrown_by([&] { launch.begin(vm.spec, soon()); }), Code::kInternal);  // not kIo
 }
@@ -109,7 +109,7 @@ TEST(LaunchTest, AnEngineThatNeverAnswersIsGivenUpAtTheDeadline) {
   TestVm vm;
   vm.script(R"({"rules": [{"path": "/boot-source", "hang": "before"}]})");
   try {
-    Launch(kMonitorProgram, vm.spec.name).begin(vm.spec, Deadline::after(milliseconds(500)));
+    Launch(kMonitorProgram, vm.spec.entry.name).begin(vm.spec, Deadline::after(milliseconds(500)));
     FAIL() << "it started";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::kTimeout);
@@ -122,7 +122,7 @@ TEST(LaunchTest, AnEngineThatNeverAnswersIsGivenUpAtTheDeadline) {
 TEST(LaunchTest, NoEngineIsLoudEnoughToKeepACommandFromEnding) {
   TestVm vm;
   vm.script(R"({"guest": {"loud": true}})");
-  Launch launch(kMonitorProgram, vm.spec.name);
+  Launch launch(kMonitorProgram, vm.spec.entry.name);
   EXPECT_EQ(code_thrown_by([&] { launch.begin(vm.spec, Deadline::after(milliseconds(300))); }),
             Code::kTimeout);
   EXPECT_GT(file_size(open_at(AT_FDCWD, vm.staged("console.log"), O_RDONLY).get()), 0u);
@@ -139,7 +139,7 @@ TEST(LaunchTest, ACallerThatStopsIsCancelledAtOnce) {
     if (phase == "engine") stop.request_stop();
   };
   EXPECT_EQ(code_thrown_by([&] {
-              Launch(kMonitorProgram, vm.spec.name)
+              Launch(kMonitorProgram, vm.spec.entry.name)
                   .begin(vm.spec, Deadline::after(seconds(30), stop.get_token()), stop_when_asked);
             }),
             Code::kCancelled);
@@ -150,7 +150,7 @@ TEST(LaunchTest, ACallerThatStopsIsCancelledAtOnce) {
 TEST(LaunchTest, OnlyItsOwnDirectoryGetsTheName) {
   for (const bool replaces : {false, true}) {
     TestVm vm;
-    vm.spec.replaces = replaces;
+    if (replaces) vm.spec.entry.how = store::EntryChange::How::kReplace;
     if (replaces) make_directories(vm.path("old"));
     Launch launch = vm.begin();
     ASSERT_EQ(::rename(vm.staged().c_str(), (vm.home() + "/vms/.gone-elsewhere").c_str()), 0);
@@ -187,7 +187,7 @@ TEST(LaunchTest, HalfALineAtTheDeadlineIsNoEventYet) {
 ) &
 )",
                         Durability::kNoSync, 0700);
-  Launch launch(monitor, vm.spec.name);
+  Launch launch(monitor, vm.spec.entry.name);
   launch.begin(vm.spec, soon());
   EXPECT_FALSE(launch.next_event(Deadline::after(milliseconds(20))));
   EXPECT_FALSE(launch.next_event(Deadline::after(milliseconds(0))));

@@ -47,7 +47,8 @@ std::optional<Verdict> against_reboot(const RebootFacts& facts, bool committed) 
     return Verdict{false, EndState::kCrashed, "the guest rebooted instead of going on from its snapshot"};
   if (!facts.restart) return Verdict{true, EndState::kStopped, "the guest rebooted"};
   if (!facts.can_boot)
-    return Verdict{false, EndState::kStopped, "the guest rebooted, and has no kernel of its own to boot again"};
+    return Verdict{false, EndState::kStopped,
+                   "the guest rebooted, and has no kernel of its own to boot again"};
   if (facts.too_often)
     return Verdict{false, EndState::kCrashed,
                    fmt::format("the guest rebooted {} times within a minute", kMostRebootsPerMinute + 1)};

@@ -47,7 +47,8 @@ struct Committed : HasEngine<S> {
   Move operator()(const UntieAsked&) const { return stay(TellUntied{}); }
   Move operator()(const LauncherMistake& mistake) const { return stay(TellError{mistake.error}); }
   Move operator()(const MonitorFailed& failed) const {
-    return {Ended{}, {End{{false, EndState::kCrashed, failed.error.what()}, {.signaled = true, .value = SIGKILL}}}};
+    return {Ended{},
+            {End{{false, EndState::kCrashed, failed.error.what()}, {.signaled = true, .value = SIGKILL}}}};
   }
 
  protected:

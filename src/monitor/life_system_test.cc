@@ -125,8 +125,7 @@ TEST_F(LifeTest, AStopByForceOfAVmThatIsRebootingIsAStop) {
     const ExitRecord end = vm_.stop(seconds(0), true);
     EXPECT_EQ(end.state, EndState::kStopped) << end.reason;
     EXPECT_EQ(end.reason, "it was ended by force");
-    vm_.spec.directory = "vms/" + vm_.spec.name;
-    vm_.spec.remove_on_undo = false;
+    vm_.spec.entry.how = store::EntryChange::How::kKeep;
   }
 }
 

@@ -10,6 +10,7 @@
 #include "base/socket.h"
 #include "firecracker/client.h"
 #include "monitor/test_vm.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 namespace {
@@ -171,13 +172,27 @@ TEST_F(LifecycleTest, TheSameDirectoryStartsAgainAfterAnyEnd) {
     Launch launch = vm_.start();
     ASSERT_EQ(::kill(kill_monitor ? launch.monitor_pid() : launch.engine_pid(), SIGKILL), 0);
     ASSERT_TRUE(wait_until_dead(vm_.directory().get(), soon()));
-    vm_.spec.directory = "vms/" + vm_.spec.name;
-    vm_.spec.remove_on_undo = false;
+    vm_.spec.entry.how = store::EntryChange::How::kKeep;
   }
   Launch launch = vm_.start();
   EXPECT_FALSE(read_exit_record(vm_.directory().get()));
   EXPECT_EQ(vm_.stop(seconds(5), false).state, EndState::kStopped);
   EXPECT_TRUE(exists(vm_.path("console.log.1")));
+}
+
+// Else the sweep and `store check` would know nothing of it.
+TEST_F(LifecycleTest, EveryFileThatAMonitorOrAnEngineMakesIsInTheTable) {
+  Launch launch = vm_.start();
+  const auto expect_known = [](const std::string& path, layout::Place place) {
+    for (const std::string& name : list_directory(open_directory(path).get()))
+      EXPECT_NE(layout::find(place, name), nullptr) << path << ": " << name;
+  };
+  expect_known(vm_.path(), layout::Place::kInVm);
+  expect_known(vm_.path("jail"), layout::Place::kInJail);
+  vm_.stop(seconds(5), false);
+  expect_known(vm_.path(), layout::Place::kInVm);
+  for (const std::string& name : layout::leftovers(layout::Place::kInJail, layout::Leftover::kOfTheDead))
+    EXPECT_FALSE(exists(vm_.path("jail/" + name))) << name;
 }
 
 TEST_F(LifecycleTest, AnUndoneStartOfAnExistingVmLeavesItAsItWas) {
@@ -186,10 +201,9 @@ TEST_F(LifecycleTest, AnUndoneStartOfAnExistingVmLeavesItAsItWas) {
     vm_.stop(seconds(5), false);
   }
   const std::string before = read_file(vm_.path("exit.json"));
-  vm_.spec.directory = "vms/" + vm_.spec.name;
-  vm_.spec.remove_on_undo = false;
+  vm_.spec.entry.how = store::EntryChange::How::kKeep;
   { Launch launch = vm_.begin(); }
-  EXPECT_THAT(vm_.entries(), ElementsAre(vm_.spec.name));
+  EXPECT_THAT(vm_.entries(), ElementsAre(vm_.spec.entry.name));
   EXPECT_FALSE(is_alive(vm_.directory().get()));
   EXPECT_EQ(read_file(vm_.path("exit.json")), before);
   EXPECT_FALSE(exists(vm_.path("monitor.sock")));
@@ -201,8 +215,7 @@ TEST_F(LifecycleTest, AGuestThatEndsAtItsNextStartIsToldByThatEnd) {
     vm_.stop(seconds(5), false);
   }
   vm_.script(kPanics);
-  vm_.spec.directory = "vms/" + vm_.spec.name;
-  vm_.spec.remove_on_undo = false;
+  vm_.spec.entry.how = store::EntryChange::How::kKeep;
   {
     Launch launch = vm_.begin();
     TestVm::await(launch, LaunchEvent::Kind::kReady);
@@ -217,8 +230,9 @@ TEST_F(LifecycleTest, AGuestThatEndsAtItsNextStartIsToldByThatEnd) {
 TEST_F(LifecycleTest, ASecondMonitorOfOneDirectoryIsRefusedAndHarmsNothing) {
   Launch launch = vm_.start();
   LaunchSpec second = vm_.spec;
-  second.directory = "vms/" + vm_.spec.name;
-  EXPECT_EQ(code_thrown_by([&] { Launch(kMonitorProgram, second.name).begin(second, soon()); }), Code::kBusy);
+  second.entry.how = store::EntryChange::How::kKeep;
+  EXPECT_EQ(code_thrown_by([&] { Launch(kMonitorProgram, second.entry.name).begin(second, soon()); }),
+            Code::kBusy);
   EXPECT_EQ(vm_.client().status(soon()).state, RunState::kRunning);
 }
 
@@ -278,7 +292,7 @@ TEST_F(LifecycleTest, AReleasedTieLetsTheVmLive) {
   EXPECT_EQ(status.state, RunState::kRunning);
   EXPECT_FALSE(status.tied);
   vm_.stop(seconds(5), false);
-  EXPECT_THAT(vm_.entries(), ElementsAre(vm_.spec.name));
+  EXPECT_THAT(vm_.entries(), ElementsAre(vm_.spec.entry.name));
 }
 
 TEST_F(LifecycleTest, AnEndBeforeCommitIsToldAndCanNotBeCommitted) {

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "monitor/pause.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 namespace {

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "monitor/monitor.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 
@@ -86,8 +87,8 @@ void Monitor::leave_directory() {
   release_vm();
   attempt([this] { write_exit_record(directory_->fd(), *exit_); });
   attempt([this] { record_event(fmt::format("{}: {}", to_text(exit_->state), exit_->reason)); });
-  attempt([this] { directory_->clear_in_jail("api.sock"); });
-  attempt([this] { directory_->clear_in_jail("log"); });
+  attempt([this] { directory_->clear_in_jail(layout::kApiSocket); });
+  attempt([this] { directory_->clear_in_jail(layout::kEngineFifo); });
   if (spec_.remove_at_end) attempt([this] { directory_->remove(); });
   directory_->release_alive();
 }
@@ -95,14 +96,13 @@ void Monitor::leave_directory() {
 // What stays behind does so under its ".new-" name, for the next command's sweep.
 void Monitor::leave_staged_directory() {
   if (!directory_) return;
-  if (spec_.remove_on_undo) {
-    attempt([this] { directory_->remove(); });
-  } else {
-    attempt([this] { directory_->clear_in_jail("api.sock"); });
-    attempt([this] { directory_->clear_in_jail("log"); });
+  attempt([this] {
+    if (directory_->undo()) return;
+    attempt([this] { directory_->clear_in_jail(layout::kApiSocket); });
+    attempt([this] { directory_->clear_in_jail(layout::kEngineFifo); });
     // A start that its command gave up leaves the VM as it was; a guest that ended is the VM's last end.
     if (exit_) attempt([this] { write_exit_record(directory_->fd(), *exit_); });
-  }
+  });
   directory_->release_alive();
 }
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "monitor/monitor.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 
@@ -154,13 +155,13 @@ void Monitor::report_phase(std::string_view phase, steady_clock::time_point sinc
 // The point of no return is the rename in VmDirectory::publish().
 void Monitor::publish() {
   // How an earlier life ended says nothing any more, least of all after a crash of the host.
-  const auto before = read_file_if_exists(directory_->fd(), kExitFile);
-  if (::unlinkat(directory_->fd(), kExitFile, 0) != 0 && errno != ENOENT)
-    fail_errno("remove '{}'", kExitFile);
+  const auto before = read_file_if_exists(directory_->fd(), layout::kExitRecord);
+  if (::unlinkat(directory_->fd(), layout::kExitRecord, 0) != 0 && errno != ENOENT)
+    fail_errno("remove '{}'", layout::kExitRecord);
   try {
     directory_->publish();
   } catch (const Error&) {
-    if (before) write_file_atomically(directory_->fd(), kExitFile, *before);
+    if (before) write_file_atomically(directory_->fd(), layout::kExitRecord, *before);
     throw;
   }
 }

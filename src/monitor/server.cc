@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/socket.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 namespace {
@@ -41,7 +42,7 @@ Server::Server(Loop& loop, int vm_directory, std::function<void(ConnectionId, co
       directory_(open_at(vm_directory, ".", O_PATH | O_DIRECTORY)),
       on_request_(std::move(on_request)),
       on_end_(std::move(on_end)),
-      listener_(listen_unix(vm_directory, kMonitorSocket, 64)) {
+      listener_(listen_unix(vm_directory, layout::kMonitorSocket, 64)) {
   listen();
 }
 
@@ -55,7 +56,7 @@ void Server::close() {
   rest_.reset();
   listener_.reset();
   // If it can't be unlinked, the next start replaces it.
-  ::unlinkat(directory_.get(), kMonitorSocket, 0);
+  ::unlinkat(directory_.get(), layout::kMonitorSocket, 0);
 }
 
 void Server::listen() {

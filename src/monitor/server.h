@@ -23,7 +23,6 @@
 
 namespace knaller::monitor {
 
-inline constexpr char kMonitorSocket[] = "monitor.sock";
 inline constexpr int kProtocolVersion = 1;
 
 class Server {

@@ -1,7 +1,10 @@
 #include "monitor/spec.h"
 
+#include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "store/fields.h"
+#include "store/names.h"
 
 namespace knaller::monitor {
 namespace {
@@ -50,6 +53,26 @@ std::vector<std::pair<std::string, std::string>> binds_from_json(const Json& arr
   return binds;
 }
 
+using How = store::EntryChange::How;
+
+std::string directory_of(const store::EntryChange& entry) {
+  return fmt::format("{}/{}", store::folder_of(entry.kind), entry.present_name());
+}
+
+// The members are those of monitors that knew no transaction.
+store::EntryChange entry_from_json(const JsonReader& reader) {
+  store::EntryChange entry{.kind = store::Kind::kVm, .name = reader.string("name"), .how = How::kKeep};
+  if (reader.boolean_or("replaces", false))
+    entry.how = How::kReplace;
+  else if (reader.boolean_or("remove_on_undo", false))
+    entry.how = How::kMake;
+  const std::string directory = reader.string("directory");
+  if (!store::Name::is_valid(entry.name) || directory != directory_of(entry))
+    fail(Code::kInvalidArgument, "{}: '{}' is not the directory of VM '{}'", kWhat, printable(directory),
+         printable(entry.name));
+  return entry;
+}
+
 }  // namespace
 
 Json plan_to_json(const net::Plan& plan) {
@@ -84,8 +107,8 @@ net::Plan plan_from_json(const Json& json) {
 
 Json spec_to_json(const LaunchSpec& spec) {
   Json json{{"home", spec.home},
-            {"directory", spec.directory},
-            {"name", spec.name},
+            {"directory", directory_of(spec.entry)},
+            {"name", spec.entry.name},
             {"uuid", spec.uuid},
             {"engine", store::to_text(spec.engine)},
             {"engine_binary", spec.engine_binary},
@@ -99,8 +122,8 @@ Json spec_to_json(const LaunchSpec& spec) {
             {"binds", binds_to_json(spec.binds)},
             {"immutable", spec.immutable},
             {"restart_on_reboot", spec.restart_on_reboot},
-            {"remove_on_undo", spec.remove_on_undo},
-            {"replaces", spec.replaces},
+            {"remove_on_undo", spec.entry.how != How::kKeep},
+            {"replaces", spec.entry.how == How::kReplace},
             {"tied", spec.tied},
             {"remove_at_end", spec.remove_at_end}};
   if (spec.network) json["network"] = plan_to_json(*spec.network);
@@ -111,8 +134,7 @@ LaunchSpec spec_from_json(const Json& json) {
   const JsonReader reader(json, kWhat, Code::kInvalidArgument);
   LaunchSpec spec;
   spec.home = reader.string("home");
-  spec.directory = reader.string("directory");
-  spec.name = reader.string("name");
+  spec.entry = entry_from_json(reader);
   spec.uuid = reader.string("uuid");
   spec.engine = store::engine_type_from_text(reader.string("engine"), kWhat);
   spec.engine_binary = reader.string("engine_binary");
@@ -127,8 +149,6 @@ LaunchSpec spec_from_json(const Json& json) {
   spec.binds = binds_from_json(reader.array("binds"));
   spec.immutable = strings_from_json(reader.array("immutable"));
   spec.restart_on_reboot = reader.boolean_or("restart_on_reboot", true);
-  spec.remove_on_undo = reader.boolean_or("remove_on_undo", false);
-  spec.replaces = reader.boolean_or("replaces", false);
   spec.tied = reader.boolean_or("tied", false);
   spec.remove_at_end = reader.boolean_or("remove_at_end", false);
   return spec;

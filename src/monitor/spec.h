@@ -12,15 +12,16 @@
 #include "firecracker/request.h"
 #include "net/plan.h"
 #include "store/engine_type.h"
+#include "store/transaction.h"
 
 namespace knaller::monitor {
 
 struct LaunchSpec {
-  std::string home;       // absolute
-  std::string directory;  // "vms/.new-web" or "vms/web", below home; holds vm.json, alive (empty file), jail/
-                          // with its files
-  std::string name;       // final name: commit renames `directory` to vms/NAME unless it is that already
-  std::string uuid;       // given to the engine as --id
+  std::string home;  // absolute
+  // What the commit, or the undo, makes of the VM's directory, which holds vm.json, alive (an empty file),
+  // and jail/ with its files.
+  store::EntryChange entry;
+  std::string uuid;  // given to the engine as --id
 
   store::EngineType engine = store::EngineType::kFirecracker;
   std::string engine_binary;              // absolute; may lie anywhere
@@ -42,10 +43,8 @@ struct LaunchSpec {
   std::vector<std::string> immutable;  // files of jail/ that the engine sees read-only
 
   bool restart_on_reboot = true;
-  bool remove_on_undo = false;  // an undone launch removes `directory`
-  bool replaces = false;        // commit changes `directory` and vms/NAME, which is there, in one step
-  bool tied = false;            // after commit, the end of the launcher's connection ends the VM
-  bool remove_at_end = false;   // whenever the VM has ended, its directory goes too (`run`, `start --rm`)
+  bool tied = false;           // after commit, the end of the launcher's connection ends the VM
+  bool remove_at_end = false;  // whenever the VM has ended, its directory goes too (`run`, `start --rm`)
 };
 
 nlohmann::json plan_to_json(const net::Plan& plan);

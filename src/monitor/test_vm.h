@@ -4,6 +4,8 @@
 
 #include <sys/stat.h>
 
+#include <cstdio>
+
 #include <string>
 #include <vector>
 
@@ -29,19 +31,17 @@ class TestVm {
  public:
   // `home_name`: of the home, below a fresh folder.
   explicit TestVm(const std::string& home_name = "home") : home_(folder_.path(home_name)) {
-    spec.name = "web-" + hex(random_bytes(4));
+    spec.entry.name = "web-" + hex(random_bytes(4));
     make_directories(staged("jail"));
     write("jail/vmlinux", "\177ELF" + std::string(64, 'x'));
     write("jail/rootfs.ext4", "a root file system");
     write("alive", "");
     spec.home = home_;
-    spec.directory = "vms/.new-" + spec.name;
     spec.uuid = make_uuid();
     spec.engine_binary = kFakeEngine;
     static const auto files = engine::engine_files(kFakeEngine, engine::family_of(spec.engine), soon());
     spec.engine_files = files;
     spec.immutable = {"vmlinux"};
-    spec.remove_on_undo = true;
     spec.boot = {firecracker::put_machine_config({.vcpus = 1, .memory_mib = 128}),
                  firecracker::put_boot_source({.kernel_image_path = "vmlinux", .boot_args = "console=ttyS0"}),
                  firecracker::put_drive({.id = "rootfs", .path = "rootfs.ext4", .root = true}),
@@ -64,11 +64,16 @@ class TestVm {
   TestVm(const TestVm&) = delete;
   TestVm& operator=(const TestVm&) = delete;
 
+  // It has its name from now on, and an undone start leaves it.
+  void keep() {
+    if (::rename(staged().c_str(), path().c_str()) != 0) fail_errno("give the test's VM its name");
+    spec.entry.how = store::EntryChange::How::kKeep;
+  }
   // The fake engine's script (tests/fakes/fake_script.h).
   void script(const std::string& json) { spec.engine_args = {"--script", json}; }
 
   Launch begin() {
-    Launch launch(kMonitorProgram, spec.name);
+    Launch launch(kMonitorProgram, spec.entry.name);
     launch.begin(spec, soon());
     return launch;
   }
@@ -89,9 +94,11 @@ class TestVm {
   const std::string& home() const { return home_; }
   std::string folder(const std::string& name) const { return folder_.path(name); }
   std::string staged(const std::string& file = {}) const {
-    return home_ + "/vms/.new-" + spec.name + "/" + file;
+    return home_ + "/vms/.new-" + spec.entry.name + "/" + file;
   }
-  std::string path(const std::string& file = {}) const { return home_ + "/vms/" + spec.name + "/" + file; }
+  std::string path(const std::string& file = {}) const {
+    return home_ + "/vms/" + spec.entry.name + "/" + file;
+  }
   UniqueFd directory() const { return open_directory(path()); }
   MonitorClient client() const { return MonitorClient::connect(directory().get(), soon()); }
   ExitRecord stop(std::chrono::milliseconds timeout, bool force) const {

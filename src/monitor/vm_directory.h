@@ -1,5 +1,5 @@
-// The directory of the VM that a monitor owns: its descriptors, its alive lock, its way to its final name and
-// its removal.
+// The directory of the VM that a monitor owns: its descriptors, its alive lock, and the monitor's side of the
+// transaction by which it comes to its name (store/transaction.h).
 #ifndef KNALLER_MONITOR_VM_DIRECTORY_H_
 #define KNALLER_MONITOR_VM_DIRECTORY_H_
 
@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "monitor/spec.h"
+#include "store/transaction.h"
 
 namespace knaller::monitor {
 
@@ -16,33 +17,28 @@ class VmDirectory {
   // it.
   explicit VmDirectory(const LaunchSpec& spec);
 
-  int fd() const { return vm_.get(); }
+  int fd() const { return entry_.fd(); }
   int jail() const { return jail_.get(); }
 
-  // Gives it its final name, durably. kAlreadyExists when that is taken; with LaunchSpec::replaces they
-  // change places. kWrongState when something else has its present name. When it throws, the names are as
-  // they were.
-  void publish();
+  // Gives it its final name, durably. kAlreadyExists when that is taken; one that it replaces changes places
+  // with it. kWrongState when something else has its present name. When it throws, the names are as they
+  // were.
+  void publish() { entry_.publish(Durability::kFsync); }
   // What is left of an engine, whatever it made of it: at once, and what takes longer is for the next sweep.
   void clear_in_jail(const std::string& name) const;
+  // Of a start that is given up. False: the VM was there before it, and stays.
+  bool undo();
   // Removes it, whatever its name is now; something else that has its name meanwhile is left alone.
   void remove();
   // From now on the directory is free for another monitor.
   void release_alive() { alive_.reset(); }
 
  private:
-  void take_name(const std::string& name);
-  int rename_or_exchange(const std::string& from, const std::string& to) const;
-  void require_named(const std::string& name) const;
-  [[noreturn]] void fail_lost() const;
+  std::string gone_name() const;
 
-  UniqueFd parent_;
-  UniqueFd vm_;
+  store::EntryDirectory entry_;
   UniqueFd jail_;
   UniqueFd alive_;
-  std::string current_;  // its name in parent_
-  std::string final_;
-  bool replaces_;
 };
 
 }  // namespace knaller::monitor

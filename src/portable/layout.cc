@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "portable/tar.h"
+#include "store/layout.h"
 
 namespace knaller::portable {
 namespace {
@@ -33,15 +34,11 @@ std::vector<Extent> nonzero_in_chunk(int fd, const Extent& chunk) {
 
 }  // namespace
 
-bool may_be_left_out(std::string_view name) {
-  return name == "base.ext4" || name == "vmlinux" || name == "initramfs";
-}
-
 std::vector<std::string> parse_left_out(std::string_view text, const store::Manifest& manifest) {
   std::vector<std::string> names;
   for (const std::string_view line : split(text, '\n')) {
     if (line.empty()) continue;
-    if (!may_be_left_out(line) || manifest.find(line) == nullptr ||
+    if (!layout::comes_from_image(line) || manifest.find(line) == nullptr ||
         std::find(names.begin(), names.end(), line) != names.end())
       fail(Code::kCorrupt, "'{}' can't be left out of it", printable(line.substr(0, 80)));
     names.emplace_back(line);

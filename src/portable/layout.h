@@ -15,16 +15,13 @@ namespace knaller::portable {
 
 // Names of all entries begin with the snapshot's id and a slash. In this order: the manifest, the metadata,
 // the names of what was left out, the labels, then the other files of the manifest.
-inline constexpr char kManifest[] = "manifest";
-inline constexpr char kMetadata[] = "metadata.json";
 inline constexpr char kLeftOut[] = ".left-out";
 
 inline constexpr uint64_t kLargestManifest = 64 << 20;
 inline constexpr uint64_t kLargestSmallFile = 1 << 20;
 
-// Files that come from an image, and that another home may have: these may be left out.
-bool may_be_left_out(std::string_view name);
-// A name a line. Throws kCorrupt for anything but distinct such names that `manifest` has.
+// A name a line. Throws kCorrupt for anything but distinct names of files that `manifest` has and that come
+// from an image: others can't be left out.
 std::vector<std::string> parse_left_out(std::string_view text, const store::Manifest& manifest);
 
 // Which bytes of a file are not zero, in blocks, found on all cores; the same for the same content, whatever

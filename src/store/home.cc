@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <utility>
 
 #include "base/error.h"
-#include "base/rename.h"
 #include "store/names.h"
 #include "store/owner.h"
 
@@ -20,8 +20,6 @@ namespace {
 // Not all of these are in <linux/magic.h>.
 constexpr long kCifsMagic = 0xFF534D42;
 constexpr long kCephMagic = 0x00C36400;
-
-constexpr std::chrono::seconds kRemovalTime{10};
 
 std::string network_file_system_at(int dir) {
   struct statfs info {};
@@ -80,13 +78,9 @@ void sync_names_above(int root) {
 // What is announced as durable must not lie in folders that a power cut takes away. `locks`, which needs no
 // disk, is made after this: where it is, all else was synced, whoever was interrupted when.
 void sync_new_home(int root) {
-  if (stat_if_exists(root, "locks")) return;
+  if (stat_if_exists(root, layout::kLocks)) return;
   fsync_fd(root, "knaller's home");
   sync_names_above(root);
-}
-
-void rename_in(int folder, const std::string& from, const std::string& to) {
-  if (rename_new(folder, from, to) != 0) fail_errno("rename '{}' to '{}'", from, to);
 }
 
 }  // namespace
@@ -94,11 +88,11 @@ void rename_in(int folder, const std::string& from, const std::string& to) {
 std::string_view folder_of(Kind kind) {
   switch (kind) {
     case Kind::kVm:
-      return "vms";
+      return layout::kVms;
     case Kind::kSnapshot:
-      return "snapshots";
+      return layout::kSnapshots;
     case Kind::kImage:
-      return "images";
+      return layout::kImages;
   }
   fail(Code::kInternal, "no folder for kind {}", static_cast<int>(kind));
 }
@@ -134,12 +128,12 @@ Home Home::open(const std::string& path, NetworkFileSystem network) {
                             Code::kUnsupported,
                             fmt::format("it lies on {}, where locks and renames can't be relied on", type),
                             "set KNALLER_HOME to a folder on a local file system");
-                      home.vms_ = open_folder(home, "vms");
-                      home.snapshots_ = open_folder(home, "snapshots");
-                      home.images_ = open_folder(home, "images");
+                      home.vms_ = open_folder(home, layout::kVms);
+                      home.snapshots_ = open_folder(home, layout::kSnapshots);
+                      home.images_ = open_folder(home, layout::kImages);
                       check_cache(home);
                       sync_new_home(home.root_.get());
-                      home.locks_ = open_folder(home, "locks");
+                      home.locks_ = open_folder(home, layout::kLocks);
                       return home;
                     });
 }
@@ -173,7 +167,7 @@ std::vector<std::string> Home::entries(Kind kind) const {
 std::vector<std::string> Home::entries_in_making(Kind kind) const {
   std::vector<std::string> names;
   for (const std::string& name : list_directory(folder(kind)))
-    if (name.starts_with(kNewPrefix)) names.push_back(name.substr(kNewPrefix.size()));
+    if (name.starts_with(layout::kNewPrefix)) names.push_back(layout::name_in_hidden(name));
   return names;
 }
 
@@ -181,18 +175,25 @@ bool Home::has(Kind kind, const std::string& name) const {
   return stat_if_exists(folder(kind), name).has_value();
 }
 
+bool Home::has_any(Kind kind, const std::string& name) const {
+  return has(kind, name) ||
+         std::any_of(layout::kHiddenPrefixes.begin(), layout::kHiddenPrefixes.end(),
+                     [&](std::string_view hidden) { return has(kind, std::string(hidden) + name); });
+}
+
 UniqueFd Home::open_entry(Kind kind, const std::string& name) const {
   return open_at(folder(kind), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
-LockFile Home::lock(Kind kind, const std::string& name, const std::string& verb, const Deadline& deadline,
-                    const std::function<void(const std::string&)>& on_wait) const {
+EntryLock Home::lock(Kind kind, const std::string& name, const std::string& verb, const Deadline& deadline,
+                     const std::function<void(const std::string&)>& on_wait) const {
   try {
-    return LockFile::acquire(locks_.get(), lock_name(kind, name), verb, deadline, on_wait);
+    return {*this, kind, name,
+            LockFile::acquire(locks_.get(), lock_name(kind, name), verb, deadline, on_wait)};
   } catch (Error& error) {
     // A home that can't be written is met here first.
     if (error.code() == Code::kPermission || error.code() == Code::kExhausted) {
-      error.in(fmt::format("lock it in '{}/locks'", path_));
+      error.in(fmt::format("lock it in '{}/{}'", path_, layout::kLocks));
       if (error.hint().empty())
         error.with_hint("make that folder writable, or set KNALLER_HOME to one that is");
     }
@@ -200,151 +201,49 @@ LockFile Home::lock(Kind kind, const std::string& name, const std::string& verb,
   }
 }
 
-std::optional<LockFile> Home::try_lock(Kind kind, const std::string& name, const std::string& verb) const {
-  return LockFile::try_acquire(locks_.get(), lock_name(kind, name), verb);
+std::optional<EntryLock> Home::try_lock(Kind kind, const std::string& name, const std::string& verb) const {
+  auto file = LockFile::try_acquire(locks_.get(), lock_name(kind, name), verb);
+  if (!file) return std::nullopt;
+  return EntryLock(*this, kind, name, std::move(*file));
 }
 
 bool Home::is_locked(Kind kind, const std::string& name) const {
   return !lock_holder(locks_.get(), lock_name(kind, name)).empty();
 }
 
-void Home::sweep() const {
-  const Deadline deadline = Deadline::after(kSweepTime);
-  for (const Kind kind : {Kind::kVm, Kind::kSnapshot, Kind::kImage}) {
-    sweep_folder(kind, deadline);
-    sweep_locks(kind);
-  }
+EntryLock::EntryLock(EntryLock&& other) noexcept
+    : home_(other.home_),
+      kind_(other.kind_),
+      name_(std::move(other.name_)),
+      file_(std::exchange(other.file_, std::nullopt)) {}
+
+EntryLock& EntryLock::operator=(EntryLock&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  home_ = other.home_;
+  kind_ = other.kind_;
+  name_ = std::move(other.name_);
+  file_ = std::exchange(other.file_, std::nullopt);
+  return *this;
 }
 
-// Locks of what never came to be, or went away without a command: a start that failed, a VM tied to one.
-void Home::sweep_locks(Kind kind) const {
-  const std::string prefix = lock_name(kind, "");
-  const auto is_used = [&](const std::string& name) {
-    return has(kind, name) || std::any_of(kHiddenPrefixes.begin(), kHiddenPrefixes.end(),
-                                          [&](auto hidden) { return has(kind, std::string(hidden) + name); });
-  };
-  for (const std::string& file : list_directory(locks_.get())) {
-    if (!file.starts_with(prefix)) continue;
-    const std::string name = file.substr(prefix.size());
-    if (is_used(name)) continue;
-    try {
-      auto lock = LockFile::try_acquire(locks_.get(), file, "sweep");
-      if (lock && !is_used(name)) lock->unlink_while_held();
-    } catch (const Error&) {
-      // An empty file hurts nobody; a home that can't be written can still be listed.
-    }
-  }
+EntryLock::~EntryLock() {
+  release();
 }
 
-void Home::sweep_folder(Kind kind, const Deadline& deadline) const {
-  for (const std::string& entry : list_directory(folder(kind))) {
-    try {
-      sweep_entry(kind, entry, deadline);
-    } catch (const Error&) {
-      // Another user's, or a bad disk: it hurts nobody, and `knaller store check` tells of it.
-    }
-  }
+void EntryLock::end_without_file() noexcept {
+  if (file_) file_->unlink_while_held();
+  file_.reset();
 }
 
-// A VM that is being made is also held by its monitor, which undoes it when its launcher is gone.
-bool Home::is_alive(Kind kind, const std::string& entry) const {
-  const auto alive = stat_if_exists(folder(kind), entry + "/alive");
-  if (!alive || !S_ISREG(alive->st_mode)) return false;
-  const UniqueFd fd = open_at(folder(kind), entry + "/alive", O_RDONLY | O_NOFOLLOW);
-  return is_byte_locked(fd.get(), 0) || is_byte_locked(fd.get(), 1);
-}
-
-void Home::sweep_entry(Kind kind, const std::string& entry, const Deadline& deadline) const {
-  const auto prefix = std::find_if(kHiddenPrefixes.begin(), kHiddenPrefixes.end(),
-                                   [&](std::string_view hidden) { return entry.starts_with(hidden); });
-  if (prefix == kHiddenPrefixes.end()) return;
-  const std::string name = entry.substr(prefix->size());
-  auto lock = try_lock(kind, name, "sweep");
-  if (!lock || is_alive(kind, entry) || is_alive(kind, std::string(kNewPrefix) + name)) return;
-  finish_interrupted(kind, entry, deadline);
-  if (!has(kind, name)) lock->unlink_while_held();
-}
-
-void Home::finish_interrupted(Kind kind, const std::string& entry, const Deadline& deadline) const {
-  const bool is_old = entry.starts_with(kOldPrefix);
-  const std::string name = is_old ? entry.substr(kOldPrefix.size()) : "";
-  if (!is_old || has(kind, name)) return remove_tree(folder(kind), entry, deadline);
-  // What was to replace it never came to its name.
-  rename_in(folder(kind), entry, name);
-  fsync_fd(folder(kind), folder_of(kind));
-}
-
-void Home::retire(Kind kind, const std::string& name) const {
-  const std::string gone = std::string(kGonePrefix) + name;
-  remove_tree(folder(kind), gone);
-  rename_in(folder(kind), name, gone);
-  fsync_fd(folder(kind), folder_of(kind));
+void EntryLock::release() noexcept {
+  if (!file_) return;
   try {
-    remove_tree(folder(kind), gone, Deadline::after(kRemovalTime));
-  } catch (const Error& error) {
-    if (error.code() != Code::kTimeout) throw;
+    if (!home_->has_any(kind_, name_)) file_->unlink_while_held();
+  } catch (const std::exception&) {
+    // The next sweep looks again.
   }
-}
-
-StagedEntry::StagedEntry(const Home& home, Kind kind, const std::string& name, Existing existing)
-    : home_(home),
-      kind_(kind),
-      name_(name),
-      existing_(existing),
-      staged_name_(std::string(kNewPrefix) + name) {
-  const int folder = home.folder(kind);
-  if (existing == Existing::kRefused && home.has(kind, name))
-    fail(Code::kAlreadyExists, "'{}' exists already", name);
-  remove_tree(folder, staged_name_);
-  if (::mkdirat(folder, staged_name_.c_str(), 0700) != 0)
-    fail_errno("make the folder '{}'", home.path_of(kind, staged_name_));
-  directory_ = open_at(folder, staged_name_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-}
-
-// First out of the way, in one step: a monitor whose launcher has lost it may give the entry its name at this
-// very time, and then all of it must be there.
-StagedEntry::~StagedEntry() {
-  if (!owned_) return;
-  try {
-    const int folder = home_.folder(kind_);
-    const std::string gone = std::string(kGonePrefix) + name_;
-    remove_tree(folder, gone);
-    rename_in(folder, staged_name_, gone);
-    remove_tree(folder, gone);
-  } catch (const Error&) {
-    // It has its name, or it is gone already; what can't be removed now the next sweep tries again.
-  }
-}
-
-void StagedEntry::publish(Durability durability) {
-  const int folder = home_.folder(kind_);
-  if (durability == Durability::kFsync) fsync_fd(directory_.get(), staged_name_);
-  const bool replaces = existing_ == Existing::kReplaced && home_.has(kind_, name_);
-  if (!replaces)
-    rename_in(folder, staged_name_, name_);
-  else if (exchange_names(folder, staged_name_, name_, std::string(kOldPrefix) + name_) != 0)
-    fail_errno("put '{}' in the place of '{}'", staged_name_, name_);
-  // After an exchange the old entry has our ".new-" name, and the destructor removes it.
-  owned_ = replaces;
-  if (durability == Durability::kFsync) make_name_durable(replaces);
-}
-
-// A command that fails must not have done what it was to do: where the name can't be made durable, it is
-// taken back.
-void StagedEntry::make_name_durable(bool replaces) {
-  const int folder = home_.folder(kind_);
-  try {
-    fsync_fd(folder, folder_of(kind_));
-  } catch (Error& error) {
-    const bool is_back =
-        (replaces ? exchange_names(folder, name_, staged_name_, std::string(kOldPrefix) + name_)
-                  : rename_new(folder, name_, staged_name_)) == 0;
-    owned_ = is_back;
-    if (!is_back)
-      error.with_hint(
-          fmt::format("'{}' is there all the same, and may be lost if the power goes now", name_));
-    throw;
-  }
+  file_.reset();
 }
 
 }  // namespace knaller::store

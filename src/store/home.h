@@ -1,15 +1,13 @@
-// knaller's data directory: where VMs, snapshots, images and locks lie, and how entries come and go there.
+// knaller's data directory: where VMs, snapshots, images and locks lie.
 //
 //   HOME/vms/NAME  HOME/snapshots/ID  HOME/images/NAME  HOME/locks
 //
-// An entry is made in `.new-NAME` and renamed when it is whole; it is renamed to `.gone-NAME` before it is
-// deleted. On file systems that can't exchange two names in one step, one that is replaced is `.old-NAME` for
-// a moment. All are worked on under the entry's lock, so what lies there with its lock free was left behind,
-// and sweep() removes it. A Home may be used from several threads.
+// How entries come and go is store/transaction.h's, and what interrupted commands leave store/sweep.h's. A
+// Home may be used from several threads.
 #ifndef KNALLER_STORE_HOME_H_
 #define KNALLER_STORE_HOME_H_
 
-#include <array>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,18 +16,9 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/lock.h"
+#include "store/layout.h"
 
 namespace knaller::store {
-
-// An entry that is being made, and one that is being removed.
-inline constexpr std::string_view kNewPrefix = ".new-";
-inline constexpr std::string_view kGonePrefix = ".gone-";
-// One that another is about to take the name of, where the file system can't exchange names in one step.
-inline constexpr std::string_view kOldPrefix = ".old-";
-inline constexpr std::array kHiddenPrefixes{kNewPrefix, kGonePrefix, kOldPrefix};
-
-// No command is held up for longer by what an engine filled with a million files: the next one goes on.
-inline constexpr std::chrono::seconds kSweepTime{2};
 
 enum class Kind { kVm, kSnapshot, kImage };
 
@@ -37,6 +26,34 @@ enum class Kind { kVm, kSnapshot, kImage };
 std::string_view folder_of(Kind kind);
 // "vm-web", "snap-snap_0a1b2c3d", "image-tiny"
 std::string lock_name(Kind kind, const std::string& name);
+
+class Home;
+
+// The right to change one entry. When it ends and there is no such entry, not even a hidden one, its lock
+// file goes, too. The Home must outlive it.
+class EntryLock {
+ public:
+  EntryLock(EntryLock&& other) noexcept;
+  EntryLock& operator=(EntryLock&& other) noexcept;
+  ~EntryLock();
+
+  const Home& home() const { return *home_; }
+  Kind kind() const { return kind_; }
+  const std::string& name() const { return name_; }
+  // Ends it, and takes the file away though there is such an entry: one that had no lock file before.
+  void end_without_file() noexcept;
+
+ private:
+  friend class Home;
+  EntryLock(const Home& home, Kind kind, std::string name, LockFile file)
+      : home_(&home), kind_(kind), name_(std::move(name)), file_(std::move(file)) {}
+  void release() noexcept;
+
+  const Home* home_;
+  Kind kind_;
+  std::string name_;
+  std::optional<LockFile> file_;
+};
 
 class Home {
  public:
@@ -48,7 +65,7 @@ class Home {
 
   const std::string& path() const { return path_; }
   // Of what can be had again: may not exist.
-  std::string cache_path() const { return path_ + "/cache"; }
+  std::string cache_path() const { return path_ + "/" + layout::kCache; }
   int root() const { return root_.get(); }
   int locks() const { return locks_.get(); }
   // "NFS", "FUSE", …; empty on a local file system.
@@ -61,34 +78,23 @@ class Home {
   // Names (without ".new-") of the entries that somebody is making right now.
   std::vector<std::string> entries_in_making(Kind kind) const;
   bool has(Kind kind, const std::string& name) const;
+  // The same, or a hidden entry of that name.
+  bool has_any(Kind kind, const std::string& name) const;
   // Throws kNotFound.
   UniqueFd open_entry(Kind kind, const std::string& name) const;
 
   // Serialises the commands that change one entry. kBusy, naming the holder, when the deadline passes.
-  LockFile lock(Kind kind, const std::string& name, const std::string& verb, const Deadline& deadline,
-                const std::function<void(const std::string& holder)>& on_wait = {}) const;
+  EntryLock lock(Kind kind, const std::string& name, const std::string& verb, const Deadline& deadline,
+                 const std::function<void(const std::string& holder)>& on_wait = {}) const;
 
   // The same without waiting; nothing when somebody holds it.
-  std::optional<LockFile> try_lock(Kind kind, const std::string& name, const std::string& verb) const;
+  std::optional<EntryLock> try_lock(Kind kind, const std::string& name, const std::string& verb) const;
 
   // Somebody works on an entry of that name. Takes nothing.
   bool is_locked(Kind kind, const std::string& name) const;
 
-  // Removes what interrupted commands left behind. Cheap when there is nothing.
-  void sweep() const;
-  // Of one hidden entry that somebody's death left, with its lock held: removes it, or gives it its name
-  // back.
-  void finish_interrupted(Kind kind, const std::string& entry, const Deadline& deadline) const;
-  // Makes the entry unreachable in one step, then removes it; what takes too long is for the next sweep. Call
-  // with its lock held.
-  void retire(Kind kind, const std::string& name) const;
-
  private:
   Home() = default;
-  void sweep_folder(Kind kind, const Deadline& deadline) const;
-  bool is_alive(Kind kind, const std::string& entry) const;
-  void sweep_entry(Kind kind, const std::string& entry, const Deadline& deadline) const;
-  void sweep_locks(Kind kind) const;
 
   std::string path_;
   UniqueFd root_;
@@ -96,40 +102,6 @@ class Home {
   UniqueFd snapshots_;
   UniqueFd images_;
   UniqueFd locks_;
-};
-
-// What becomes of a published entry of the same name.
-enum class Existing { kRefused, kReplaced };
-
-// A new entry while it is being made. Unless publish() is called, the destructor removes it.
-class StagedEntry {
- public:
-  // Call with the entry's lock held. kAlreadyExists when there is a published entry of that name, unless it
-  // is to be replaced: it then stays until publish() puts this one in its place, in one step.
-  StagedEntry(const Home& home, Kind kind, const std::string& name, Existing existing = Existing::kRefused);
-  StagedEntry(const StagedEntry&) = delete;
-  StagedEntry& operator=(const StagedEntry&) = delete;
-  ~StagedEntry();
-
-  int directory() const { return directory_.get(); }
-  // ".new-NAME"
-  const std::string& staged_name() const { return staged_name_; }
-  // The point of no return: fsyncs the directory (unless kNoSync), renames it, fsyncs its parent. When it
-  // throws, the entry has not come to be.
-  void publish(Durability durability = Durability::kFsync);
-  // Somebody else (the monitor) publishes or removes it from now on.
-  void hand_over() { owned_ = false; }
-
- private:
-  void make_name_durable(bool replaces);
-
-  const Home& home_;
-  Kind kind_;
-  std::string name_;
-  Existing existing_;
-  std::string staged_name_;
-  UniqueFd directory_;
-  bool owned_ = true;
 };
 
 }  // namespace knaller::store

@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <thread>
-
 #include "base/test_folder.h"
 #include "store/owner.h"
 
@@ -75,97 +73,9 @@ TEST_F(HomeTest, RefusesARelativePath) {
   EXPECT_EQ(code_thrown_by([] { Home::open("relative"); }), Code::kInvalidArgument);
 }
 
-TEST_F(HomeTest, AnEntryIsThereOnlyOncePublished) {
-  const Home home = Home::open(path());
-  const LockFile lock = home.lock(Kind::kVm, "web", "start", soon());
-  StagedEntry staged(home, Kind::kVm, "web");
-  write_file_atomically(staged.directory(), "vm.json", "{}");
-  EXPECT_TRUE(home.entries(Kind::kVm).empty());
-  EXPECT_EQ(home.entries_in_making(Kind::kVm), std::vector<std::string>{"web"});
-  staged.publish();
-  EXPECT_EQ(home.entries(Kind::kVm), std::vector<std::string>{"web"});
-  EXPECT_EQ(read_file(home.open_entry(Kind::kVm, "web").get(), "vm.json"), "{}");
-}
-
-TEST_F(HomeTest, AnAbandonedEntryIsRemoved) {
-  const Home home = Home::open(path());
-  { StagedEntry staged(home, Kind::kImage, "tiny"); }
-  EXPECT_TRUE(list_directory(home.folder(Kind::kImage)).empty());
-}
-
-// A monitor that has lost its launcher may publish while the launcher undoes.
-TEST_F(HomeTest, AnAbandonedEntryThatGetsItsNameMeanwhileIsWhole) {
-  const Home home = Home::open(path());
-  const int vms = home.folder(Kind::kVm);
-  constexpr size_t kFiles = 40;
-  size_t published = 0;
-  for (int round = 0; round < 300; ++round) {
-    std::thread monitor;
-    {
-      StagedEntry staged(home, Kind::kVm, "web");
-      for (size_t i = 0; i < kFiles; ++i)
-        open_at(staged.directory(), std::to_string(i), O_WRONLY | O_CREAT | O_EXCL, 0600);
-      monitor = std::thread([vms] { ::renameat2(vms, ".new-web", vms, "web", RENAME_NOREPLACE); });
-    }
-    monitor.join();
-    if (!home.has(Kind::kVm, "web")) continue;
-    ++published;
-    ASSERT_EQ(list_directory(home.open_entry(Kind::kVm, "web").get()).size(), kFiles) << "round " << round;
-    home.retire(Kind::kVm, "web");
-  }
-  RecordProperty("published", static_cast<int>(published));
-}
-
-TEST_F(HomeTest, NeverReplacesAPublishedEntry) {
-  const Home home = Home::open(path());
-  StagedEntry first(home, Kind::kVm, "web");
-  first.publish();
-  EXPECT_EQ(code_thrown_by([&] { StagedEntry(home, Kind::kVm, "web"); }), Code::kAlreadyExists);
-}
-
-TEST_F(HomeTest, SweepRemovesWhatNobodyHolds) {
-  const Home home = Home::open(path());
-  make_directories(home.path() + "/vms/.new-dead/jail");
-  make_directories(home.path() + "/snapshots/.gone-snap_00000000");
-  make_directories(home.path() + "/vms/kept");
-  home.sweep();
-  EXPECT_EQ(list_directory(home.folder(Kind::kVm)), std::vector<std::string>{"kept"});
-  EXPECT_TRUE(list_directory(home.folder(Kind::kSnapshot)).empty());
-}
-
-// As exchange_names() leaves it on a file system that can't do it in one step.
-TEST_F(HomeTest, SweepFinishesAnExchangeOfNames) {
-  const Home home = Home::open(path());
-  make_directories(home.path() + "/vms/.old-web/it");
-  make_directories(home.path() + "/vms/.new-web");
-  make_directories(home.path() + "/vms/db");
-  make_directories(home.path() + "/vms/.old-db/it");
-  home.sweep();
-  EXPECT_EQ(list_directory(home.folder(Kind::kVm)), (std::vector<std::string>{"db", "web"}));
-  EXPECT_TRUE(stat_if_exists(home.folder(Kind::kVm), "web/it"));
-  EXPECT_FALSE(stat_if_exists(home.folder(Kind::kVm), "db/it"));
-}
-
-TEST_F(HomeTest, SweepLeavesWhatSomebodyWorksOn) {
-  const Home home = Home::open(path());
-  const LockFile lock = home.lock(Kind::kVm, "web", "start", soon());
-  StagedEntry staged(home, Kind::kVm, "web");
-  home.sweep();
-  EXPECT_EQ(list_directory(home.folder(Kind::kVm)), std::vector<std::string>{".new-web"});
-}
-
-TEST_F(HomeTest, SweepLeavesAVmWhoseMonitorLives) {
-  const Home home = Home::open(path());
-  make_directories(home.path() + "/vms/.new-web");
-  const UniqueFd alive = open_at(home.folder(Kind::kVm), ".new-web/alive", O_RDWR | O_CREAT);
-  ASSERT_TRUE(try_lock_byte(alive.get(), 0));
-  home.sweep();
-  EXPECT_EQ(list_directory(home.folder(Kind::kVm)), std::vector<std::string>{".new-web"});
-}
-
 TEST_F(HomeTest, ASecondCommandIsToldWhoHoldsTheLock) {
   const Home home = Home::open(path());
-  const LockFile lock = home.lock(Kind::kVm, "web", "snapshot create", soon());
+  const EntryLock lock = home.lock(Kind::kVm, "web", "snapshot create", soon());
   try {
     home.lock(Kind::kVm, "web", "stop", soon());
     FAIL();
@@ -175,11 +85,30 @@ TEST_F(HomeTest, ASecondCommandIsToldWhoHoldsTheLock) {
   }
 }
 
-TEST_F(HomeTest, RetireRemovesTheWholeEntry) {
+// An entry that never came to be, or that was removed, leaves nothing.
+TEST_F(HomeTest, ALockWithoutAnEntryTakesItsFileAlong) {
   const Home home = Home::open(path());
-  make_directories(home.path() + "/vms/web/jail");
-  home.retire(Kind::kVm, "web");
-  EXPECT_TRUE(list_directory(home.folder(Kind::kVm)).empty());
+  { const EntryLock lock = home.lock(Kind::kVm, "web", "start", soon()); }
+  EXPECT_TRUE(list_directory(home.locks()).empty());
+  make_directories(home.path() + "/vms/web");
+  make_directories(home.path() + "/vms/.new-db");
+  for (const char* name : {"web", "db"}) const EntryLock lock = home.lock(Kind::kVm, name, "start", soon());
+  EXPECT_EQ(list_directory(home.locks()), (std::vector<std::string>{"vm-db", "vm-web"}));
+  EXPECT_FALSE(home.is_locked(Kind::kVm, "web"));
+  home.lock(Kind::kVm, "web", "start", soon()).end_without_file();
+  EXPECT_EQ(list_directory(home.locks()), std::vector<std::string>{"vm-db"});
+}
+
+TEST_F(HomeTest, ALockThatIsMovedIsHeldOn) {
+  const Home home = Home::open(path());
+  std::optional<EntryLock> kept;
+  {
+    EntryLock lock = home.lock(Kind::kVm, "web", "start", soon());
+    kept = std::move(lock);
+  }
+  EXPECT_TRUE(home.is_locked(Kind::kVm, "web"));
+  kept = home.lock(Kind::kVm, "db", "start", soon());
+  EXPECT_EQ(list_directory(home.locks()), std::vector<std::string>{"vm-db"});
 }
 
 }  // namespace

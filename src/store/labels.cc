@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "store/fields.h"
+#include "store/layout.h"
 #include "store/sha256.h"
 
 namespace knaller::store {
@@ -51,38 +52,38 @@ std::string to_text(const SnapshotLabels& labels) {
 
 void write_labels(int directory, const SnapshotLabels& labels, Durability durability) {
   check_labels(labels.labels);
-  write_file_atomically(directory, kLabelsFile, to_text(labels), durability);
+  write_file_atomically(directory, layout::kLabels, to_text(labels), durability);
 }
 
 SnapshotLabels parse_labels(std::string_view text) {
-  const Json json = parse_json(text, kLabelsFile);
-  const JsonReader reader(json, kLabelsFile);
+  const Json json = parse_json(text, layout::kLabels);
+  const JsonReader reader(json, layout::kLabels);
   SnapshotLabels labels;
   labels.name = reader.string_or("name", "");
   labels.is_protected = reader.boolean_or("protected", false);
-  labels.imported = optional_time_field(reader, "imported", kLabelsFile);
+  labels.imported = optional_time_field(reader, "imported", layout::kLabels);
   const Json* map = reader.find("labels");
   if (map == nullptr) return labels;
-  if (!map->is_object()) fail(Code::kCorrupt, "{}: 'labels' must be an object", kLabelsFile);
+  if (!map->is_object()) fail(Code::kCorrupt, "{}: 'labels' must be an object", layout::kLabels);
   for (const auto& [key, value] : map->items()) {
     if (!value.is_string())
-      fail(Code::kCorrupt, "{}: label '{}' must be a string", kLabelsFile, printable(key));
+      fail(Code::kCorrupt, "{}: label '{}' must be a string", layout::kLabels, printable(key));
     labels.labels[key] = value.get<std::string>();
   }
   return labels;
 }
 
 SnapshotLabels read_labels(int directory) {
-  if (!stat_if_exists(directory, kLabelsFile)) return {};
-  return parse_labels(read_entry_file(directory, kLabelsFile));
+  if (!stat_if_exists(directory, layout::kLabels)) return {};
+  return parse_labels(read_entry_file(directory, layout::kLabels));
 }
 
 void verify_labels(int directory) {
-  if (!stat_if_exists(directory, kLabelsFile)) return;
+  if (!stat_if_exists(directory, layout::kLabels)) return;
   read_labels(directory);
-  const std::string text = read_entry_file(directory, kLabelsFile);
-  if (text != with_digest(parse_json(text, kLabelsFile)))
-    fail(Code::kCorrupt, "'{}' is damaged: its own digest does not match", kLabelsFile);
+  const std::string text = read_entry_file(directory, layout::kLabels);
+  if (text != with_digest(parse_json(text, layout::kLabels)))
+    fail(Code::kCorrupt, "'{}' is damaged: its own digest does not match", layout::kLabels);
 }
 
 bool may_be_imported(int directory) {
@@ -94,7 +95,7 @@ bool may_be_imported(int directory) {
 }
 
 bool is_unfinished_labels(std::string_view file) {
-  return file.starts_with("." + std::string(kLabelsFile) + ".");
+  return file.starts_with("." + std::string(layout::kLabels) + ".");
 }
 
 }  // namespace knaller::store

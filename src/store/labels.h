@@ -14,8 +14,6 @@
 
 namespace knaller::store {
 
-inline constexpr char kLabelsFile[] = "labels.json";
-
 struct SnapshotLabels {
   std::string name;  // the user's own, may be empty
   std::map<std::string, std::string> labels;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/test_folder.h"
+#include "store/layout.h"
 
 namespace knaller::store {
 namespace {
@@ -10,9 +11,9 @@ namespace {
 class LabelsTest : public testing::Test {
  protected:
   int directory() const { return folder_.fd(); }
-  std::string text() const { return read_file(directory(), kLabelsFile); }
+  std::string text() const { return read_file(directory(), layout::kLabels); }
   void put(std::string_view text) {
-    write_file_atomically(directory(), kLabelsFile, text, Durability::kNoSync);
+    write_file_atomically(directory(), layout::kLabels, text, Durability::kNoSync);
   }
   std::optional<Code> verify() const {
     return code_thrown_by([&] { verify_labels(directory()); });

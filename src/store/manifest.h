@@ -20,6 +20,7 @@
 #include "base/deadline.h"
 #include "base/file.h"
 #include "store/digest.h"
+#include "store/layout.h"
 
 namespace knaller::store {
 
@@ -76,7 +77,7 @@ std::string to_text(const Manifest& manifest);
 // kCorrupt for anything that is not a whole manifest with the right digest of its own.
 Manifest parse_manifest(std::string_view text);
 // Of an entry's directory; kNotFound, too.
-Manifest read_manifest(int directory, const std::string& name = "manifest");
+Manifest read_manifest(int directory, const std::string& name = layout::kManifest);
 
 // What is wrong with a file; the first of it.
 struct Damage {

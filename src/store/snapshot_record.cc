@@ -4,12 +4,12 @@
 
 #include "base/text.h"
 #include "store/fields.h"
+#include "store/layout.h"
 
 namespace knaller::store {
 namespace {
 
 constexpr int kFormat = 1;
-const char* const kMetadata = "metadata.json";
 
 void read_own_fields(const JsonReader& reader, const std::string& what, SnapshotRecord& r) {
   read_machine(reader, what, r);
@@ -67,7 +67,7 @@ std::string to_json_text(const SnapshotRecord& r) {
 }
 
 SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& expected) {
-  const std::string what = kMetadata;
+  const std::string what = layout::kMetadata;
   const Json json = parse_json(text, what);
   const JsonReader reader(json, what);
   SnapshotRecord r;
@@ -93,8 +93,20 @@ SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& ex
   return r;
 }
 
+std::vector<std::string> files_needed(const SnapshotRecord& record, Needed needed) {
+  std::vector<std::string> names{layout::kMetadata};
+  if (needed == Needed::kAll && record.has_memory)
+    names.insert(names.end(), {layout::kState, layout::kMemory});
+  if (record.has_disk) names.emplace_back(record.has_base ? layout::kDisk : layout::kRootfs);
+  if (record.has_base) names.emplace_back(layout::kBase);
+  if (!record.boot_args.empty()) names.emplace_back(layout::kKernel);
+  if (record.has_initrd) names.emplace_back(layout::kInitrd);
+  if (record.has_ssh) names.emplace_back(layout::kSshKey);
+  return names;
+}
+
 SnapshotRecord read_snapshot_record(int directory, const SnapshotId& id) {
-  return parse_snapshot_record(read_entry_file(directory, kMetadata), id);
+  return parse_snapshot_record(read_entry_file(directory, layout::kMetadata), id);
 }
 
 }  // namespace knaller::store

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "knaller/types.h"
@@ -41,6 +42,10 @@ struct SnapshotRecord : Machine {
 
   bool is_foreign() const { return format == 0; }
 };
+
+// Names of the files without which it is not whole. Without memory: what it takes to boot its disk.
+enum class Needed { kAll, kColdBoot };
+std::vector<std::string> files_needed(const SnapshotRecord& record, Needed needed);
 
 std::string to_json_text(const SnapshotRecord& record);
 // kCorrupt for anything that is not such a record, or one of another id than `expected`; kUnsupported for a

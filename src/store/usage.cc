@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 
 namespace knaller::store {
 namespace {
@@ -84,6 +85,24 @@ TreeUse look_at(int dir, const std::string& name) {
   TreeUse use;
   Walk(use).look_at(dir, name);
   return use;
+}
+
+uint64_t allocated_in(int directory) {
+  uint64_t bytes = 0;
+  for (const std::string& name : list_directory(directory)) {
+    const auto info = stat_if_exists(directory, name);
+    if (info && S_ISREG(info->st_mode)) bytes += static_cast<uint64_t>(info->st_blocks) * 512;
+  }
+  return bytes;
+}
+
+void require_room(const FreeSpace& home, uint64_t bytes, std::string_view what) {
+  if (room_for(home, bytes) == Room::kEnough) return;
+  throw Error(Code::kExhausted,
+              fmt::format("{} needs {}, and {} are free in knaller's home", what, format_bytes(bytes),
+                          format_bytes(home.bytes)),
+              "remove what nobody needs (knaller snapshot prune, knaller store du), or set KNALLER_HOME to "
+              "another disk");
 }
 
 void add(TreeUse& to, const TreeUse& tree) {

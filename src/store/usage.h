@@ -9,7 +9,10 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "base/free_space.h"
 
 namespace knaller::store {
 
@@ -41,6 +44,10 @@ struct TreeUse {
 TreeUse look_through(int dir, const std::string& name);
 // `name` alone.
 TreeUse look_at(int dir, const std::string& name);
+// Bytes that the files of a folder take, each by itself; not of those in folders below it.
+uint64_t allocated_in(int directory);
+// kExhausted, saying that `what` needs so many bytes and what to do, unless they fit into the home.
+void require_room(const FreeSpace& home, uint64_t bytes, std::string_view what);
 void add(TreeUse& to, const TreeUse& tree);
 
 // Removals one after the other, while nothing is removed yet: the last name of a file frees it.

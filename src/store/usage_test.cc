@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/test_folder.h"
 
 namespace knaller::store {
@@ -69,6 +70,17 @@ TEST_F(UsageTest, FoldersWithoutEndAreToldOf) {
   for (int level = 0; level < 140; ++level) path += "/d";
   make_directories(folder_.path(path));
   EXPECT_EQ(look("deep").unreadable.size(), 1u);
+}
+
+TEST(Room, IsAskedForInWords) {
+  EXPECT_NO_THROW(require_room({.bytes = 1 << 20}, 1 << 20, "it"));
+  try {
+    require_room({.bytes = 1 << 20, .may_share = true}, 2 << 20, "the snapshot");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kExhausted);
+    EXPECT_EQ(error.message(), "the snapshot needs 2.0 MiB, and 1.0 MiB are free in knaller's home");
+  }
 }
 
 }  // namespace

@@ -6,13 +6,12 @@
 #include "base/text.h"
 #include "store/fields.h"
 #include "store/labels.h"
+#include "store/layout.h"
 #include "store/snapshot_record.h"
 
 namespace knaller::store {
 namespace {
 
-const char* const kManifest = "manifest";
-const char* const kMetadata = "metadata.json";
 constexpr uint64_t kSmallFile = 1 << 20;
 
 // Runs `look`; what it finds corrupt or missing becomes a damage of `file`.
@@ -40,19 +39,22 @@ void require_named(const Manifest& manifest, const std::string& name) {
 
 // A manifest that is whole but not this snapshot's: it names less than a restore needs.
 void check_names(const Manifest& manifest) {
-  require_named(manifest, kMetadata);
+  require_named(manifest, layout::kMetadata);
 }
 
 void check_parts(const Manifest& manifest, const SnapshotRecord& record) {
-  if (record.has_memory)
-    for (const char* name : {"state", "memory"}) require_named(manifest, name);
-  if (record.has_base) require_named(manifest, "base.ext4");
-  if (record.has_disk) require_named(manifest, record.has_base ? "disk.ext4" : "rootfs.ext4");
+  for (const std::string& name : files_needed(record, Needed::kAll)) require_named(manifest, name);
+}
+
+// What no digest vouches for, and yet belongs there.
+bool is_outside_manifest(const std::string& name) {
+  const layout::File* file = layout::find(layout::Place::kInSnapshot, name);
+  return file != nullptr && file->digest == layout::Digest::kNone;
 }
 
 void check_extra(int directory, const Manifest& manifest, std::vector<Damage>& damages) {
   for (const std::string& name : list_directory(directory)) {
-    if (name == kManifest || name == kLabelsFile || is_unfinished_labels(name)) continue;
+    if (is_outside_manifest(name) || is_unfinished_labels(name)) continue;
     if (manifest.find(name) == nullptr)
       damages.push_back({name, std::nullopt, fmt::format("'{}' does not belong there", printable(name))});
   }
@@ -97,7 +99,7 @@ struct How {
 void check_by(const Manifest& manifest, int directory, const SnapshotId& id, const How& how,
               Verification& found) {
   found.checked_bytes = stored_bytes(manifest);
-  note_damage(found.damages, kManifest, [&] { check_names(manifest); });
+  note_damage(found.damages, layout::kManifest, [&] { check_names(manifest); });
   if (how.depth == Depth::kQuick) {
     check_quickly(manifest, directory, how.deadline, found.damages);
   } else {
@@ -105,10 +107,10 @@ void check_by(const Manifest& manifest, int directory, const SnapshotId& id, con
     std::move(of_files.begin(), of_files.end(), std::back_inserter(found.damages));
   }
   check_extra(directory, manifest, found.damages);
-  note_damage(found.damages, kLabelsFile, [&] { verify_labels(directory); });
+  note_damage(found.damages, layout::kLabels, [&] { verify_labels(directory); });
   // Whole, but under another snapshot's id.
-  if (!is_among(found.damages, kMetadata))
-    note_damage(found.damages, kMetadata,
+  if (!is_among(found.damages, layout::kMetadata))
+    note_damage(found.damages, layout::kMetadata,
                 [&] { check_parts(manifest, read_snapshot_record(directory, id)); });
 }
 
@@ -118,12 +120,12 @@ Verification verify_snapshot(int directory, const SnapshotId& id, const Deadline
                              const ByteProgress& progress, Depth depth) {
   Verification found;
   // Only the absence of both makes it the Go program's: a flipped bit in "format" does not.
-  if (!stat_if_exists(directory, kManifest) && is_foreign(directory, id)) {
+  if (!stat_if_exists(directory, layout::kManifest) && is_foreign(directory, id)) {
     found.has_digests = false;
     return found;
   }
   std::optional<Manifest> manifest;
-  note_damage(found.damages, kManifest, [&] { manifest = read_manifest(directory); });
+  note_damage(found.damages, layout::kManifest, [&] { manifest = read_manifest(directory); });
   if (manifest) check_by(*manifest, directory, id, {deadline, progress, depth}, found);
   return found;
 }

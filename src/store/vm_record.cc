@@ -4,12 +4,12 @@
 
 #include "base/text.h"
 #include "store/fields.h"
+#include "store/layout.h"
 
 namespace knaller::store {
 namespace {
 
 constexpr int kFormat = 1;
-const char* const kFile = "vm.json";
 
 }  // namespace
 
@@ -34,7 +34,7 @@ std::string to_json_text(const VmRecord& r) {
 }
 
 VmRecord parse_vm_record(std::string_view text, const std::string& expected_name) {
-  const std::string what = kFile;
+  const std::string what = layout::kVmRecord;
   const Json json = parse_json(text, what);
   const JsonReader reader(json, what);
   const int64_t format = reader.integer("format", 1, 1'000'000);
@@ -63,11 +63,11 @@ VmRecord parse_vm_record(std::string_view text, const std::string& expected_name
 }
 
 void write_vm_record(int directory, const VmRecord& record, Durability durability) {
-  write_file_atomically(directory, kFile, to_json_text(record), durability);
+  write_file_atomically(directory, layout::kVmRecord, to_json_text(record), durability);
 }
 
 VmRecord read_vm_record(int directory, const std::string& expected_name) {
-  return parse_vm_record(read_entry_file(directory, kFile), expected_name);
+  return parse_vm_record(read_entry_file(directory, layout::kVmRecord), expected_name);
 }
 
 std::string host_boot_id() {

@@ -13,18 +13,18 @@
 #include "portable/layout.h"
 #include "store/digest.h"
 #include "store/fields.h"
+#include "store/layout.h"
+#include "store/usage.h"
 #include "vm/known_files.h"
 #include "vm/layout.h"
+#include "vm/locks.h"
 #include "vm/snapshot.h"
 #include "vm/snapshot_change.h"
 #include "vm/snapshot_files.h"
-#include "vm/stop.h"
 
 namespace knaller::vm {
 namespace {
 
-using portable::kManifest;
-using portable::kMetadata;
 using store::Kind;
 using store::ManifestFile;
 
@@ -50,7 +50,7 @@ void check_texts(const store::SnapshotRecord& record) {
         &record.engine_version, &record.state_version, &record.network_of, &record.parent, &record.capture,
         &record.capture_reason})
     if (printable(*text) != *text)
-      fail(Code::kCorrupt, "'{}' has control characters in it: '{}'", kMetadata,
+      fail(Code::kCorrupt, "'{}' has control characters in it: '{}'", layout::kMetadata,
            printable(text->substr(0, 80)));
 }
 
@@ -61,11 +61,6 @@ uint64_t least_bytes(const store::Manifest& manifest) {
 }
 
 }  // namespace
-
-Arrival::~Arrival() {
-  staged_.reset();
-  if (!published_ && lock_) lock_->unlink_while_held();
-}
 
 bool Arrival::expect(const store::SnapshotId& id, store::Manifest manifest) {
   id_there_ = id;
@@ -81,15 +76,15 @@ bool Arrival::expect(const store::SnapshotId& id, store::Manifest manifest) {
 }
 
 void Arrival::check_manifest() const {
-  expected(kMetadata);
+  expected(layout::kMetadata);
   check_sizes();
   for (const ManifestFile& file : manifest_.files)
-    if (file.name.size() > kLongestName || printable(file.name) != file.name || file.name == kManifest ||
-        file.name == store::kLabelsFile)
+    if (file.name.size() > kLongestName || printable(file.name) != file.name ||
+        file.name == layout::kManifest || file.name == layout::kLabels)
       fail(Code::kCorrupt, "its manifest names '{}', which no snapshot has",
            printable(file.name.substr(0, kLongestName)));
-  if (expected(kMetadata).size > portable::kLargestSmallFile)
-    fail(Code::kCorrupt, "its metadata has {} bytes", expected(kMetadata).size);
+  if (expected(layout::kMetadata).size > portable::kLargestSmallFile)
+    fail(Code::kCorrupt, "its metadata has {} bytes", expected(layout::kMetadata).size);
 }
 
 // Holes cost an archive nothing, and whatever reads such a file later goes by its size.
@@ -98,7 +93,8 @@ void Arrival::check_sizes() const {
   const uint64_t file_system = free_space(context_.home.folder(Kind::kSnapshot)).total;
   for (const ManifestFile& file : manifest_.files) {
     // Whether the host has so much memory is seen when it is started.
-    const uint64_t most = file.name == kMemory ? kMostFileBytes : std::min(kMostFileBytes, file_system);
+    const uint64_t most =
+        file.name == layout::kMemory ? kMostFileBytes : std::min(kMostFileBytes, file_system);
     if (file.size <= most) continue;
     throw Error(Code::kExhausted,
                 fmt::format("'{}' would be {} long, and {}", printable(file.name), format_bytes(file.size),
@@ -128,34 +124,34 @@ bool Arrival::is_here(const store::SnapshotId& id) const {
 
 // Leaves `staged_` empty when there is a snapshot of that id.
 void Arrival::take_place(const store::SnapshotId& id) {
-  LockFile lock = context_.home.lock(Kind::kSnapshot, id.str(), "snapshot import", deadline_,
-                                     waiting_note(context_, fmt::format("snapshot {}", id.str())));
+  store::EntryLock lock = lock_entry(context_, Kind::kSnapshot, id.str(), "snapshot import", deadline_);
   if (context_.home.has(Kind::kSnapshot, id.str())) return;
   lock_ = std::move(lock);
   id_ = id;
-  staged_ = std::make_unique<store::StagedEntry>(context_.home, Kind::kSnapshot, id.str());
+  staged_.emplace(*lock_);
   require_room(least_bytes(manifest_));
 }
 
 void Arrival::describe(const std::string& metadata) {
-  const ManifestFile& file = expected(kMetadata);
-  const ManifestFile found = store::describe_file(kMetadata, metadata, file.kind);
-  if (!is_same_content(file, found)) fail(Code::kCorrupt, "'{}' is not what its manifest says", kMetadata);
+  const ManifestFile& file = expected(layout::kMetadata);
+  const ManifestFile found = store::describe_file(layout::kMetadata, metadata, file.kind);
+  if (!is_same_content(file, found))
+    fail(Code::kCorrupt, "'{}' is not what its manifest says", layout::kMetadata);
   record_ = store::parse_snapshot_record(metadata, *id_there_);
   if (record_.is_foreign())
-    fail(Code::kCorrupt, "'{}' has no format, which knaller always writes", kMetadata);
+    fail(Code::kCorrupt, "'{}' has no format, which knaller always writes", layout::kMetadata);
   if (record_.has_memory) check_memory();
   check_texts(record_);
   // Once more at the end, with the lock; now before anything large has come.
   check_snapshot_name(context_, options_.name);
-  note_arrival(kMetadata);
+  note_arrival(layout::kMetadata);
   metadata_ = metadata;
 }
 
 void Arrival::check_memory() const {
-  expected(kState);
-  if (expected(kMemory).size != record_.memory_mib << 20)
-    fail(Code::kCorrupt, "'{}' is not {} MiB long", kMemory, record_.memory_mib);
+  expected(layout::kState);
+  if (expected(layout::kMemory).size != record_.memory_mib << 20)
+    fail(Code::kCorrupt, "'{}' is not {} MiB long", layout::kMemory, record_.memory_mib);
 }
 
 void Arrival::note_arrival(const std::string& name) {
@@ -174,12 +170,7 @@ void Arrival::link_left_out(const std::vector<std::string>& names) {
 }
 
 void Arrival::require_room(uint64_t bytes) const {
-  const uint64_t free = free_space(staged_->directory()).bytes;
-  if (bytes <= free) return;
-  throw Error(Code::kExhausted,
-              fmt::format("it needs {}, and {} are free in '{}'", format_bytes(bytes), format_bytes(free),
-                          context_.home.path()),
-              "remove snapshots or images that nobody needs, or set KNALLER_HOME to another disk");
+  store::require_room(free_space(staged_->directory()), bytes, "it");
 }
 
 UniqueFd Arrival::make_file(const std::string& name, uint64_t bytes) {
@@ -196,20 +187,21 @@ UniqueFd Arrival::make_file(const std::string& name, uint64_t bytes) {
 // stays.
 void Arrival::write_own_metadata() {
   if (*id_ != *id_there_) {
-    Json json = parse_json(metadata_, kMetadata);
+    Json json = parse_json(metadata_, layout::kMetadata);
     json["id"] = id_->str();
     metadata_ = dump_json(json, 2) + "\n";
     for (ManifestFile& file : manifest_.files)
-      if (file.name == kMetadata) file = store::describe_file(kMetadata, metadata_, file.kind);
+      if (file.name == layout::kMetadata)
+        file = store::describe_file(layout::kMetadata, metadata_, file.kind);
     record_.id = id_->str();
   }
-  write_file_atomically(staged_->directory(), kMetadata, metadata_);
-  write_file_atomically(staged_->directory(), kManifest, store::to_text(manifest_));
+  write_file_atomically(staged_->directory(), layout::kMetadata, metadata_);
+  write_file_atomically(staged_->directory(), layout::kManifest, store::to_text(manifest_));
 }
 
 void Arrival::settle() {
   for (const ManifestFile& file : manifest_.files) {
-    if (file.name == kMetadata) continue;
+    if (file.name == layout::kMetadata) continue;
     const UniqueFd fd = open_at(staged_->directory(), file.name, O_RDONLY | O_NOFOLLOW);
     struct stat info {};
     if (::fstat(fd.get(), &info) != 0) fail_errno("look at '{}'", file.name);
@@ -256,7 +248,7 @@ ImportResult Arrival::publish(const store::SnapshotLabels& there) {
   check_snapshot_files(staged_->directory(), record_, false, deadline_);
 
   store::SnapshotLabels labels{.labels = there.labels, .imported = std::chrono::system_clock::now()};
-  std::optional<LockFile> names;
+  std::optional<store::EntryLock> names;
   if (!options_.name.empty() || options_.keep_name) {
     names = lock_snapshot_names(context_, "snapshot import", deadline_);
     labels.name = choose_name(there.name);
@@ -264,8 +256,7 @@ ImportResult Arrival::publish(const store::SnapshotLabels& there) {
   store::write_labels(staged_->directory(), labels);
   deadline_.check("the end of the import");
   staged_->publish();
-  published_ = true;
-  if (names) names->unlink_while_held();
+  names.reset();
   tell_of_names(labels.name, there.name);
   return {.snapshot = in_context([&] { return fmt::format("it is here now, as {}", id_->str()); },
                                  [&] { return describe_snapshot(context_, *id_); }),

@@ -11,7 +11,6 @@
 #ifndef KNALLER_VM_ARRIVAL_H_
 #define KNALLER_VM_ARRIVAL_H_
 
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,6 +19,7 @@
 #include "store/labels.h"
 #include "store/manifest.h"
 #include "store/snapshot_record.h"
+#include "store/transaction.h"
 #include "vm/context.h"
 
 namespace knaller::vm {
@@ -30,7 +30,6 @@ class Arrival {
       : context_(context), options_(options), deadline_(deadline) {}
   Arrival(const Arrival&) = delete;
   Arrival& operator=(const Arrival&) = delete;
-  ~Arrival();
 
   bool expect(const store::SnapshotId& id, store::Manifest manifest);
   void describe(const std::string& metadata);
@@ -70,9 +69,8 @@ class Arrival {
   std::string metadata_;
   store::SnapshotRecord record_;
   std::set<std::string> arrived_;
-  std::optional<LockFile> lock_;
-  std::unique_ptr<store::StagedEntry> staged_;
-  bool published_ = false;
+  std::optional<store::EntryLock> lock_;
+  std::optional<store::Transaction> staged_;
 };
 
 }  // namespace knaller::vm

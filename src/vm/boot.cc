@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "image/kernel_args.h"
+#include "store/layout.h"
 #include "vm/layout.h"
 
 namespace knaller::vm {
@@ -84,15 +85,15 @@ std::vector<firecracker::Request> boot_requests(const store::VmRecord& record) {
   requests.push_back(
       firecracker::put_machine_config({.vcpus = record.vcpus, .memory_mib = record.memory_mib}));
   requests.push_back(firecracker::put_boot_source(
-      {.kernel_image_path = kKernel,
-       .initrd_path = record.has_initrd ? std::optional<std::string>(kInitrd) : std::nullopt,
+      {.kernel_image_path = layout::kKernel,
+       .initrd_path = record.has_initrd ? std::optional<std::string>(layout::kInitrd) : std::nullopt,
        .boot_args = without_old_words(record.boot_args)}));
   if (record.has_base) {
     requests.push_back(
-        firecracker::put_drive({.id = "base", .path = kBase, .root = true, .read_only = true}));
-    requests.push_back(firecracker::put_drive({.id = "disk", .path = kDisk}));
+        firecracker::put_drive({.id = "base", .path = layout::kBase, .root = true, .read_only = true}));
+    requests.push_back(firecracker::put_drive({.id = "disk", .path = layout::kDisk}));
   } else {
-    requests.push_back(firecracker::put_drive({.id = "rootfs", .path = kRootfs, .root = true}));
+    requests.push_back(firecracker::put_drive({.id = "rootfs", .path = layout::kRootfs, .root = true}));
   }
   if (const auto plan = device_plan(record))
     requests.push_back(firecracker::put_network_interface(
@@ -105,7 +106,7 @@ std::vector<firecracker::Request> boot_requests(const store::VmRecord& record) {
 // needs, and the load then fails (Firecracker 1.16). The guest's helper sets the clock instead.
 std::vector<firecracker::Request> load_requests(const firecracker::Version& version) {
   return {firecracker::load_snapshot(
-      {.state_path = kParentState, .memory_path = kParentMemory, .resume = true}, version)};
+      {.state_path = layout::kParentState, .memory_path = layout::kParentMemory, .resume = true}, version)};
 }
 
 }  // namespace knaller::vm

@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "engine/engine_family.h"
 #include "monitor/alive.h"
+#include "store/layout.h"
 #include "vm/boot.h"
 #include "vm/engine.h"
 #include "vm/layout.h"
@@ -43,39 +44,36 @@ void ask_for_last_ports(net::Plan& plan, const store::VmRecord& record) {
 }
 
 // Of an honest engine: its disk, or a snapshot's memory or devices.
-uint64_t largest_file(const BringUp& start, const store::VmRecord& record) {
+uint64_t largest_file(const PreparedVm& vm) {
   constexpr uint64_t kDevices = 64 << 20;
-  const UniqueFd disk = open_beneath(start.directory, "jail/" + own_disk(record), O_PATH);
-  return std::max(file_size(disk.get()), record.memory_mib << 20) + kDevices;
+  const UniqueFd disk = open_beneath(vm.directory(), layout::in_jail(own_disk(vm.record)), O_PATH);
+  return std::max(file_size(disk.get()), vm.record.memory_mib << 20) + kDevices;
 }
 
-monitor::LaunchSpec make_spec(const Context& context, const BringUp& start, const store::VmRecord& record,
-                              const StartOptions& options) {
+monitor::LaunchSpec make_spec(const Context& context, const PreparedVm& vm, const BringUpPlan& plan) {
+  const store::VmRecord& record = vm.record;
   monitor::LaunchSpec spec;
   spec.home = context.home.path();
-  spec.directory = "vms/" + start.entry;
-  spec.name = record.name;
+  spec.entry = vm.transaction->change();
   spec.uuid = record.uuid;
   spec.engine = record.engine;
   spec.engine_binary = record.engine_binary;
-  spec.engine_files = start.engine_files;
+  spec.engine_files = vm.engine_files;
   spec.kvm = engine::family_of(record.engine).is_shown_kvm(host_of(context));
-  spec.file_limit = largest_file(start, record);
+  spec.file_limit = largest_file(vm);
   if (!record.boot_args.empty()) spec.boot = boot_requests(record);
-  spec.load = start.load;
+  spec.load = vm.load;
   spec.network = network_plan(record);
   if (spec.network)
     spec.pasta_binary = find_pasta(context);
   else
     spec.network = device_plan(record);
-  if (!spec.pasta_binary.empty() && start.keep_ports) ask_for_last_ports(*spec.network, record);
-  spec.binds = start.binds;
+  if (!spec.pasta_binary.empty() && plan.keep_ports) ask_for_last_ports(*spec.network, record);
+  spec.binds = vm.binds;
   spec.immutable = jail_names(parts_of(record));
   spec.restart_on_reboot = record.on_reboot == OnReboot::kRestart && !spec.boot.empty();
-  spec.remove_on_undo = start.is_new;
-  spec.replaces = start.replaces;
-  spec.tied = options.tie;
-  spec.remove_at_end = options.tie;
+  spec.tied = plan.options.tie;
+  spec.remove_at_end = plan.options.tie;
   return spec;
 }
 
@@ -99,9 +97,9 @@ void add_files(int folder, std::vector<UniqueFd>& files) {
 // that was made or linked, disk and kernel, too. get() throws when that failed.
 std::future<void> sync_files(int directory, bool is_new) {
   const auto files = std::make_shared<std::vector<UniqueFd>>();
-  for (const char* name : {kSshKey, kKnownHosts})
+  for (const char* name : {layout::kSshKey, layout::kKnownHosts})
     if (stat_if_exists(directory, name)) files->push_back(open_at(directory, name, O_RDONLY | O_NOFOLLOW));
-  for (const char* name : {"parts", "jail"}) {
+  for (const char* name : {layout::kParts, layout::kJail}) {
     if (!is_new) break;
     UniqueFd folder = open_at(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     add_files(folder.get(), *files);
@@ -114,33 +112,26 @@ std::future<void> sync_files(int directory, bool is_new) {
 
 // The guest's host key, which was learnt just now.
 void sync_host_key(int directory) {
-  if (stat_if_exists(directory, kKnownHosts))
-    fsync_fd(open_at(directory, kKnownHosts, O_RDONLY | O_NOFOLLOW).get(), kKnownHosts);
-}
-
-monitor::Launch take_launch(const Context& context, BringUp& start, const std::string& name) {
-  if (!start.launch) return start_monitor(context, name);
-  monitor::Launch launch = std::move(*start.launch);
-  start.launch.reset();
-  return launch;
+  if (stat_if_exists(directory, layout::kKnownHosts))
+    fsync_fd(open_at(directory, layout::kKnownHosts, O_RDONLY | O_NOFOLLOW).get(), layout::kKnownHosts);
 }
 
 // Under its name, and not on its way to be undone.
-bool lives_as(const Context& context, const std::string& name, int directory) {
-  return is_still_named(context.home.folder(store::Kind::kVm), name, directory) &&
-         !monitor::wait_until_dead(directory, Deadline::after(kUndoTime));
+bool is_committed(const store::Transaction& transaction) {
+  return transaction.is_published() &&
+         !monitor::wait_until_dead(transaction.directory(), Deadline::after(kUndoTime));
 }
 
 // The point of no return: from here on the VM needs nobody. When the connection broke after the monitor was
 // asked, whether the VM lives is the answer.
-void commit(const Context& context, const BringUp& start, const store::VmRecord& record,
-            monitor::Launch& launch, bool tied) {
+void commit(const Context& context, const store::Transaction& transaction, monitor::Launch& launch,
+            bool tied) {
   const PhaseTimer timer(context, "commit");
   try {
     launch.commit(Deadline::after(kLaunchTime));
   } catch (const Error&) {
     { const monitor::Launch given_up = std::move(launch); }  // so a monitor that has not committed undoes
-    if (tied || !lives_as(context, record.name, start.directory)) throw;
+    if (tied || !is_committed(transaction)) throw;
     context.note("the VM's monitor could not say that it has taken over, but it has");
   }
 }
@@ -151,33 +142,35 @@ monitor::Launch start_monitor(const Context& context, const std::string& name) {
   return {context.program("knaller-monitor"), name};
 }
 
-Tie bring_up(const Context& context, BringUp& start, store::VmRecord& record, const StartOptions& options) {
-  monitor::Launch launch = take_launch(context, start, record.name);
+BroughtUp bring_up(const Context& context, const PreparedVm& vm, const BringUpPlan& plan,
+                   monitor::Launch launch) {
+  const StartOptions& options = plan.options;
+  store::VmRecord record = vm.record;
   record.boot_id = store::host_boot_id();
   record.started_at = std::chrono::system_clock::now();
-  std::future<void> synced = sync_files(start.directory, start.is_new);
+  const bool is_new = vm.transaction->change().how != store::EntryChange::How::kKeep;
+  std::future<void> synced = sync_files(vm.directory(), is_new);
   const Deadline launch_limit = Deadline::after(kLaunchTime, options.stop);
-  launch.begin(make_spec(context, start, record, options), launch_limit,
+  launch.begin(make_spec(context, vm, plan), launch_limit,
                [&](std::string_view phase, auto duration) { context.timing(std::string(phase), duration); });
   note_ports(record, launch.network());
 
   if (options.wait.ready) {
     const Deadline ready_limit = Deadline::after(options.wait.timeout, options.stop);
-    const std::string path = context.home.path() + "/vms/" + start.entry;
+    const std::string path = vm.transaction->path();
     wait_until_ready(context, launch, record, ready_limit);
-    pin_host_key(context, record, start.directory, path, ready_limit);
-    if (!start.load.empty()) renew_clone(context, record, path, ready_limit);
-  } else if (!start.load.empty()) {
+    pin_host_key(context, record, vm.directory(), path, ready_limit);
+    if (!vm.load.empty()) renew_clone(context, record, path, ready_limit);
+  } else if (!vm.load.empty()) {
     record.renewed = false;
-    record.renew_reason = start.why_not_renewed;
+    record.renew_reason = plan.why_not_renewed;
   }
 
   synced.get();
-  sync_host_key(start.directory);
-  store::write_vm_record(start.directory, record);
-  commit(context, start, record, launch, options.tie);
-  if (start.on_committed) start.on_committed();
-  return options.tie ? Tie(launch.take_tie().release()) : Tie();
+  sync_host_key(vm.directory());
+  store::write_vm_record(vm.directory(), record);
+  commit(context, *vm.transaction, launch, options.tie);
+  return {std::move(record), options.tie ? Tie(launch.take_tie().release()) : Tie()};
 }
 
 }  // namespace knaller::vm

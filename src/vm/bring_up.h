@@ -3,42 +3,50 @@
 #ifndef KNALLER_VM_BRING_UP_H_
 #define KNALLER_VM_BRING_UP_H_
 
-#include <functional>
-#include <optional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "firecracker/request.h"
 #include "monitor/launch.h"
+#include "store/transaction.h"
 #include "store/vm_record.h"
 #include "vm/context.h"
 
 namespace knaller::vm {
 
-struct BringUp {
-  int directory = -1;                      // the VM's; prepared: vm.json, alive, parts/, jail/ filled
-  std::string entry;                       // its present name below vms/: ".new-web" or "web"
-  std::vector<std::string> engine_files;   // EngineFacts::files of its engine
-  bool keep_ports = false;                 // leased host ports are to be the ones of the last start
-  bool is_new = false;                     // an undone start removes it
-  bool replaces = false;                   // on commit it changes places with the VM's directory
-  std::vector<firecracker::Request> load;  // not empty: instead of a cold boot
+// What is to be started. Without a commit it goes with this object, unless it is one that is kept.
+struct PreparedVm {
+  // Of its directory: vm.json, alive, parts/, jail/ are filled.
+  std::unique_ptr<store::Transaction> transaction;
+  store::VmRecord record;
+  std::vector<std::string> engine_files;                        // EngineFacts::files of its engine
+  std::vector<firecracker::Request> load = {};                  // not empty: instead of a cold boot
+  std::vector<std::pair<std::string, std::string>> binds = {};  // for states with absolute paths
+
+  int directory() const { return transaction->directory(); }
+};
+
+// How it is started.
+struct BringUpPlan {
+  StartOptions options = {};
+  bool keep_ports = false;  // leased host ports are to be the ones of the last start
   std::string why_not_renewed = "it was started with --no-wait";  // if a clone is not waited for
-  std::vector<std::pair<std::string, std::string>> binds;         // for states with absolute paths
-  // Started ahead, beside what has to be prepared; without one bring_up() starts its own. The first use takes
-  // it.
-  std::optional<monitor::Launch> launch = {};
-  // Called once the VM is committed: from there on nothing is undone.
-  std::function<void()> on_committed;
+};
+
+struct BroughtUp {
+  store::VmRecord record;  // with what was learnt: ports, renewal
+  Tie tie;
 };
 
 // Starts the monitor of a VM that is still to be prepared.
 monitor::Launch start_monitor(const Context& context, const std::string& name);
 
-// Starts the VM, waits until it is ready, writes what was learnt (ports, host key, renewal) into its record
-// and commits. Whatever fails before the commit is undone by the time the error arrives.
-Tie bring_up(const Context& context, BringUp& start, store::VmRecord& record, const StartOptions& options);
+// Starts the VM with that monitor, waits until it is ready, writes what was learnt (ports, host key, renewal)
+// into its record and commits. Whatever fails before the commit is undone by the time the error arrives.
+BroughtUp bring_up(const Context& context, const PreparedVm& vm, const BringUpPlan& plan,
+                   monitor::Launch launch);
 
 }  // namespace knaller::vm
 

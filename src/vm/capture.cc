@@ -15,6 +15,8 @@
 #include "base/text.h"
 #include "firecracker/client.h"
 #include "firecracker/version.h"
+#include "store/layout.h"
+#include "store/usage.h"
 #include "vm/boot.h"
 #include "vm/engine_memory.h"
 #include "vm/layout.h"
@@ -35,8 +37,6 @@ constexpr uint64_t kStagingPerCore = 24 << 20;
 
 // The names under which the engine writes, in its jail; never those of the files that it was itself loaded
 // from.
-const char* const kNewState = "new-state";
-const char* const kNewMemory = "new-memory";
 // As the memory's path: no engine can write a directory, and Firecracker opens that path only when the state
 // is whole and on the disk (create_snapshot() of 1.7 to 1.17).
 const char* const kNoMemory = ".";
@@ -78,17 +78,20 @@ std::unique_ptr<memory::StagingBuffer> make_staging(const memory::GuestMemory& m
 }  // namespace
 
 bool has_engine_files(int jail) {
-  return stat_if_exists(jail, kNewState) || stat_if_exists(jail, kNewMemory);
+  const auto names = layout::leftovers(layout::Place::kInJail, layout::Leftover::kOfACapture);
+  return std::ranges::any_of(names,
+                             [&](const std::string& name) { return stat_if_exists(jail, name).has_value(); });
 }
 
 void remove_engine_files(int directory, int jail) {
-  for (const char* file : {kNewState, kNewMemory})
+  for (const std::string& file : layout::leftovers(layout::Place::kInJail, layout::Leftover::kOfACapture))
     clear_name(jail, file, directory, Deadline::after(kClearTime));
 }
 
 Capture::Capture(CaptureSource source, int target, CapturePlan plan)
     : source_(source), target_(target), plan_(std::move(plan)) {
-  if (source_.record.has_parent_memory()) parent_in_jail_ = open_of_engine(source_.jail, kParentMemory);
+  if (source_.record.has_parent_memory())
+    parent_in_jail_ = open_of_engine(source_.jail, layout::kParentMemory);
 }
 
 void Capture::remove_engine_files() const {
@@ -103,7 +106,7 @@ void Capture::prepare(const Deadline& deadline) {
   if (plan_.with_disk) open_disk();
   require_space(deadline);
   if (copy_) copy_->copy_ahead(deadline);
-  memory_ = new_file(kMemory);
+  memory_ = new_file(layout::kMemory);
   if (staging.valid()) staging_ = staging.get();
 }
 
@@ -145,15 +148,11 @@ int Capture::parent() const {
 // Less than will be written, so that nothing is refused that would fit; but a file system that is full is
 // found before the guest stands still.
 void Capture::require_space(const Deadline& deadline) const {
-  const uint64_t available = free_space(target_).bytes;
+  const FreeSpace space = free_space(target_);
   uint64_t needed = copy_ ? copy_->bytes_to_store() : 0;
-  if (available >= needed + memory_bytes(source_.record)) return;
+  if (space.bytes >= needed + memory_bytes(source_.record)) return;
   if (guest_memory_) needed += guest_memory_->changed_bytes(deadline);
-  if (available >= needed) return;
-  throw Error(Code::kExhausted,
-              fmt::format("the snapshot needs about {}, and {} are free", format_bytes(needed),
-                          format_bytes(available)),
-              "make room in the home: knaller snapshot prune, knaller store du");
+  store::require_room(space, needed, "the snapshot");
 }
 
 void Capture::take(const Deadline& limit) {
@@ -223,9 +222,9 @@ void Capture::forget_memory() {
 }
 
 void Capture::save_state_alone(const Deadline& limit) const {
-  const firecracker::Client engine(source_.jail, "api.sock");
+  const firecracker::Client engine(source_.jail, layout::kApiSocket);
   const firecracker::Response response = engine.send(
-      firecracker::create_snapshot({.state_path = kNewState, .memory_path = kNoMemory, .sync = false},
+      firecracker::create_snapshot({.state_path = layout::kNewState, .memory_path = kNoMemory, .sync = false},
                                    firecracker::parse_version(source_.record.engine_version)),
       limit);
   const std::string reason = firecracker::fault_message(response);
@@ -236,24 +235,24 @@ void Capture::save_state_alone(const Deadline& limit) const {
 }
 
 void Capture::dump_by_engine(const Deadline& limit) const {
-  const firecracker::Client engine(source_.jail, "api.sock");
-  engine.apply(
-      firecracker::create_snapshot({.state_path = kNewState, .memory_path = kNewMemory, .sync = false},
-                                   firecracker::parse_version(source_.record.engine_version)),
-      limit);
+  const firecracker::Client engine(source_.jail, layout::kApiSocket);
+  engine.apply(firecracker::create_snapshot(
+                   {.state_path = layout::kNewState, .memory_path = layout::kNewMemory, .sync = false},
+                   firecracker::parse_version(source_.record.engine_version)),
+               limit);
 }
 
 void Capture::collect(const Deadline& deadline) {
   if (copy_) copy_->confirm(deadline);
-  const uint64_t state_size = file_size(open_of_engine(source_.jail, kNewState).get());
+  const uint64_t state_size = file_size(open_of_engine(source_.jail, layout::kNewState).get());
   if (state_size == 0 || state_size > kLargestState)
     fail(Code::kCorrupt, "the engine wrote a state of {} bytes", state_size);
-  copy_out(source_.jail, kNewState, new_file(kState).get(), state_size, deadline);
+  copy_out(source_.jail, layout::kNewState, new_file(layout::kState).get(), state_size, deadline);
   if (way_ == CaptureWay::kEngine) {
-    copy_out(source_.jail, kNewMemory, memory_.get(), memory_bytes(source_.record), deadline);
+    copy_out(source_.jail, layout::kNewMemory, memory_.get(), memory_bytes(source_.record), deadline);
   } else if (is_of_parent_) {
-    const UniqueFd parts = open_at(source_.directory, "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    const UniqueFd parent = open_untrusted(parts.get(), kMemory);
+    const UniqueFd parts = open_at(source_.directory, layout::kParts, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    const UniqueFd parent = open_untrusted(parts.get(), layout::kMemory);
     write_staged(deadline);
     staging_.reset();
     memory::fill_unchanged(parent.get(), memory_.get(), memory_bytes(source_.record), changed_, deadline);

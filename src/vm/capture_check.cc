@@ -16,6 +16,7 @@
 #include "firecracker/version.h"
 #include "memory/guest_memory.h"
 #include "monitor/client.h"
+#include "store/layout.h"
 #include "store/names.h"
 #include "vm/boot.h"
 #include "vm/bring_up.h"
@@ -37,7 +38,6 @@ constexpr std::chrono::seconds kPatience{60};
 constexpr std::chrono::milliseconds kGuestTime{100};
 constexpr uint64_t kDiskMib = 32;
 constexpr size_t kMostRemembered = 32;
-const char* const kFile = "capture.json";
 
 // --- What is remembered
 
@@ -52,9 +52,9 @@ std::string key_of(const std::string& binary) {
 // Empty when there is nothing, or nothing of use: it is only a cache.
 Json read_memory(const Context& context) {
   try {
-    const auto text = read_file_if_exists(AT_FDCWD, context.home.cache_path() + "/" + kFile);
+    const auto text = read_file_if_exists(AT_FDCWD, context.home.cache_path() + "/" + layout::kCaptures);
     if (text) {
-      Json json = parse_json(*text, kFile);
+      Json json = parse_json(*text, layout::kCaptures);
       if (json.is_object() && json.value("format", 0) == 1 && json["checks"].is_object()) return json;
     }
   } catch (const Error&) {
@@ -69,7 +69,7 @@ void remember(const Context& context, const std::string& key, const CaptureCheck
   json["checks"][key] = {{"booted", check.why_not_booted}, {"restored", check.why_not_restored}};
   make_directories(context.home.cache_path());
   const UniqueFd folder = open_directory(context.home.cache_path());
-  write_file_atomically(folder.get(), kFile, dump_json(json, 2) + "\n", Durability::kNoSync);
+  write_file_atomically(folder.get(), layout::kCaptures, dump_json(json, 2) + "\n", Durability::kNoSync);
 }
 
 // --- The scratch VM
@@ -98,20 +98,19 @@ class ScratchVm {
       : context_(context), record_(std::move(record)), deadline_(deadline) {
     // Held throughout: other commands sweep what engines left in the jails of VMs that nobody works on.
     lock_ = context_.home.lock(Kind::kVm, record_.name, "self-test", deadline_);
-    store::StagedEntry staged(context_.home, Kind::kVm, record_.name);
-    make_vm_directories(staged.directory());
-    fill(staged.directory());
-    refresh_jail(staged.directory(), parts_of(record_), deadline_);
-    store::write_vm_record(staged.directory(), record_, Durability::kNoSync);
-    BringUp plan{.directory = staged.directory(),
-                 .entry = staged.staged_name(),
-                 .engine_files = engine_facts(context_, record_.engine_binary, deadline_).files,
-                 .is_new = true};
-    plan.load = std::move(load);
-    plan.on_committed = [&staged] { staged.hand_over(); };
+    const PreparedVm vm{.transaction = std::make_unique<store::Transaction>(*lock_),
+                        .record = record_,
+                        .engine_files = engine_facts(context_, record_.engine_binary, deadline_).files,
+                        .load = std::move(load)};
+    make_vm_directories(vm.directory());
+    fill(vm.directory());
+    refresh_jail(vm.directory(), parts_of(record_), deadline_);
+    store::write_vm_record(vm.directory(), record_, Durability::kNoSync);
     StartOptions options{.tie = true, .stop = deadline_.stop()};
     options.wait.ready = false;
-    tie_ = bring_up(context_, plan, record_, options);
+    BroughtUp up = bring_up(context_, vm, {.options = options}, start_monitor(context_, record_.name));
+    record_ = std::move(up.record);
+    tie_ = std::move(up.tie);
     directory_ = context_.home.open_entry(Kind::kVm, record_.name);
   }
   ~ScratchVm() {
@@ -134,7 +133,7 @@ class ScratchVm {
     auto monitor = monitor::MonitorClient::connect(directory_.get(), deadline_);
     const pid_t engine = monitor.status(deadline_).engine_pid;
     await_writes(engine);
-    const UniqueFd jail = open_at(directory_.get(), "jail", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    const UniqueFd jail = open_at(directory_.get(), layout::kJail, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     monitor::Lease lease = monitor.lease("self-test", deadline_);
     lease.pause(deadline_);
     const CaptureSource source{record_, directory_.get(), jail.get(), engine};
@@ -153,7 +152,7 @@ class ScratchVm {
   void await_writes(pid_t engine) const {
     UniqueFd parent;
     if (record_.has_parent_memory())
-      parent = open_at(directory_.get(), std::string("jail/") + kParentMemory, O_RDONLY | O_NOFOLLOW);
+      parent = open_at(directory_.get(), layout::in_jail(layout::kParentMemory), O_RDONLY | O_NOFOLLOW);
     const Deadline limit = deadline_.sooner(kGuestTime);
     const auto memory =
         memory::GuestMemory::find(engine, kScratchGuestMemoryMib << 20, parent ? parent.get() : -1);
@@ -173,8 +172,10 @@ class ScratchVm {
 
   bool same_memory() const {
     constexpr size_t kPiece = 1 << 20;
-    const UniqueFd one = open_at(directory_.get(), std::string("outside/") + kMemory, O_RDONLY | O_NOFOLLOW);
-    const UniqueFd other = open_at(directory_.get(), std::string("engine/") + kMemory, O_RDONLY | O_NOFOLLOW);
+    const UniqueFd one =
+        open_at(directory_.get(), std::string("outside/") + layout::kMemory, O_RDONLY | O_NOFOLLOW);
+    const UniqueFd other =
+        open_at(directory_.get(), std::string("engine/") + layout::kMemory, O_RDONLY | O_NOFOLLOW);
     const uint64_t size = file_size(one.get());
     if (size != file_size(other.get())) return false;
     std::vector<char> a(kPiece);
@@ -192,23 +193,24 @@ class ScratchVm {
   const Context& context_;
   store::VmRecord record_;
   Deadline deadline_;
-  std::optional<LockFile> lock_;
+  std::optional<store::EntryLock> lock_;
   Tie tie_;
   UniqueFd directory_;
 };
 
 void fill_for_boot(const Context& context, const std::string& name, int directory, const Deadline& deadline) {
   const UniqueFd kernel =
-      open_at(directory, std::string("parts/") + kKernel, O_WRONLY | O_CREAT | O_EXCL, 0400);
+      open_at(directory, layout::in_parts(layout::kKernel), O_WRONLY | O_CREAT | O_EXCL, 0400);
   write_all(kernel.get(), scratch_guest_kernel(), "the kernel of a self-test");
-  disk::make_private_disk(context.home.path_of(Kind::kVm, ".new-" + name) + "/jail/" + kRootfs, kDiskMib,
-                          deadline);
+  disk::make_private_disk(fmt::format("{}/{}", context.home.path_of(Kind::kVm, layout::staged_name(name)),
+                                      layout::in_jail(layout::kRootfs)),
+                          kDiskMib, deadline);
 }
 
 void fill_for_load(int saved, int directory, const Deadline& deadline) {
-  for (const char* part : {kMemory, kState}) add_part(directory, saved, part, part, deadline);
-  const UniqueFd from = open_at(saved, kRootfs, O_RDONLY | O_NOFOLLOW);
-  const UniqueFd to = open_at(directory, std::string("jail/") + kRootfs, O_RDWR | O_CREAT | O_EXCL);
+  for (const char* part : {layout::kMemory, layout::kState}) add_part(directory, saved, part, part, deadline);
+  const UniqueFd from = open_at(saved, layout::kRootfs, O_RDONLY | O_NOFOLLOW);
+  const UniqueFd to = open_at(directory, layout::in_jail(layout::kRootfs), O_RDWR | O_CREAT | O_EXCL);
   copy_sparse(from.get(), to.get(), file_size(from.get()), deadline);
 }
 
@@ -245,7 +247,7 @@ std::optional<CaptureCheck> remembered_capture_check(const Context& context, con
   const auto& checks = json["checks"];
   const auto found = checks.find(key_of(binary));
   if (found == checks.end() || !found->is_object()) return {};
-  const JsonReader reader(*found, kFile);
+  const JsonReader reader(*found, layout::kCaptures);
   return CaptureCheck{reader.string_or("booted", ""), reader.string_or("restored", "")};
 }
 

@@ -9,14 +9,15 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "store/fields.h"
+#include "store/layout.h"
 #include "vm/boot.h"
 #include "vm/engine.h"
 #include "vm/foreign_state.h"
 #include "vm/layout.h"
+#include "vm/locks.h"
 #include "vm/part_digests.h"
 #include "vm/ports.h"
 #include "vm/preflight.h"
-#include "vm/stop.h"
 
 namespace knaller::vm {
 namespace {
@@ -56,14 +57,14 @@ void fill_clone(int directory, int snapshot_dir, const store::SnapshotRecord& sn
   make_vm_directories(directory);
   for (const Part& part : parts_of(vm)) add_part(directory, snapshot_dir, part.name, part.name, deadline);
   refresh_jail(directory, parts_of(vm), deadline);
-  copy_private_file(snapshot_dir, own_disk(vm), directory, "jail/" + own_disk(vm), deadline);
+  copy_private_file(snapshot_dir, own_disk(vm), directory, layout::in_jail(own_disk(vm)), deadline);
   if (!snapshot.is_foreign()) keep_part_digests(directory, snapshot_dir, deadline);
   if (vm.has_ssh) {
-    const Secret secret(store::read_entry_file(snapshot_dir, kSshKey, 16384));
-    write_file_atomically(directory, kSshKey, secret.text(), Durability::kNoSync);
+    const Secret secret(store::read_entry_file(snapshot_dir, layout::kSshKey, 16384));
+    write_file_atomically(directory, layout::kSshKey, secret.text(), Durability::kNoSync);
   }
   if (!snapshot.ssh_host_keys.empty())
-    write_file_atomically(directory, kKnownHosts, snapshot.ssh_host_keys, Durability::kNoSync);
+    write_file_atomically(directory, layout::kKnownHosts, snapshot.ssh_host_keys, Durability::kNoSync);
   // bring_up() makes all of it durable before the commit.
   store::write_vm_record(directory, vm, Durability::kNoSync);
 }
@@ -72,8 +73,8 @@ void fill_clone(int directory, int snapshot_dir, const store::SnapshotRecord& sn
 std::vector<std::pair<std::string, std::string>> foreign_binds(int snapshot_dir,
                                                                const store::SnapshotRecord& record) {
   if (record.network_of.empty()) return {};
-  const std::string path = disk_path_of_go(store::read_entry_file(snapshot_dir, kState, 16 << 20));
-  if (!path.empty()) return {{kRootfs, path}};
+  const std::string path = disk_path_of_go(store::read_entry_file(snapshot_dir, layout::kState, 16 << 20));
+  if (!path.empty()) return {{layout::kRootfs, path}};
   if (!record.is_foreign()) return {};
   throw Error(Code::kUnsupported, "its state does not name the snapshot's own disk",
               "only snapshots that the Go program made whole can be started");
@@ -88,12 +89,6 @@ void tell_of_ports(const Context& context, const Preflight& preflight, const Res
                   ports_text(preflight.record->ports)));
 }
 
-LockFile lock_snapshot(const Context& context, const store::SnapshotId& id, const std::string& verb,
-                       const Deadline& deadline) {
-  return context.home.lock(Kind::kSnapshot, id.str(), verb, deadline.sooner(kLockPatience),
-                           waiting_note(context, fmt::format("snapshot {}", id.str())));
-}
-
 }  // namespace
 
 // With the snapshot's lock, so that nobody removes it while its files are linked; the clone then needs it no
@@ -102,8 +97,9 @@ PreparedClone prepare_clone(const Context& context, const CloneRequest& request,
                             const std::function<void(store::VmRecord&)>& adapt) {
   const PhaseTimer timer(context, "prepare");
   RestoreOptions asked = request.asked;
-  const LockFile lock =
-      lock_snapshot(context, request.id, request.in_place ? "rollback" : "start --from-snapshot", deadline);
+  const store::EntryLock lock =
+      lock_entry(context, Kind::kSnapshot, request.id.str(),
+                 request.in_place ? "rollback" : "start --from-snapshot", deadline.sooner(kLockPatience));
   const UniqueFd snapshot_dir = context.home.open_entry(Kind::kSnapshot, request.id.str());
   RestoreOptions checked = asked;
   if (request.in_place) checked.name.clear();  // it is taken, by the VM itself
@@ -113,25 +109,19 @@ PreparedClone prepare_clone(const Context& context, const CloneRequest& request,
   const Engine& engine = *preflight.engine;
   asked.disk_only |= !snapshot.has_memory;
 
-  PreparedClone clone{.vm = record_of_clone(preflight, asked), .staged = {}, .plan = {}};
-  if (!request.in_place) tell_of_ports(context, preflight, asked, clone.vm);
-  adapt(clone.vm);
-  clone.staged = std::make_unique<store::StagedEntry>(
-      context.home, Kind::kVm, asked.name,
-      request.in_place ? store::Existing::kReplaced : store::Existing::kRefused);
-  clone.plan = {.directory = clone.staged->directory(),
-                .entry = clone.staged->staged_name(),
-                .engine_files = engine.files,
-                .is_new = true,
-                .replaces = request.in_place,
-                .launch = start_monitor(context, asked.name)};
-  // After a change of places the old directory has the staged one's name, and goes with it.
-  if (!request.in_place) clone.plan.on_committed = [&staged = *clone.staged] { staged.hand_over(); };
+  PreparedVm vm{
+      .transaction = nullptr, .record = record_of_clone(preflight, asked), .engine_files = engine.files};
+  if (!request.in_place) tell_of_ports(context, preflight, asked, vm.record);
+  adapt(vm.record);
+  using How = store::Transaction::How;
+  vm.transaction =
+      std::make_unique<store::Transaction>(request.lock, request.in_place ? How::kReplace : How::kMake);
+  PreparedClone clone{std::move(vm), start_monitor(context, asked.name)};
   if (!asked.disk_only) {
-    clone.plan.load = load_requests(engine.version);
-    clone.plan.binds = foreign_binds(snapshot_dir.get(), snapshot);
+    clone.vm.load = load_requests(engine.version);
+    clone.vm.binds = foreign_binds(snapshot_dir.get(), snapshot);
   }
-  fill_clone(clone.plan.directory, snapshot_dir.get(), snapshot, clone.vm, deadline);
+  fill_clone(clone.vm.directory(), snapshot_dir.get(), snapshot, clone.vm.record, deadline);
   return clone;
 }
 

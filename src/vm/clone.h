@@ -3,7 +3,6 @@
 #define KNALLER_VM_CLONE_H_
 
 #include <functional>
-#include <memory>
 
 #include "store/names.h"
 #include "store/vm_record.h"
@@ -15,18 +14,18 @@ namespace knaller::vm {
 struct CloneRequest {
   const RestoreOptions& asked;
   store::SnapshotId id;
-  bool in_place = false;  // of the VM of that name, which is there
+  const store::EntryLock& lock;  // of the VM
+  bool in_place = false;         // of the VM of that name, which is there
 };
 
-// From the check of its snapshot to its directory. Without a commit it goes with this object.
+// With its monitor, which was started ahead, beside what had to be prepared.
 struct PreparedClone {
-  store::VmRecord vm;
-  std::unique_ptr<store::StagedEntry> staged;
-  BringUp plan;
+  PreparedVm vm;
+  monitor::Launch launch;
 };
 
 // Until the checks have passed nothing is touched. `adapt` may change the record before anything is made of
-// it. Call with the VM's lock.
+// it.
 PreparedClone prepare_clone(const Context& context, const CloneRequest& request, const Deadline& deadline,
                             const std::function<void(store::VmRecord&)>& adapt);
 

@@ -11,6 +11,7 @@
 #include "memory/compare.h"
 #include "net/egress.h"
 #include "store/fields.h"
+#include "store/layout.h"
 #include "vm/layout.h"
 #include "vm/snapshot.h"
 #include "vm/snapshot_disk.h"
@@ -96,15 +97,15 @@ void compare_memory(const Context& context, const Side& a, const Side& b, const 
   context.step("comparing memory");
   const PhaseTimer timer(context, "memory");
   const memory::PageDifference found =
-      memory::compare_pages(open_untrusted(a.directory.get(), kMemory).get(),
-                            open_untrusted(b.directory.get(), kMemory).get(), deadline);
+      memory::compare_pages(open_untrusted(a.directory.get(), layout::kMemory).get(),
+                            open_untrusted(b.directory.get(), layout::kMemory).get(), deadline);
   diff.memory_pages = found.pages;
   diff.differing_pages = found.differing;
 }
 
 void compare_devices(const Side& a, const Side& b, SnapshotDiff& diff) {
-  const std::string state_a = store::read_entry_file(a.directory.get(), kState, kMostStateBytes);
-  const std::string state_b = store::read_entry_file(b.directory.get(), kState, kMostStateBytes);
+  const std::string state_a = store::read_entry_file(a.directory.get(), layout::kState, kMostStateBytes);
+  const std::string state_b = store::read_entry_file(b.directory.get(), layout::kState, kMostStateBytes);
   diff.same_devices = state_a == state_b;
   diff.device_bytes_a = state_a.size();
   diff.device_bytes_b = state_b.size();

@@ -7,6 +7,7 @@
 #include "guest/session.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
+#include "store/layout.h"
 #include "store/vm_record.h"
 #include "vm/layout.h"
 #include "vm/list.h"
@@ -67,8 +68,8 @@ SshTarget ssh_target(const Context& context, const std::string& name) {
   return {.host = "127.0.0.1",
           .port = record.ssh_port,
           .user = "root",
-          .key_file = path + "/" + kSshKey,
-          .known_hosts_file = path + "/" + kKnownHosts,
+          .key_file = path + "/" + layout::kSshKey,
+          .known_hosts_file = path + "/" + layout::kKnownHosts,
           .host_alias = kHostAlias};
 }
 

@@ -13,9 +13,6 @@ void copy_files(const Context& context, const CopyOptions& options);
 // kWrongState when the VM does not run, kUnsupported when it has no network or no key of ours.
 SshTarget ssh_target(const Context& context, const std::string& name);
 
-void write_logs(const Context& context, const LogOptions& options,
-                const std::function<void(std::string_view)>& write);
-
 }  // namespace knaller::vm
 
 #endif  // KNALLER_VM_ENTER_H_

@@ -12,6 +12,7 @@
 #include "portable/scan_ahead.h"
 #include "portable/tar.h"
 #include "store/fields.h"
+#include "store/layout.h"
 #include "store/manifest.h"
 #include "vm/layout.h"
 #include "vm/output_file.h"
@@ -28,10 +29,11 @@ constexpr size_t kPieceBytes = 1 << 20;
 
 // What is small and what a reader wants to know first; memory, which is the largest, last.
 int rank_of(std::string_view name) {
-  constexpr std::array<std::string_view, 8> kOrder{kState, kSshKey, kKernel, kInitrd,
-                                                   kBase,  kDisk,   kRootfs, kMemory};
+  constexpr std::array<std::string_view, 8> kOrder{layout::kState,  layout::kSshKey, layout::kKernel,
+                                                   layout::kInitrd, layout::kBase,   layout::kDisk,
+                                                   layout::kRootfs, layout::kMemory};
   const auto found = std::find(kOrder.begin(), kOrder.end(), name);
-  return name == kMemory ? 100 : static_cast<int>(found - kOrder.begin());
+  return name == layout::kMemory ? 100 : static_cast<int>(found - kOrder.begin());
 }
 
 struct OpenFile {
@@ -57,17 +59,16 @@ class Export {
                   fmt::format("make it one of knaller's: knaller snapshot import {}",
                               context_.home.path_of(Kind::kSnapshot, id_.str())));
     check_snapshot_files(directory_.get(), record_, false, deadline_);
-    manifest_text_ =
-        store::read_entry_file(directory_.get(), portable::kManifest, portable::kLargestManifest);
+    manifest_text_ = store::read_entry_file(directory_.get(), layout::kManifest, portable::kLargestManifest);
     manifest_ = store::parse_manifest(manifest_text_);
-    metadata_ = store::read_entry_file(directory_.get(), portable::kMetadata);
+    metadata_ = store::read_entry_file(directory_.get(), layout::kMetadata);
     labels_ = store::read_labels(directory_.get());
     // This home's word.
     labels_.is_protected = false;
     labels_.imported.reset();
     for (const ManifestFile& file : manifest_.files) {
-      if (file.name == portable::kMetadata) continue;
-      if (options_.thin && portable::may_be_left_out(file.name))
+      if (file.name == layout::kMetadata) continue;
+      if (options_.thin && layout::comes_from_image(file.name))
         left_out_.push_back(file.name);
       else
         files_.push_back({&file, open_untrusted(directory_.get(), file.name)});
@@ -93,7 +94,7 @@ class Export {
     return {.snapshot = describe_snapshot(context_, id_),
             .data_bytes = data_bytes_,
             .stream_bytes = out.written(),
-            .has_key = manifest_.find(kSshKey) != nullptr,
+            .has_key = manifest_.find(layout::kSshKey) != nullptr,
             .left_out = left_out_};
   }
 
@@ -106,12 +107,12 @@ class Export {
   }
 
   void write_entries(portable::TarWriter& tar) {
-    tar.add(id_.str(), portable::kManifest, manifest_text_);
-    tar.add(id_.str(), portable::kMetadata, metadata_);
+    tar.add(id_.str(), layout::kManifest, manifest_text_);
+    tar.add(id_.str(), layout::kMetadata, metadata_);
     if (!left_out_.empty())
       tar.add(id_.str(), portable::kLeftOut, fmt::format("{}\n", fmt::join(left_out_, "\n")));
     if (!labels_.name.empty() || !labels_.labels.empty())
-      tar.add(id_.str(), store::kLabelsFile, store::to_text(labels_));
+      tar.add(id_.str(), layout::kLabels, store::to_text(labels_));
     std::vector<portable::ScannedFile> wanted;
     for (const OpenFile& open : files_) wanted.push_back({open.fd.get(), open.file});
     portable::ScanAhead scan(std::move(wanted), options_.stop);

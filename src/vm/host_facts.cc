@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/tsc.h"
+#include "store/layout.h"
 #include "store/vm_record.h"
 
 namespace knaller::vm {
@@ -29,17 +30,17 @@ struct Facts {
 };
 
 std::string facts_path(const Context& context) {
-  return context.home.path() + "/facts.json";
+  return context.home.path() + "/" + layout::kFacts;
 }
 
 Facts parse_facts(const std::string& text) {
   Facts facts;
-  const Json json = parse_json(text, "facts.json");
-  const JsonReader reader(json, "facts.json");
+  const Json json = parse_json(text, layout::kFacts);
+  const JsonReader reader(json, layout::kFacts);
   facts.boot_id = reader.string_or("boot_id", "");
   facts.tsc_khz = static_cast<uint64_t>(reader.integer_or("tsc_khz", 0, 0, INT64_MAX));
   for (const Json& item : reader.array("engines")) {
-    const JsonReader engine(item, "facts.json");
+    const JsonReader engine(item, layout::kFacts);
     facts.engines.push_back(
         {engine.string("path"), engine.string("identity"), engine::facts_from_json(engine)});
   }

@@ -5,7 +5,7 @@
 #include "engine/engine_family.h"
 #include "store/names.h"
 #include "vm/engine.h"
-#include "vm/stop.h"
+#include "vm/locks.h"
 
 namespace knaller::vm {
 namespace {
@@ -48,7 +48,7 @@ bool needs_pvh(const Context& context, const ImageImportOptions& options) {
 }  // namespace
 
 std::string packages_folder(const Context& context) {
-  return context.home.cache_path() + "/packages";
+  return context.home.cache_path() + "/" + layout::kPackages;
 }
 
 image::Image load_image(const Context& context, const std::string& name) {

@@ -16,6 +16,7 @@
 #include "portable/layout.h"
 #include "portable/tar.h"
 #include "store/digest.h"
+#include "store/layout.h"
 #include "vm/arrival.h"
 #include "vm/import_directory.h"
 #include "vm/snapshot.h"
@@ -81,8 +82,8 @@ class StreamImport {
     context_.step("importing a snapshot");
     const PhaseTimer timer(context_, "import");
     if (!take_manifest()) return already_there();
-    if (name_of(next_entry()) != portable::kMetadata)
-      fail(Code::kCorrupt, "'{}' does not follow behind its manifest", portable::kMetadata);
+    if (name_of(next_entry()) != layout::kMetadata)
+      fail(Code::kCorrupt, "'{}' does not follow behind its manifest", layout::kMetadata);
     arrival_.describe(small_file(entry_, portable::kLargestSmallFile));
     while (tar_.next(entry_)) take(name_of(entry_));
     writer_.finish();
@@ -110,7 +111,7 @@ class StreamImport {
     const TarEntry& entry = next_entry();
     const size_t slash = entry.path.find('/');
     const std::string folder = entry.path.substr(0, slash);
-    if (slash == std::string::npos || entry.path.substr(slash + 1) != portable::kManifest ||
+    if (slash == std::string::npos || entry.path.substr(slash + 1) != layout::kManifest ||
         !store::SnapshotId::is_valid(folder))
       throw Error(Code::kCorrupt,
                   fmt::format("the archive begins with '{}', not with a snapshot's manifest",
@@ -151,7 +152,7 @@ class StreamImport {
       left_out_seen_ = true;
       arrival_.link_left_out(
           portable::parse_left_out(small_file(entry_, portable::kLargestSmallFile), arrival_.manifest()));
-    } else if (name == store::kLabelsFile) {
+    } else if (name == layout::kLabels) {
       if (labels_seen_) fail(Code::kCorrupt, "'{}' comes twice", name);
       labels_seen_ = true;
       labels_ = store::parse_labels(small_file(entry_, portable::kLargestSmallFile));

@@ -7,6 +7,7 @@
 #include "portable/layout.h"
 #include "store/digest.h"
 #include "store/fields.h"
+#include "store/layout.h"
 #include "store/manifest.h"
 #include "vm/arrival.h"
 #include "vm/foreign_state.h"
@@ -16,15 +17,13 @@
 namespace knaller::vm {
 namespace {
 
-using portable::kManifest;
-using portable::kMetadata;
 using store::ManifestFile;
 
 store::SnapshotId id_in(const std::string& metadata) {
-  const Json json = parse_json(metadata, kMetadata);
-  const std::string id = JsonReader(json, kMetadata).string("id");
+  const Json json = parse_json(metadata, layout::kMetadata);
+  const std::string id = JsonReader(json, layout::kMetadata).string("id");
   if (!store::SnapshotId::is_valid(id))
-    fail(Code::kCorrupt, "{}: '{}' is not a snapshot id", kMetadata, printable(id.substr(0, 80)));
+    fail(Code::kCorrupt, "{}: '{}' is not a snapshot id", layout::kMetadata, printable(id.substr(0, 80)));
   return store::SnapshotId::parse(id);
 }
 
@@ -41,9 +40,9 @@ store::SnapshotRecord record_of_go(const std::string& metadata, const store::Sna
 }
 
 void check_go_files(int directory, const store::SnapshotRecord& record) {
-  if (file_size(open_untrusted(directory, kMemory).get()) != record.memory_mib << 20)
-    fail(Code::kCorrupt, "'{}' is not {} MiB long", kMemory, record.memory_mib);
-  if (disk_path_of_go(store::read_entry_file(directory, kState, 16 << 20)).empty())
+  if (file_size(open_untrusted(directory, layout::kMemory).get()) != record.memory_mib << 20)
+    fail(Code::kCorrupt, "'{}' is not {} MiB long", layout::kMemory, record.memory_mib);
+  if (disk_path_of_go(store::read_entry_file(directory, layout::kState, 16 << 20)).empty())
     throw Error(Code::kUnsupported, "its state does not name a snapshot's disk",
                 "only snapshots that the Go program made whole can be imported");
 }
@@ -56,13 +55,13 @@ class DirectoryImport {
 
   ImportResult run() {
     const PhaseTimer timer(context_, "import");
-    if (!stat_if_exists(directory_, kMetadata))
+    if (!stat_if_exists(directory_, layout::kMetadata))
       throw Error(Code::kCorrupt, "it is no snapshot: there is no 'metadata.json'",
                   "name a snapshot's own directory, or a file that `knaller snapshot export` wrote");
-    metadata_ = store::read_entry_file(directory_, kMetadata);
+    metadata_ = store::read_entry_file(directory_, layout::kMetadata);
     const store::SnapshotId id = id_in(metadata_);
     context_.step(fmt::format("importing {}", id.str()));
-    const bool is_ours = stat_if_exists(directory_, kManifest).has_value();
+    const bool is_ours = stat_if_exists(directory_, layout::kManifest).has_value();
     if (is_ours)
       read_own();
     else
@@ -91,10 +90,10 @@ class DirectoryImport {
     const store::SnapshotRecord record = record_of_go(metadata_, id);
     check_go_files(directory_, record);
     metadata_ = store::to_json_text(record);
-    manifest_ =
-        store::make_manifest(directory_, {kState, kMemory, kRootfs}, deadline_, {.progress = progress()});
+    manifest_ = store::make_manifest(directory_, {layout::kState, layout::kMemory, layout::kRootfs},
+                                     deadline_, {.progress = progress()});
     manifest_.files.insert(manifest_.files.begin(),
-                           store::describe_file(kMetadata, metadata_, manifest_.kind()));
+                           store::describe_file(layout::kMetadata, metadata_, manifest_.kind()));
   }
 
   // Imported before: all but the metadata, which got a uuid of its own, is the same.
@@ -105,7 +104,7 @@ class DirectoryImport {
       return std::all_of(manifest_.files.begin(), manifest_.files.end(), [&](const ManifestFile& file) {
         const ManifestFile* same = other.find(file.name);
         return same != nullptr &&
-               (file.name == kMetadata || (same->size == file.size && same->chunks == file.chunks));
+               (file.name == layout::kMetadata || (same->size == file.size && same->chunks == file.chunks));
       });
     } catch (const Error&) {
       return false;
@@ -115,7 +114,8 @@ class DirectoryImport {
   void copy_files() {
     store::Manifest copied;
     for (const ManifestFile& file : manifest_.files) {
-      if (file.name == kMetadata || std::ranges::find(left_out_, file.name) != left_out_.end()) continue;
+      if (file.name == layout::kMetadata || std::ranges::find(left_out_, file.name) != left_out_.end())
+        continue;
       const UniqueFd from = open_untrusted(directory_, file.name);
       if (file_size(from.get()) != file.size)
         fail(Code::kCorrupt, "'{}' has {} bytes, and its manifest says {}", file.name, file_size(from.get()),

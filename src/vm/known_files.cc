@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "store/layout.h"
 
 namespace knaller::vm {
 namespace {
@@ -24,7 +25,7 @@ bool may_be(int directory, const std::string& name, uint64_t size, std::set<ino_
 UniqueFd open_folder(const Context& context, Kind kind, const std::string& entry) {
   UniqueFd folder = context.home.open_entry(kind, entry);
   if (kind != Kind::kVm) return folder;
-  return open_at(folder.get(), "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  return open_at(folder.get(), layout::kParts, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
 bool take_from(int folder, const store::ManifestFile& wanted, int directory, const Deadline& deadline) {

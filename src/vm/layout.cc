@@ -1,3 +1,4 @@
+#include "store/layout.h"
 #include "vm/layout.h"
 
 #include <fcntl.h>
@@ -23,19 +24,19 @@ void make_inside(int directory, const std::string& name) {
 }  // namespace
 
 std::string own_disk(const store::VmRecord& record) {
-  return record.has_base ? kDisk : kRootfs;
+  return record.has_base ? layout::kDisk : layout::kRootfs;
 }
 
 std::vector<Part> shared_parts_of(const store::VmRecord& record) {
   std::vector<Part> parts;
-  if (record.has_base) parts.push_back({kBase, kBase});
-  if (!record.boot_args.empty()) parts.push_back({kKernel, kKernel});
-  if (record.has_initrd) parts.push_back({kInitrd, kInitrd});
+  if (record.has_base) parts.push_back({layout::kBase, layout::kBase});
+  if (!record.boot_args.empty()) parts.push_back({layout::kKernel, layout::kKernel});
+  if (record.has_initrd) parts.push_back({layout::kInitrd, layout::kInitrd});
   return parts;
 }
 
 std::vector<Part> parent_parts() {
-  return {{kMemory, kParentMemory}, {kState, kParentState}};
+  return {{layout::kMemory, layout::kParentMemory}, {layout::kState, layout::kParentState}};
 }
 
 std::vector<Part> parts_of(const store::VmRecord& record) {
@@ -52,20 +53,20 @@ std::vector<std::string> jail_names(const std::vector<Part>& parts) {
 }
 
 void make_vm_directories(int directory) {
-  make_inside(directory, "parts");
-  make_inside(directory, "jail");
-  open_at(directory, "alive", O_WRONLY | O_CREAT | O_EXCL);
+  make_inside(directory, layout::kParts);
+  make_inside(directory, layout::kJail);
+  open_at(directory, layout::kAlive, O_WRONLY | O_CREAT | O_EXCL);
 }
 
 void add_part(int directory, int from_dir, const std::string& from, const std::string& part,
               const Deadline& deadline) {
-  const UniqueFd parts = open_inside(directory, "parts");
+  const UniqueFd parts = open_inside(directory, layout::kParts);
   link_or_copy(from_dir, from, parts.get(), part, deadline);
 }
 
 void remove_parts(int directory, const std::vector<Part>& parts) {
-  const UniqueFd from = open_inside(directory, "parts");
-  const UniqueFd jail = open_inside(directory, "jail");
+  const UniqueFd from = open_inside(directory, layout::kParts);
+  const UniqueFd jail = open_inside(directory, layout::kJail);
   for (const Part& part : parts) {
     remove_tree(from.get(), part.name);
     remove_tree(jail.get(), part.jail_name);
@@ -73,14 +74,14 @@ void remove_parts(int directory, const std::vector<Part>& parts) {
 }
 
 void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline& deadline) {
-  const UniqueFd from = open_inside(directory, "parts");
-  const UniqueFd jail = open_inside(directory, "jail");
+  const UniqueFd from = open_inside(directory, layout::kParts);
+  const UniqueFd jail = open_inside(directory, layout::kJail);
   for (const Part& part : parts) {
     remove_tree(jail.get(), part.jail_name);
     link_or_copy(from.get(), part.name, jail.get(), part.jail_name, deadline);
   }
-  for (const char* socket : {"api.sock", "vsock.sock"})
-    clear_name(jail.get(), socket, directory, Deadline::after(kClearTime));
+  for (const std::string& name : layout::leftovers(layout::Place::kInJail, layout::Leftover::kOfTheDead))
+    clear_name(jail.get(), name, directory, Deadline::after(kClearTime));
 }
 
 }  // namespace knaller::vm

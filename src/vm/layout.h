@@ -1,9 +1,13 @@
-// The files of a VM's directory, and how they get into its jail.
+// How a VM's files get into its directory and its jail.
 //
-//   vms/NAME/parts/   base.ext4 vmlinux initramfs memory state   immutable, mode 0400, hard links; the engine
-//   never sees this vms/NAME/jail/    base.ext4 vmlinux initramfs parent-memory parent-state   links to the
-//   same files
-//                     disk.ext4 | rootfs.ext4                                  the VM's own disk
+// clang-format off
+//   vms/NAME/parts/  base.ext4 vmlinux initramfs memory state
+//                    immutable, mode 0400, hard links; the engine never sees this folder
+//   vms/NAME/jail/   base.ext4 vmlinux initramfs parent-memory parent-state
+//                    links to the same files
+//                    disk.ext4 | rootfs.ext4
+//                    the VM's own disk
+// clang-format on
 //
 // Snapshots take the immutable files from parts/, never from the jail, which an engine that a guest has taken
 // over may write.
@@ -18,17 +22,6 @@
 
 namespace knaller::vm {
 
-inline constexpr char kBase[] = "base.ext4";
-inline constexpr char kDisk[] = "disk.ext4";
-inline constexpr char kRootfs[] = "rootfs.ext4";
-inline constexpr char kKernel[] = "vmlinux";
-inline constexpr char kInitrd[] = "initramfs";
-inline constexpr char kMemory[] = "memory";
-inline constexpr char kState[] = "state";
-inline constexpr char kParentMemory[] = "parent-memory";
-inline constexpr char kParentState[] = "parent-state";
-inline constexpr char kSshKey[] = "ssh_key";
-inline constexpr char kKnownHosts[] = "known_hosts";
 inline constexpr char kHostAlias[] = "knaller";
 
 // "disk.ext4" over a base, else "rootfs.ext4".
@@ -53,8 +46,8 @@ void make_vm_directories(int directory);
 void add_part(int directory, int from_dir, const std::string& from, const std::string& part,
               const Deadline& deadline);
 void remove_parts(int directory, const std::vector<Part>& parts);
-// Links every part into the jail anew, whatever an earlier engine left there under its name, and removes old
-// sockets.
+// Links every part into the jail anew, whatever an earlier engine left there under its name, and removes
+// sockets and fifos of processes that are gone.
 void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline& deadline);
 
 }  // namespace knaller::vm

@@ -13,6 +13,7 @@
 #include "monitor/alive.h"
 #include "monitor/client.h"
 #include "store/fields.h"
+#include "store/layout.h"
 #include "store/names.h"
 #include "vm/layout.h"
 
@@ -102,7 +103,7 @@ class Look {
       : directory_(std::move(directory)) {
     info_.name = name;
     info_.directory = context.home.path_of(Kind::kVm, name);
-    if (!stat_if_exists(directory_.get(), "vm.json")) {
+    if (!stat_if_exists(directory_.get(), layout::kVmRecord)) {
       info_.state = VmState::kForeign;
       info_.reason = "it is not of this knaller";
       return;
@@ -194,7 +195,7 @@ VmInfo describe_in_making(const Context& context, const std::string& name) {
   info.name = name;
   info.state = VmState::kStarting;
   try {
-    const UniqueFd directory = context.home.open_entry(Kind::kVm, ".new-" + name);
+    const UniqueFd directory = context.home.open_entry(Kind::kVm, layout::staged_name(name));
     fill_from_record(info, store::read_vm_record(directory.get(), name));
   } catch (const Error&) {
     // Its record is not written yet, or it came to be just now.
@@ -256,7 +257,7 @@ UniqueFd open_vm(const Context& context, const std::string& name) {
         near.empty() ? "see `knaller ls -a` for those there are" : fmt::format("did you mean '{}'?", near));
   }
   UniqueFd directory = context.home.open_entry(Kind::kVm, name);
-  if (!stat_if_exists(directory.get(), "vm.json"))
+  if (!stat_if_exists(directory.get(), layout::kVmRecord))
     throw Error(Code::kUnsupported, fmt::format("VM '{}' is not of this knaller", name),
                 "use the program that made it; its snapshots can be started here");
   return directory;
@@ -271,7 +272,7 @@ std::string inspect_vm_json(const Context& context, const std::string& name) {
   const UniqueFd directory = open_vm(context, name);
   const VmInfo info = describe_vm(context, name, directory.get());
   const store::VmRecord record = store::read_vm_record(directory.get(), name);
-  Json json = parse_json(store::to_json_text(record), "vm.json");
+  Json json = parse_json(store::to_json_text(record), layout::kVmRecord);
   json["memory_mib"] = record.memory_mib;
   json.erase("mem_size_mib");
   json["state"] = to_string(info.state);
@@ -283,7 +284,7 @@ std::string inspect_vm_json(const Context& context, const std::string& name) {
   json["engine_pid"] = info.engine_pid;
   if (const auto exit = monitor::read_exit_record(directory.get()); exit && info.monitor_pid == 0)
     json["exit"] = monitor::exit_record_to_json(*exit);
-  const auto disk = stat_if_exists(directory.get(), "jail/" + own_disk(record));
+  const auto disk = stat_if_exists(directory.get(), layout::in_jail(own_disk(record)));
   if (disk) json["disk"] = {{"size", disk->st_size}, {"allocated", disk->st_blocks * 512}};
   return dump_json(json, 2);
 }

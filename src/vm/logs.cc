@@ -1,3 +1,5 @@
+#include "vm/logs.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/inotify.h>
@@ -8,7 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "monitor/alive.h"
-#include "vm/enter.h"
+#include "store/layout.h"
 #include "vm/list.h"
 
 namespace knaller::vm {
@@ -103,7 +105,7 @@ class Follower {
 void write_logs(const Context& context, const LogOptions& options, const Write& write) {
   constexpr size_t kLargestLog = 64 << 20;
   const UniqueFd directory = open_vm(context, options.vm);
-  const std::string file = options.engine ? "engine.log" : "console.log";
+  const std::string file = options.engine ? layout::kEngineLog : layout::kConsoleLog;
   const std::string text = read_file_if_exists(directory.get(), file, kLargestLog).value_or("");
   const std::string_view shown = last_lines(text, options.lines);
   if (!shown.empty()) write(shown);

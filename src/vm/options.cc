@@ -1,3 +1,5 @@
+#include "vm/options.h"
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -6,7 +8,6 @@
 #include "store/fields.h"
 #include "store/names.h"
 #include "vm/ports.h"
-#include "vm/start.h"
 
 namespace knaller::vm {
 namespace {

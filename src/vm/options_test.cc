@@ -7,7 +7,7 @@
 
 #include "base/test_folder.h"
 #include "knaller/manager.h"
-#include "vm/start.h"
+#include "vm/options.h"
 
 namespace knaller::vm {
 namespace {

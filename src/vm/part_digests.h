@@ -16,8 +16,6 @@
 
 namespace knaller::vm {
 
-inline constexpr char kPartDigests[] = "digests";
-
 // Of the files that a snapshot of the VM has in common with the VM, and of the memory that the VM came from,
 // of which the snapshot has all but `memory_changed`. Empty when nothing is known, or the file is damaged: a
 // power cut may leave it empty, since nobody needs it to be durable.

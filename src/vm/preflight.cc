@@ -15,6 +15,7 @@
 #include "net/egress.h"
 #include "store/fields.h"
 #include "store/labels.h"
+#include "store/layout.h"
 #include "vm/host_facts.h"
 #include "vm/layout.h"
 #include "vm/ports.h"
@@ -58,7 +59,7 @@ CheckRow files_row(const Context& context, int directory, const SnapshotRecord& 
       [&](uint64_t done, uint64_t total) {
         context.tell({.kind = EventKind::kProgress, .done = done, .total = total});
       },
-      asked.disk_only ? Needed::kColdBoot : Needed::kAll);
+      asked.disk_only ? store::Needed::kColdBoot : store::Needed::kAll);
   if (verify && record.is_foreign())
     return doubtful("files", found + "; the Go program stores no digests to verify it by");
   return passed("files", found);
@@ -76,7 +77,7 @@ CheckRow kernel_row(const Context& context, const SnapshotRecord& record) {
     return passed("kernel", record.kernel.empty() ? "the snapshot's own" : record.kernel);
   return refused("kernel", Code::kUnsupported, "the snapshot has no kernel of its own to boot its disk with",
                  fmt::format("give one: knaller start --kernel FILE --rootfs {}/{}",
-                             context.home.path_of(store::Kind::kSnapshot, record.id), kRootfs));
+                             context.home.path_of(store::Kind::kSnapshot, record.id), layout::kRootfs));
 }
 
 CheckRow engine_row(const SnapshotRecord& record, const Engine& engine) {
@@ -120,23 +121,19 @@ void add_processor_rows(const Context& context, const SnapshotRecord& record, co
 
 void add_state_rows(const Context& context, int directory, const SnapshotRecord& record, const Engine& engine,
                     std::vector<CheckRow>& rows) {
-  const auto read_state = [&] { return store::read_entry_file(directory, kState, kMostStateBytes); };
+  const auto read_state = [&] { return store::read_entry_file(directory, layout::kState, kMostStateBytes); };
   const engine::StateNeeds needs =
       engine::family_of(engine.type).needs_of(record, read_state, engine, host_of(context));
   rows.push_back(needs.version);
   add_processor_rows(context, record, needs, rows);
 }
 
-uint64_t allocated_in(int directory, const std::string& name) {
-  return allocated_bytes(open_untrusted(directory, name).get());
-}
-
 CheckRow free_space_row(const Context& context, int directory, const SnapshotRecord& record) {
   if (!record.has_disk)
     return refused("disk space", Code::kUnsupported,
                    "it was taken without its disk (--no-disk), so knaller has none to start it with");
-  const FreeSpace space = free_space(context.home.folder(store::Kind::kVm));
-  return space_row(space.bytes, allocated_in(directory, record.has_base ? kDisk : kRootfs), space.may_share);
+  const UniqueFd disk = open_untrusted(directory, record.has_base ? layout::kDisk : layout::kRootfs);
+  return space_row(free_space(context.home.folder(store::Kind::kVm)), allocated_bytes(disk.get()));
 }
 
 CheckRow file_system_row(const Context& context) {
@@ -320,7 +317,8 @@ Preflight run_preflight(const Context& context, RestoreOptions asked, const stor
   if (preflight.engine && !asked.disk_only)
     guarded("state version", [&] { add_state_rows(context, directory, record, *preflight.engine, rows); });
   add("memory", [&] {
-    const uint64_t touched = asked.disk_only ? 0 : allocated_in(directory, kMemory);
+    const uint64_t touched =
+        asked.disk_only ? 0 : allocated_bytes(open_untrusted(directory, layout::kMemory).get());
     return memory_row(total_memory(), available_memory(),
                       {.touched = touched, .whole = record.memory_mib << 20});
   });

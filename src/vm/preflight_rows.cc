@@ -82,12 +82,18 @@ CheckRow memory_row(uint64_t total, uint64_t available, const MemoryNeed& need) 
   return passed(name, fmt::format("{}, the guest has {}", free, format_bytes(whole)));
 }
 
-CheckRow space_row(uint64_t available, uint64_t needed, bool may_share) {
+CheckRow space_row(const FreeSpace& space, uint64_t needed) {
   const std::string name = "disk space";
   const std::string detail =
-      fmt::format("{} available, its disk's copy takes {}", format_bytes(available), format_bytes(needed));
-  if (available >= needed) return passed(name, detail);
-  if (may_share) return doubtful(name, detail + " unless the file system shares it");
+      fmt::format("{} available, its disk's copy takes {}", format_bytes(space.bytes), format_bytes(needed));
+  switch (room_for(space, needed)) {
+    case Room::kEnough:
+      return passed(name, detail);
+    case Room::kIfShared:
+      return doubtful(name, detail + " unless the file system shares it");
+    case Room::kTooLittle:
+      break;
+  }
   return refused(name, Code::kExhausted, detail, "free some, or set KNALLER_HOME to a folder with more");
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "base/free_space.h"
 #include "knaller/types.h"
 #include "store/cpu.h"
 
@@ -25,7 +26,7 @@ struct MemoryNeed {
 };
 CheckRow memory_row(uint64_t total, uint64_t available, const MemoryNeed& need);
 CheckRow vcpus_row(uint32_t here, uint32_t wanted);
-CheckRow space_row(uint64_t available, uint64_t needed, bool may_share);
+CheckRow space_row(const FreeSpace& space, uint64_t needed);
 
 }  // namespace knaller::vm
 

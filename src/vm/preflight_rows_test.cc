@@ -94,10 +94,10 @@ TEST(EgressOfClone, OfAnImportIsWhatItForbids) {
 }
 
 TEST(SpaceRow, RefusesWhatCantBeCopied) {
-  EXPECT_EQ(space_row(kGiB, kGiB, false).result, Result::kOk);
-  EXPECT_TRUE(is_refusal(space_row(kGiB - 1, kGiB, false)));
-  EXPECT_EQ(space_row(kGiB - 1, kGiB, false).code, Code::kExhausted);
-  EXPECT_EQ(space_row(0, kGiB, true).result, Result::kWarning);
+  EXPECT_EQ(space_row({.bytes = kGiB}, kGiB).result, Result::kOk);
+  EXPECT_TRUE(is_refusal(space_row({.bytes = kGiB - 1}, kGiB)));
+  EXPECT_EQ(space_row({.bytes = kGiB - 1}, kGiB).code, Code::kExhausted);
+  EXPECT_EQ(space_row({.bytes = 0, .may_share = true}, kGiB).result, Result::kWarning);
 }
 
 }  // namespace

@@ -5,9 +5,10 @@
 
 #include "base/error.h"
 #include "store/names.h"
+#include "store/transaction.h"
 #include "store/usage.h"
+#include "vm/locks.h"
 #include "vm/snapshot.h"
-#include "vm/stop.h"
 
 namespace knaller::vm {
 namespace {
@@ -40,17 +41,12 @@ bool is_still_chosen(const Context& context, const SnapshotInfo& snapshot, const
 // Nothing when it is not to be removed any more.
 std::optional<uint64_t> remove_one(const Context& context, const SnapshotInfo& snapshot,
                                    const PruneOptions& options) {
-  LockFile lock = context.home.lock(Kind::kSnapshot, snapshot.id, "snapshot prune",
-                                    Deadline::after(kLockPatience, options.stop),
-                                    waiting_note(context, fmt::format("snapshot {}", snapshot.id)));
-  const bool is_there = context.home.has(Kind::kSnapshot, snapshot.id);
-  if (is_there && !is_still_chosen(context, snapshot, options)) return std::nullopt;
-  std::optional<uint64_t> freed;
-  if (is_there) {
-    freed = store::look_through(context.home.folder(Kind::kSnapshot), snapshot.id).exclusive();
-    context.home.retire(Kind::kSnapshot, snapshot.id);
-  }
-  lock.unlink_while_held();
+  const store::EntryLock lock =
+      lock_entry(context, Kind::kSnapshot, snapshot.id, "snapshot prune", options.stop);
+  if (!context.home.has(Kind::kSnapshot, snapshot.id) || !is_still_chosen(context, snapshot, options))
+    return std::nullopt;
+  const uint64_t freed = store::look_through(context.home.folder(Kind::kSnapshot), snapshot.id).exclusive();
+  store::Transaction::remove(lock);
   return freed;
 }
 

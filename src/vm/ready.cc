@@ -4,6 +4,7 @@
 #include "guest/probe.h"
 #include "guest/renew.h"
 #include "guest/session.h"
+#include "store/layout.h"
 #include "vm/layout.h"
 
 namespace knaller::vm {
@@ -110,8 +111,8 @@ guest::Address address_of(const store::VmRecord& record, const std::string& path
   return {.host = kLoopback,
           .port = record.ssh_port,
           .user = "root",
-          .key_file = path + "/" + kSshKey,
-          .known_hosts_file = path + "/" + kKnownHosts,
+          .key_file = path + "/" + layout::kSshKey,
+          .known_hosts_file = path + "/" + layout::kKnownHosts,
           .host_alias = kHostAlias};
 }
 
@@ -155,7 +156,7 @@ void wait_until_ready(const Context& context, monitor::Launch& launch, const sto
 
 void pin_host_key(const Context& context, const store::VmRecord& record, int directory,
                   const std::string& path, const Deadline& deadline) {
-  if (!record.has_ssh || record.ssh_port == 0 || stat_if_exists(directory, kKnownHosts)) return;
+  if (!record.has_ssh || record.ssh_port == 0 || stat_if_exists(directory, layout::kKnownHosts)) return;
   const PhaseTimer timer(context, "pin host key");
   // Connecting with an empty known_hosts learns the key and writes it there.
   open_session(record, path, deadline);

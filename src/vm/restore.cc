@@ -1,13 +1,14 @@
+#include "vm/restore.h"
+
 #include "base/error.h"
 #include "base/text.h"
 #include "store/names.h"
 #include "vm/bring_up.h"
 #include "vm/clone.h"
 #include "vm/list.h"
+#include "vm/locks.h"
 #include "vm/ports.h"
 #include "vm/snapshot.h"
-#include "vm/start.h"
-#include "vm/stop.h"
 
 namespace knaller::vm {
 namespace {
@@ -34,12 +35,14 @@ struct Restore {
   store::SnapshotId id;
 };
 
-Started restore_once(const Restore& restore, HostPorts ports) {
-  PreparedClone clone = prepare_clone(
-      restore.context, {.asked = restore.asked, .id = restore.id}, Deadline::never(restore.options.stop),
-      [&](store::VmRecord& vm) { choose_ports(restore.context, restore.asked, ports, vm); });
+Started restore_once(const Restore& restore, const store::EntryLock& lock, HostPorts ports) {
+  PreparedClone clone =
+      prepare_clone(restore.context, {.asked = restore.asked, .id = restore.id, .lock = lock},
+                    Deadline::never(restore.options.stop),
+                    [&](store::VmRecord& vm) { choose_ports(restore.context, restore.asked, ports, vm); });
   Started started;
-  started.tie = bring_up(restore.context, clone.plan, clone.vm, restore.options);
+  started.tie =
+      bring_up(restore.context, clone.vm, {.options = restore.options}, std::move(clone.launch)).tie;
   started.vm = inspect_vm(restore.context, restore.asked.name);
   return started;
 }
@@ -52,15 +55,14 @@ Started restore(const Context& context, const RestoreOptions& asked, const Start
   name = store::Name::parse(name.empty() ? store::make_up_name().str() : name).str();
   return in_context([&] { return fmt::format("start '{}' from {}", name, restore.id.str()); },
                     [&] {
-                      const LockFile lock = context.home.lock(
-                          Kind::kVm, name, "start", Deadline::after(kLockPatience, options.stop),
-                          waiting_note(context, fmt::format("VM '{}'", name)));
+                      const store::EntryLock lock =
+                          lock_entry(context, Kind::kVm, name, "start", options.stop);
                       try {
-                        return restore_once(restore, HostPorts::kOfSnapshot);
+                        return restore_once(restore, lock, HostPorts::kOfSnapshot);
                       } catch (const Error& error) {
                         // A port that nobody asked for is taken by another program.
                         if (error.code() != Code::kBusy || asked.ports) throw;
-                        return restore_once(restore, HostPorts::kFresh);
+                        return restore_once(restore, lock, HostPorts::kFresh);
                       }
                     });
 }

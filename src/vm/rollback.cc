@@ -11,6 +11,7 @@
 #include "vm/bring_up.h"
 #include "vm/clone.h"
 #include "vm/list.h"
+#include "vm/locks.h"
 #include "vm/ready.h"
 #include "vm/snapshot.h"
 #include "vm/stop.h"
@@ -68,9 +69,7 @@ class Rolling {
   Rolling(const Context& context, const RollbackOptions& options)
       : context_(context),
         options_(options),
-        lock_(context.home.lock(Kind::kVm, options.name, "rollback",
-                                Deadline::after(kLockPatience, options.stop),
-                                waiting_note(context, fmt::format("VM '{}'", options.name)))),
+        lock_(lock_entry(context, Kind::kVm, options.name, "rollback", options.stop)),
         directory_(open_vm(context, options.name)),
         vm_(store::read_vm_record(directory_.get(), options.name)) {}
 
@@ -81,7 +80,7 @@ class Rolling {
     look_at_vm();
     // All that is slow, and almost all that can fail: the VM runs on.
     PreparedClone target = prepare(id);
-    target.plan.launch->await_monitor(Deadline::after(kMonitorTime, options_.stop));
+    target.launch.await_monitor(Deadline::after(kMonitorTime, options_.stop));
     keep_present_state();
     end_vm();
     return change_places(id, target);
@@ -114,7 +113,7 @@ class Rolling {
                                .engine = engine_of(vm_),
                                .force = options_.force,
                                .verify = options_.verify};
-    return prepare_clone(context_, {.asked = asked, .id = id, .in_place = true},
+    return prepare_clone(context_, {.asked = asked, .id = id, .lock = lock_, .in_place = true},
                          Deadline::never(options_.stop), [this](store::VmRecord& vm) { keep_identity(vm); });
   }
 
@@ -169,11 +168,13 @@ class Rolling {
     return result;
   }
 
+  // On commit the directories change places; what the VM was then goes with `clone`.
   void bring_up_prepared(PreparedClone& clone) const {
-    clone.plan.keep_ports = true;
-    // On commit the directories change places; what then has the ".new-" name goes with `clone`.
-    clone.plan.replaces = true;
-    bring_up(context_, clone.plan, clone.vm, {.wait = options_.wait, .tie = false, .stop = options_.stop});
+    BringUpPlan plan;
+    plan.options.wait = options_.wait;
+    plan.options.stop = options_.stop;
+    plan.keep_ports = true;
+    bring_up(context_, clone.vm, plan, std::move(clone.launch));
   }
 
   // Nobody may stop this: there is nothing else that runs.
@@ -186,13 +187,14 @@ class Rolling {
                                  .engine = engine_of(vm_),
                                  .force = true};
       PreparedClone before =
-          prepare_clone(context_, {.asked = asked, .id = *safety_, .in_place = true}, Deadline::never(),
-                        [this](store::VmRecord& vm) { keep_identity(vm); });
-      before.plan.keep_ports = true;
-      before.plan.replaces = true;
-      before.plan.why_not_renewed = "a rollback failed, and it went back to the state before";
-      bring_up(context_, before.plan, before.vm, {.wait = {.ready = false}});
-      renew(before);
+          prepare_clone(context_, {.asked = asked, .id = *safety_, .lock = lock_, .in_place = true},
+                        Deadline::never(), [this](store::VmRecord& vm) { keep_identity(vm); });
+      BringUpPlan plan;
+      plan.options.wait.ready = false;
+      plan.keep_ports = true;
+      plan.why_not_renewed = "a rollback failed, and it went back to the state before";
+      const BroughtUp back = bring_up(context_, before.vm, plan, std::move(before.launch));
+      renew(before.vm.directory(), back.record, plan.why_not_renewed);
       if (paused_) pause_vm(context_, vm_.name, {});
       drop_safety();
     } catch (const std::exception& way_back) {
@@ -208,17 +210,17 @@ class Rolling {
 
   // It runs, and needs nobody any more: what fails here is told. Its clock stood still since the safety
   // snapshot was taken, and its randomness was drawn from since.
-  void renew(PreparedClone& before) const {
+  void renew(int directory, store::VmRecord record, const std::string& why_not) const {
     try {
-      renew_clone(context_, before.vm, context_.home.path_of(Kind::kVm, vm_.name),
+      renew_clone(context_, record, context_.home.path_of(Kind::kVm, vm_.name),
                   Deadline::after(kRenewalTime));
     } catch (const Error& error) {
-      before.vm.renewed = false;
-      before.vm.renew_reason = fmt::format("{}: {}", before.plan.why_not_renewed, error.what());
+      record.renewed = false;
+      record.renew_reason = fmt::format("{}: {}", why_not, error.what());
       context_.note(fmt::format("'{}' keeps the randomness and the clock of its safety snapshot: {}",
                                 vm_.name, error.what()));
     }
-    store::write_vm_record(before.plan.directory, before.vm);
+    store::write_vm_record(directory, record);
   }
 
   void drop_safety() {
@@ -232,7 +234,7 @@ class Rolling {
 
   const Context& context_;
   const RollbackOptions& options_;
-  LockFile lock_;
+  store::EntryLock lock_;
   UniqueFd directory_;
   store::VmRecord vm_;
   bool alive_ = false;

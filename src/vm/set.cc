@@ -8,10 +8,11 @@
 #include "monitor/alive.h"
 #include "monitor/client.h"
 #include "net/egress.h"
+#include "store/layout.h"
 #include "store/vm_record.h"
 #include "vm/layout.h"
 #include "vm/list.h"
-#include "vm/stop.h"
+#include "vm/locks.h"
 
 namespace knaller::vm {
 namespace {
@@ -36,7 +37,7 @@ void apply(const VmChanges& changes, store::VmRecord& record) {
 
 // By the descriptor of the folder, since an engine may have left a link in its place.
 void grow_own_disk(int directory, const store::VmRecord& record, uint64_t mib, std::stop_token stop) {
-  const UniqueFd jail = open_beneath(directory, "jail", O_RDONLY | O_DIRECTORY);
+  const UniqueFd jail = open_beneath(directory, layout::kJail, O_RDONLY | O_DIRECTORY);
   disk::grow_disk(fmt::format("/proc/self/fd/{}/{}", jail.get(), own_disk(record)), mib,
                   Deadline::never(stop));
 }
@@ -67,9 +68,7 @@ VmInfo set_vm(const Context& context, const std::string& name, const VmChanges& 
   open_vm(context, name);
   return in_context([&] { return fmt::format("change '{}'", name); },
                     [&] {
-                      const LockFile lock = context.home.lock(
-                          store::Kind::kVm, name, "set", Deadline::after(kLockPatience, stop),
-                          waiting_note(context, fmt::format("VM '{}'", name)));
+                      const store::EntryLock lock = lock_entry(context, store::Kind::kVm, name, "set", stop);
                       const UniqueFd directory = open_vm(context, name);
                       const store::VmRecord record = store::read_vm_record(directory.get(), name);
                       check_changes(directory.get(), changes, record);

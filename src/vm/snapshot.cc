@@ -6,22 +6,17 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "store/fields.h"
+#include "store/layout.h"
+#include "store/transaction.h"
+#include "store/usage.h"
 #include "vm/layout.h"
-#include "vm/stop.h"
+#include "vm/locks.h"
 
 namespace knaller::vm {
 namespace {
 
 using store::Kind;
 using store::SnapshotId;
-
-uint64_t allocated_in(int directory) {
-  uint64_t bytes = 0;
-  for (const std::string& name : list_directory(directory))
-    if (const auto info = stat_if_exists(directory, name))
-      bytes += static_cast<uint64_t>(info->st_blocks) * 512;
-  return bytes;
-}
 
 SnapshotInfo broken(const Context& context, const std::string& id, const std::string& reason) {
   SnapshotInfo info;
@@ -93,7 +88,7 @@ SnapshotInfo describe_snapshot(const Context& context, const SnapshotId& id) {
   info.imported = labels.imported;
   // Younger than its import it can't be, whatever it says.
   if (info.imported) info.created_at = std::min(info.created_at, *info.imported);
-  info.allocated_bytes = allocated_in(directory.get());
+  info.allocated_bytes = store::allocated_in(directory.get());
   info.directory = context.home.path_of(Kind::kSnapshot, id.str());
   return info;
 }
@@ -143,7 +138,7 @@ std::string inspect_snapshot_json(const Context& context, const std::string& ref
   const SnapshotId id = find_snapshot(context, reference);
   const SnapshotInfo info = describe_snapshot(context, id);
   const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, id.str());
-  Json json = parse_json(store::read_entry_file(directory.get(), "metadata.json"), "metadata.json");
+  Json json = parse_json(store::read_entry_file(directory.get(), layout::kMetadata), layout::kMetadata);
   json["memory_mib"] = info.memory_mib;
   json.erase("mem_size_mib");
   json["name"] = info.name;
@@ -172,17 +167,13 @@ void remove_snapshot(const Context& context, const std::string& reference, const
     if (options.force && error.code() == Code::kNotFound) return;
     throw;
   }
-  LockFile lock = context.home.lock(Kind::kSnapshot, id->str(), "snapshot rm",
-                                    Deadline::after(kLockPatience, options.stop),
-                                    waiting_note(context, fmt::format("snapshot {}", id->str())));
+  const store::EntryLock lock = lock_entry(context, Kind::kSnapshot, id->str(), "snapshot rm", options.stop);
   if (!context.home.has(Kind::kSnapshot, id->str())) {
-    lock.unlink_while_held();
     if (options.force) return;
     fail(Code::kNotFound, "snapshot {} was removed meanwhile", id->str());
   }
   require_unprotected(context, *id, options.force);
-  context.home.retire(Kind::kSnapshot, id->str());
-  lock.unlink_while_held();
+  store::Transaction::remove(lock);
 }
 
 }  // namespace knaller::vm

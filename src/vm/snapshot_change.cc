@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 #include "store/labels.h"
+#include "vm/locks.h"
 #include "vm/snapshot.h"
-#include "vm/stop.h"
 
 namespace knaller::vm {
 namespace {
@@ -46,7 +46,8 @@ void check_snapshot_name(const Context& context, const std::string& name, const 
       fail(Code::kAlreadyExists, "snapshot {} is named '{}' already", other.id, name);
 }
 
-LockFile lock_snapshot_names(const Context& context, const std::string& verb, const Deadline& deadline) {
+store::EntryLock lock_snapshot_names(const Context& context, const std::string& verb,
+                                     const Deadline& deadline) {
   return context.home.lock(Kind::kSnapshot, kNames, verb, deadline,
                            waiting_note(context, "the names of snapshots"));
 }
@@ -56,12 +57,10 @@ SnapshotInfo change_snapshot(const Context& context, const std::string& referenc
   store::check_labels(change.set_labels);
   const store::SnapshotId id = find_snapshot(context, reference);
   const Deadline deadline = Deadline::after(kLockPatience, change.stop);
-  std::optional<LockFile> names;
+  std::optional<store::EntryLock> names;
   if (change.name) names = lock_snapshot_names(context, "snapshot rename", deadline);
-  const LockFile lock = context.home.lock(Kind::kSnapshot, id.str(), "snapshot label", deadline,
-                                          waiting_note(context, fmt::format("snapshot {}", id.str())));
+  const store::EntryLock lock = lock_entry(context, Kind::kSnapshot, id.str(), "snapshot label", deadline);
   change_locked(context, id, change);
-  if (names) names->unlink_while_held();
   return describe_snapshot(context, id);
 }
 

@@ -16,7 +16,8 @@ namespace knaller::vm {
 void check_snapshot_name(const Context& context, const std::string& name, const std::string& except = {});
 
 // Held while a name is looked for and given, so that no two snapshots get the same.
-LockFile lock_snapshot_names(const Context& context, const std::string& verb, const Deadline& deadline);
+store::EntryLock lock_snapshot_names(const Context& context, const std::string& verb,
+                                     const Deadline& deadline);
 
 SnapshotInfo change_snapshot(const Context& context, const std::string& reference,
                              const SnapshotChange& change);

@@ -17,13 +17,16 @@
 #include "monitor/alive.h"
 #include "monitor/client.h"
 #include "store/digest.h"
+#include "store/layout.h"
 #include "store/manifest.h"
+#include "store/transaction.h"
 #include "store/vm_record.h"
 #include "vm/capture.h"
 #include "vm/capture_check.h"
 #include "vm/host_facts.h"
 #include "vm/layout.h"
 #include "vm/list.h"
+#include "vm/locks.h"
 #include "vm/part_digests.h"
 #include "vm/ready.h"
 #include "vm/snapshot.h"
@@ -68,12 +71,11 @@ class Creation {
         directory_(directory),
         vm_(std::move(vm)),
         id_(store::SnapshotId::make_random()),
-        jail_(open_at(directory, "jail", O_RDONLY | O_DIRECTORY | O_NOFOLLOW)),
+        jail_(open_at(directory, layout::kJail, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)),
         deadline_(Deadline::never(options.stop)),
         lock_(
             context.home.lock(Kind::kSnapshot, id_.str(), "snapshot create", Deadline::after(kLockPatience))),
-        rollback_([this] { lock_.unlink_while_held(); }),
-        staged_(context.home, Kind::kSnapshot, id_.str()) {}
+        staged_(lock_) {}
 
   // Of a VM that runs.
   store::SnapshotId run() {
@@ -100,7 +102,6 @@ class Creation {
     if (on_collected_) on_collected_();
     seal(&capture);
     if (clock_set_.valid()) note_clock(context_, vm_.name, clock_set_.get());
-    rollback_.commit();
     return id_;
   }
 
@@ -115,7 +116,6 @@ class Creation {
     describe();
     if (on_collected_) on_collected_();
     seal(nullptr);
-    rollback_.commit();
     return id_;
   }
 
@@ -145,16 +145,16 @@ class Creation {
   // Everything slow that needs no pause.
   void prepare(Capture* capture) {
     const PhaseTimer timer(context_, "prepare");
-    const UniqueFd parts = open_at(directory_, "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    const UniqueFd parts = open_at(directory_, layout::kParts, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     for (const Part& part : shared_parts_of(vm_)) {
       link_or_copy(parts.get(), part.name, staged_.directory(), part.name, deadline_);
       files_.push_back(part.name);
     }
     if (vm_.has_ssh) {
-      const UniqueFd key = open_at(directory_, kSshKey, O_RDONLY | O_NOFOLLOW);
-      const Secret secret(read_to_end(key.get(), 16384, kSshKey));
-      write_file_atomically(staged_.directory(), kSshKey, secret.text(), durability());
-      files_.push_back(kSshKey);
+      const UniqueFd key = open_at(directory_, layout::kSshKey, O_RDONLY | O_NOFOLLOW);
+      const Secret secret(read_to_end(key.get(), 16384, layout::kSshKey));
+      write_file_atomically(staged_.directory(), layout::kSshKey, secret.text(), durability());
+      files_.push_back(layout::kSshKey);
     }
     if (capture != nullptr) capture->prepare(deadline_);
   }
@@ -203,8 +203,7 @@ class Creation {
 
   void call_user(const Deadline& limit) const {
     if (!options_.while_paused) return;
-    options_.while_paused({.directory = context_.home.path_of(Kind::kSnapshot, staged_.staged_name()),
-                           .deadline = limit.when()});
+    options_.while_paused({.directory = staged_.path(), .deadline = limit.when()});
     limit.check("what was to be done while the VM stood still");
   }
 
@@ -239,8 +238,8 @@ class Creation {
     for (const std::string& name : list_directory(staged_.directory())) {
       if (std::ranges::find(files_, name) != files_.end()) continue;
       // The last ones no manifest can hold.
-      if (name == "metadata.json" || name == "manifest" || name == "labels.json" || name.starts_with('.') ||
-          printable(name) != name)
+      if (layout::access_of(layout::Place::kInSnapshot, name) == layout::Access::kPrivate ||
+          name.starts_with('.') || printable(name) != name)
         fail(Code::kInvalidArgument, "a file that was made while the VM stood still has the name '{}'",
              printable(name));
       const UniqueFd file = open_untrusted(staged_.directory(), name);
@@ -258,7 +257,7 @@ class Creation {
     record.uuid = make_uuid();
     record.vm_uuid = vm_.uuid;
     describe_host(context_, record);
-    record.ssh_host_keys = read_file_if_exists(directory_, kKnownHosts).value_or("");
+    record.ssh_host_keys = read_file_if_exists(directory_, layout::kKnownHosts).value_or("");
     record.parent = vm_.from_snapshot;
     record.paused = paused_;
     if (resumed_at_) record.paused_at = created_at_;
@@ -268,8 +267,8 @@ class Creation {
     record.has_memory = has_memory_;
     record.has_disk = std::ranges::find(files_, own_disk(vm_)) != files_.end();
     record.durable = options_.durable;
-    write_file_atomically(staged_.directory(), "metadata.json", store::to_json_text(record), durability());
-    files_.insert(files_.begin(), "metadata.json");
+    write_file_atomically(staged_.directory(), layout::kMetadata, store::to_json_text(record), durability());
+    files_.insert(files_.begin(), layout::kMetadata);
     if (!options_.name.empty() || !options_.labels.empty())
       store::write_labels(staged_.directory(), {options_.name, options_.labels}, durability());
   }
@@ -283,22 +282,21 @@ class Creation {
     const bool is_first = known.empty() && !vm_.has_parent_memory();
     store::ManifestOptions options{.known = known};
     if (capture != nullptr) {
-      options.held_of = kMemory;
+      options.held_of = layout::kMemory;
       options.held = capture->staged();
       options.write_held = [&] { write_staged(*capture); };
     }
     const store::Manifest manifest =
         store::make_manifest(staged_.directory(), files_, deadline_, std::move(options));
-    write_file_atomically(staged_.directory(), "manifest", store::to_text(manifest), durability());
+    write_file_atomically(staged_.directory(), layout::kManifest, store::to_text(manifest), durability());
     if (options_.durable)
       for (const std::string& name : files_) fsync_fd(open_file(name).get(), name);
     if (capture != nullptr) capture->let_go();
     if (is_first) try_to_keep_digests();
     if (options_.name.empty()) return staged_.publish(durability());
-    LockFile names = lock_snapshot_names(context_, "snapshot create", deadline_);
+    const store::EntryLock names = lock_snapshot_names(context_, "snapshot create", deadline_);
     check_snapshot_name(context_, options_.name);
     staged_.publish(durability());
-    names.unlink_while_held();
   }
 
   // For the VM's next snapshots. It may be removed by now, or another snapshot of it have kept its own.
@@ -312,7 +310,7 @@ class Creation {
 
   void write_staged(const Capture& capture) const {
     capture.write_staged(deadline_);
-    start_writing_back(kMemory);
+    start_writing_back(layout::kMemory);
   }
 
   // The disk has work while the digests are made. What goes wrong is told by the fsync that follows.
@@ -334,9 +332,8 @@ class Creation {
   store::SnapshotId id_;
   UniqueFd jail_;
   Deadline deadline_;
-  LockFile lock_;
-  Rollback rollback_;  // unlinks the lock, when what is staged is gone
-  store::StagedEntry staged_;
+  store::EntryLock lock_;
+  store::Transaction staged_;
   std::string capture_;
   std::string why_not_outside_;
   bool has_memory_ = true;
@@ -366,7 +363,7 @@ SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& opti
                     [&] {
                       const UniqueFd directory = open_vm(context, options.vm);
                       check_snapshot_name(context, options.name);
-                      std::optional<LockFile> lock =
+                      std::optional<store::EntryLock> lock =
                           context.home.lock(Kind::kVm, options.vm, "snapshot create",
                                             Deadline::never(options.stop), on_wait(context, options));
                       const store::SnapshotId id =

@@ -7,15 +7,15 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "store/fields.h"
+#include "store/layout.h"
 #include "store/manifest.h"
 #include "vm/layout.h"
 
 namespace knaller::vm {
 namespace {
 
+using store::Needed;
 using store::SnapshotRecord;
-
-constexpr char kMetadata[] = "metadata.json";
 
 struct Seen {
   size_t files = 0;
@@ -52,17 +52,6 @@ const store::ManifestFile& named(const store::Manifest& manifest, std::string_vi
   return *file;
 }
 
-std::vector<std::string> needed_files(const SnapshotRecord& record, Needed needed) {
-  std::vector<std::string> names{kMetadata};
-  if (needed == Needed::kAll) names.insert(names.end(), {kState, kMemory});
-  if (record.has_disk) names.emplace_back(record.has_base ? kDisk : kRootfs);
-  if (record.has_base) names.emplace_back(kBase);
-  if (!record.boot_args.empty()) names.emplace_back(kKernel);
-  if (record.has_initrd) names.emplace_back(kInitrd);
-  if (record.has_ssh) names.emplace_back(kSshKey);
-  return names;
-}
-
 void verify_everything(int directory, const store::Manifest& manifest, const Deadline& deadline,
                        const ByteProgress& progress) {
   const std::vector<store::Damage> damages = store::verify_files(directory, manifest, deadline, progress);
@@ -71,8 +60,9 @@ void verify_everything(int directory, const store::Manifest& manifest, const Dea
 
 // Damage to what is not needed does no harm.
 void leave_out_memory(store::Manifest& manifest) {
-  std::erase_if(manifest.files,
-                [](const store::ManifestFile& file) { return file.name == kMemory || file.name == kState; });
+  std::erase_if(manifest.files, [](const store::ManifestFile& file) {
+    return file.name == layout::kMemory || file.name == layout::kState;
+  });
 }
 
 std::string check_own_files(int directory, const SnapshotRecord& record, bool verify,
@@ -81,12 +71,12 @@ std::string check_own_files(int directory, const SnapshotRecord& record, bool ve
   if (needed == Needed::kColdBoot) leave_out_memory(manifest);
   Seen seen;
   for (const store::ManifestFile& file : manifest.files) require_file(directory, file.name, file.size, seen);
-  for (const std::string& name : needed_files(record, needed)) named(manifest, name);
-  store::verify_file(directory, named(manifest, kMetadata), deadline);
+  for (const std::string& name : store::files_needed(record, needed)) named(manifest, name);
+  store::verify_file(directory, named(manifest, layout::kMetadata), deadline);
   if (needed == Needed::kAll) {
-    if (named(manifest, kMemory).size != record.memory_mib << 20)
-      fail(Code::kCorrupt, "'{}' is not {} MiB long", kMemory, record.memory_mib);
-    store::verify_file(directory, named(manifest, kState), deadline);
+    if (named(manifest, layout::kMemory).size != record.memory_mib << 20)
+      fail(Code::kCorrupt, "'{}' is not {} MiB long", layout::kMemory, record.memory_mib);
+    store::verify_file(directory, named(manifest, layout::kState), deadline);
   }
   if (verify) verify_everything(directory, manifest, deadline, progress);
   return fmt::format("{} files, {}: {}", seen.files, format_bytes(seen.bytes),
@@ -98,8 +88,8 @@ std::string check_own_files(int directory, const SnapshotRecord& record, bool ve
 
 std::string check_foreign_files(int directory, const SnapshotRecord& record) {
   Seen seen;
-  require_file(directory, kMemory, record.memory_mib << 20, seen);
-  for (const char* name : {kState, kRootfs})
+  require_file(directory, layout::kMemory, record.memory_mib << 20, seen);
+  for (const char* name : {layout::kState, layout::kRootfs})
     if (require_file(directory, name, seen) == 0) fail(Code::kCorrupt, "'{}' is empty", name);
   return fmt::format("{} files, {}: sizes, types and owner", seen.files, format_bytes(seen.bytes));
 }
@@ -115,7 +105,7 @@ std::string check_snapshot_files(int directory, const SnapshotRecord& record, bo
 }
 
 void check_metadata_digest(int directory, const Deadline& deadline) {
-  store::verify_file(directory, named(store::read_manifest(directory), kMetadata), deadline);
+  store::verify_file(directory, named(store::read_manifest(directory), layout::kMetadata), deadline);
 }
 
 }  // namespace knaller::vm

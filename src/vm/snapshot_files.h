@@ -14,13 +14,10 @@
 
 namespace knaller::vm {
 
-// Memory and devices, too, or only what it takes to boot the disk.
-enum class Needed { kAll, kColdBoot };
-
 // Says what was looked at. `progress` is of reading everything.
 std::string check_snapshot_files(int directory, const store::SnapshotRecord& record, bool verify,
                                  const Deadline& deadline, const ByteProgress& progress = {},
-                                 Needed needed = Needed::kAll);
+                                 store::Needed needed = store::Needed::kAll);
 // Of metadata that can't be read: is it as it was stored?
 void check_metadata_digest(int directory, const Deadline& deadline);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <future>
+#include <memory>
 #include <utility>
 
 #include "base/error.h"
@@ -16,6 +17,7 @@
 #include "guest/keys.h"
 #include "image/kernel.h"
 #include "monitor/alive.h"
+#include "store/layout.h"
 #include "store/names.h"
 #include "vm/boot.h"
 #include "vm/bring_up.h"
@@ -24,8 +26,9 @@
 #include "vm/images.h"
 #include "vm/layout.h"
 #include "vm/list.h"
+#include "vm/locks.h"
+#include "vm/options.h"
 #include "vm/ports.h"
-#include "vm/stop.h"
 
 namespace knaller::vm {
 namespace {
@@ -33,10 +36,6 @@ namespace {
 using store::Kind;
 
 const char* const kDefaultImage = "tiny";
-
-std::string staged_path(const Context& context, const std::string& name) {
-  return context.home.path_of(Kind::kVm, ".new-" + name);
-}
 
 store::VmRecord new_record(const std::string& name, const VmOptions& vm, const Engine& engine) {
   store::VmRecord record;
@@ -68,43 +67,46 @@ void make_own_disk(const image::Image& image, uint64_t mib, const std::string& p
 
 // An image of ours or an imported one: everything immutable is linked, the private disk is new (or, for an
 // image without a base, a copy of its root file system).
-void fill_from_image(const Context& context, const image::Image& image, const VmOptions& vm, int directory,
-                     store::VmRecord& record, const Deadline& deadline) {
+void fill_from_image(const image::Image& image, const VmOptions& vm, PreparedVm& prepared,
+                     const Deadline& deadline) {
+  const int directory = prepared.directory();
+  store::VmRecord& record = prepared.record;
   record.image = image.info.name;
   record.guest_protocol = image.info.guest_protocol;
   record.has_base = !image.base.empty();
   record.has_initrd = !image.initramfs.empty();
   record.has_ssh = image.info.guest_protocol > 0;
-  add_part(directory, AT_FDCWD, image.kernel, kKernel, deadline);
-  if (record.has_initrd) add_part(directory, AT_FDCWD, image.initramfs, kInitrd, deadline);
-  const std::string jail = staged_path(context, record.name) + "/jail/";
+  add_part(directory, AT_FDCWD, image.kernel, layout::kKernel, deadline);
+  if (record.has_initrd) add_part(directory, AT_FDCWD, image.initramfs, layout::kInitrd, deadline);
+  const std::string path = prepared.transaction->path() + "/";
   if (record.has_base) {
-    add_part(directory, AT_FDCWD, image.base, kBase, deadline);
-    make_own_disk(image, vm.disk_mib, jail + kDisk, deadline);
+    add_part(directory, AT_FDCWD, image.base, layout::kBase, deadline);
+    make_own_disk(image, vm.disk_mib, path + layout::in_jail(layout::kDisk), deadline);
   } else {
-    disk::copy_root_disk(image.rootfs, jail + kRootfs, vm.disk_mib, deadline);
+    disk::copy_root_disk(image.rootfs, path + layout::in_jail(layout::kRootfs), vm.disk_mib, deadline);
   }
 }
 
 // Files of the user's own: copied, for they may change while the VM runs.
 void copy_part(int directory, const std::string& from, const std::string& part, const Deadline& deadline) {
   const UniqueFd source = open_at(AT_FDCWD, from, O_RDONLY | O_NONBLOCK);
-  const UniqueFd target = open_at(directory, "parts/" + part, O_RDWR | O_CREAT | O_EXCL, 0400);
+  const UniqueFd target = open_at(directory, layout::in_parts(part), O_RDWR | O_CREAT | O_EXCL, 0400);
   copy_sparse(source.get(), target.get(), file_size(source.get()), deadline);
 }
 
-void fill_from_files(const Context& context, const VmOptions& vm, int directory, store::VmRecord& record,
-                     const Deadline& deadline) {
+void fill_from_files(const VmOptions& vm, PreparedVm& prepared, const Deadline& deadline) {
+  const int directory = prepared.directory();
+  store::VmRecord& record = prepared.record;
   const UniqueFd kernel = open_at(AT_FDCWD, vm.kernel, O_RDONLY | O_NONBLOCK);
   const UniqueFd vmlinux =
-      open_at(directory, std::string("parts/") + kKernel, O_RDWR | O_CREAT | O_EXCL, 0400);
+      open_at(directory, layout::in_parts(layout::kKernel), O_RDWR | O_CREAT | O_EXCL, 0400);
   const std::string what = fmt::format("the kernel '{}'", vm.kernel);
   image::copy_kernel(kernel.get(), vmlinux.get(), what);
   if (engine::family_of(record.engine).needs_pvh_kernel()) image::require_pvh(vmlinux.get(), what);
   record.has_initrd = !vm.initrd.empty();
-  if (record.has_initrd) copy_part(directory, vm.initrd, kInitrd, deadline);
-  disk::copy_root_disk(vm.rootfs, staged_path(context, record.name) + "/jail/" + kRootfs, vm.disk_mib,
-                       deadline);
+  if (record.has_initrd) copy_part(directory, vm.initrd, layout::kInitrd, deadline);
+  disk::copy_root_disk(vm.rootfs, prepared.transaction->path() + "/" + layout::in_jail(layout::kRootfs),
+                       vm.disk_mib, deadline);
 }
 
 using FutureKey = std::future<guest::KeyPair>;
@@ -118,7 +120,7 @@ FutureKey begin_key(const std::string& name) {
 std::string keep_key(int directory, FutureKey key) {
   guest::KeyPair pair = key.get();
   const Secret secret(std::move(pair.private_key));
-  write_file_atomically(directory, kSshKey, secret.text(), Durability::kNoSync);
+  write_file_atomically(directory, layout::kSshKey, secret.text(), Durability::kNoSync);
   return pair.public_line;
 }
 
@@ -139,30 +141,25 @@ VmOptions choose_guest(const Context& context, VmOptions vm) {
   return vm;
 }
 
-void fill_vm(const Context& context, const VmOptions& vm, int directory, store::VmRecord& record,
-             FutureKey key, const StartOptions& options) {
+void fill_vm(const Context& context, const VmOptions& vm, PreparedVm& prepared, FutureKey key,
+             const StartOptions& options) {
   const PhaseTimer timer(context, "prepare");
   const Deadline deadline = Deadline::never(options.stop);
+  const int directory = prepared.directory();
+  store::VmRecord& record = prepared.record;
   make_vm_directories(directory);
   GuestArgs guest{.extra_args = vm.kernel_args};
   if (vm.image.empty()) {
-    fill_from_files(context, vm, directory, record, deadline);
+    fill_from_files(vm, prepared, deadline);
   } else {
-    const LockFile lock =
-        context.home.lock(Kind::kImage, vm.image, "start", Deadline::after(kLockPatience, options.stop),
-                          waiting_note(context, fmt::format("image '{}'", vm.image)));
-    fill_from_image(context, load_image(context, vm.image), vm, directory, record, deadline);
+    const store::EntryLock lock = lock_entry(context, Kind::kImage, vm.image, "start", options.stop);
+    fill_from_image(load_image(context, vm.image), vm, prepared, deadline);
   }
   if (record.has_ssh) guest.ssh_key = keep_key(directory, std::move(key));
   record.boot_args = boot_args(record, guest);
   refresh_jail(directory, parts_of(record), deadline);
   // bring_up() makes it durable before the commit, and the key with it.
   store::write_vm_record(directory, record, Durability::kNoSync);
-}
-
-LockFile lock_for_start(const Context& context, const std::string& name, const StartOptions& options) {
-  return context.home.lock(Kind::kVm, name, "start", Deadline::after(kLockPatience, options.stop),
-                           waiting_note(context, fmt::format("VM '{}'", name)));
 }
 
 [[noreturn]] void fail_existing(const std::string& name) {
@@ -181,19 +178,15 @@ Started start_machine(const Context& context, const std::string& name, const VmO
   if (!vm.image.empty()) provide_image(context, vm.image, options.stop);
   require_free(context, vm.ports);
 
-  const LockFile lock = lock_for_start(context, name, options);
+  const store::EntryLock lock = lock_entry(context, Kind::kVm, name, "start", options.stop);
   if (context.home.has(Kind::kVm, name)) fail_existing(name);
-  store::StagedEntry staged(context.home, Kind::kVm, name);
-  BringUp plan{.directory = staged.directory(),
-               .entry = staged.staged_name(),
-               .engine_files = engine.files,
-               .is_new = true,
-               .launch = start_monitor(context, name)};
-  store::VmRecord record = new_record(name, vm, engine);
-  fill_vm(context, vm, staged.directory(), record, std::move(key), options);
-  plan.on_committed = [&staged] { staged.hand_over(); };
+  PreparedVm prepared{.transaction = std::make_unique<store::Transaction>(lock),
+                      .record = new_record(name, vm, engine),
+                      .engine_files = engine.files};
+  monitor::Launch launch = start_monitor(context, name);
+  fill_vm(context, vm, prepared, std::move(key), options);
   Started started;
-  started.tie = bring_up(context, plan, record, options);
+  started.tie = bring_up(context, prepared, {.options = options}, std::move(launch)).tie;
   started.vm = inspect_vm(context, name);
   return started;
 }
@@ -230,43 +223,45 @@ void give_up_parent_memory(int directory, store::VmRecord& record) {
 }
 
 // With the host ports of the last start where they were leased, unless somebody else has one by now.
-Tie start_again(const Context& context, const std::string& name, int directory, store::VmRecord& record,
-                const engine::EngineFacts& facts, const StartOptions& options) {
-  BringUp plan{.directory = directory, .entry = name, .engine_files = facts.files, .keep_ports = true};
+Tie start_again(const Context& context, const PreparedVm& vm, const StartOptions& options) {
+  const std::string& name = vm.record.name;
   try {
-    return bring_up(context, plan, record, options);
+    return bring_up(context, vm, {.options = options, .keep_ports = true}, start_monitor(context, name)).tie;
   } catch (const Error& error) {
     if (error.code() != Code::kBusy) throw;  // not a port that is taken
   }
-  plan.keep_ports = false;
-  return bring_up(context, plan, record, options);
+  return bring_up(context, vm, {.options = options}, start_monitor(context, name)).tie;
 }
 
 }  // namespace
 
 Started start_existing(const Context& context, const std::string& name, const StartOptions& options) {
   open_vm(context, name);
-  return in_context([&] { return fmt::format("start '{}'", name); },
-                    [&] {
-                      const LockFile lock = lock_for_start(context, name, options);
-                      const UniqueFd directory = open_vm(context, name);
-                      if (monitor::is_alive(directory.get()))
-                        throw Error(Code::kWrongState, "it is running already",
-                                    fmt::format("enter it: knaller ssh {}", name));
-                      store::VmRecord record = store::read_vm_record(directory.get(), name);
-                      if (record.boot_args.empty())
-                        throw Error(Code::kUnsupported,
-                                    "it came from a snapshot that has no kernel of its own",
-                                    "start the snapshot again, under another name");
-                      require_free(context, record.ports);
-                      const engine::EngineFacts facts = note_engine(context, record, options);
-                      if (!record.from_snapshot.empty()) give_up_parent_memory(directory.get(), record);
-                      refresh_jail(directory.get(), parts_of(record), Deadline::never(options.stop));
-                      Started started;
-                      started.tie = start_again(context, name, directory.get(), record, facts, options);
-                      started.vm = inspect_vm(context, name);
-                      return started;
-                    });
+  return in_context(
+      [&] { return fmt::format("start '{}'", name); },
+      [&] {
+        const store::EntryLock lock = lock_entry(context, Kind::kVm, name, "start", options.stop);
+        const UniqueFd directory = open_vm(context, name);
+        if (monitor::is_alive(directory.get()))
+          throw Error(Code::kWrongState, "it is running already",
+                      fmt::format("enter it: knaller ssh {}", name));
+        store::VmRecord record = store::read_vm_record(directory.get(), name);
+        if (record.boot_args.empty())
+          throw Error(Code::kUnsupported, "it came from a snapshot that has no kernel of its own",
+                      "start the snapshot again, under another name");
+        require_free(context, record.ports);
+        const engine::EngineFacts facts = note_engine(context, record, options);
+        if (!record.from_snapshot.empty()) give_up_parent_memory(directory.get(), record);
+        refresh_jail(directory.get(), parts_of(record), Deadline::never(options.stop));
+        Started started;
+        const PreparedVm prepared{
+            .transaction = std::make_unique<store::Transaction>(lock, store::Transaction::How::kKeep),
+            .record = std::move(record),
+            .engine_files = facts.files};
+        started.tie = start_again(context, prepared, options);
+        started.vm = inspect_vm(context, name);
+        return started;
+      });
 }
 
 }  // namespace knaller::vm

@@ -1,4 +1,4 @@
-// Starting VMs: new ones, stopped ones, and from snapshots.
+// Starting VMs: new ones and stopped ones.
 #ifndef KNALLER_VM_START_H_
 #define KNALLER_VM_START_H_
 
@@ -10,11 +10,6 @@ namespace knaller::vm {
 
 Started start_new(const Context& context, const VmOptions& vm, const StartOptions& options);
 Started start_existing(const Context& context, const std::string& name, const StartOptions& options);
-Started restore(const Context& context, const RestoreOptions& restore, const StartOptions& options);
-
-// What a new VM may not be: kInvalidArgument for numbers out of range, the same host port twice, half a
-// guest.
-void check_options(const VmOptions& vm);
 
 }  // namespace knaller::vm
 

@@ -5,7 +5,9 @@
 #include "monitor/client.h"
 #include "monitor/force.h"
 #include "store/names.h"
+#include "store/transaction.h"
 #include "vm/list.h"
+#include "vm/locks.h"
 #include "vm/ready.h"
 
 namespace knaller::vm {
@@ -21,12 +23,6 @@ constexpr std::chrono::seconds kEndingTime{20};
 constexpr std::chrono::seconds kMonitorPatience{3};
 constexpr std::chrono::seconds kApiTime{30};
 constexpr std::chrono::seconds kClockTime{5};
-
-LockFile lock_vm(const Context& context, const std::string& name, const std::string& verb,
-                 std::stop_token stop) {
-  return context.home.lock(Kind::kVm, name, verb, Deadline::after(kLockPatience, std::move(stop)),
-                           waiting_note(context, fmt::format("VM '{}'", name)));
-}
 
 [[noreturn]] void fail_without_answer(const std::string& name) {
   throw Error(Code::kTimeout, fmt::format("the monitor of VM '{}' does not answer", name),
@@ -101,12 +97,6 @@ bool is_absent(const Context& context, const std::string& name) {
 
 }  // namespace
 
-std::function<void(const std::string&)> waiting_note(const Context& context, const std::string& what) {
-  return [&context, what](const std::string& holder) {
-    context.note(fmt::format("waiting for {}, which is in use by {}", what, holder));
-  };
-}
-
 void stop_vm(const Context& context, const std::string& name, const StopOptions& options) {
   const UniqueFd directory = open_vm(context, name);
   if (!monitor::is_alive(directory.get())) return;
@@ -135,9 +125,8 @@ void remove_vm(const Context& context, const std::string& name, const RemoveOpti
   if (options.force && is_absent(context, name)) return;
   open_vm(context, name);
   if (options.force) end_without_lock(context, name, options);
-  LockFile lock = lock_vm(context, name, "rm", options.stop);
+  const store::EntryLock lock = lock_entry(context, Kind::kVm, name, "rm", options.stop);
   if (is_absent(context, name)) {
-    lock.unlink_while_held();
     if (options.force) return;
     fail(Code::kNotFound, "VM '{}' was removed meanwhile", name);
   }
@@ -146,12 +135,7 @@ void remove_vm(const Context& context, const std::string& name, const RemoveOpti
     if (!options.force) refuse_to_remove(context, name, directory.get());
     end_by_force(context, directory.get(), options.stop);
   }
-  if (is_absent(context, name)) {  // a tied VM's monitor removed it itself
-    lock.unlink_while_held();
-    return;
-  }
-  context.home.retire(Kind::kVm, name);
-  lock.unlink_while_held();
+  store::Transaction::remove(lock);  // unless it was tied, and its monitor has removed it
 }
 
 void pause_vm(const Context& context, const std::string& name, std::stop_token stop) {

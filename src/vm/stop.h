@@ -18,11 +18,6 @@ void note_clock(const Context& context, const std::string& name, const std::stri
 // Blocks until the VM has ended.
 VmInfo wait_vm(const Context& context, const std::string& name, std::stop_token stop);
 
-// How long a command waits for another that works on the same VM or snapshot, before it says busy.
-inline constexpr std::chrono::seconds kLockPatience{15};
-// Tells the user, once, on whom the command waits.
-std::function<void(const std::string&)> waiting_note(const Context& context, const std::string& what);
-
 }  // namespace knaller::vm
 
 #endif  // KNALLER_VM_STOP_H_

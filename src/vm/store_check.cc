@@ -7,11 +7,14 @@
 #include "image/image.h"
 #include "monitor/alive.h"
 #include "store/labels.h"
+#include "store/layout.h"
+#include "store/sweep.h"
 #include "store/verify.h"
 
 namespace knaller::vm {
 namespace {
 
+using layout::Place;
 using store::Kind;
 using store::SnapshotId;
 
@@ -19,13 +22,6 @@ constexpr Kind kKinds[] = {Kind::kVm, Kind::kSnapshot, Kind::kImage};
 
 std::string path_of(Kind kind, const std::string& entry) {
   return fmt::format("{}/{}", store::folder_of(kind), entry);
-}
-
-// The name in ".new-NAME", ".gone-NAME" and ".old-NAME"; empty for others.
-std::string name_in(const std::string& entry) {
-  for (const std::string_view prefix : store::kHiddenPrefixes)
-    if (entry.starts_with(prefix)) return entry.substr(prefix.size());
-  return {};
 }
 
 // A VM that is being made is also held by its monitor.
@@ -39,12 +35,12 @@ void check_unfinished(const Context& context, Kind kind, const std::string& entr
                       StoreFindings& findings) {
   if (context.home.is_locked(kind, name) || is_held(context, kind, entry)) return;
   const int folder = context.home.folder(kind);
-  const bool half_made = entry.starts_with(store::kNewPrefix);
+  const bool half_made = entry.starts_with(layout::kNewPrefix);
   findings.leftover(path_of(kind, entry), half_made ? "it was half made" : "it was half removed or replaced",
                     store::look_through(folder, entry), [&] {
                       return with_lock(context, kind, name, [&] {
                         if (is_held(context, kind, entry)) return false;
-                        context.home.finish_interrupted(kind, entry, Deadline::never());
+                        store::finish_interrupted(context.home, kind, entry, Deadline::never());
                         return true;
                       });
                     });
@@ -86,8 +82,7 @@ void check_snapshot(const Context& context, const std::string& name, StoreFindin
                         });
       continue;
     }
-    const bool text = file == "metadata.json" || file == "manifest" || file == store::kLabelsFile;
-    findings.check_access(directory.get(), file, file_path, text ? Access::kPrivate : Access::kImmutable);
+    findings.check_access(directory.get(), file, file_path, layout::access_of(Place::kInSnapshot, file));
   }
 }
 
@@ -102,7 +97,7 @@ void check_image(const Context& context, const std::string& name, StoreFindings&
   findings.check_access(context.home.folder(Kind::kImage), name, path, Access::kFolder);
   for (const std::string& file : list_directory(directory.get()))
     findings.check_access(directory.get(), file, fmt::format("{}/{}", path, file),
-                          file == "image.json" ? Access::kPrivate : Access::kImmutable);
+                          layout::access_of(Place::kInImage, file));
 }
 
 bool is_valid(Kind kind, const std::string& name) {
@@ -121,7 +116,7 @@ void check_published(const Context& context, Kind kind, const std::string& name,
 
 void check_entry(const Context& context, Kind kind, const std::string& entry, StoreFindings& findings) {
   try {
-    const std::string name = name_in(entry);
+    const std::string name = layout::name_in_hidden(entry);
     if (!name.empty()) return check_unfinished(context, kind, entry, name, findings);
     check_published(context, kind, entry, findings);
   } catch (const Error& error) {
@@ -139,27 +134,20 @@ std::optional<std::pair<Kind, std::string>> owner_of_lock(const std::string& fil
   return std::nullopt;
 }
 
-bool is_used(const Context& context, Kind kind, const std::string& name) {
-  const store::Home& home = context.home;
-  return home.has(kind, name) ||
-         std::any_of(store::kHiddenPrefixes.begin(), store::kHiddenPrefixes.end(),
-                     [&](auto hidden) { return home.has(kind, std::string(hidden) + name); });
-}
-
 // What will be there when the leftovers that were told of are gone.
 bool will_be_used(const Context& context, Kind kind, const std::string& name, const StoreFindings& findings) {
   const auto will_be_there = [&](const std::string& entry) {
     return context.home.has(kind, entry) && !findings.is_leftover(path_of(kind, entry));
   };
   return will_be_there(name) ||
-         std::any_of(store::kHiddenPrefixes.begin(), store::kHiddenPrefixes.end(),
+         std::any_of(layout::kHiddenPrefixes.begin(), layout::kHiddenPrefixes.end(),
                      [&](auto hidden) { return will_be_there(std::string(hidden) + name); });
 }
 
 // `tree` is of the time before any repair, which writes into the locks that it takes.
 void check_lock(const Context& context, const std::string& file, const store::TreeUse& tree,
                 StoreFindings& findings) {
-  const std::string path = "locks/" + file;
+  const std::string path = fmt::format("{}/{}", layout::kLocks, file);
   const auto owner = owner_of_lock(file);
   if (!owner) return findings.note(path, "it is nothing of knaller's, and stays");
   const auto& [kind, name] = *owner;
@@ -167,10 +155,8 @@ void check_lock(const Context& context, const std::string& file, const store::Tr
     return findings.check_access(context.home.locks(), file, path, Access::kPrivate);
   if (context.home.is_locked(kind, name)) return;
   findings.leftover(path, "the lock of what is not there", tree, [&context, kind = kind, &name = name] {
-    auto lock = context.home.try_lock(kind, name, "store check");
-    if (!lock || is_used(context, kind, name)) return false;
-    lock->unlink_while_held();
-    return true;
+    // Its end removes the file.
+    return context.home.try_lock(kind, name, "store check") && !context.home.has_any(kind, name);
   });
 }
 
@@ -182,7 +168,7 @@ bool with_lock(const Context& context, Kind kind, const std::string& name,
   auto lock = context.home.try_lock(kind, name, "store check");
   if (!lock) return false;
   const bool done = body();
-  if (!was_there) lock->unlink_while_held();
+  if (!was_there) lock->end_without_file();
   return done;
 }
 
@@ -193,7 +179,7 @@ StoreReport check_store(const Context& context, const StoreCheckOptions& options
   for (const std::string& file : list_directory(context.home.locks()))
     locks[file] = store::look_through(context.home.locks(), file);
   findings.check_access(context.home.root(), ".", ".", Access::kFolder);
-  for (const char* folder : {"vms", "snapshots", "images", "locks"})
+  for (const char* folder : {layout::kVms, layout::kSnapshots, layout::kImages, layout::kLocks})
     findings.check_access(context.home.root(), folder, folder, Access::kFolder);
   // First what is unfinished, then the locks of what was: on a full disk they make room.
   for (const Kind kind : kKinds)

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "monitor/alive.h"
 #include "monitor/exit_record.h"
+#include "store/layout.h"
 #include "store/vm_record.h"
 #include "vm/layout.h"
 #include "vm/store_check.h"
@@ -13,6 +14,8 @@
 namespace knaller::vm {
 namespace {
 
+using layout::Leftover;
+using layout::Place;
 using store::Kind;
 
 class VmCheck {
@@ -20,20 +23,20 @@ class VmCheck {
   VmCheck(const Context& context, const std::string& name, StoreFindings& findings)
       : context_(context),
         name_(name),
-        path_("vms/" + name),
+        path_(fmt::format("{}/{}", layout::kVms, name)),
         findings_(findings),
         directory_(context.home.open_entry(Kind::kVm, name)),
         alive_(monitor::is_alive(directory_.get())) {}
 
   void run() {
-    if (!stat_if_exists(directory_.get(), "vm.json")) return;  // the Go program's
+    if (!stat_if_exists(directory_.get(), layout::kVmRecord)) return;  // the Go program's
     check_record();
     check_access();
     // Somebody's who works on it now.
     if (context_.home.is_locked(Kind::kVm, name_)) return;
     check_unfinished_writes();
     check_jail();
-    if (!alive_) remove_when_dead(directory_.get(), "monitor.sock", path_ + "/monitor.sock");
+    if (!alive_) remove_when_dead(directory_.get(), Place::kInVm, path_);
   }
 
  private:
@@ -44,8 +47,8 @@ class VmCheck {
     } catch (const Error& error) {
       return findings_.unusable(path_, error, fmt::format("knaller rm -f {}", name_));
     }
-    for (const Part& part : parts_of(record)) require_file("parts/" + part.name);
-    require_file("jail/" + own_disk(record));
+    for (const Part& part : parts_of(record)) require_file(layout::in_parts(part.name));
+    require_file(layout::in_jail(own_disk(record)));
     const bool ended_well = monitor::read_exit_record(directory_.get()).has_value();
     if (!alive_ && !ended_well && record.boot_id == store::host_boot_id())
       findings_.note(path_, "its processes are gone without a word",
@@ -61,40 +64,40 @@ class VmCheck {
 
   void check_access() {
     findings_.check_access(context_.home.folder(Kind::kVm), name_, path_, Access::kFolder);
-    for (const std::string& file : list_directory(directory_.get())) {
-      const bool folder = file == "parts" || file == "jail";
+    for (const std::string& file : list_directory(directory_.get()))
       findings_.check_access(directory_.get(), file, path_ + "/" + file,
-                             folder ? Access::kFolder : Access::kPrivate);
-    }
-    const auto parts = stat_if_exists(directory_.get(), "parts");
+                             layout::access_of(Place::kInVm, file));
+    const auto parts = stat_if_exists(directory_.get(), layout::kParts);
     if (!parts || !S_ISDIR(parts->st_mode)) return;
-    const UniqueFd folder = open_at(directory_.get(), "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    const UniqueFd folder = open_at(directory_.get(), layout::kParts, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     for (const std::string& file : list_directory(folder.get()))
-      findings_.check_access(folder.get(), file, path_ + "/parts/" + file, Access::kImmutable);
+      findings_.check_access(folder.get(), file, path_ + "/" + layout::in_parts(file),
+                             layout::access_of(Place::kInParts, file));
   }
 
   void check_unfinished_writes() {
     for (const std::string& file : unfinished_writes(directory_.get())) {
-      // A monitor writes this one without the lock.
-      if (alive_ && file.starts_with(".exit.json.")) continue;
+      if (alive_ && layout::is_monitors_write(Place::kInVm, file)) continue;
       remove(directory_.get(), file, path_ + "/" + file, "it was half written");
     }
   }
 
   void check_jail() {
-    const auto info = stat_if_exists(directory_.get(), "jail");
+    const auto info = stat_if_exists(directory_.get(), layout::kJail);
     if (!info || !S_ISDIR(info->st_mode)) return;
-    const UniqueFd jail = open_at(directory_.get(), "jail", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    for (const std::string& file : list_directory(jail.get()))
-      if (file.starts_with("new-"))
-        remove(jail.get(), file, path_ + "/jail/" + file, "an engine wrote it for a snapshot that never was");
-    if (alive_) return;
-    for (const char* file : {"api.sock", "log"}) remove_when_dead(jail.get(), file, path_ + "/jail/" + file);
+    const UniqueFd jail = open_at(directory_.get(), layout::kJail, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    for (const std::string& file : layout::leftovers(Place::kInJail, Leftover::kOfACapture))
+      if (stat_if_exists(jail.get(), file))
+        remove(jail.get(), file, path_ + "/" + layout::in_jail(file),
+               "an engine wrote it for a snapshot that never was");
+    if (!alive_) remove_when_dead(jail.get(), Place::kInJail, path_ + "/" + layout::kJail);
   }
 
-  void remove_when_dead(int dir, const std::string& file, const std::string& path) {
-    const auto info = stat_if_exists(dir, file);
-    if (info && !S_ISREG(info->st_mode)) remove(dir, file, path, "of processes that are gone");
+  void remove_when_dead(int dir, Place place, const std::string& path) {
+    for (const std::string& file : layout::leftovers(place, Leftover::kOfTheDead)) {
+      const auto info = stat_if_exists(dir, file);
+      if (info && !S_ISREG(info->st_mode)) remove(dir, file, path + "/" + file, "of processes that are gone");
+    }
   }
 
   void remove(int dir, const std::string& file, const std::string& path, const std::string& text) {

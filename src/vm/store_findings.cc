@@ -18,6 +18,8 @@ bool is_right(mode_t mode, Access access) {
       return (mode & 07777) == 0700;
     case Access::kPrivate:
       return (mode & 07077) == 0 && (mode & 0400) != 0;
+    case Access::kEngines:
+      return true;
     case Access::kImmutable:
       break;
   }
@@ -30,6 +32,7 @@ mode_t right_mode(Access access) {
       return 0700;
     case Access::kPrivate:
       return 0600;
+    case Access::kEngines:
     case Access::kImmutable:
       break;
   }

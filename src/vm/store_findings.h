@@ -7,13 +7,13 @@
 #include <set>
 #include <string>
 
+#include "store/layout.h"
 #include "store/usage.h"
 #include "vm/context.h"
 
 namespace knaller::vm {
 
-// How a file of ours must be. Modes are about others, and about what is never rewritten.
-enum class Access { kFolder, kPrivate, kImmutable };
+using layout::Access;
 
 class StoreFindings {
  public:

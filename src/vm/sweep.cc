@@ -2,26 +2,30 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "image/image.h"
 #include "monitor/alive.h"
+#include "store/layout.h"
+#include "store/sweep.h"
 #include "vm/capture.h"
 #include "vm/images.h"
 
 namespace knaller::vm {
 namespace {
 
+using layout::Leftover;
+using layout::Place;
 using store::Kind;
 
 constexpr std::chrono::minutes kLongestWrite{1};
 
 void remove_unfinished_writes(int directory, bool alive) {
   for (const std::string& name : unfinished_writes(directory))
-    // A monitor writes this one without the lock.
-    if (!alive || !name.starts_with(".exit.json."))
+    if (!alive || !layout::is_monitors_write(layout::Place::kInVm, name))
       remove_tree(directory, name, Deadline::after(store::kSweepTime));
 }
 
@@ -31,17 +35,22 @@ bool is_of_the_dead(int directory, const std::string& name) {
   return info && !S_ISREG(info->st_mode);
 }
 
-void remove_of_the_dead(int directory, const std::string& name) {
-  if (is_of_the_dead(directory, name)) remove_tree(directory, name);
+bool has_of_the_dead(int directory, Place place) {
+  const auto names = layout::leftovers(place, Leftover::kOfTheDead);
+  return std::ranges::any_of(names, [&](const auto& name) { return is_of_the_dead(directory, name); });
+}
+
+void remove_of_the_dead(int directory, Place place) {
+  for (const std::string& name : layout::leftovers(place, Leftover::kOfTheDead))
+    if (is_of_the_dead(directory, name)) remove_tree(directory, name);
 }
 
 void sweep_vm(const Context& context, const std::string& name) {
   const UniqueFd directory = context.home.open_entry(Kind::kVm, name);
-  if (!stat_if_exists(directory.get(), "vm.json")) return;  // the Go program's
-  const UniqueFd jail = open_at(directory.get(), "jail", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!stat_if_exists(directory.get(), layout::kVmRecord)) return;  // the Go program's
+  const UniqueFd jail = open_at(directory.get(), layout::kJail, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   const bool dead_left_something =
-      (is_of_the_dead(directory.get(), "monitor.sock") || is_of_the_dead(jail.get(), "api.sock") ||
-       is_of_the_dead(jail.get(), "log")) &&
+      (has_of_the_dead(directory.get(), Place::kInVm) || has_of_the_dead(jail.get(), Place::kInJail)) &&
       !monitor::is_alive(directory.get());
   if (!dead_left_something && !has_engine_files(jail.get()) && unfinished_writes(directory.get()).empty())
     return;
@@ -51,13 +60,14 @@ void sweep_vm(const Context& context, const std::string& name) {
   remove_engine_files(directory.get(), jail.get());
   remove_unfinished_writes(directory.get(), alive);
   if (alive) return;
-  remove_of_the_dead(directory.get(), "monitor.sock");
-  for (const char* file : {"api.sock", "log"}) remove_of_the_dead(jail.get(), file);
+  remove_of_the_dead(directory.get(), Place::kInVm);
+  remove_of_the_dead(jail.get(), Place::kInJail);
 }
 
 void sweep_snapshot(const Context& context, const std::string& id) {
   const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, id);
-  if (unfinished_writes(directory.get()).empty() || !stat_if_exists(directory.get(), "manifest")) return;
+  if (unfinished_writes(directory.get()).empty() || !stat_if_exists(directory.get(), layout::kManifest))
+    return;
   const auto lock = context.home.try_lock(Kind::kSnapshot, id, "sweep");
   if (lock) remove_unfinished_writes(directory.get(), false);
 }
@@ -77,7 +87,7 @@ void sweep_remembered(const std::string& path) {
 }  // namespace
 
 void sweep(const Context& context) {
-  context.home.sweep();
+  store::sweep(context.home);
   const auto each = [&](Kind kind, auto sweep_one) {
     for (const std::string& name : context.home.entries(kind)) {
       try {

@@ -146,7 +146,8 @@ TEST(Build, ReplacesInOneStepAndOnlyWhenItWorked) {
 
 TEST(Build, WaitsForAnotherOneAndSaysSo) {
   const SharedHome& shared = SharedHome::shared();
-  const LockFile lock = shared.home().lock(store::Kind::kImage, "held", "image build", Deadline::never());
+  const store::EntryLock lock =
+      shared.home().lock(store::Kind::kImage, "held", "image build", Deadline::never());
   BuildOptions options = shared.options("held");
   std::string note;
   options.sink = [&](const Event& event) {

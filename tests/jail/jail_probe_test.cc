@@ -94,7 +94,7 @@ class ProbeVm {
     // A file of its own, by which its processes are known.
     write_file_atomically(AT_FDCWD, vm_.spec.engine_binary, read_file(KNALLER_JAIL_PROBE, 16 << 20),
                           Durability::kNoSync, 0755);
-    vm_.spec.remove_on_undo = false;
+    vm_.keep();
     vm_.spec.engine_files =
         engine::engine_files(vm_.spec.engine_binary, engine::family_of(EngineType::kFirecracker), soon());
     vm_.spec.kvm = engine != EngineType::kQemu;
@@ -124,9 +124,9 @@ class ProbeVm {
     return "it started";
   }
 
-  std::string console() const { return read_file(vm_.staged("console.log"), 16 << 20); }
-  std::string log() const { return read_file(vm_.staged("engine.log"), 16 << 20); }
-  HostState host() const { return look_at_host(vm_.home(), vm_.home() + "/vms/.new-" + vm_.spec.name); }
+  std::string console() const { return read_file(vm_.path("console.log"), 16 << 20); }
+  std::string log() const { return read_file(vm_.path("engine.log"), 16 << 20); }
+  HostState host() const { return look_at_host(vm_.home(), vm_.path()); }
   const std::string& engine() const { return vm_.spec.engine_binary; }
   const monitor::TestVm& vm() const { return vm_; }
   bool traps_were_reached() const { return traps_.were_reached(); }
@@ -175,7 +175,7 @@ TEST_P(JailProbe, NoAttemptSucceedsAndTheHostIsAsItWas) {
     probe.add_network();
   }
   const HostState before = probe.host();
-  const std::string kernel = read_file(probe.vm().staged("jail/vmlinux"));
+  const std::string kernel = read_file(probe.vm().path("jail/vmlinux"));
 
   const std::string why = probe.run();
 
@@ -187,9 +187,9 @@ TEST_P(JailProbe, NoAttemptSucceedsAndTheHostIsAsItWas) {
   EXPECT_GE(std::stoi(counts[1]), kFewestAttempts);
   EXPECT_EQ(lines_with(console, "^attempt [a-z0-9-]+: refused").size(), std::stoul(counts[1]));
   EXPECT_EQ(probe.host(), before);
-  EXPECT_EQ(read_file(probe.vm().staged("jail/vmlinux")), kernel);
-  EXPECT_EQ(read_file(probe.vm().staged("alive")), "");
-  EXPECT_THAT(privileged_files(probe.vm().staged("jail")), IsEmpty());
+  EXPECT_EQ(read_file(probe.vm().path("jail/vmlinux")), kernel);
+  EXPECT_EQ(read_file(probe.vm().path("alive")), "");
+  EXPECT_THAT(privileged_files(probe.vm().path("jail")), IsEmpty());
   EXPECT_FALSE(probe.traps_were_reached());
   EXPECT_THAT(processes_that_run(probe.engine()), IsEmpty());
   for (const std::string call : {"unshare", "setns", "ptrace", "process_vm_writev"})
@@ -247,10 +247,10 @@ TEST_P(JailProbeAlone, AnEngineWithoutItsFirstThreadDiesWithItsMonitor) {
   std::thread launcher([&] { probe.run(); });
   EXPECT_TRUE(monitor::becomes_true(
       [&] {
-        return exists(probe.vm().staged("console.log")) && probe.console().find("alone") != std::string::npos;
+        return exists(probe.vm().path("console.log")) && probe.console().find("alone") != std::string::npos;
       },
       std::chrono::seconds(20)));
-  const pid_t engine = find_engine(probe.vm().spec.name);
+  const pid_t engine = find_engine(probe.vm().spec.entry.name);
   EXPECT_NE(engine, 0);
   if (engine != 0) {
     const UniqueFd pidfd = open_pidfd(engine);
