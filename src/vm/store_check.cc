@@ -165,10 +165,11 @@ void check_lock(const Context& context, const std::string& file, const store::Tr
 bool with_lock(const Context& context, Kind kind, const std::string& name,
                const std::function<bool()>& body) {
   const bool was_there = stat_if_exists(context.home.locks(), store::lock_name(kind, name)).has_value();
-  auto lock = context.home.try_lock(kind, name, "store check");
+  // No EntryLock: with the entry it would take the file along, which is a finding of its own.
+  auto lock = LockFile::try_acquire(context.home.locks(), store::lock_name(kind, name), "store check");
   if (!lock) return false;
   const bool done = body();
-  if (!was_there) lock->end_without_file();
+  if (!was_there) lock->unlink_while_held();
   return done;
 }
 
