@@ -17,6 +17,7 @@
 #include "image/kernel.h"
 #include "image/package.h"
 #include "shared_home.h"
+#include "store/sweep.h"
 
 namespace knaller::image {
 namespace {
@@ -115,7 +116,7 @@ TEST(Build, KilledIsSweptByTheNextCommand) {
     ASSERT_EQ(::waitpid(pid, &status, 0), pid);
     ASSERT_TRUE(WIFSIGNALED(status)) << step;
     EXPECT_THAT(all_entries(shared.home()), ::testing::Contains(".new-killed")) << step;
-    shared.home().sweep();
+    store::sweep(shared.home());
     EXPECT_THAT(all_entries(shared.home()), ElementsAre("tiny")) << step;
   }
 }

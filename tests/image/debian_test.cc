@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "shared_home.h"
+#include "store/sweep.h"
 
 namespace knaller::image {
 namespace {
@@ -99,7 +100,7 @@ TEST_F(StoppedDebian, KilledLeavesNoChrootBehindEither) {
   while (!list_directory(temporary_.fd()).empty() && !deadline.expired())
     pause_for(std::chrono::milliseconds(20), deadline);
   EXPECT_THAT(list_directory(temporary_.fd()), ::testing::IsEmpty());
-  home_.sweep();
+  store::sweep(home_);
   EXPECT_THAT(all_entries(home_), ::testing::IsEmpty());
 }
 
