@@ -167,7 +167,7 @@ TEST(LaunchSpecTest, OneThatIsNoneIsRefused) {
   Json json = spec_to_json(spec);
   json["immutable"] = {1, 2};
   EXPECT_EQ(code_thrown_by([&] { spec_from_json(json); }), Code::kInvalidArgument);
-  json = spec_to_json({});
+  json = spec_to_json(spec);
   json["engine"] = "crosvm";
   EXPECT_EQ(code_thrown_by([&] { spec_from_json(json); }), Code::kUnsupported);
 }
