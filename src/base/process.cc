@@ -239,7 +239,7 @@ std::optional<ExitStatus> Child::wait(const Deadline& deadline) {
   siginfo_t info = {};
   while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) != 0) {
     if (errno == ECHILD)
-      throw Error(Code::kInternal, fmt::format("how process {} ended was not to be learnt", pid_),
+      throw Error(Code::kInternal, fmt::format("how process {} ended can't be learned", pid_),
                   "this program ignores SIGCHLD, or reaps processes that it did not start");
     if (errno != EINTR) fail_errno("wait for process {}", pid_);
   }

@@ -67,7 +67,7 @@ std::vector<std::string> ids_to_verify(Context& context) {
 
 Error damage_error(const VerifyResult& result) {
   return Error(Code::kCorrupt, fmt::format("snapshot {} is damaged: {}", result.id, result.reason),
-               fmt::format("it can't be mended; remove it: knaller snapshot rm {}", result.id));
+               fmt::format("it can't be repaired; remove it: knaller snapshot rm {}", result.id));
 }
 
 // Goes on after damage and errors; the exit code is the first one's.

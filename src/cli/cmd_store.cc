@@ -22,7 +22,7 @@ std::string render(const Stream& stream, const StoreReport& report) {
     out += fmt::format("{} {}: {}", mark(stream, finding), printable(finding.path), printable(finding.text));
     if (finding.kind == StoreFinding::Kind::kLeftover)
       out += fmt::format(" ({} {})", finding.repaired ? "freed" : "holds", format_bytes(finding.frees_bytes));
-    if (finding.kind == StoreFinding::Kind::kAccess && finding.repaired) out += " (mended)";
+    if (finding.kind == StoreFinding::Kind::kAccess && finding.repaired) out += " (repaired)";
     out += "\n";
     if (!finding.remedy.empty()) out += "  → " + printable(finding.remedy) + "\n";
   }
@@ -41,7 +41,7 @@ Error unclean_error(const StoreReport& report) {
   for (const StoreFinding& finding : report.findings)
     if (!finding.repaired && finding.kind != StoreFinding::Kind::kNote) ++count;
   return Error(Code::kCorrupt, fmt::format("{} things in the store are not as they should be", count),
-               "`knaller store check --repair` mends what can be mended");
+               "`knaller store check --repair` repairs what can be repaired");
 }
 
 }  // namespace

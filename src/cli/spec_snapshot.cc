@@ -102,7 +102,7 @@ std::vector<Command> taking_commands() {
            "VMs that were started from it go on. One that is protected is refused, with --force, too.",
        .flags = {{.name = "force",
                   .letter = 'f',
-                  .help = "One that does not exist is no error, nor are labels that can't be read"},
+                  .help = "One that does not exist is not an error, nor are labels that can't be read"},
                  {.name = "id", .value = "ID", .names = Names::kSnapshot}},
        .names = Names::kSnapshot,
        .most = -1,

@@ -18,7 +18,8 @@ std::vector<Command> portable_commands() {
            "makes a snapshot of it in another home, for another user, or on another host. Holes are not in "
            "it, and the same snapshot always makes the same bytes. FILE appears when it is whole. It holds "
            "the "
-           "guest's memory, and the key that opens VMs made from it: whoever has it has the guest's secrets.",
+           "guest's memory, and the key that opens VMs made from it: anyone who has it has the guest's "
+           "secrets.",
        .flags = {{.name = "thin",
                   .help = "Leave out base disk, kernel and initramfs; the home that imports it must have the "
                           "same, from the same image"},
@@ -128,7 +129,7 @@ Command rollback_command() {
       .arguments = "NAME [ID]",
       .description =
           "Puts a VM back in its place: same name, ports and network, with memory, devices and disk of the "
-          "snapshot; without ID, of the latest of this VM that is no safety snapshot. First everything is "
+          "snapshot; without ID, of the latest of this VM that is not a safety snapshot. First everything is "
           "checked and made ready, and a "
           "safety snapshot of its present state is taken, whose id is printed; if the other state does not "
           "come up, the VM goes on as it was. A VM that does not run has no state but its disk, which only "

@@ -67,7 +67,7 @@ std::vector<Command> image_commands() {
        .summary = "Remove images",
        .arguments = "NAME…",
        .description = "VMs and snapshots that were made from it go on.",
-       .flags = {{.name = "force", .letter = 'f', .help = "One that does not exist is no error"}},
+       .flags = {{.name = "force", .letter = 'f', .help = "One that does not exist is not an error"}},
        .names = Names::kImage,
        .least = 1,
        .most = -1,
@@ -107,7 +107,7 @@ std::vector<Command> other_commands() {
        .summary = "Check what this machine can do",
        .description =
            "One row a check: ✓ fine, ! works with a limit, ✗ does not work. Each row that is not fine "
-           "comes with the command that mends it, where there is one. The exit code is 1 when a check "
+           "comes with the command that fixes it, where there is one. The exit code is 1 when a check "
            "failed.",
        .flags = engine_flags(),
        .examples = {{"knaller doctor", ""}},

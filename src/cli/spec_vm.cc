@@ -88,7 +88,7 @@ std::vector<Command> vm_commands() {
        .arguments = "NAME…",
        .description =
            "Asks the guest to shut down (Ctrl+Alt+Del), waits, then ends it. When the command returns, "
-           "the VM has ended. A paused VM is resumed first. Stopping a stopped VM is no error.",
+           "the VM has ended. A paused VM is resumed first. Stopping a stopped VM is not an error.",
        .flags = {all_flag("Every VM that runs"),
                  timeout_flag(),
                  {.name = "force", .letter = 'f', .help = "End it at once"},
@@ -105,7 +105,7 @@ std::vector<Command> vm_commands() {
        .flags = {all_flag("Every VM"),
                  {.name = "force",
                   .letter = 'f',
-                  .help = "End a VM that runs; one that does not exist is no error"},
+                  .help = "End a VM that runs; one that does not exist is not an error"},
                  name_flag()},
        .examples = {{"knaller rm -f web web2 web3", ""}},
        .names = Names::kVm,

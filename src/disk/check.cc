@@ -139,7 +139,7 @@ void check_ext4(int fd, std::string_view what) {
   const std::string head = read_head(fd, what);
   if (number_at<uint16_t>(head, kMagicAt) != kMagic) {
     const std::string seems = guess(head);
-    throw Error(Code::kInvalidArgument, fmt::format("{} is no ext4 file system: it is {}", what, seems),
+    throw Error(Code::kInvalidArgument, fmt::format("{} is not an ext4 file system: it is {}", what, seems),
                 hint_for_file_system(seems));
   }
   const SuperBlock super = read_super_block(head);
@@ -160,7 +160,7 @@ void check_kernel(int fd, std::string_view what) {
   const auto elf = number_at<Elf64_Ehdr>(head, 0);
   if (std::memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0) {
     throw Error(Code::kInvalidArgument,
-                fmt::format("{} is no kernel in ELF form: it is {}", what, guess(head)),
+                fmt::format("{} is not a kernel in ELF form: it is {}", what, guess(head)),
                 is_bzimage(head) ? "knaller image import takes the vmlinux out of it"
                                  : "a kernel is a vmlinux or a bzImage (/boot/vmlinuz-*)");
   }

@@ -34,7 +34,7 @@ std::optional<DirectReader> DirectReader::open(int fd) {
 
 std::span<const char> DirectReader::read(const Extent& extent) const {
   thread_local const Buffer buffer = make_buffer();
-  if (!buffer) fail(Code::kExhausted, "there is no memory to read a disk into");
+  if (!buffer) fail(Code::kExhausted, "not enough memory to read a disk");
   // Whole blocks, also where the file ends within one.
   const uint64_t whole = (extent.size() + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
   uint64_t got = 0;

@@ -101,13 +101,13 @@ uint64_t number_at(const std::string& bytes, size_t at) {
 void check_bounds(const DiskBytes& bytes) {
   std::string super(1024, '\0');
   if (bytes.size() < kSuperBlockAt + super.size())
-    fail(Code::kCorrupt, "{} is no ext4 file system: it is too short", bytes.what());
+    fail(Code::kCorrupt, "{} is not an ext4 file system: it is too short", bytes.what());
   bytes.read(super.data(), super.size(), kSuperBlockAt);
   const uint64_t log_block_size = number_at(super, 24);
   const bool is_64bit = (number_at(super, 96) & EXT4_FEATURE_INCOMPAT_64BIT) != 0;
   const uint64_t blocks = number_at(super, 4) | (is_64bit ? number_at(super, 336) << 32 : 0);
   if ((number_at(super, 56) & 0xffff) != EXT2_SUPER_MAGIC || log_block_size > 6)
-    fail(Code::kCorrupt, "{} is no ext4 file system", bytes.what());
+    fail(Code::kCorrupt, "{} is not an ext4 file system", bytes.what());
   if (blocks > bytes.size() >> (10 + log_block_size))
     fail(Code::kCorrupt, "the file system in {} is larger than the disk", bytes.what());
   const uint64_t blocks_per_group = number_at(super, 32);

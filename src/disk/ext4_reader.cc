@@ -229,7 +229,7 @@ void Ext4Reader::read(const Stretch& stretch, uint64_t skip, char* buffer, size_
 
 std::map<std::string, InodeNumber> Ext4Reader::names_in(InodeNumber directory) const {
   const FileInfo what = info(directory);
-  if (!S_ISDIR(what.mode)) damaged(fmt::format("inode {} is no directory", directory));
+  if (!S_ISDIR(what.mode)) damaged(fmt::format("inode {} is not a directory", directory));
   if (what.size > kMostDirectoryBytes) damaged(fmt::format("directory {} is too large", directory));
   const bool is_inline = (fs_->inode(directory, bytes_).i_flags & EXT4_INLINE_DATA_FL) != 0;
   std::map<std::string, InodeNumber> names;
@@ -280,7 +280,7 @@ std::string Ext4Reader::link_target(InodeNumber number) const {
   const ext2_inode_large inode = fs_->inode(number, bytes_);
   const FileInfo what = info(number);
   if (!S_ISLNK(what.mode) || what.size == 0 || what.size >= kMostLinkBytes)
-    damaged(fmt::format("inode {} is no usable link", number));
+    damaged(fmt::format("inode {} is not a usable link", number));
   std::string target(what.size, '\0');
   // Short ones lie in the inode itself (kernel: ext4_inode_is_fast_symlink).
   if (what.size < sizeof inode.i_block && (inode.i_flags & (EXT4_EXTENTS_FL | EXT4_ENCRYPT_FL)) == 0) {
@@ -289,7 +289,7 @@ std::string Ext4Reader::link_target(InodeNumber number) const {
     for (const Stretch& stretch : data_of(number))
       read(stretch, 0, target.data() + stretch.begin, static_cast<size_t>(stretch.bytes));
   }
-  if (target.find('\0') != std::string::npos) damaged(fmt::format("inode {} is no usable link", number));
+  if (target.find('\0') != std::string::npos) damaged(fmt::format("inode {} is not a usable link", number));
   return target;
 }
 

@@ -159,7 +159,7 @@ InstanceInfo Client::describe(const Deadline& deadline) const {
   const JsonReader reader(json, "the engine's answer to GET /", Code::kEngineRefused);
   InstanceInfo info{reader.string("id"), reader.string("state"), {}};
   if (info.state != "Not started" && info.state != "Running" && info.state != "Paused")
-    fail(Code::kEngineRefused, "the engine calls its VM '{}', which is no known state",
+    fail(Code::kEngineRefused, "the engine calls its VM '{}', which is not a known state",
          printable(info.state));
   try {
     info.version = parse_version(reader.string("vmm_version"));

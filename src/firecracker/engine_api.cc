@@ -349,7 +349,7 @@ void EngineApi::apply_config_file(const std::string& text) {
     if (!drives && section != "network-interfaces")
       put("/" + section, body);
     else if (!body.is_array())
-      refuse(fmt::format("'{}' in the configuration file is no list", section));
+      refuse(fmt::format("'{}' in the configuration file is not a list", section));
     else
       for (const Json& device : body)
         put(fmt::format("/{}/{}", section, name_of(device, drives ? "drive_id" : "iface_id")), device);

@@ -27,7 +27,7 @@ std::string path(const std::string& value, std::string_view what) {
 std::string id(const std::string& value) {
   const auto fits = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
   if (value.empty() || value.size() > 64 || !std::all_of(value.begin(), value.end(), fits))
-    fail(Code::kInvalidArgument, "'{}' is no device id: letters, digits and underscores only",
+    fail(Code::kInvalidArgument, "'{}' is not a device id: letters, digits and underscores only",
          printable(value));
   return value;
 }

@@ -29,7 +29,7 @@ std::string look_script(const std::string& path, const PathName& split, const st
 
 PathName split_path(std::string_view path, std::string_view whose) {
   if (path.empty() || path.find('\0') != std::string_view::npos)
-    fail(Code::kInvalidArgument, "'{}' is no path {}", printable(path), whose);
+    fail(Code::kInvalidArgument, "'{}' is not a path {}", printable(path), whose);
   PathName split{.folder = ".", .name = "", .is_folder = path.back() == '/'};
   const std::string_view bare = without_slashes(path);
   const size_t slash = bare.rfind('/');

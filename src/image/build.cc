@@ -124,7 +124,7 @@ Image build(const store::Home& home, const BuildOptions& given, const Deadline& 
   }
   for (const std::string& package : options.packages)
     if (!is_package_name(package))
-      fail(Code::kInvalidArgument, "'{}' is no package name", printable(package));
+      fail(Code::kInvalidArgument, "'{}' is not a package name", printable(package));
   if (options.name.empty()) options.name = options.kind;
   store::Name::parse(options.name, "image name");
   return in_context(

@@ -84,7 +84,7 @@ void FileTree::insert(const std::string& path, Entry entry) {
     const auto [above, made] = entries_.try_emplace(path.substr(0, slash));
     if (made) above->second = {.type = S_IFDIR, .attributes = dated({.permissions = 0755})};
     if (above->second.type != S_IFDIR)
-      fail(Code::kCorrupt, "'{}' can't be in the guest: '{}' is no folder", printable(path),
+      fail(Code::kCorrupt, "'{}' can't be in the guest: '{}' is not a folder", printable(path),
            printable(above->first));
   }
   const auto found = entries_.find(path);

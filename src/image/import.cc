@@ -35,7 +35,7 @@ void check_initramfs(int fd, const std::string& what) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) fail_errno("look at {}", what);
   if (!S_ISREG(info.st_mode) || info.st_size == 0)
-    fail(Code::kInvalidArgument, "{} is no file, or empty", what);
+    fail(Code::kInvalidArgument, "{} is not a file, or is empty", what);
 }
 
 }  // namespace

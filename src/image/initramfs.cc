@@ -43,7 +43,7 @@ std::string_view modinfo_of(std::string_view module, std::string_view what) {
   const auto elf = header_at<Elf64_Ehdr>(module, 0, what);
   if (std::memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_ident[EI_CLASS] != ELFCLASS64 ||
       elf.e_shentsize != sizeof(Elf64_Shdr))
-    fail(Code::kCorrupt, "{} is no kernel module", what);
+    fail(Code::kCorrupt, "{} is not a kernel module", what);
   const auto section = [&](uint64_t index) {
     if (elf.e_shoff > module.size()) fail(Code::kCorrupt, "{} is cut short", what);
     return header_at<Elf64_Shdr>(module, elf.e_shoff + index * sizeof(Elf64_Shdr), what);
@@ -55,7 +55,7 @@ std::string_view modinfo_of(std::string_view module, std::string_view what) {
     if (header.sh_name < names.size() && names.substr(header.sh_name, kName.size()) == kName)
       return section_bytes(module, header, what);
   }
-  fail(Code::kCorrupt, "{} is no kernel module: it has no .modinfo", what);
+  fail(Code::kCorrupt, "{} is not a kernel module: it has no .modinfo", what);
 }
 
 // File names use '-' and '_' as they like; the kernel's own names only '_'.

@@ -82,7 +82,7 @@ class Unpacked {
 
 void unpack_bzimage(std::string_view kernel, std::string_view what, const ByteSink& sink) {
   if (kernel.size() < kHeaderEnd || kernel.substr(kMagicAt, 4) != "HdrS") {
-    throw Error(Code::kInvalidArgument, fmt::format("{} is no kernel for x86-64", what),
+    throw Error(Code::kInvalidArgument, fmt::format("{} is not a kernel for x86-64", what),
                 "a kernel is a vmlinux (ELF) or a bzImage, as /boot/vmlinuz-* are");
   }
   const std::string_view payload = payload_of(kernel, what);

@@ -18,7 +18,7 @@ constexpr char kAlways[] =
 std::string key_part(const std::string& line) {
   const auto words = split(trim(line), ' ');
   if (words.size() < 2 || words[0] != "ssh-ed25519" || words[1].empty())
-    fail(Code::kInvalidArgument, "'{}' is no ssh-ed25519 public key", printable(line));
+    fail(Code::kInvalidArgument, "'{}' is not an ssh-ed25519 public key", printable(line));
   return std::string(words[1]);
 }
 

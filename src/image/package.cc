@@ -18,7 +18,7 @@ constexpr size_t kPieceBytes = 64 << 10;
 
 Archive make_archive() {
   Archive archive(libarchive().archive_read_new());
-  if (!archive) fail(Code::kExhausted, "there is no memory to unpack an archive");
+  if (!archive) fail(Code::kExhausted, "not enough memory to unpack an archive");
   return archive;
 }
 

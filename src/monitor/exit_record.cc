@@ -41,7 +41,7 @@ ExitRecord exit_record_from_json(const Json& json) {
   record.rc = optional_integer(reader, "rc");
   record.signal = optional_integer(reader, "signal");
   const auto at = parse_time(reader.string("at"));
-  if (!at) fail(Code::kCorrupt, "{}: 'at' is no time", kWhat);
+  if (!at) fail(Code::kCorrupt, "{}: 'at' is not a time", kWhat);
   record.at = *at;
   return record;
 }

@@ -96,7 +96,7 @@ void end_by_force(int vm_directory, const Deadline& deadline) {
   while (is_alive(vm_directory)) {
     const std::vector<Holder> holders = alive_holders(vm_directory);
     if (holders.empty() && deadline.expired())
-      throw Error(Code::kPermission, "the VM's processes are not to be seen by this user",
+      throw Error(Code::kPermission, "this user can't see the VM's processes",
                   "end the VM as the user who started it, or as root");
     kill_all(holders);
     for (const Holder& holder : holders) {

@@ -117,7 +117,7 @@ bool Launch::read_message(Json& message, const Deadline& deadline) {
   std::string line;
   if (!read_line(socket_.get(), buffer_, line, kLineLimit, deadline, kPeer)) return false;
   message = parse_json(line, "the monitor's message", Code::kInternal);
-  if (!message.is_object()) fail(Code::kInternal, "the monitor's message is no object");
+  if (!message.is_object()) fail(Code::kInternal, "the monitor's message is not an object");
   return true;
 }
 

@@ -28,9 +28,9 @@ std::string_view field(const std::array<char, kTarBlock>& block, size_t at, size
 uint64_t octal(std::string_view text) {
   text = trim(text);
   uint64_t number = 0;
-  if (text.empty() || text.size() > kLongestNumber) refuse("a number in a header is none");
+  if (text.empty() || text.size() > kLongestNumber) refuse("a number in a header is not a number");
   for (const char c : text) {
-    if (c < '0' || c > '7') refuse("a number in a header is none");
+    if (c < '0' || c > '7') refuse("a number in a header is not a number");
     number = number * 8 + static_cast<uint64_t>(c - '0');
   }
   return number;
@@ -38,7 +38,7 @@ uint64_t octal(std::string_view text) {
 
 uint64_t decimal(std::string_view text) {
   const auto number = parse_integer(text, 0, INT64_MAX);
-  if (!number) refuse("a number is none");
+  if (!number) refuse("a number is not one");
   return static_cast<uint64_t>(*number);
 }
 
@@ -119,7 +119,7 @@ TarReader::Header TarReader::read_header() {
   std::array<char, kTarBlock> block;
   read_block(block.data());
   if (is_zero(block.data(), block.size())) return {};
-  if (field(block, 257, 5) != "ustar") refuse("what should be a header is none");
+  if (field(block, 257, 5) != "ustar") refuse("what should be a header is not one");
   if (octal(field(block, 148, 8)) != checksum(block)) refuse("a header's sum does not match");
   Header header;
   header.path = field(block, 0, 100);

@@ -48,7 +48,7 @@ struct Compressor::Impl {
 
 Compressor::Compressor(Sink sink, int level, unsigned threads) : impl_(new Impl{.sink = std::move(sink)}) {
   if (level < kLowestLevel || level > kHighestLevel)
-    fail(Code::kInvalidArgument, "{} is no level of compression: there are {} to {}", level, kLowestLevel,
+    fail(Code::kInvalidArgument, "{} is not a level of compression: there are {} to {}", level, kLowestLevel,
          kHighestLevel);
   if (!impl_->context) throw std::bad_alloc();
   if (threads == 0) threads = core_count();

@@ -78,7 +78,7 @@ Json Qmp::next_message(const Deadline& deadline) {
   std::string line;
   if (!next_line(line, deadline)) fail(kSpoiled, "QEMU has ended");
   Json message = parse_json(line, "QEMU's message", kSpoiled);
-  if (!message.is_object()) fail(kSpoiled, "QEMU sent something that is no message");
+  if (!message.is_object()) fail(kSpoiled, "QEMU sent something that is not a message");
   return message;
 }
 

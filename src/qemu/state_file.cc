@@ -41,7 +41,7 @@ void check_origin(std::string_view bytes) {
   if (bytes.starts_with(kFirecrackerMagic) || bytes.substr(1).starts_with(kFirecrackerMagic)) {
     fail(Code::kUnsupported, "this is a state of Firecracker's own, which does not load on QEMU");
   }
-  if (!bytes.starts_with(kMagic)) fail(Code::kCorrupt, "this is no state file of knaller-qemu");
+  if (!bytes.starts_with(kMagic)) fail(Code::kCorrupt, "this is not a state file of knaller-qemu");
   if (bytes.size() <= kMagic.size()) fail(Code::kCorrupt, "the state file is cut short");
   if (bytes[kMagic.size()] != kFormat) {
     fail(Code::kUnsupported, "the state file has format {}, this knaller-qemu knows format {}",

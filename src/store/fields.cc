@@ -121,7 +121,7 @@ std::string_view to_text(NetworkMode mode) {
 NetworkMode network_from_text(std::string_view text, const std::string& what) {
   if (text == "none") return NetworkMode::kNone;
   if (text == "rootless") return NetworkMode::kRootless;
-  fail(Code::kCorrupt, "{}: '{}' is no network mode", what, printable(text));
+  fail(Code::kCorrupt, "{}: '{}' is not a network mode", what, printable(text));
 }
 
 std::string_view to_text(EgressMode mode) {

@@ -43,7 +43,7 @@ std::pair<uint64_t, std::string_view> split_number(std::string_view line) {
   const size_t space = line.find(' ');
   if (space == std::string_view::npos) damaged("a line is incomplete");
   const auto number = parse_integer(line.substr(0, space), 0, INT64_MAX);
-  if (!number) damaged("a number is none");
+  if (!number) damaged("a number is not one");
   return {static_cast<uint64_t>(*number), line.substr(space + 1)};
 }
 

@@ -102,7 +102,7 @@ void Arrival::check_sizes() const {
                                 ? fmt::format("more than {} is hardly meant so", format_bytes(most))
                                 : fmt::format("the whole file system of '{}' has {}", context_.home.path(),
                                               format_bytes(most))),
-                "if you trust whoever made it, take it all the same: --force");
+                "if you trust its maker, import it all the same: --force");
   }
 }
 

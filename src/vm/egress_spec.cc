@@ -49,7 +49,7 @@ EgressMode parse_egress_mode(std::string_view text) {
   if (text == "none") return EgressMode::kNone;
   if (text == "internet") return EgressMode::kInternet;
   throw Error(Code::kInvalidArgument,
-              fmt::format("'{}' is no way out for a guest", printable(text.substr(0, 80))),
+              fmt::format("'{}' is not a network that a guest could reach", printable(text.substr(0, 80))),
               "there are: internet, none; --allow and --deny name single networks");
 }
 

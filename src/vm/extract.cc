@@ -24,7 +24,7 @@ constexpr size_t kMostSkippedNames = 100;
 // The name that a path's file gets; none for "/": its contents alone.
 PathParts name_of(std::string_view path) {
   if (path.empty() || path.size() > 4096 || path.find('\0') != std::string_view::npos)
-    fail(Code::kInvalidArgument, "'{}' is no path on a disk", printable(path.substr(0, 200)));
+    fail(Code::kInvalidArgument, "'{}' is not a path on a disk", printable(path.substr(0, 200)));
   PathParts parts;
   for (const std::string_view part : split(path, '/')) {
     if (part == "..")

@@ -56,7 +56,7 @@ class DirectoryImport {
   ImportResult run() {
     const PhaseTimer timer(context_, "import");
     if (!stat_if_exists(directory_, layout::kMetadata))
-      throw Error(Code::kCorrupt, "it is no snapshot: there is no 'metadata.json'",
+      throw Error(Code::kCorrupt, "it is not a snapshot: there is no 'metadata.json'",
                   "name a snapshot's own directory, or a file that `knaller snapshot export` wrote");
     metadata_ = store::read_entry_file(directory_, layout::kMetadata);
     const store::SnapshotId id = id_in(metadata_);

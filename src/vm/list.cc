@@ -163,7 +163,7 @@ struct Entry {
 
   void begin(const Context& context) {
     try {
-      if (!store::Name::is_valid(name)) throw Error(Code::kCorrupt, "its name is none of knaller's");
+      if (!store::Name::is_valid(name)) throw Error(Code::kCorrupt, "knaller would not give it that name");
       look.emplace(context, name, context.home.open_entry(Kind::kVm, name));
     } catch (const Error& error) {
       why_broken = error.what();

@@ -53,7 +53,7 @@ OutputFile::OutputFile(const std::string& path, Existing existing) : path_(path)
   if (name_.empty() || (there && S_ISDIR(there->st_mode)))
     fail(Code::kInvalidArgument, "'{}' is a folder: name a file", path);
   if (there && !S_ISREG(there->st_mode))
-    throw Error(Code::kInvalidArgument, fmt::format("'{}' is no regular file", path),
+    throw Error(Code::kInvalidArgument, fmt::format("'{}' is not a regular file", path),
                 "write to standard output instead: -");
   if (there && existing == Existing::kRefused)
     throw Error(Code::kAlreadyExists, fmt::format("'{}' exists already", path), "--force replaces it");

@@ -66,7 +66,7 @@ void StoreFindings::mendable(StoreFinding finding, const std::function<bool()>& 
     finding.repaired = true;
     finding.remedy.clear();
   } catch (const Error& error) {
-    finding.text += fmt::format("; it could not be mended: {}", error.what());
+    finding.text += fmt::format("; it could not be repaired: {}", error.what());
     finding.remedy = error.hint();
   }
   report_.findings.push_back(std::move(finding));
