@@ -17,6 +17,15 @@ TEST(Frames, AreThoseThatTheKernelHasSentThroughTheDevice) {
   EXPECT_EQ(frames_taken(devices, "lo"), 9U);
 }
 
+TEST(Frames, ComeWithTheBytesThatTheyHold) {
+  const auto counters = device_counters("  tap0:7553645413 16 0 0 0 0 0 0 75536 421 0 0 0 0 0 0\n", "tap0");
+  ASSERT_TRUE(counters);
+  EXPECT_EQ(counters->received_bytes, 7553645413U);
+  EXPECT_EQ(counters->received_packets, 16U);
+  EXPECT_EQ(counters->sent_bytes, 75536U);
+  EXPECT_EQ(counters->sent_packets, 421U);
+}
+
 // Not 0, which would be equal to itself however many frames came.
 TEST(Frames, AreUnknownWhereTheKernelDoesNotCountThem) {
   EXPECT_EQ(frames_taken("tap0: 0 0 0 0 0 0 0 0 0 3 0 0 0 0 0 0\n", "tap"), std::nullopt);
