@@ -70,9 +70,10 @@ void CappedLog::end_gap(std::string_view tail) {
 }
 
 void CappedLog::write(std::string_view text) {
+  const uint64_t room_needed = options_.whole ? std::min<uint64_t>(text.size(), options_.limit / 2) : 1;
   try {
     while (!text.empty()) {
-      if (size_ >= options_.limit / 2) {
+      if (size_ > 0 && size_ + room_needed > options_.limit / 2) {
         rotate();
         open();
       }

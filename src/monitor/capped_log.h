@@ -28,6 +28,8 @@ class CappedLog {
     Begin begin = Begin::kAnew;
     uint64_t limit = kLogLimit;
     Rate rate = {};
+    bool whole =
+        false;  // what is appended at once is never cut in two by a rotation, if it is less than half
   };
   // `dir` is not owned.
   CappedLog(int dir, std::string name, const Options& options);

@@ -78,6 +78,25 @@ ExitRecord await_end(int vm_directory, const Json& question, const Deadline& dea
   }
 }
 
+std::optional<VmStats::Snapshot> snapshot_from_json(const JsonReader& reader) {
+  if (!reader.has("last_snapshot")) return {};
+  const JsonReader snapshot(reader.object("last_snapshot"), "the monitor's answer", Code::kInternal);
+  return VmStats::Snapshot{
+      .at = parse_time(snapshot.string("at")).value_or(SystemTime{}),
+      .paused = std::chrono::microseconds(snapshot.integer("paused_us", 0, INT64_MAX)),
+      .duration = std::chrono::microseconds(snapshot.integer("duration_us", 0, INT64_MAX))};
+}
+
+MonitorStats stats_from_json(const Json& answer) {
+  const JsonReader reader(answer, "the monitor's answer", Code::kInternal);
+  return {.told = true,
+          .monitor_pid = static_cast<pid_t>(reader.integer("monitor_pid", 0, INT32_MAX)),
+          .engine_pid = static_cast<pid_t>(reader.integer("engine_pid", 0, INT32_MAX)),
+          .since = parse_time(reader.string("since")).value_or(SystemTime{}),
+          .reboots = static_cast<uint64_t>(reader.integer("reboots", 0, INT32_MAX)),
+          .last_snapshot = snapshot_from_json(reader)};
+}
+
 }  // namespace
 
 MonitorClient MonitorClient::connect(int vm_directory, const Deadline& deadline) {
@@ -114,6 +133,25 @@ Status MonitorClient::take_status(const Deadline& deadline) {
   status.lease = reader.string_or("lease", "");
   status.tied = reader.boolean_or("tied", false);
   return status;
+}
+
+void MonitorClient::ask_stats() {
+  send_request(socket_.get(), {{"op", "stats"}}, Deadline::after(std::chrono::seconds(0)));
+}
+
+MonitorStats MonitorClient::take_stats(const Deadline& deadline) {
+  try {
+    return stats_from_json(read_answer(socket_.get(), buffer_, deadline));
+  } catch (const Error& error) {
+    if (error.code() != Code::kUnsupported) throw;
+  }
+  const Status status = this->status(deadline);
+  return {.told = false,
+          .monitor_pid = status.monitor_pid,
+          .engine_pid = status.engine_pid,
+          .since = status.since,
+          .reboots = static_cast<uint64_t>(status.reboots),
+          .last_snapshot = {}};
 }
 
 void MonitorClient::set(const VmChanges& changes, const Deadline& deadline) {

@@ -23,10 +23,14 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "knaller/types.h"
+#include "knaller/watch.h"
 #include "monitor/exit_record.h"
 #include "monitor/vm_state.h"
 
 namespace knaller::monitor {
+
+// With which a lease is asked for by whoever takes a snapshot.
+inline constexpr char kSnapshotVerb[] = "snapshot create";
 
 struct Status {
   RunState state = RunState::kStarting;
@@ -41,6 +45,16 @@ struct Status {
   int reboots = 0;                 // since the monitor's start
   std::string lease;               // verb and pid of the lease's holder; empty: free
   bool tied = false;
+};
+
+// What the monitor knows of what a VM uses, without asking its engine.
+struct MonitorStats {
+  bool told = true;  // false: it is an older one, and the last is absent for that reason alone
+  pid_t monitor_pid = 0;
+  pid_t engine_pid = 0;                           // 0: none, just now
+  std::chrono::system_clock::time_point since{};  // start of the engine
+  uint64_t reboots = 0;
+  std::optional<VmStats::Snapshot> last_snapshot;
 };
 
 // The right to pause the VM. Who holds it asks the monitor to pause and resume, so that the monitor always
@@ -76,6 +90,11 @@ class MonitorClient {
   // In two steps, so that many can be asked at once.
   void ask_status();
   Status take_status(const Deadline& deadline);
+  // Readable when the monitor has answered or ended.
+  int socket() const { return socket_.get(); }
+  // In two steps, too. An older monitor does not know this request; it is then asked for its status.
+  void ask_stats();
+  MonitorStats take_stats(const Deadline& deadline);
   // Changes what runs; nothing, when it throws.
   void set(const VmChanges& changes, const Deadline& deadline);
   // Waits its turn while another holds the lease: `on_wait` is told once who ("snapshot (pid 123)"). kBusy,

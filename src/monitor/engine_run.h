@@ -32,7 +32,8 @@ struct EngineLogs {
   explicit EngineLogs(int vm_directory)
       : console(vm_directory, layout::kConsoleLog, {.rate = {.burst = 8 << 20, .per_second = 128 << 10}}),
         engine(vm_directory, layout::kEngineLog, {.rate = {.burst = 1 << 20, .per_second = 16 << 10}}),
-        events(vm_directory, layout::kEvents, {.begin = CappedLog::Begin::kAppend, .limit = 1 << 20}) {}
+        events(vm_directory, layout::kEvents,
+               {.begin = CappedLog::Begin::kAppend, .limit = 1 << 20, .whole = true}) {}
   void add_console(std::string_view text);
   void add_engine(std::string_view text);
   // What was last said is in the logs, also when much before it was not.

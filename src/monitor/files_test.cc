@@ -35,6 +35,17 @@ TEST(CappedLogTest, NeverTakesMoreThanItsLimitAndKeepsTheEnd) {
   EXPECT_FALSE(log.failing());
 }
 
+TEST(CappedLogTest, RotatesBetweenRecordsWhereTheyAreToStayWhole) {
+  TestFolder folder;
+  CappedLog log(folder.fd(), "log", {.limit = 1000, .whole = true});
+  const std::string record = std::string(98, 'x') + "\n";
+  for (int i = 0; i < 8; ++i) log.append(record);
+  EXPECT_EQ(size_of(folder, "log.1"), 5 * record.size());
+  EXPECT_EQ(size_of(folder, "log"), 3 * record.size());
+  log.append(std::string(700, 'y') + "\n");
+  EXPECT_LE(size_of(folder, "log") + size_of(folder, "log.1"), 1000u);
+}
+
 TEST(CappedLogTest, OnePieceMayBeLargerThanTheLimit) {
   TestFolder folder;
   CappedLog log(folder.fd(), "log", {.limit = 1000});

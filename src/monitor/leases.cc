@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/text.h"
+#include "monitor/client.h"
 
 namespace knaller::monitor {
 namespace {
@@ -40,6 +42,7 @@ void Leases::grant_next() {
   holder_ = std::move(waiting_.front());
   waiting_.pop_front();
   holder_->was_paused = paused_;
+  holder_->since = Loop::Clock::now();
   Json reply = okay();
   reply["was_paused"] = paused_;
   actions_.reply(holder_->connection, reply);
@@ -54,7 +57,7 @@ bool Leases::holds(ConnectionId connection) {
 void Leases::change(ConnectionId connection, bool pause) {
   if (pause) holder_->pausing = true;
   actions_.set_paused(pause, [this, connection, pause](const std::optional<Error>& error) {
-    if (!error) paused_ = pause;
+    if (!error) became(pause);
     if (!error && !pause && holder_ && holder_->connection == connection) holder_->pausing = false;
     // The connection may have ended meanwhile; then the undo is behind this call in the engine's queue.
     if (error) return actions_.refuse(connection, *error);
@@ -79,7 +82,7 @@ void Leases::release(ConnectionId connection, bool leave_paused) {
   }
   actions_.set_paused(false, [this, connection](const std::optional<Error>& error) {
     if (error) return actions_.refuse(connection, *error);
-    paused_ = false;
+    became(false);
     actions_.reply(connection, okay());
     // Its connection may have ended meanwhile; then undo_abandoned() is under way and gives the lease on.
     if (holder_ && holder_->connection == connection && !holder_->abandoned) finish();
@@ -91,7 +94,8 @@ void Leases::connection_ended(ConnectionId connection) {
   if (!holder_ || holder_->connection != connection || holder_->abandoned) return;
   holder_->abandoned = true;
   if (holder_->was_paused || !holder_->pausing) return finish();
-  actions_.record(fmt::format("{} ended while it held the pause lease; resuming", holder()));
+  actions_.record(VmEventKind::kWarning,
+                  fmt::format("{} ended while it held the pause lease; resuming", holder()));
   undo_abandoned();
 }
 
@@ -105,10 +109,27 @@ void Leases::undo_abandoned() {
       retry_ = loop_.after(kRetryDelay, [this] { undo_abandoned(); });
       return;
     }
-    paused_ = false;
+    became(false);
     stuck_reason_.clear();
     finish();
   });
+}
+
+void Leases::became(bool paused) {
+  using std::chrono::duration_cast;
+  using std::chrono::microseconds;
+  if (std::exchange(paused_, paused) == paused) return;
+  const auto now = Loop::Clock::now();
+  if (paused) {
+    paused_since_ = now;
+    paused_at_ = std::chrono::system_clock::now();
+    return actions_.record(VmEventKind::kPaused, fmt::format("paused by {}", holder()));
+  }
+  const auto stood = duration_cast<microseconds>(now - paused_since_);
+  if (holder_ && holder_->verb == kSnapshotVerb)
+    last_snapshot_ = {
+        .at = paused_at_, .paused = stood, .duration = duration_cast<microseconds>(now - holder_->since)};
+  actions_.record(VmEventKind::kResumed, fmt::format("runs again after {}", format_duration(stood)));
 }
 
 void Leases::finish() {

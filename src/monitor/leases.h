@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "knaller/watch.h"
 #include "monitor/loop.h"
 
 namespace knaller::monitor {
@@ -24,8 +25,8 @@ struct LeaseActions {
   std::function<void(bool pause, std::function<void(const std::optional<Error>&)> done)> set_paused;
   std::function<void(ConnectionId, const nlohmann::json&)> reply;
   std::function<void(ConnectionId, const Error&)> refuse;
-  std::function<void(const std::string& what)> record;  // for the VM's event log
-  std::function<void()> on_free;                        // nobody holds it and nobody waits
+  std::function<void(VmEventKind kind, const std::string& what)> record;  // for the VM's event log
+  std::function<void()> on_free;                                          // nobody holds it and nobody waits
 };
 
 class Leases {
@@ -49,6 +50,8 @@ class Leases {
   std::string holder() const;
   // Why the VM that should run again does not; empty otherwise.
   const std::string& stuck_reason() const { return stuck_reason_; }
+  // Of the last snapshot that paused the VM, whatever became of it afterwards.
+  const std::optional<VmStats::Snapshot>& last_snapshot() const { return last_snapshot_; }
 
  private:
   struct Holder {
@@ -58,11 +61,13 @@ class Leases {
     bool was_paused = false;
     bool pausing = false;    // a pause was sent to the engine
     bool abandoned = false;  // its connection has ended
+    Loop::Clock::time_point since{};
   };
 
   bool holds(ConnectionId connection);
   void change(ConnectionId connection, bool pause);
   void undo_abandoned();
+  void became(bool paused);
   void finish();
   void grant_next();
 
@@ -71,6 +76,9 @@ class Leases {
   std::optional<Holder> holder_;
   std::deque<Holder> waiting_;
   bool paused_ = false;
+  Loop::Clock::time_point paused_since_{};
+  SystemTime paused_at_{};
+  std::optional<VmStats::Snapshot> last_snapshot_;
   std::string stuck_reason_;
   Loop::Timer retry_;
 };

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/json.h"
+#include "monitor/client.h"
 
 namespace knaller::monitor {
 namespace {
@@ -34,19 +35,21 @@ class LeasesTest : public testing::Test {
   std::deque<Call> calls_;
   std::map<ConnectionId, std::vector<std::string>> said_;
   int freed_ = 0;
-  Leases leases_{loop_,
-                 {.set_paused =
-                      [this](bool pause, auto done) {
-                        calls_.push_back({pause, std::move(done)});
-                      },
-                  .reply =
-                      [this](ConnectionId connection, const Json& json) {
-                        said_[connection].push_back(json.contains("waiting") ? "wait" : "ok");
-                      },
-                  .refuse = [this](ConnectionId connection,
-                                   const Error& error) { said_[connection].push_back(error.what()); },
-                  .record = [](const std::string&) {},
-                  .on_free = [this] { ++freed_; }}};
+  std::vector<std::string> recorded_;
+  Leases leases_{
+      loop_,
+      {.set_paused =
+           [this](bool pause, auto done) {
+             calls_.push_back({pause, std::move(done)});
+           },
+       .reply =
+           [this](ConnectionId connection, const Json& json) {
+             said_[connection].push_back(json.contains("waiting") ? "wait" : "ok");
+           },
+       .refuse = [this](ConnectionId connection,
+                        const Error& error) { said_[connection].push_back(error.what()); },
+       .record = [this](VmEventKind kind, const std::string&) { recorded_.push_back(to_string(kind)); },
+       .on_free = [this] { ++freed_; }}};
 };
 
 TEST_F(LeasesTest, ReleasingResumesBeforeItIsAnswered) {
@@ -60,6 +63,38 @@ TEST_F(LeasesTest, ReleasingResumesBeforeItIsAnswered) {
   EXPECT_THAT(said_to(1), ElementsAre("ok", "ok", "ok"));
   EXPECT_FALSE(leases_.paused());
   EXPECT_TRUE(leases_.free());
+}
+
+TEST_F(LeasesTest, AResumeTellsHowLongASnapshotHeldTheVm) {
+  leases_.request(1, "pause", 10);
+  leases_.pause(1);
+  answer();
+  leases_.release(1, false);
+  answer();
+  EXPECT_FALSE(leases_.last_snapshot());
+  leases_.request(2, kSnapshotVerb, 10);
+  leases_.pause(2);
+  answer();
+  EXPECT_FALSE(leases_.last_snapshot());
+  leases_.resume(2);
+  answer();
+  ASSERT_TRUE(leases_.last_snapshot());
+  EXPECT_GE(leases_.last_snapshot()->duration, leases_.last_snapshot()->paused);
+  leases_.release(2, false);
+  EXPECT_THAT(recorded_, ElementsAre("paused", "resumed", "paused", "resumed"));
+}
+
+TEST_F(LeasesTest, WhatASnapshotFoundPausedIsNoPauseOfIts) {
+  leases_.request(1, "pause", 10);
+  leases_.pause(1);
+  answer();
+  leases_.release(1, true);
+  leases_.request(2, kSnapshotVerb, 10);
+  leases_.pause(2);
+  answer();
+  leases_.release(2, false);
+  EXPECT_THAT(recorded_, ElementsAre("paused"));
+  EXPECT_FALSE(leases_.last_snapshot());
 }
 
 TEST_F(LeasesTest, ReleasingWhatWasNotPausedAsksTheEngineNothing) {

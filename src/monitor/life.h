@@ -51,6 +51,7 @@
 
 #include "base/error.h"
 #include "base/process.h"
+#include "knaller/watch.h"
 #include "monitor/console.h"
 
 namespace knaller::monitor::life {
@@ -178,6 +179,7 @@ struct KillEngine {};  // then EngineEnded
 struct AwaitNaturalEnd {};
 struct Record {
   std::string what;  // for events.jsonl
+  VmEventKind kind = VmEventKind::kWarning;
 };
 
 struct TellStarted {};

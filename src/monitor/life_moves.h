@@ -114,7 +114,7 @@ struct HasEngine {
     if (const auto against = against_reboot(ended.reboot, kCommitted))
       return finish(state, *against, ended.status);
     return {with(state, EngineDown{ended.status}),
-            {Record{"the guest rebooted; starting it again"}, StartAgain{}}};
+            {Record{"the guest rebooted; starting it again", VmEventKind::kRebooted}, StartAgain{}}};
   }
 };
 

@@ -32,7 +32,7 @@ struct InAwaitingLaunch
 // Once both are there, the launcher is told.
 Move started_when_complete(const Starting& state, std::vector<Effect> effects) {
   if (!state.network_ready || !std::holds_alternative<EngineUp>(state.engine)) return {state, effects};
-  effects.emplace_back(Record{"started"});
+  effects.emplace_back(Record{"started", VmEventKind::kStarted});
   effects.emplace_back(TellStarted{});
   return {AwaitingCommit{state.engine}, effects};
 }

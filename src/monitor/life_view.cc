@@ -6,15 +6,16 @@
 namespace knaller::monitor::life {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Op>, 9> kOps{{{"status", Op::kStatus},
-                                                               {"wait", Op::kWait},
-                                                               {"stop", Op::kStop},
-                                                               {"set", Op::kSet},
-                                                               {"lease", Op::kLease},
-                                                               {"pause", Op::kPause},
-                                                               {"resume", Op::kResume},
-                                                               {"release", Op::kRelease},
-                                                               {"leave_paused", Op::kLeavePaused}}};
+constexpr std::array<std::pair<std::string_view, Op>, 10> kOps{{{"status", Op::kStatus},
+                                                                {"stats", Op::kStats},
+                                                                {"wait", Op::kWait},
+                                                                {"stop", Op::kStop},
+                                                                {"set", Op::kSet},
+                                                                {"lease", Op::kLease},
+                                                                {"pause", Op::kPause},
+                                                                {"resume", Op::kResume},
+                                                                {"release", Op::kRelease},
+                                                                {"leave_paused", Op::kLeavePaused}}};
 
 // It was brought up, and has not failed since.
 struct HasComeUp {
@@ -52,7 +53,7 @@ struct Refusal {
 
  private:
   std::optional<Error> uncommitted() const {
-    if (op == Op::kStatus) return std::nullopt;
+    if (op == Op::kStatus || op == Op::kStats) return std::nullopt;
     return being_started();
   }
 };

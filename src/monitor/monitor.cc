@@ -99,7 +99,7 @@ void Monitor::carry_out(const life::AwaitNaturalEnd&) {
 }
 
 void Monitor::carry_out(const life::Record& record) {
-  record_event(record.what);
+  record_event(record.kind, record.what);
 }
 
 void Monitor::carry_out(const life::TellStarted&) {

@@ -63,6 +63,7 @@ class Monitor {
     std::unique_ptr<EngineRun> run;
     std::unique_ptr<StatusProbe> probe;
     std::unique_ptr<HaltWatch> halt_watch;
+    bool said_ready = false;    // the guest, on its console
     unsigned times_halted = 0;  // that the console has said so
   };
   // What ends with the state that it was armed in.
@@ -124,13 +125,14 @@ class Monitor {
   void leave_directory();
   void leave_staged_directory();
   void attempt(const std::function<void()>& step);
-  void record_event(const std::string& what);
+  void record_event(VmEventKind kind, const std::string& what);
 
   // Requests of other commands (monitor_requests.cc)
   void on_request(ConnectionId connection, const nlohmann::json& request);
   void serve(life::Op op, ConnectionId connection, const JsonReader& request);
   void on_connection_end(ConnectionId connection);
   void answer_status(ConnectionId connection);
+  void answer_stats(ConnectionId connection);
   void set(ConnectionId connection, const JsonReader& request);
   void lease(ConnectionId connection, const JsonReader& request);
   void stop(ConnectionId connection, const JsonReader& request);

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "monitor/monitor.h"
+#include "monitor/vm_event.h"
 #include "store/layout.h"
 
 namespace knaller::monitor {
@@ -17,6 +18,8 @@ void Monitor::on_console(std::string_view text) {
 
 void Monitor::on_marker(const ConsoleMarkers& markers) {
   if (markers.ready) handover_->send_if_room({{"event", "ready"}});
+  if (markers.ready && !std::exchange(engine_->said_ready, true))
+    record_event(VmEventKind::kReady, "the guest says that it is ready");
   if (!markers.halted) return engine_->halt_watch.reset();
   if (std::exchange(engine_->times_halted, markers.times_halted) != markers.times_halted) watch_for_halt();
 }
@@ -86,7 +89,10 @@ void Monitor::release_vm() {
 void Monitor::leave_directory() {
   release_vm();
   attempt([this] { write_exit_record(directory_->fd(), *exit_); });
-  attempt([this] { record_event(fmt::format("{}: {}", to_text(exit_->state), exit_->reason)); });
+  attempt([this] {
+    record_event(exit_->state == EndState::kCrashed ? VmEventKind::kCrashed : VmEventKind::kStopped,
+                 fmt::format("{}: {}", to_text(exit_->state), exit_->reason));
+  });
   attempt([this] { directory_->clear_in_jail(layout::kApiSocket); });
   attempt([this] { directory_->clear_in_jail(layout::kEngineFifo); });
   if (spec_.remove_at_end) attempt([this] { directory_->remove(); });
@@ -115,9 +121,8 @@ void Monitor::attempt(const std::function<void()>& step) {
   }
 }
 
-void Monitor::record_event(const std::string& what) {
-  const Json event{{"at", format_time(std::chrono::system_clock::now())}, {"event", what}};
-  logs_->events.append(dump_json(event) + "\n");
+void Monitor::record_event(VmEventKind kind, const std::string& what) {
+  logs_->events.append(event_line(kind, what, std::chrono::system_clock::now()) + "\n");
 }
 
 }  // namespace knaller::monitor

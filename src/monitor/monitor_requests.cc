@@ -28,6 +28,8 @@ void Monitor::serve(life::Op op, ConnectionId connection, const JsonReader& requ
   switch (op) {
     case life::Op::kStatus:
       return answer_status(connection);
+    case life::Op::kStats:
+      return answer_stats(connection);
     case life::Op::kWait:
       return end_waiters_.push_back(connection);
     case life::Op::kStop:
@@ -76,7 +78,7 @@ void Monitor::set(ConnectionId connection, const JsonReader& request) {
   if (request.has("egress")) {
     if (!network_) fail(Code::kWrongState, "the VM has no network");
     network_->set_egress(store::egress_from_json(request.object("egress"), "the request's egress"));
-    record_event("where the guest may connect to was changed");
+    record_event(VmEventKind::kChanged, "where the guest may connect to was changed");
   }
   server_->reply(connection, {{"v", kProtocolVersion}, {"ok", true}});
 }
@@ -107,6 +109,22 @@ void Monitor::answer_status(ConnectionId connection) {
   // While a lease is held, the engine may rightly be busy for seconds; what it was told last is the state.
   if (!leases_->free()) return answer(leases_->paused() ? RunState::kPaused : RunState::kRunning);
   engine_->probe->ask(worker, connection);
+}
+
+// What is known without asking the engine: for those who look at many VMs again and again.
+void Monitor::answer_stats(ConnectionId connection) {
+  Json json{{"v", kProtocolVersion},
+            {"ok", true},
+            {"monitor_pid", ::getpid()},
+            {"engine_pid", engine_ ? engine_->run->pid() : 0},
+            {"since", format_time(engine_ ? engine_->run->since() : std::chrono::system_clock::now())},
+            {"reboots", reboots_},
+            {"last_snapshot", nullptr}};
+  if (const auto& snapshot = leases_->last_snapshot())
+    json["last_snapshot"] = {{"at", format_time(snapshot->at)},
+                             {"paused_us", snapshot->paused.count()},
+                             {"duration_us", snapshot->duration.count()}};
+  server_->reply(connection, json);
 }
 
 Json Monitor::status_json(RunState state, const std::string& reason) const {

@@ -47,8 +47,9 @@ void Monitor::begin_launch() {
       [this](ConnectionId connection, const Json& request) { on_request(connection, request); },
       [this](ConnectionId connection) { on_connection_end(connection); });
   if (spec_.network && !spec_.pasta_binary.empty())
-    network_ = std::make_unique<NetworkKeeper>(loop_, spec_.pasta_binary, *spec_.network,
-                                               [this](const std::string& what) { record_event(what); });
+    network_ = std::make_unique<NetworkKeeper>(
+        loop_, spec_.pasta_binary, *spec_.network,
+        [this](VmEventKind kind, const std::string& what) { record_event(kind, what); });
 }
 
 LeaseActions Monitor::lease_actions() {
@@ -56,7 +57,7 @@ LeaseActions Monitor::lease_actions() {
       .set_paused = [this](bool pause, auto done) { set_paused(pause, std::move(done)); },
       .reply = [this](ConnectionId connection, const Json& answer) { server_->reply(connection, answer); },
       .refuse = [this](ConnectionId connection, const Error& error) { server_->refuse(connection, error); },
-      .record = [this](const std::string& what) { record_event(what); },
+      .record = [this](VmEventKind kind, const std::string& what) { record_event(kind, what); },
       .on_free = [this] { dispatch(life::LeaseFreed{}); }};
 }
 

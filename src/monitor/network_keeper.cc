@@ -27,7 +27,7 @@ constexpr unsigned kFilterTime = 10;  // seconds
 }  // namespace
 
 NetworkKeeper::NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan plan,
-                             std::function<void(const std::string&)> record)
+                             std::function<void(VmEventKind, const std::string&)> record)
     : loop_(loop),
       record_(std::move(record)),
       binary_(std::move(pasta_binary)),
@@ -38,7 +38,8 @@ NetworkKeeper::NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan pla
   asked_.udp_last = udp_sources_.last();
   plan_ = asked_;
   if (udp_sources_.shared())
-    record_("no UDP ports of the host are left for this VM alone: it shares some with another one");
+    record_(VmEventKind::kWarning,
+            "no UDP ports of the host are left for this VM alone: it shares some with another one");
 }
 
 NetworkKeeper::~NetworkKeeper() {
@@ -105,7 +106,8 @@ void NetworkKeeper::follow_host() {
     load_filter(plan_);
     filter_pause_ = kFirstFilterPause;
   } catch (const Error& error) {
-    record_(fmt::format("the packet filter could not follow the host's network: {}", error.what()));
+    record_(VmEventKind::kWarning,
+            fmt::format("the packet filter could not follow the host's network: {}", error.what()));
     filter_timer_ = loop_.after(filter_pause_, [this] { follow_host(); });
     filter_pause_ = std::min(2 * filter_pause_, kLongestFilterPause);
   }
@@ -136,6 +138,7 @@ void NetworkKeeper::on_answer() {
   ports_settled_ = true;
   up_ = true;
   reason_.clear();
+  if (std::exchange(lost_, false)) record_(VmEventKind::kNetworkRestored, "the network is up again");
   watch_ = loop_.watch(pasta_->child().pidfd(), POLLIN, [this](short) { on_death(); });
   if (const auto on_ready = std::move(on_ready_)) {
     on_ready_ = nullptr;
@@ -182,6 +185,7 @@ void NetworkKeeper::on_death() {
   if (deaths_.size() > kDeathsPerMinute)
     return give_up(fmt::format("pasta ended {} times within a minute; at last {}", deaths_.size(), how));
   reason_ = how + " and is being started again";
+  record_loss(reason_);
   attempts_ = 0;
   start();
 }
@@ -189,6 +193,13 @@ void NetworkKeeper::on_death() {
 void NetworkKeeper::give_up(const std::string& reason) {
   up_ = false;
   reason_ = reason;
+  lost_ = false;  // what was recorded was hope
+  record_loss(reason);
+}
+
+// One that never was up fails the start, which tells it.
+void NetworkKeeper::record_loss(const std::string& reason) {
+  if (ports_settled_ && !std::exchange(lost_, true)) record_(VmEventKind::kNetworkLost, reason);
 }
 
 }  // namespace knaller::monitor

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "knaller/watch.h"
 #include "monitor/dns_relay.h"
 #include "monitor/host_watch.h"
 #include "monitor/loop.h"
@@ -24,9 +25,9 @@ namespace knaller::monitor {
 
 class NetworkKeeper {
  public:
-  // `record`: what went wrong with nobody to tell, and goes on.
+  // `record`: the network's loss and return, and what went wrong with nobody to tell, and goes on.
   NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan plan,
-                std::function<void(const std::string&)> record);
+                std::function<void(VmEventKind, const std::string&)> record);
   ~NetworkKeeper();
   NetworkKeeper(const NetworkKeeper&) = delete;
   NetworkKeeper& operator=(const NetworkKeeper&) = delete;
@@ -59,11 +60,12 @@ class NetworkKeeper {
   void on_failure(const Error& error);
   void on_death();
   void give_up(const std::string& reason);
+  void record_loss(const std::string& reason);
   void load_filter(const net::Plan& plan) const;
   void follow_host();
 
   Loop& loop_;
-  std::function<void(const std::string&)> record_;
+  std::function<void(VmEventKind, const std::string&)> record_;
   std::string binary_;
   net::Plan asked_;  // with host port 0 where the choice is ours (not for UDP, whose ports the rules name)
   net::Plan plan_;
@@ -79,6 +81,7 @@ class NetworkKeeper {
   std::function<void(const std::optional<Error>&)> on_ready_;
   bool ports_settled_ = false;  // they were bound once, and are known to others
   bool up_ = false;
+  bool lost_ = false;  // and that was recorded
   std::string reason_;
   Loop::Watch watch_;
   Loop::Timer timer_;

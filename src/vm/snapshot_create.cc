@@ -92,7 +92,7 @@ class Creation {
                      .longest_pause = options_.max_pause});
     Rollback undo;
     undo.add([&capture] { capture.remove_engine_files(); });
-    monitor::Lease lease = monitor.lease("snapshot create", deadline_, on_wait(context_, options_));
+    monitor::Lease lease = monitor.lease(monitor::kSnapshotVerb, deadline_, on_wait(context_, options_));
     prepare(&capture);
     stand_still(capture, lease);
     collect(capture);
