@@ -27,6 +27,7 @@
 
 #include "knaller/error.h"
 #include "knaller/types.h"
+#include "knaller/watch.h"
 
 #if defined(__GNUC__)
 #define KNALLER_API __attribute__((visibility("default")))
@@ -335,6 +336,14 @@ class KNALLER_API Manager {
   std::string inspect_json(const std::string& name);  // everything known, as one JSON object
   // Blocks until the VM has ended; how it ended.
   VmInfo wait(const std::string& name, std::stop_token stop = {});
+  // Waits for events, and does not poll. In the order of the names; with `any`, only those that are in the
+  // state, and those for which waiting failed until then.
+  std::vector<Waited> wait_for(const VmWaitOptions& options);
+  // One sample, or a stream of them: all VMs at once, sorted by name.
+  void stats(const StatsOptions& options, const std::function<void(const std::vector<VmStats>&)>& take);
+  // What happened, in the order of time; of each VM what its last 512 KiB to 1 MiB of records hold. kNotFound
+  // for a name that no VM has, unless `follow` waits for one.
+  void events(const EventsOptions& options, const std::function<void(const VmEvent&)>& take);
   void logs(const LogOptions& options, const std::function<void(std::string_view)>& write);
 
   // Inside a VM

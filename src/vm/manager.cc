@@ -18,6 +18,7 @@
 #include "vm/diff.h"
 #include "vm/doctor.h"
 #include "vm/enter.h"
+#include "vm/events.h"
 #include "vm/export.h"
 #include "vm/extract.h"
 #include "vm/images.h"
@@ -32,11 +33,13 @@
 #include "vm/snapshot.h"
 #include "vm/snapshot_change.h"
 #include "vm/start.h"
+#include "vm/stats.h"
 #include "vm/stop.h"
 #include "vm/store_check.h"
 #include "vm/store_usage.h"
 #include "vm/sweep.h"
 #include "vm/verify.h"
+#include "vm/wait.h"
 
 namespace knaller {
 inline namespace v0 {
@@ -130,6 +133,16 @@ std::string Manager::inspect_json(const std::string& name) {
 }
 VmInfo Manager::wait(const std::string& name, std::stop_token stop) {
   return vm::wait_vm(impl_->context, name, std::move(stop));
+}
+std::vector<Waited> Manager::wait_for(const VmWaitOptions& options) {
+  return vm::wait_for_vms(impl_->context, options);
+}
+void Manager::stats(const StatsOptions& options,
+                    const std::function<void(const std::vector<VmStats>&)>& take) {
+  vm::sample_vms(impl_->context, options, take);
+}
+void Manager::events(const EventsOptions& options, const std::function<void(const VmEvent&)>& take) {
+  vm::tell_events(impl_->context, options, take);
 }
 void Manager::logs(const LogOptions& options, const std::function<void(std::string_view)>& write) {
   vm::write_logs(impl_->context, options, write);
