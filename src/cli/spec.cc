@@ -41,7 +41,7 @@ const Flag* find_flag_if(const Command* command, Matches matches) {
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all{
-      {.title = "VMs", .commands = vm_commands()},
+      {.title = "VMs", .commands = with(vm_commands(), watch_commands())},
       {.title = "Inside a VM", .commands = inside_commands()},
       {.title = "Snapshots",
        .word = "snapshot",

@@ -120,6 +120,7 @@ const std::vector<const Flag*>& settings_rows();
 std::vector<Command> vm_commands();
 Command start_command();
 Command run_command();
+std::vector<Command> watch_commands();
 std::vector<Command> inside_commands();
 std::vector<Command> snapshot_commands();
 std::vector<Command> snapshot_file_commands();

@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "cli/ssh_options.h"
 #include "cli/terminal.h"
+#include "cli/view.h"
 
 namespace knaller::cli {
 namespace {
@@ -69,6 +70,37 @@ TEST(Format, RefusesWhatItDoesNotKnow) {
       EXPECT_EQ(error.code(), Code::kInvalidArgument);
     }
   }
+}
+
+TEST(Events, AreALineThatIsSafeForTerminals) {
+  VmEvent event{.at = SystemTime(std::chrono::milliseconds(1'500)),
+                .vm = "web",
+                .kind = VmEventKind::kCrashed,
+                .text = "crashed: \x1b[2J\nroot:"};
+  EXPECT_EQ(event_text(event), "1970-01-01T00:00:01.500Z  web  crashed  \\x1b[2J\\x0aroot:");
+  event.kind = VmEventKind::kStarted;
+  event.text = "started";
+  EXPECT_EQ(event_text(event), "1970-01-01T00:00:01.500Z  web  started");
+}
+
+TEST(Stats, OfAVmThatDoesNotRunAreItsName) {
+  const Fields fields = fields_of(VmStats{.name = "web"});
+  for (const auto& [name, text] : fields.text)
+    EXPECT_EQ(text, name == "Name" ? "web" : name == "Remarks" ? "does not run" : "") << name;
+  const Json json = Json::parse(fields.json);
+  for (const char* member :
+       {"engine", "helpers", "network", "disk", "last_snapshot", "uptime_us", "memory_mib"})
+    EXPECT_TRUE(json.contains(member) && json.at(member).is_null()) << member;
+}
+
+TEST(Stats, SayWhatCouldNotBeLearnt) {
+  VmStats stats{.name = "web", .running = true, .missing = {"disk: \x1b[2J", "network"}};
+  stats.engine = {
+      .processes = 1, .cpu = std::chrono::seconds(3), .cpu_percent = 99.96, .private_bytes = 2048};
+  EXPECT_EQ(*fields_of(stats).find("CPU"), "100.0%");
+  EXPECT_EQ(*fields_of(stats).find("Remarks"), "disk: \x1b[2J; network");
+  EXPECT_EQ(to_json(stats).at("engine").at("cpu_us"), 3'000'000);
+  EXPECT_THAT(stats_table({stats}), HasSubstr("disk: \\x1b[2J; network"));
 }
 
 TEST(Progress, ShowsShareAndRate) {

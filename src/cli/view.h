@@ -9,6 +9,7 @@
 
 #include "cli/format.h"
 #include "knaller/types.h"
+#include "knaller/watch.h"
 
 namespace knaller::cli {
 
@@ -18,10 +19,17 @@ nlohmann::json to_json(const ImageInfo& image);
 nlohmann::json to_json(const CheckRow& check);
 nlohmann::json to_json(const VerifyResult& result);
 
+nlohmann::json to_json(const VmStats& vm);
+nlohmann::json to_json(const VmEvent& event);
+
 Fields fields_of(const VmInfo& vm, SystemTime now);
+Fields fields_of(const VmStats& vm);
 Fields fields_of(const SnapshotInfo& snapshot, SystemTime now);
 Fields fields_of(const ImageInfo& image, SystemTime now);
 
+std::string stats_table(const std::vector<VmStats>& vms);
+// One line, safe for a terminal.
+std::string event_text(const VmEvent& event);
 std::string vm_table(const std::vector<VmInfo>& vms, SystemTime now);
 std::string snapshot_table(const std::vector<SnapshotInfo>& snapshots, SystemTime now);
 // "ok", "damaged", "unverifiable"
