@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <memory>
 
@@ -89,6 +90,32 @@ class Phases {
  private:
   std::vector<std::pair<std::string, std::vector<double>>> phases_;
 };
+
+// Processor time of this process for one sample of all VMs that run, in milliseconds.
+Figure cost_of_stats(Manager& manager, size_t running) {
+  constexpr int kSamples = 20;
+  Figure cost{.name = fmt::format("knaller stats --stream of {} VMs: processor time of a sample", running),
+              .unit = "ms",
+              .samples = {},
+              .bar = 0.3 * static_cast<double>(running),
+              .note = {}};
+  std::stop_source stop;
+  std::optional<std::clock_t> before;  // the first sample has two looks in it
+  const auto take = [&](const std::vector<VmStats>& vms) {
+    const std::clock_t now = std::clock();
+    if (vms.size() != running) throw Error(Code::kInternal, "not as many VMs are measured as were started");
+    if (before) cost.samples.push_back(static_cast<double>(now - *before) * 1000 / CLOCKS_PER_SEC);
+    before = std::clock();
+    if (cost.samples.size() == kSamples) stop.request_stop();
+  };
+  try {
+    manager.stats({.stream = true, .interval = std::chrono::milliseconds(100), .stop = stop.get_token()},
+                  take);
+  } catch (const Error& error) {
+    if (error.code() != Code::kCancelled) throw;
+  }
+  return cost;
+}
 
 }  // namespace
 
@@ -184,6 +211,7 @@ void measure_many(const Setting& setting, const Engine& engine, std::vector<Figu
   for (int i = 0; i < 20; ++i) ls.samples.push_back(time_of([&] { run_knaller(setting, {"ls", "--all"}); }));
   figures.push_back(std::move(memory));
   figures.push_back(std::move(ls));
+  figures.push_back(cost_of_stats(manager, kRunning));
 }
 
 void measure_image(const Setting& setting, std::vector<Figure>& figures) {
