@@ -126,7 +126,9 @@ class ProbeVm {
 
   std::string console() const { return read_file(vm_.path("console.log"), 16 << 20); }
   std::string log() const { return read_file(vm_.path("engine.log"), 16 << 20); }
-  HostState host() const { return look_at_host(vm_.home(), vm_.path()); }
+  HostState host() const {
+    return look_at_host(vm_.home(), fmt::format("{}/vms/{}", vm_.home(), vm_.spec.entry.name));
+  }
   const std::string& engine() const { return vm_.spec.engine_binary; }
   const monitor::TestVm& vm() const { return vm_; }
   bool traps_were_reached() const { return traps_.were_reached(); }
