@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <new>
 #include <system_error>
 
 namespace knaller {
@@ -130,6 +131,12 @@ Error errno_error(int saved_errno, std::string what) {
 
 Error error_from(const std::exception& exception) {
   if (const auto* error = dynamic_cast<const Error*>(&exception)) return *error;
+  if (dynamic_cast<const std::bad_alloc*>(&exception) != nullptr)
+    return Error(Code::kExhausted, "cannot get more memory",
+                 "free some memory, or raise its limit (ulimit -v)");
+  // Threads are all that the standard library is asked for and may refuse.
+  if (const auto* refused = dynamic_cast<const std::system_error*>(&exception))
+    return errno_error(refused->code().value(), "start a thread");
   return Error(Code::kInternal, exception.what());
 }
 

@@ -64,5 +64,14 @@ TEST(ErrorTest, ForeignExceptionsBecomeInternal) {
   EXPECT_EQ(error_from(own).hint(), "wait");
 }
 
+TEST(ErrorTest, WhatRunsOutIsToldAsThat) {
+  const Error memory = error_from(std::bad_alloc());
+  EXPECT_EQ(memory.code(), Code::kExhausted);
+  EXPECT_EQ(memory.message(), "cannot get more memory");
+  const std::system_error refused(EAGAIN, std::generic_category());
+  EXPECT_EQ(error_from(refused).code(), Code::kExhausted);
+  EXPECT_EQ(error_from(refused).message(), "cannot start a thread: Resource temporarily unavailable");
+}
+
 }  // namespace
 }  // namespace knaller
