@@ -51,7 +51,11 @@ void Launch::await_monitor(const Deadline& deadline) {
   if (!first_) return;
   const auto status = first_.wait(deadline.sooner(kForkTime));
   if (!status) fail(Code::kTimeout, "the VM's monitor did not start");
-  if (!status->success()) fail(Code::kInternal, "the VM's monitor could not start: {}", status->describe());
+  if (status->success()) return;
+  Json message;
+  if (read_message(message, deadline.sooner(kForkTime)) && message.contains("error"))
+    throw error_from_json(message["error"]);
+  fail(Code::kEngineDied, "the VM's monitor could not start: {}", status->describe());
 }
 
 void Launch::begin(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase) {

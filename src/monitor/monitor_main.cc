@@ -13,6 +13,8 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/fd.h"
+#include "base/json.h"
 #include "monitor/monitor.h"
 
 namespace {
@@ -25,7 +27,7 @@ constexpr int kHandoverFd = 3;
 // terminal nor be waited for.
 void leave_launcher() {
   const pid_t child = ::fork();
-  if (child < 0) fail_errno("fork");
+  if (child < 0) fail_errno("start the VM's monitor");
   if (child > 0) ::_exit(0);
 }
 
@@ -61,6 +63,16 @@ void run_monitor() {
   monitor.run();
 }
 
+// Whoever started this waits for a message. Where the handover is closed already, it was told.
+void tell_launcher(const Error& error) {
+  try {
+    const Json message = {{"event", "error"}, {"error", error_to_json(error)}};
+    write_all(kHandoverFd, dump_json(message) + "\n", "the launcher");
+  } catch (const std::exception&) {
+    // Standard error has it.
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -75,6 +87,7 @@ int main(int argc, char** argv) {
     const Error error = error_from(exception);
     std::fprintf(stderr, "knaller-monitor: %s\n", error.what());
     if (!error.hint().empty()) std::fprintf(stderr, "%s\n", error.hint().c_str());
+    tell_launcher(error);
     return 1;
   }
 }
