@@ -166,6 +166,7 @@ struct Entry {
       if (!store::Name::is_valid(name)) throw Error(Code::kCorrupt, "knaller would not give it that name");
       look.emplace(context, name, context.home.open_entry(Kind::kVm, name));
     } catch (const Error& error) {
+      if (error.code() == Code::kExhausted) throw;  // this process lacks something, not the VM
       why_broken = error.what();
     }
   }
@@ -174,6 +175,7 @@ struct Entry {
     try {
       if (look) return look->finish(deadline);
     } catch (const Error& error) {
+      if (error.code() == Code::kExhausted) throw;  // this process lacks something, not the VM
       why_broken = error.what();
     }
     return broken(name, why_broken);

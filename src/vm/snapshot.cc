@@ -100,6 +100,7 @@ std::vector<SnapshotInfo> list_snapshots(const Context& context) {
     try {
       snapshots.push_back(describe_snapshot(context, SnapshotId::parse(name)));
     } catch (const Error& error) {
+      if (error.code() == Code::kExhausted) throw;  // this process lacks something, not the snapshot
       if (context.home.has(Kind::kSnapshot, name)) snapshots.push_back(broken(context, name, error.what()));
     }
   }
