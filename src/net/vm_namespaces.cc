@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 
 #include "base/error.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr size_t kReportLimit = 64 << 10;
 constexpr char kDone = 'd';
+constexpr std::chrono::seconds kEndTime{1};
 
 using Work = std::function<std::vector<UniqueFd>()>;
 
@@ -72,6 +74,13 @@ struct InNamespaces {
   ::_exit(0);
 }
 
+// Not of our own making: libnftables ends its process where it gets no netlink socket.
+[[noreturn]] void fail_without_report(Child& child) {
+  static constexpr char kWho[] = "a process in the VM's namespaces";
+  const auto status = child.wait(Deadline::after(kEndTime));
+  fail(Code::kIo, "{} without a report", status ? status->sentence(kWho) : fmt::format("{} goes on", kWho));
+}
+
 // fork(2) and not clone(2): glibc then makes its allocator usable, whatever another thread was doing.
 Child start_inside(int user, int net, const Work& work, bool stay, std::vector<UniqueFd>& descriptors) {
   const InNamespaces where{user, net, ::getpid()};
@@ -83,7 +92,7 @@ Child start_inside(int user, int net, const Work& work, bool stay, std::vector<U
   if (!child) fail_errno("hold a process in the VM's namespaces");
   theirs.reset();
   ByteWithFds report = receive_with_fds(ours.get(), "a process's report");
-  if (report.end) fail(Code::kInternal, "a process in the VM's namespaces ended without a report");
+  if (report.end) fail_without_report(child);
   if (report.byte == kDone) {
     descriptors = std::move(report.fds);
     read_to_end(ours.get(), kReportLimit, "a process's report");  // it has closed what it had open
