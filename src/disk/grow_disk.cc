@@ -38,7 +38,7 @@ void resize(int fd, const Deadline& deadline) {
 
 }  // namespace
 
-void grow_disk(const std::string& path, uint64_t mib, const Deadline& deadline) {
+void grow_disk(const std::string& path, const std::string& aside, uint64_t mib, const Deadline& deadline) {
   const UniqueFd disk = open_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   check_ext4(disk.get(), "the disk '" + path + "'");
   const uint64_t size = file_size(disk.get());
@@ -46,9 +46,10 @@ void grow_disk(const std::string& path, uint64_t mib, const Deadline& deadline) 
   if ((mib << 20) <= size)
     fail(Code::kInvalidArgument, "the disk has {} already, and can only be made larger", format_bytes(size));
 
-  const std::string grown = path + ".grown";
-  const UniqueFd folder = open_directory(std::filesystem::path(path).parent_path());
-  remove_tree(AT_FDCWD, grown);  // of one that was killed
+  const std::filesystem::path place(path);
+  const std::string grown = aside + "/" + temporary_name(place.filename());
+  const UniqueFd from = open_directory(aside);
+  const UniqueFd to = open_directory(place.parent_path());
   Rollback rollback;
   const UniqueFd copy = open_at(AT_FDCWD, grown, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
   rollback.add([&] { ::unlink(grown.c_str()); });
@@ -59,7 +60,8 @@ void grow_disk(const std::string& path, uint64_t mib, const Deadline& deadline) 
   fsync_fd(copy.get(), grown);
   if (::rename(grown.c_str(), path.c_str()) != 0) fail_errno("put '{}' in its place", grown);
   rollback.commit();
-  fsync_fd(folder.get(), "the folder of the disk");
+  fsync_fd(to.get(), "the folder of the disk");
+  fsync_fd(from.get(), aside);
 }
 
 }  // namespace knaller::disk

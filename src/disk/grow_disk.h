@@ -10,12 +10,13 @@
 namespace knaller::disk {
 
 // Gives the ext4 image `path`, which nobody has open, `mib` MiB: what its journal holds is written to it
-// first, as a mount would, and what e2fsck mends without asking is mended. It all happens in a copy beside it
-// (a reflink where the file system has it), which then takes its place in one step and is on the disk:
-// whatever fails, or is killed, the disk is as it was, or larger. kInvalidArgument when it would not get
-// larger, kCorrupt when its file system is damaged, kNotFound without e2fsprogs, kExhausted without room for
-// the copy.
-void grow_disk(const std::string& path, uint64_t mib, const Deadline& deadline);
+// first, as a mount would, and what e2fsck mends without asking is mended. It all happens in a copy (a
+// reflink where the file system has it), which then takes its place in one step and is on the disk: whatever
+// fails, or is killed, the disk is as it was, or larger. The copy is made in the folder `aside`, under a name
+// of unfinished_writes(), by which the copy of one that was killed is found and removed. kInvalidArgument
+// when it would not get larger, kCorrupt when its file system is damaged, kNotFound without e2fsprogs,
+// kExhausted without room for the copy.
+void grow_disk(const std::string& path, const std::string& aside, uint64_t mib, const Deadline& deadline);
 
 }  // namespace knaller::disk
 

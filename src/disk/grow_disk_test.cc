@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 class GrowDisk : public ::testing::Test {
  protected:
@@ -34,12 +35,13 @@ class GrowDisk : public ::testing::Test {
   uint64_t size() const { return file_size(open_at(AT_FDCWD, path_, O_RDONLY).get()); }
 
   TestFolder folder_;
+  TestFolder aside_;
   std::string path_ = folder_.path("disk.ext4");
 };
 
 TEST_F(GrowDisk, KeepsWhatIsOnItAndIsLarger) {
   write("file", std::string(3 << 20, 'x'));
-  grow_disk(path_, 8192, Deadline::never());
+  grow_disk(path_, aside_.path(), 8192, Deadline::never());
   EXPECT_EQ(size(), uint64_t{8} << 30);
   EXPECT_THAT(e2fs("dumpe2fs", {"-h", path_}), HasSubstr("Block count:              2097152"));
   EXPECT_EQ(content_of("file"), std::string(3 << 20, 'x'));
@@ -54,14 +56,15 @@ TEST_F(GrowDisk, WritesWhatTheJournalHolds) {
   write_file_atomically(folder_.fd(), "new", std::string(4096, 'n'));
   e2fs("debugfs", {"-w", "-f", "-", path_},
        fmt::format("jo\njw -b {} {}\njc\n", number, folder_.path("new")));
-  grow_disk(path_, 128, Deadline::never());
+  grow_disk(path_, aside_.path(), 128, Deadline::never());
   EXPECT_EQ(content_of("file"), std::string(4096, 'n'));
   e2fs("e2fsck", {"-f", "-n", path_});
 }
 
 TEST_F(GrowDisk, OnlyMakesItLarger) {
   for (const uint64_t mib : {uint64_t{0}, uint64_t{63}, uint64_t{64}, uint64_t{17} << 20, UINT64_MAX})
-    EXPECT_EQ(code_thrown_by([&] { grow_disk(path_, mib, Deadline::never()); }), Code::kInvalidArgument)
+    EXPECT_EQ(code_thrown_by([&] { grow_disk(path_, aside_.path(), mib, Deadline::never()); }),
+              Code::kInvalidArgument)
         << mib;
   EXPECT_EQ(size(), 64U << 20);
 }
@@ -73,19 +76,20 @@ TEST_F(GrowDisk, LeavesADamagedDiskAlone) {
     write_at(fd.get(), garbage.data(), garbage.size(), 8192);
   }
   const std::string before = read_file(path_, 128 << 20);
-  EXPECT_EQ(code_thrown_by([&] { grow_disk(path_, 128, Deadline::never()); }), Code::kCorrupt);
+  EXPECT_EQ(code_thrown_by([&] { grow_disk(path_, aside_.path(), 128, Deadline::never()); }), Code::kCorrupt);
   EXPECT_TRUE(read_file(path_, 128 << 20) == before);
   EXPECT_THAT(list_directory(folder_.fd()), ElementsAre("disk.ext4"));
+  EXPECT_THAT(list_directory(aside_.fd()), IsEmpty());
 }
 
 TEST_F(GrowDisk, LeavesTheDiskAsItWasWhenStopped) {
   std::stop_source stop;
   stop.request_stop();
-  write_file_atomically(folder_.fd(), "disk.ext4.grown", "of one that was killed");
-  EXPECT_EQ(code_thrown_by([&] { grow_disk(path_, 128, Deadline::never(stop.get_token())); }),
+  EXPECT_EQ(code_thrown_by([&] { grow_disk(path_, aside_.path(), 128, Deadline::never(stop.get_token())); }),
             Code::kCancelled);
   EXPECT_EQ(size(), 64U << 20);
   EXPECT_THAT(list_directory(folder_.fd()), ElementsAre("disk.ext4"));
+  EXPECT_THAT(list_directory(aside_.fd()), IsEmpty());
 }
 
 }  // namespace

@@ -35,11 +35,12 @@ void apply(const VmChanges& changes, store::VmRecord& record) {
   if (changes.egress) record.egress = *changes.egress;
 }
 
-// By the descriptor of the folder, since an engine may have left a link in its place.
+// By the descriptor of the folder, since an engine may have left a link in its place. The copy is made where
+// the sweep looks, and an engine does not.
 void grow_own_disk(int directory, const store::VmRecord& record, uint64_t mib, std::stop_token stop) {
   const UniqueFd jail = open_beneath(directory, layout::kJail, O_RDONLY | O_DIRECTORY);
-  disk::grow_disk(fmt::format("/proc/self/fd/{}/{}", jail.get(), own_disk(record)), mib,
-                  Deadline::never(stop));
+  disk::grow_disk(fmt::format("/proc/self/fd/{}/{}", jail.get(), own_disk(record)),
+                  fmt::format("/proc/self/fd/{}", directory), mib, Deadline::never(stop));
 }
 
 // The record first: should this command die in between, the VM is as it was until its next start, and a start
