@@ -1,10 +1,15 @@
 """A home with the fixture in it, and operations that are run there with something going wrong. One thread."""
 import os
+import re
 import traceback
 
 import operations
+import reads
 import tracing
-from home import Broken, Home, children, name_of_process, reap, within
+from home import Broken, Home, reap, within
+
+INTERNAL = 70  # exit code
+MESSAGE = re.compile(r"^(error:|✗|!) \S.{10}", re.M)
 
 
 class Bench:
@@ -23,8 +28,11 @@ class Bench:
         home.base = home.must("snapshot", "create", "web")
         return home
 
-    def run(self, operation, process, options):
-        """Runs the operation with strace on one of its processes. Its result also says whether the monitor or engine was hit."""
+    def run(self, operation, process, options, follow=True):
+        """Runs the operation with strace on one of its processes. Its result also says whether the monitor or engine was hit.
+
+        Without `follow`, programs that the command starts are let alone.
+        """
         home = self.home
         log = f"{home.folder}/trace"
         if os.path.exists(log):
@@ -32,13 +40,13 @@ class Bench:
         environment = operation.environment
         if process == "command":
             # Who is started and goes on is let go when it becomes another program.
-            follow = ["--seccomp-bpf"] if operation.follow else ["--detach-on=execve"]
-            done = home.run(*operation.arguments, before=["strace", "-f", *follow, "-o", log, *options], environment=environment)
+            how = ["--seccomp-bpf"] if operation.follow and follow else ["--detach-on=execve"]
+            done = home.run(*operation.arguments, before=["strace", "-f", "-Y", *how, "-o", log, *options], environment=environment)
         elif operation.monitor == "new":
-            folder = tracing.wrap_monitor(home, options, log)
+            # An engine's calls are not knaller's.
+            folder = tracing.wrap_monitor(home, ["--detach-on=execve", *options], log)
             done = home.run(*operation.arguments, environment={**environment, "KNALLER_LIBEXEC": folder})
-            tracers = [pid for pid in children(os.getpid()) if name_of_process(pid) == "strace"]
-            tracing.let_go(tracers, ending=done.returncode != 0)
+            tracing.let_go(tracing.tracers(), ending=done.returncode != 0)
         else:
             with tracing.Attached(home.monitor_of(operation.monitor), options, log):
                 done = home.run(*operation.arguments, environment=environment)
@@ -48,14 +56,16 @@ class Bench:
         return done
 
     def record(self, operation, process):
+        """The calls that change something, and those that only read: both as lists of (syscall, number, site)."""
         operation.prepare(self.home)
-        done = self.run(operation, process, tracing.recording())
+        done = self.run(operation, process, tracing.recording(reads.recording()))
         if done.returncode != 0:
             raise Broken(f"{operation.name} fails by itself: {done.stderr}")
         is_ours = lambda command: process == "command" or command.startswith("knaller-monito")
         found = tracing.points(done.log, self.home, is_ours)
+        read = reads.points(done.log, self.home, lambda command: command.startswith("knaller"))
         operation.clean(self.home)
-        return found
+        return found, read
 
     def try_point(self, point):
         """Throws Broken with all that is known."""
@@ -65,12 +75,16 @@ class Bench:
         try:
             operation.prepare(home)
             before = operation.seen(home)
-            done = self.run(operation, point.process, tracing.injection(point.syscall, point.number, point.fault))
+            options = tracing.injection(point.syscall, point.number, point.fault)
+            done = self.run(operation, point.process, options, follow=point.fault in tracing.FAULTS)
+            done.fault = point.fault
+            if point.fault != "kill":
+                must_say_what_failed(done, point)
             self.look(operation, point, before, done)
             operation.prepare(home)
             before = operation.seen(home)
             again = home.run(*operation.arguments, environment=operation.environment)
-            again.monitor_hit = False
+            again.monitor_hit, again.fault = False, ""
             if again.returncode != 0:
                 raise Broken(f"the next one failed, exit code {again.returncode}: {again.stderr}")
             operation.check(home, before, again)
@@ -98,3 +112,12 @@ class Bench:
                 with open(done.log, encoding="utf-8", errors="replace") as file:
                     text.append("".join(file.readlines()[-6:]))
         return "\n".join(text)
+
+
+def must_say_what_failed(done, point):
+    """An error that was met is reported: knaller neither ends by a signal nor calls it an error of its own."""
+    code, said = done.returncode, done.stdout + done.stderr
+    if code < 0 or code >= 126 or code == INTERNAL:
+        raise Broken("it is not told as an error of what failed")
+    if code != 0 and (not MESSAGE.search(said) or "Success" in said):
+        raise Broken("its message says nothing")

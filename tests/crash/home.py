@@ -227,8 +227,9 @@ class Home:
         self.must("snapshot", "verify", snapshot)
         folder = f"{self.path}/snapshots/{snapshot}"
         with open(f"{folder}/metadata.json") as file:
-            if not json.load(file).get("has_memory", True):
-                return  # of a VM that did not run: there is nothing that its disk could disagree with
+            said = json.load(file)
+        if not said.get("has_memory", True) or not said.get("has_disk", True):
+            return  # There is only one of the two, and nothing that it could disagree with.
         memory = counter_at(f"{folder}/memory", COUNTER_IN_MEMORY)
         disk = counter_at(f"{folder}/rootfs.ext4", COUNTER_ON_DISK)
         if memory != disk:
@@ -242,8 +243,13 @@ class Home:
         self._no_lock_held()
         # After `store check`, which has asked every monitor: nobody is only just ending.
         running = [name for name, state in self.states().items() if state in ("running", "paused")]
-        wanted = self.processes_of_a_vm * len(running)
+        wanted = sum(map(self.processes_of, running))
         within(2.0, lambda: len(self._processes()) == wanted, lambda: f"{wanted} processes for {running}: {self._names()}")
+
+    def processes_of(self, name):
+        """With a network there is pasta, too."""
+        with open(f"{self.path}/vms/{name}/vm.json", encoding="utf-8") as file:
+            return self.processes_of_a_vm + (json.load(file)["network"] != "none")
 
     def _all_files(self):
         for folder, folders, files in os.walk(self.path):

@@ -23,19 +23,6 @@ class CreateUnsynced(Create):
     arguments = ("snapshot", "create", "web", "--label", "a=b", "--no-sync")
 
 
-class ImportDirectory(ImportSnapshot):
-    name = "import-directory"
-
-    def prepare(self, home):
-        remove_others(home)
-        folder = f"{home.folder}/exported"
-        if not os.path.exists(folder):
-            made = home.must("snapshot", "create", "web", "--name", "exported", "--no-sync")
-            shutil.copytree(f"{home.path}/snapshots/{made}", folder)
-            remove_others(home)
-        self.arguments = ("snapshot", "import", folder)
-
-
 class ImportFirst(ImportSnapshot):
     """Into a home that is not there yet, and neither is the folder it is to be in."""
 
@@ -54,7 +41,7 @@ class ImportFirst(ImportSnapshot):
 
 
 OPERATIONS = {name: operations.ALL[name] for name in ("create", "create-by-engine", "create-named", "delete", "prune", "protect", "import")}
-OPERATIONS.update({operation.name: operation for operation in (CreateUnsynced(), ImportDirectory(), ImportFirst())})
+OPERATIONS.update({operation.name: operation for operation in (CreateUnsynced(), ImportFirst())})
 # What has no effect the second time, or says that there is nothing to do.
 AGAIN = ("delete", "prune", "protect", "import", "import-directory", "import-first")
 # What removing names is all that these do.
@@ -77,25 +64,28 @@ class Case:
     """An operation that was run once and recorded, and what its user saw before and after."""
 
     def __init__(self, operation, home, record):
-        """`record(arguments, environment, root, before)` runs it, and gives a Recording of the folder `root`."""
+        """`record(operation, root, before)` runs it, and gives a Recording of the folder `root`."""
         self.operation, self.name = operation, operation.name
         self.is_first, self.is_durable = operation.name == "import-first", operation.name != "create-no-sync"
-        self.folder = f"{home.folder}/power-{operation.name}"
-        os.mkdir(self.folder)
+        self.place = f"{home.folder}/power-{operation.name}"
+        os.mkdir(self.place)
         operation.prepare(home)
         self.home = at(home, operation.environment.get("KNALLER_HOME", home.path))
         self.root = f"{home.folder}/{operation.root}" if self.is_first else home.path
         self.before = {} if self.is_first else rows(home)
-        copy_tree(self.root, f"{self.folder}/before")
-        self.recording = record(operation.arguments, operation.environment, self.root, f"{self.folder}/before")
-        os.mkdir(f"{self.folder}/final")
-        self.recording.keep_contents(f"{self.folder}/final")
+        copy_tree(self.root, f"{self.place}/before")
+        self.recording = record(operation, self.root, f"{self.place}/before")
+        os.mkdir(f"{self.place}/final")
+        self.recording.keep_contents(f"{self.place}/final")
         self.after = rows(self.home)
         self.arguments = operation.arguments
         if not self.is_durable:
             self.new = next(iter(set(self.after) - set(self.before)))
-            copy_tree(f"{home.path}/snapshots/{self.new}", f"{self.folder}/whole")
+            copy_tree(f"{home.path}/snapshots/{self.new}", f"{self.place}/whole")
         operation.clean(home)
+
+    def expect(self, builder, state):
+        """Before any check(): `state` is that of a disk that lost nothing."""
 
     def check(self, tree, state, twice):
         """Throws Broken unless the home in `tree` is what `state` may be. Twice: the same command must then do what is left to do."""
@@ -143,7 +133,7 @@ class Case:
             if code not in (0, DAMAGED):
                 raise Broken(f"`snapshot verify` ended with {code}")
             if code == 0:
-                must_be_same(f"{self.folder}/whole", f"{home.path}/snapshots/{self.new}")
+                must_be_same(f"{self.place}/whole", f"{home.path}/snapshots/{self.new}")
             home.must("snapshot", "rm", "-f", self.new)
         for snapshot in self.before:
             home.must_be_whole(snapshot)

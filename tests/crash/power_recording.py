@@ -1,11 +1,17 @@
 """What a run did to the files of a home, in order: the changes, and which of them were asked to be on the disk when.
 
-The log of strace says what was changed, and the files that are there at the end say with what content; so no data is logged. It is
+Logs of strace say what was changed, and the files that are there at the end say with what content; so little data is logged. It is
 exact as long as a range is written once; what a later write hid is stood for by other bytes. A call that changes
 a file in a way that is not modelled here is an error, never passed over. One thread.
+
+The command has a log, and each monitor that works for it. Their times put them in one order. Engines are not logged.
 """
+import codecs
+import collections
+import decimal
 import os
 import re
+import stat
 import subprocess
 
 from home import Broken
@@ -13,11 +19,15 @@ from power_tree import Node, read_tree
 
 CHANGES = """open openat openat2 creat write writev pwrite64 pwritev pwritev2 lseek truncate ftruncate fallocate rename renameat renameat2
     link linkat symlink symlinkat mknod mknodat unlink unlinkat rmdir mkdir mkdirat fsync fdatasync sync syncfs chmod fchmod fchmodat
-    copy_file_range sendfile splice ioctl connect""".split()
-OPTIONS = ["-y", "-s", "0", "-e", "trace=" + ",".join(f"?{name}" for name in CHANGES)]
+    copy_file_range sendfile splice ioctl connect bind clone clone3 vfork""".split()
+# So much of each write is logged: what a small file held that has no name any more at the end.
+LOGGED_BYTES = 4096
+OPTIONS = ["-y", "-s", str(LOGGED_BYTES), "-T", "--timestamps=unix,ns", "-e", "trace=" + ",".join(f"?{name}" for name in CHANGES)]
 
-LINE = re.compile(r"^(\d+) +(\w+)\((.*)\) += (\d+)(?:<(.*)>)?(?: \(.*\))?$")
+LINE = re.compile(r"^(\w+)\((.*)\) += (\d+)(?:<(.*)>)?(?: \(.*\))?$")
+LOGGED = re.compile(r"^(\d+)(?:<[^>]*>)? +([\d.]+) (.*?)(?: <([\d.]+)>)?$")
 PLACE = r'(?:AT_FDCWD<([^>]*)>|\d+<([^>]*)>)(?:\(deleted\))?, "([^"]*)"'
+WRITTEN = re.compile(r'\d+<[^>]*>, "((?:[^"\\]|\\.)*)"(?!\.\.\.)')
 OPEN_FILE = r"(\d+)<([^>]*)>(\(deleted\))?"
 
 
@@ -33,38 +43,70 @@ class Change:
         self.__dict__.update(what)
 
 
-def whole_calls(log):
-    """(first line, last line, text) for each call that ended; threads cut each other's in two."""
+Call = collections.namedtuple("Call", "begin end thread text")
+
+
+def calls_of(log):
+    """Each call that ended, with the times of its beginning and end; threads cut each other's in two."""
     begun = {}
     with open(log, encoding="latin-1") as file:
-        for number, line in enumerate(file):
-            line = line.rstrip("\n")
-            thread = line.split(" ", 1)[0]
-            if line.endswith(" <unfinished ...>"):
-                begun[thread] = number, line[:-len(" <unfinished ...>")]
-            elif "<... " in line and " resumed>" in line:
-                first, start = begun.pop(thread)
-                yield first, number, start + line.split(" resumed>", 1)[1]
+        for line in file:
+            match = LOGGED.match(line.rstrip("\n"))
+            if not match:
+                continue
+            thread, time, text, took = match[1], decimal.Decimal(match[2]), match[3], decimal.Decimal(match[4] or 0)
+            if text.endswith(" <unfinished ...>"):
+                begun[thread] = time, text[:-len(" <unfinished ...>")]
+            elif text.startswith("<... ") and " resumed>" in text:
+                # Who is attached to in the middle of a call has no beginning.
+                first, start = begun.pop(thread, (time, ""))
+                yield Call(first, max(time, first + took), thread, start + text.split(" resumed>", 1)[1])
             else:
-                yield number, number, line
+                yield Call(time, time + took, thread, text)
+
+
+def in_order(logs):
+    """The calls of all logs as they ended; times become numbers."""
+    calls = sorted((call for log in logs for call in calls_of(log)), key=lambda call: call.end)
+    numbers = {time: number for number, time in enumerate(sorted({time for call in calls for time in (call.begin, call.end)}))}
+    return [call._replace(begin=numbers[call.begin], end=numbers[call.end]) for call in calls]
+
+
+def processes(calls):
+    """{thread: the first thread of its process}: they have descriptors in common."""
+    parents = {}
+    for call in calls:
+        match = LINE.match(call.text)
+        if match and match[1] in ("clone", "clone3", "vfork") and "CLONE_THREAD" in match[2]:
+            parents[match[3]] = call.thread
+
+    def first(thread):
+        while thread in parents:
+            thread = parents[thread]
+        return thread
+
+    return {call.thread: first(call.thread) for call in calls}
 
 
 class Recording:
     """`before` is a copy of the folder `home` from before the run, `out` what the run's standard output went to."""
 
-    def __init__(self, log, home, before, out):
+    def __init__(self, logs, home, before, out):
         self.home, self.out = os.path.realpath(home), os.path.realpath(out)
-        self.changes, self.syncs, self.announced = [], [], None
+        self.changes, self.syncs, self.announced, self.sizes = [], [], None, {}
         self.root = read_tree(before)
         self.now = Live(self.root)
-        self.offsets, self.connected = {}, 0
+        # By process and number of the descriptor: where it writes next, unless at the end, and what it is.
+        self.offsets, self.opened, self.connected = {}, {}, 0
         self.begin = self.end = 0
-        for self.begin, self.end, line in whole_calls(log):
+        calls = in_order(logs)
+        process_of = processes(calls)
+        for self.begin, self.end, thread, line in calls:
             match = LINE.match(line)
             if match:
-                self.text = line.split(" ", 1)[1].strip().replace(self.home, "HOME")
-                handler = getattr(self, "on_" + ALIASES.get(match[2], match[2]), self.on_unknown)
-                handler(match[3], int(match[4]), match[5] or "")
+                self.process, self.text = process_of[thread], line.strip().replace(self.home, "HOME")
+                handler = getattr(self, "on_" + ALIASES.get(match[1], match[1]), self.on_unknown)
+                handler(match[2], int(match[3]), match[4] or "")
         # Whoever says nothing has said so when he ended.
         self.announced = self.end if self.announced is None else self.announced
         self.changes.sort(key=lambda change: change.begin)
@@ -95,6 +137,12 @@ class Recording:
 
     def inside(self, path):
         """The path's parts below the home; None for what lies elsewhere."""
+        by_number = re.match(r"/proc/self/fd/(\d+)(?=/)", path)
+        if by_number:
+            directory = self.opened.get((self.process, int(by_number[1])))
+            if directory is None:
+                raise Broken(f"not modelled: {self.text}")
+            path = directory + path[by_number.end():]
         path = os.path.normpath(path)
         if path == self.home:
             return []
@@ -124,6 +172,16 @@ class Recording:
 
     def add(self, kind, synced_with, **what):
         self.changes.append(Change(kind, synced_with, self.begin, self.end, self.text, **what))
+        if kind == "size":
+            self.sizes[what["node"]] = what["size"]
+        elif kind == "grow":
+            self.sizes[what["node"]] = max(self.size_of(what["node"]), what["size"])
+
+    def size_of(self, node):
+        """Of a file, as far as the run has come."""
+        if node not in self.sizes:
+            self.sizes[node] = os.path.getsize(node.source) if node.source else 0
+        return self.sizes[node]
 
     def entry(self, directory, name, node):
         self.now.set(directory, name, node)
@@ -134,7 +192,8 @@ class Recording:
             raise Broken(f"not modelled: {self.text}")
 
     def on_openat(self, arguments, result, path):
-        self.offsets[result] = 0
+        self.offsets[self.process, result] = None if "O_APPEND" in arguments else 0
+        self.opened[self.process, result] = path
         found = self.place(arguments) if "O_CREAT" in arguments or "O_TRUNC" in arguments else None
         if found is None:
             return
@@ -147,7 +206,8 @@ class Recording:
 
     def made_by_engine(self, directory, name):
         """Its own calls are not logged, and it syncs nothing that we ask: what it wrote into its jail came after we had called it."""
-        if self.now.find(["vms", "web", "jail"]) is not directory:
+        machines = self.now.find(["vms"])
+        if directory not in [self.now.find(["vms", machine, "jail"]) for machine in self.now.all(machines)]:
             raise Broken(f"not modelled: {self.text}")
         node = Node(mode=0o600)
         self.now.set(directory, name, node)
@@ -156,6 +216,20 @@ class Recording:
 
     def on_connect(self, *_):
         self.connected = self.end
+
+    def on_bind(self, arguments, *_):
+        match = re.search(r'sun_path="([^"]+)"', arguments)
+        parts = match and self.inside(match[1])
+        if parts:
+            self.entry(self.now.find(parts[:-1]), parts[-1], Node(mode=0o600, kind=stat.S_IFSOCK))
+
+    def on_mknod(self, arguments, *_):
+        found = self.place(arguments)
+        if found:
+            self.entry(*found, Node(mode=0o600, kind=stat.S_IFIFO))
+
+    def on_clone(self, *_):
+        """See processes()."""
 
     def on_mkdir(self, arguments, *_):
         found = self.place(arguments)
@@ -204,28 +278,41 @@ class Recording:
     def on_fallocate(self, arguments, *_):
         node = self.file(arguments)[1]
         mode, offset, size = re.search(r", (\S+), (\d+), (\d+)$", arguments).groups()
-        if node and mode != "0":
-            raise Broken(f"not modelled: {self.text}")
-        if node:
+        if not node:
+            return
+        if mode == "0":
             self.add("grow", [node], node=node, size=int(offset) + int(size))
+        elif re.fullmatch(r"FALLOC_FL_ZERO_RANGE|FALLOC_FL_KEEP_SIZE\|FALLOC_FL_PUNCH_HOLE", mode):
+            # Zeros were written, that is.
+            self.wrote(node, int(offset), int(size))
+        else:
+            raise Broken(f"not modelled: {self.text}")
 
-    def wrote(self, node, offset, size):
+    def wrote(self, node, offset, size, arguments=""):
         if node and size:
+            match = WRITTEN.match(arguments)
+            logged = codecs.escape_decode(match[1].encode("latin-1"))[0] if match else None
             self.add("grow", [node], node=node, size=offset + size)
-            self.add("data", [node], node=node, offset=offset, size=size)
+            self.add("data", [node], node=node, offset=offset, size=size, logged=logged)
 
     def on_pwrite64(self, arguments, result, _):
-        self.wrote(self.file(arguments)[1], int(arguments.rsplit(", ", 1)[1]), result)
+        self.wrote(self.file(arguments)[1], int(arguments.rsplit(", ", 1)[1]), result, arguments)
 
     def on_write(self, arguments, result, _):
         number, node = self.file(arguments)
         if node is None and re.match(OPEN_FILE, arguments) and re.match(OPEN_FILE, arguments)[2] == self.out and self.announced is None:
             self.announced = self.begin
-        self.wrote(node, self.offsets.get(number, 0), result)
-        self.offsets[number] = self.offsets.get(number, 0) + result
+        # A descriptor that was there before the log is one of a monitor's, and its logs grow at the end.
+        offset = self.offsets.get((self.process, number))
+        if node:
+            self.wrote(node, self.size_of(node) if offset is None else offset, result, arguments)
+        if offset is not None:
+            self.offsets[self.process, number] = offset + result
 
     def on_lseek(self, arguments, result, _):
-        self.offsets[self.file(arguments)[0]] = result
+        number = self.file(arguments)[0]
+        if self.offsets.get((self.process, number)) is not None:
+            self.offsets[self.process, number] = result
 
     def on_copy_file_range(self, arguments, result, _):
         (_, _, _), (number, path, _) = re.findall(OPEN_FILE, arguments)
@@ -248,7 +335,8 @@ class Recording:
 
 
 ALIASES = {"open": "openat", "openat2": "openat", "creat": "openat", "renameat": "rename", "renameat2": "rename", "linkat": "link",
-           "unlinkat": "unlink", "rmdir": "unlink", "mkdirat": "mkdir", "fchmod": "chmod", "fchmodat": "chmod", "fdatasync": "fsync"}
+           "unlinkat": "unlink", "rmdir": "unlink", "mkdirat": "mkdir", "mknodat": "mknod",
+           "clone3": "clone", "vfork": "clone", "fchmod": "chmod", "fchmodat": "chmod", "fdatasync": "fsync"}
 
 
 class Live:

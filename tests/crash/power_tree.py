@@ -2,6 +2,7 @@
 import os
 import shutil
 import stat
+import subprocess
 
 from home import Broken
 
@@ -9,11 +10,11 @@ from home import Broken
 class Node:
     """An inode: `source` is where its content lies as it was before the run, `final` as it was after it; either may be missing.
 
-    `entries` of a directory: {name: node}, as they were before the run.
+    `entries` of a directory: {name: node}, as they were before the run. `kind`: what the run made, if that is neither file nor directory.
     """
 
-    def __init__(self, mode, directory=False, source=None):
-        self.mode, self.directory, self.source, self.final = mode, directory, source, None
+    def __init__(self, mode, directory=False, source=None, kind=0):
+        self.mode, self.directory, self.source, self.final, self.kind = mode, directory, source, None, kind
         self.entries = {}
 
 
@@ -48,11 +49,13 @@ class Builder:
         return top
 
     def _put(self, node, path, entries, changes):
+        if node.kind:
+            return os.mknod(path, node.kind | node.mode)
         if not node.directory:
             content = self._content(node, changes.get(node, ()))
-            # Locks are written in place.
-            if "/locks/" in path:
-                return shutil.copy2(content, path)
+            # Locks are written in place, and so is what belongs to a VM that is started there.
+            if "/locks/" in path or ("/vms/other/" in path and is_written(content)):
+                return subprocess.run(["cp", "-p", "--sparse=always", content, path], check=True)
             if content not in self.linked and stat.S_ISREG(os.lstat(content).st_mode):
                 self.linked[content] = looks(content)
             return os.link(content, path)
@@ -75,6 +78,11 @@ class Builder:
         for path, before in self.linked.items():
             if looks(path) != before:
                 raise Broken(f"a command changed a file in place that is never written again: {path}")
+
+
+def is_written(path):
+    info = os.lstat(path)
+    return stat.S_ISREG(info.st_mode) and info.st_mode & stat.S_IWUSR
 
 
 def looks(path):
@@ -116,7 +124,10 @@ PAGE = 4096
 
 
 def pages_of(node, change):
-    content = read_range(node.final, change.offset, change.size)
+    if node.final is None and change.logged and len(change.logged) == change.size:
+        content = bytearray(change.logged)
+    else:
+        content = read_range(node.final, change.offset, change.size)
     for begin, end in change.hidden:
         for at in range(begin - change.offset, end - change.offset):
             content[at] ^= 0xFF

@@ -51,6 +51,9 @@ class RealHome(Home):
         if not has(f"{self.path}/vms/{name}/jail/{self.jail_disk}", token.encode()):
             raise Broken(f"VM '{name}' wrote {token}, and not on its own disk")
 
+    def processes_of(self, name):
+        return self.processes_of_a_vm
+
     def must_answer(self, name):
         self.must("exec", "--no-stdin", name, "--", "true")
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 
-from home import Broken, state_of_process
+from home import Broken, children, name_of_process, state_of_process
 
 # Everything that changes a file, a process, or somebody's mind. openat counts, since strace can't tell what creates;
 # only those that do become points.
@@ -36,29 +36,31 @@ NOISE = re.compile(r"/(ld\.so|locale|proc/self/task)")
 
 
 def injection(syscall, count, fault):
-    how = "signal=SIGKILL" if fault == "kill" else f"error={fault}"
+    how = {"kill": "signal=SIGKILL", "read-EOF": "retval=0"}.get(fault, f"error={fault.removeprefix('read-')}")
     return ["-e", f"trace={syscall}", "-e", f"inject={syscall}:{how}:when={count}"]
 
 
-def recording():
+def recording(more=()):
     # Not every kernel and strace know every one.
-    return ["-y", "-e", "trace=" + ",".join(f"?{name}" for name in CHANGING)]
+    return ["-y", "-e", "trace=" + ",".join(dict.fromkeys([f"?{name}" for name in CHANGING] + list(more)))]
 
 
-def calls(log, is_ours=lambda command: True):
-    """(thread, syscall, rest of the line) for each call in a file of strace's."""
+def calls(log):
+    """(thread, program, syscall, rest of the line) for each call in a file of strace's."""
     with open(log, encoding="utf-8", errors="replace") as file:
         for line in file:
             match = CALL.match(line)
-            if match and is_ours(match[2] or ""):
-                yield match[1], match[3], match[4]
+            if match:
+                yield match[1], match[2] or "", match[3], match[4]
 
 
 def points(log, home, is_ours):
     """[(syscall, number, site)] of a recorded run: every call that changes something, counted as strace counts."""
     counted = collections.Counter()
     found = set()
-    for thread, syscall, rest in calls(log, is_ours):
+    for thread, command, syscall, rest in calls(log):
+        if not is_ours(command) or syscall not in CHANGING:
+            continue
         counted[thread, syscall] += 1
         wanted = ONLY.get(syscall)
         if (wanted and not wanted.search(rest)) or NOISE.search(rest):
@@ -74,10 +76,10 @@ def normal(syscall, rest, home):
     operations = re.findall(r'\\"op\\":\\"(\w+)\\"', rest)
     request = re.findall(r'"((?:GET|PUT|PATCH) /[\w/-]*)', rest)
     # Where another thread's call comes between, strace does not print what these give.
-    paths = [] if syscall in ("clone", "clone3", "pipe2", "socketpair") else re.findall(r"<([^>]*)>", rest)
+    paths = [] if syscall in ("clone", "clone3", "pipe2", "socketpair", "process_vm_readv") else re.findall(r"<([^>]*)>", rest)
     # A short string without any escape is a name; others are content.
     names = [] if syscall == "execve" or operations or request else [text for text in re.findall(r'"([^"\\]{1,120})"(?!\.\.\.)', rest) if "{" not in text]
-    constants = re.findall(r"\b(?:O_CREAT|O_TRUNC|FICLONE|F_OFD_SETLK|CLONE_NEW\w+|CLONE_THREAD|RENAME_\w+|AT_REMOVEDIR|MS_\w+|PR_\w+|AF_\w+)\b", rest)
+    constants = re.findall(r"\b(?:O_CREAT|O_TRUNC|FICLONE|F_OFD_SETLK|CLONE_NEW\w+|CLONE_THREAD|MAP_STACK|MAP_NORESERVE|MAP_SHARED|SEEK_DATA|SEEK_HOLE|F_DUPFD\w*|RENAME_\w+|AT_REMOVEDIR|MS_\w+|PR_\w+|AF_\w+)\b", rest)
     words = paths + operations + request + names + constants
     text = " ".join(dict.fromkeys(words))
     text = text.replace(os.path.realpath(home.path), "HOME").replace(os.path.realpath(home.folder), "FOLDER").replace(home.programs, "BIN")
@@ -125,6 +127,11 @@ def wrap_monitor(home, options, log):
     words = shlex.join(["strace", "-D", "-I", "2", "-f", "-Y", "-o", log, *options])
     # Its messages would be taken for the monitor's.
     return home.wrap_monitor(f"2> /dev/null {words}")
+
+
+def tracers():
+    """Those that wrap_monitor() began, as far as they are left."""
+    return [pid for pid in children(os.getpid()) if name_of_process(pid) == "strace"]
 
 
 def let_go(tracers, ending):

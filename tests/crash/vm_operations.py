@@ -1,46 +1,11 @@
-"""Operations that start, stop, replace and remove a VM `other`."""
+"""Operations that stop, replace, change and remove a VM `other`."""
+import hashlib
+import json
+import os
+import subprocess
+
 from home import Broken
-from operation import Operation, remove_others
-
-
-class Start(Operation):
-    name = "start"
-    arguments = ("start", "-d", "other")
-    monitor = "new"
-    follow = False
-    # What the VM may be after a start that did not say 0.
-    may_be = (None, "running")
-
-    def prepare(self, home):
-        remove_others(home)
-
-    def check(self, home, before, done):
-        state = home.states().get("other")
-        # The monitor may be undoing still; it is not its own witness.
-        allowed = ("running",) if done.returncode == 0 else self.may_be
-        if state not in allowed + (("crashed",) if done.monitor_hit else ()):
-            raise Broken(f"after exit code {done.returncode}, the VM is {state}")
-        if state == "running":
-            home.must_run("other")
-        home.must_be_whole(home.base)
-
-
-class Restore(Start):
-    name = "restore"
-
-    def prepare(self, home):
-        super().prepare(home)
-        self.arguments = ("start", "-d", "other", "--from-snapshot", home.base)
-
-
-class StartAgain(Start):
-    name = "start-again"
-    may_be = ("stopped", "crashed", "running")
-
-    def prepare(self, home):
-        if "other" not in home.states():
-            home.start("other")
-        home.must("stop", "--force", "other")
+from operation import Operation, remove_others, same
 
 
 class Rollback(Operation):
@@ -107,3 +72,62 @@ class Stop(RemoveVm):
         allowed = ("stopped", "crashed") if done.returncode == 0 else ("running", "stopped", "crashed")
         if state not in allowed:
             raise Broken(f"after exit code {done.returncode}, the VM is {state}")
+
+
+class SetEgress(Operation):
+    """Of a VM that runs: its packet filter and its record both change."""
+
+    name = "set-egress"
+    arguments = ("set", "other", "--egress", "none")
+    monitor = "other"
+
+    def prepare(self, home):
+        if home.states().get("other") != "running":
+            remove_others(home)
+            home.must("start", "-d", "other", "--network", "rootless", "--no-wait")
+        home.must("set", "other", "--egress", "internet")
+
+    def check(self, home, before, done):
+        state, mode = home.states().get("other"), egress_of(home, "other")
+        if state not in ("running", "crashed") or (state == "crashed" and not done.monitor_hit):
+            raise Broken(f"the VM is {state}")
+        if mode not in (("none",) if done.returncode == 0 else ("none", "internet")):
+            raise Broken(f"after exit code {done.returncode}, egress is {mode}")
+        if state == "running":
+            home.must_run("other")
+
+
+def egress_of(home, name):
+    with open(f"{home.path}/vms/{name}/vm.json", encoding="utf-8") as file:
+        return json.load(file)["egress"]["mode"]
+
+
+def digest_of(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class SetDisk(Operation):
+    """Of a VM that is stopped: its disk has one size or the other, and is whole."""
+
+    name = "set-disk"
+
+    def prepare(self, home):
+        self.disk = f"{home.path}/vms/other/jail/{home.jail_disk}"
+        if home.states().get("other") != "stopped" or os.path.getsize(self.disk) > 64 << 20:
+            remove_others(home)
+            home.start("other")
+            home.must("stop", "--force", "other")
+        self.size, self.content = os.path.getsize(self.disk), digest_of(self.disk)
+        self.arguments = ("set", "other", "--disk", f"{(self.size >> 20) + 4}M")
+
+    def check(self, home, before, done):
+        state, size = home.states().get("other"), os.path.getsize(self.disk)
+        if state != "stopped":
+            raise Broken(f"the VM is {state}")
+        if done.returncode != 0 and size == self.size:
+            return same("the disk", self.content, digest_of(self.disk))
+        same("its size", self.size + (4 << 20), size)
+        looked = subprocess.run(["e2fsck", "-fn", self.disk], env=home.environment, capture_output=True, text=True, check=False)
+        if looked.returncode != 0:
+            raise Broken(f"e2fsck: {looked.stdout}{looked.stderr}")
