@@ -35,6 +35,8 @@ FAULTS = {
 ONLY = {"lseek": re.compile(r"SEEK_DATA|SEEK_HOLE"), "fcntl": re.compile(r"F_DUPFD"), "mmap": re.compile(r"^(?!.*MAP_FIXED)")}
 # A stream has an end at which its writer went away; a file of the home is not cut short by anybody.
 STREAM = re.compile(r"\b(socket|pipe|UNIX|TCP)")
+# The kernel has no error for an event's descriptor that is never full.
+NEVER = re.compile(r"^\d+<anon_inode:\[eventfd\]")
 # Tries of the C library's that mean nothing, and what the loader maps.
 NOISE = re.compile(r"/(ld\.so|locale|proc/self/task)|\.so[.\d]*>|/gconv|/etc/(nsswitch|passwd|localtime)|/usr/share/zoneinfo")
 # Their text is what was read or sent.
@@ -61,7 +63,7 @@ def points(log, home, is_ours):
             apart.discard(thread)
         if not is_ours(command) or syscall not in FAULTS:
             continue
-        if thread in apart or (syscall in ONLY and not ONLY[syscall].search(rest)):
+        if thread in apart or NEVER.search(rest) or (syscall in ONLY and not ONLY[syscall].search(rest)):
             useless.add((syscall, counted[thread, syscall]))
         elif not NOISE.search(rest):
             found.add((syscall, counted[thread, syscall], site_of(syscall, rest, home)))
