@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "monitor/monitor.h"
+#include "monitor/monitor_filter.h"
 #include "store/layout.h"
 
 namespace knaller::monitor {
@@ -38,7 +39,9 @@ life::Event Monitor::event_of(const std::string& line) {
   return life::LaunchAsked{};
 }
 
+// The filter first: its failure can be told now, and no other thread or process is there yet.
 void Monitor::begin_launch() {
+  filter_monitor_calls();
   directory_.emplace(spec_);
   logs_.emplace(directory_->fd());
   leases_ = std::make_unique<Leases>(loop_, lease_actions());
