@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -296,6 +297,15 @@ void let_go(int gate, const EngineOptions& options, const net::VmNamespaces& nam
 }
 
 }  // namespace
+
+void try_namespaces() {
+  Cloned cloned = clone_into_namespaces();
+  if (cloned.pid == 0) ::_exit(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 ? 0 : errno);
+  Child child(cloned.pid, std::move(cloned.pidfd));
+  const auto status = child.wait(Deadline::never());
+  if (!status->success())
+    fail(Code::kPermission, "cannot use the namespaces that were made: {}", status->describe());
+}
 
 EngineProcess EngineProcess::start(const EngineOptions& options) {
   auto [ours, theirs] = make_socket_pair();

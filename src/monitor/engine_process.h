@@ -24,6 +24,10 @@ namespace knaller::monitor {
 // can hand it on.
 inline constexpr int kEngineLockFd = 3;
 
+// Makes the namespaces of an engine, with a child that mounts in them and ends: where AppArmor restricts
+// them, they can be made by some programs, and used by fewer. Throws why not.
+void try_namespaces();
+
 struct EngineNetwork {
   net::Plan plan;
   net::HostNetwork host;

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "monitor/engine_process.h"
 #include "monitor/monitor.h"
 
 namespace {
@@ -81,7 +82,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   try {
-    run_monitor();
+    // For `knaller doctor`: a profile of AppArmor's is for this program and not for that one.
+    if (argc > 1 && std::strcmp(argv[1], "--try-namespaces") == 0)
+      monitor::try_namespaces();
+    else
+      run_monitor();
     return 0;
   } catch (const std::exception& exception) {
     const Error error = error_from(exception);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <functional>
 
 #include "base/error.h"
@@ -19,6 +20,7 @@
 #include "base/text.h"
 #include "engine/check_row.h"
 #include "engine/engine_family.h"
+#include "guest/command_line.h"
 #include "net/name_servers.h"
 #include "vm/capture_check.h"
 #include "vm/engine.h"
@@ -92,11 +94,14 @@ CheckRow check_tun() {
                 saved_errno == ENOENT ? "sudo modprobe tun" : "sudo chmod 0666 /dev/net/tun");
 }
 
-// The real thing, in a program that ends at once: what the settings say is not always what happens.
-bool can_make_namespaces() {
-  SpawnOptions program{.argv = {"unshare", "--user", "--net", "--mount", "--pid", "--fork", "true"},
-                       .search_path = true};
-  return run_program(std::move(program), soon()).status.success();
+std::string monitor_program(const std::string& libexec) {
+  return std::filesystem::weakly_canonical(libexec + "/knaller-monitor");
+}
+
+// The real thing, by the program that will do it: what the settings say is not always what happens, and
+// AppArmor's answer depends on the program.
+bool can_make_namespaces(const std::string& libexec) {
+  return run_program({.argv = {monitor_program(libexec), "--try-namespaces"}}, soon()).status.success();
 }
 
 // By what the kernel does: its version tells nothing of a container's filter, nor of what a distribution
@@ -116,11 +121,11 @@ std::string sysctl(const std::string& name) {
   return std::string(trim(read_file_if_exists(AT_FDCWD, "/proc/sys/" + name).value_or("")));
 }
 
-CheckRow check_namespaces() {
-  if (can_make_namespaces()) return passed("user namespaces", "this user can make them");
+CheckRow check_namespaces(const std::string& libexec) {
+  if (can_make_namespaces(libexec)) return passed("user namespaces", "this user can make them");
   if (sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1")
     return failed("user namespaces", "AppArmor forbids them to programs without a profile",
-                  "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0");
+                  apparmor_remedy(monitor_program(libexec)));
   if (sysctl("kernel/unprivileged_userns_clone") == "0")
     return failed("user namespaces", "the kernel forbids them to ordinary users",
                   "sudo sysctl kernel.unprivileged_userns_clone=1");
@@ -230,6 +235,20 @@ CheckRow run_check(const std::string& name, const std::function<CheckRow()>& che
 
 }  // namespace
 
+// For programs of this path alone; the sysctl would lift the restriction for all of the host's.
+std::string apparmor_remedy(const std::string& monitor) {
+  std::string pattern;
+  for (const char character : monitor) {
+    if (std::string_view("*?[]{}^\"\\").find(character) != std::string_view::npos) pattern += '\\';
+    pattern += character;
+  }
+  const std::string file = "/etc/apparmor.d/knaller-monitor";
+  const std::string profile =
+      fmt::format("profile knaller-monitor \"{}\" flags=(unconfined) {{ userns, }}", pattern);
+  return fmt::format("printf '%s\\n' 'abi <abi/4.0>,' {} | sudo tee {} && sudo apparmor_parser -r {}",
+                     guest::quote(profile), file, file);
+}
+
 std::vector<CheckRow> check_host(const std::string& libexec, const std::string& pasta) {
   const engine::Host host{.libexec = libexec};
   std::vector<CheckRow> rows{run_check("kernel", check_kernel),
@@ -238,7 +257,8 @@ std::vector<CheckRow> check_host(const std::string& libexec, const std::string& 
     rows.push_back(run_check(std::string(family->title()), [&] { return family->doctor_row(host, soon()); }));
   rows.insert(rows.end(),
               {run_check("pasta", [&] { return check_pasta(pasta); }), run_check("/dev/net/tun", check_tun),
-               run_check("name servers", check_name_servers), run_check("user namespaces", check_namespaces),
+               run_check("name servers", check_name_servers),
+               run_check("user namespaces", [&] { return check_namespaces(libexec); }),
                run_check("cgroup", check_cgroup), run_check("lingering", check_linger),
                run_check("image build", check_image_tools)});
   return rows;

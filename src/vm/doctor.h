@@ -17,6 +17,10 @@ std::vector<CheckRow> check_what_is_there(const Context& context, const EngineCh
 // In place of those, when the home could not be opened.
 CheckRow home_unusable(const Error& error);
 
+// A shell's command that gives this program a profile with which AppArmor (Ubuntu, from 24.04 on) lets it
+// make user namespaces. Pure.
+std::string apparmor_remedy(const std::string& monitor);
+
 }  // namespace knaller::vm
 
 #endif  // KNALLER_VM_DOCTOR_H_
