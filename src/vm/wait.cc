@@ -258,7 +258,7 @@ class Waiting {
     for (const std::string& name : late)
       finish(name, {.name = name,
                     .vm = {},
-                    .error = Error(Code::kTimeout, fmt::format("VM '{}' was waited for in vain", name))});
+                    .error = Error(Code::kTimeout, fmt::format("what was waited for has not happened to VM '{}' in time", name))});
   }
 
   std::vector<Waited> in_order() {
