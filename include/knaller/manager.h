@@ -69,6 +69,7 @@ struct RestoreOptions {
   // nowhere.
   std::optional<NetworkMode> network;
   std::optional<Egress> egress;  // absent: the snapshot's
+  LimitChanges limits;           // of the snapshot's limits; what is absent stays
   EngineChoice engine;
   bool force = false;   // passes over the checks that are judgement (CheckRow::judgement), never over damage
   bool verify = false;  // reads all of the snapshot first and compares it with its digests

@@ -84,6 +84,53 @@ struct Egress {
 enum class NetworkMode { kRootless, kNone };
 enum class OnReboot { kRestart, kStop };
 
+// How much may pass a second. What was not used is saved up to `burst`, which may then pass at once.
+struct Rate {
+  uint64_t per_second = 0;  // 0: no limit
+  uint64_t burst = 0;       // 0: one second's worth
+
+  bool operator==(const Rate&) const = default;
+};
+
+// What a VM may take of its host. 0 is no limit of yours; what limits every VM is in docs/limits.md.
+struct Limits {
+  // Kept by the VM's control group, of version 2
+  uint32_t milli_cpus = 0;  // processor time, in thousandths of a processor
+  uint32_t cpu_weight = 0;  // its share where processors are short, 1 to 10000; others have 100
+  uint64_t memory_mib = 0;  // of the whole VM: guest, engine, network, page cache; 0: what it needs
+  bool any_memory = false;  // instead: as much as it takes
+  uint32_t processes = 0;   // and threads, of engine and network; 0: what they need
+  // Below which group it gets its own, relative to the hierarchy or to what is delegated to the user; empty:
+  // "knaller".
+  std::string slice;
+  // Where control groups can't keep a limit, the VM is started all the same, and told of (kNote); else that
+  // is kUnsupported.
+  bool best_effort = false;
+
+  // Kept by the engine: each drive for itself, each direction of the network for itself
+  Rate disk_bandwidth;     // bytes
+  Rate disk_operations;    // reads and writes
+  Rate network_bandwidth;  // bytes
+
+  bool operator==(const Limits&) const = default;
+};
+
+// Which of the limits are to be others; absent: stays as it is.
+struct LimitChanges {
+  std::optional<uint32_t> milli_cpus;
+  std::optional<uint32_t> cpu_weight;
+  std::optional<uint64_t> memory_mib;
+  std::optional<bool> any_memory;
+  std::optional<uint32_t> processes;
+  std::optional<std::string> slice;  // of a VM that runs: at its next start
+  std::optional<bool> best_effort;
+  std::optional<Rate> disk_bandwidth;
+  std::optional<Rate> disk_operations;
+  std::optional<Rate> network_bandwidth;
+
+  bool operator==(const LimitChanges&) const = default;
+};
+
 // What a new VM is made of. Everything that is empty or absent has its default.
 struct VmOptions {
   std::string name;   // empty: one is made up
@@ -101,6 +148,7 @@ struct VmOptions {
   NetworkMode network = NetworkMode::kRootless;
   std::vector<PortForward> ports;
   Egress egress;
+  Limits limits;
   OnReboot on_reboot = OnReboot::kRestart;
   EngineChoice engine;
 };
@@ -108,6 +156,7 @@ struct VmOptions {
 // What changes about a VM that is there, running or not; absent: stays as it is.
 struct VmChanges {
   std::optional<Egress> egress;
+  LimitChanges limits;
   std::optional<uint64_t> disk_mib;  // its private disk's, of a VM that is stopped: larger than it is
 };
 
@@ -144,6 +193,7 @@ struct VmInfo {
   uint64_t memory_mib = 0;
   std::vector<PortForward> ports;  // without SSH's
   Egress egress;
+  Limits limits;
   uint16_t ssh_port = 0;  // 0: none
   std::string image;
   std::string engine;          // "firecracker" or "qemu"

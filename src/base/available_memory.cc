@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/group_place.h"
 #include "base/text.h"
 
 namespace knaller {
@@ -25,11 +26,6 @@ struct Names {
 const Names kVersion1 = {
     {"memory.limit_in_bytes"}, "memory.usage_in_bytes", {"total_inactive_file", "total_active_file"}};
 const Names kVersion2 = {{"memory.max", "memory.high"}, "memory.current", {"inactive_file", "active_file"}};
-
-// Where a hierarchy is mounted: what of it is the folder `point`.
-struct Mount {
-  std::string root, point;
-};
 
 // Nothing for "max", or a file that is not there.
 std::optional<uint64_t> number_in(const std::string& path) {
@@ -55,6 +51,13 @@ uint64_t reclaimable_in(const std::string& folder, const Names& names) {
   return bytes;
 }
 
+uint64_t limit_of_group(const std::string& folder, const Names& names) {
+  uint64_t limit = UINT64_MAX;
+  for (const std::string& name : names.limits)
+    limit = std::min(limit, number_in(folder + "/" + name).value_or(UINT64_MAX));
+  return limit;
+}
+
 uint64_t left_by_group(const std::string& folder, const Names& names) {
   uint64_t left = UINT64_MAX;
   const auto usage = number_in(folder + "/" + names.usage);
@@ -67,28 +70,36 @@ uint64_t left_by_group(const std::string& folder, const Names& names) {
   return left;
 }
 
-// The mount of cgroup2, or of version 1's hierarchy that has the controller "memory".
-std::optional<Mount> mount_of(std::string_view mounts, bool version_2) {
-  for (const std::string_view line : split(mounts, '\n')) {
-    const auto fields = split(line, ' ');
-    const auto dash = std::ranges::find(fields, "-");
-    if (fields.end() - dash < 4 || dash - fields.begin() < 6 || dash[1] != (version_2 ? "cgroup2" : "cgroup"))
-      continue;
-    const auto options = split(dash[3], ',');
-    if (!version_2 && std::ranges::find(options, "memory") == options.end()) continue;
-    return Mount{std::string(fields[3]), std::string(fields[4])};
-  }
-  return std::nullopt;
+// Of a group, in bytes: what its limits are, or leave.
+using GroupMemory = uint64_t (*)(const std::string& folder, const Names& names);
+
+// The least of all groups from this one up to the top of what is mounted: each limits what is below it.
+uint64_t least_from(const GroupMount& mount, std::string_view group, const Names& names,
+                    GroupMemory memory_of) {
+  std::string path = below_mount(mount, group);
+  uint64_t least = memory_of(mount.point, names);
+  for (; path.size() > 1; path.resize(path.rfind('/')))
+    least = std::min(least, memory_of(mount.point + path, names));
+  return least;
 }
 
-// From the group up to what is mounted. A group of which the mount does not say where it lies is its top.
-uint64_t left_from(const Mount& mount, std::string_view group, const Names& names) {
-  if (mount.root != "/" && group.starts_with(mount.root)) group.remove_prefix(mount.root.size());
-  std::string path(group.find("/..") == std::string_view::npos ? group : "");
-  uint64_t left = left_by_group(mount.point, names);
-  for (; path.size() > 1; path.resize(path.rfind('/')))
-    left = std::min(left, left_by_group(mount.point + path, names));
-  return left;
+// The least of all hierarchies that limit memory, of both versions.
+uint64_t least_of_control_groups(std::string_view groups, std::string_view mounts, GroupMemory memory_of) {
+  uint64_t least = UINT64_MAX;
+  for (const std::string_view line : split(groups, '\n')) {
+    // "ID:CONTROLLERS:PATH"; version 2 names no controllers.
+    const size_t first = line.find(':');
+    const size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
+    if (second == std::string_view::npos) continue;
+    const auto controllers = split(line.substr(first + 1, second - first - 1), ',');
+    const bool version_2 = second == first + 1;
+    if (!version_2 && std::ranges::find(controllers, "memory") == controllers.end()) continue;
+    const auto mount = find_group_mount(mounts, version_2 ? GroupVersion::k2 : GroupVersion::k1);
+    if (!mount) continue;
+    least = std::min(
+        least, least_from(*mount, line.substr(second + 1), version_2 ? kVersion2 : kVersion1, memory_of));
+  }
+  return least;
 }
 
 uint64_t memory_of_host(std::string_view row) {
@@ -102,46 +113,20 @@ uint64_t memory_of_host(std::string_view row) {
   fail(Code::kUnsupported, "/proc/meminfo has no row '{}'", row);
 }
 
-// "0::/user.slice/session-1.scope": the group of version 2; empty when there is none.
-std::string own_control_group() {
-  const auto text = read_file_if_exists(AT_FDCWD, "/proc/self/cgroup", 64 << 10);
-  if (!text) return {};
-  for (const std::string_view line : split(*text, '\n'))
-    if (line.starts_with("0::/")) return std::string(line.substr(3));
-  return {};
-}
-
-uint64_t limit_of(const std::string& group) {
-  const auto text = read_file_if_exists(AT_FDCWD, "/sys/fs/cgroup" + group + "/memory.max", 64);
-  const auto number = text ? parse_integer(trim(*text), 0, INT64_MAX) : std::nullopt;
-  return number ? static_cast<uint64_t>(*number) : UINT64_MAX;
-}
-
 }  // namespace
 
-uint64_t total_memory() {
-  uint64_t least = memory_of_host("MemTotal:");
-  // Each group above it limits it, too.
-  for (std::string group = own_control_group();; group.resize(group.rfind('/'))) {
-    least = std::min(least, limit_of(group));
-    if (group.empty()) return least;
-  }
+uint64_t limit_of_control_groups(std::string_view groups, std::string_view mounts) {
+  return least_of_control_groups(groups, mounts, limit_of_group);
 }
 
 uint64_t left_by_control_groups(std::string_view groups, std::string_view mounts) {
-  uint64_t left = UINT64_MAX;
-  for (const std::string_view line : split(groups, '\n')) {
-    // "ID:CONTROLLERS:PATH"; version 2 names no controllers.
-    const size_t first = line.find(':');
-    const size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
-    if (second == std::string_view::npos) continue;
-    const auto controllers = split(line.substr(first + 1, second - first - 1), ',');
-    const bool version_2 = second == first + 1;
-    if (!version_2 && std::ranges::find(controllers, "memory") == controllers.end()) continue;
-    if (const auto mount = mount_of(mounts, version_2))
-      left = std::min(left, left_from(*mount, line.substr(second + 1), version_2 ? kVersion2 : kVersion1));
-  }
-  return left;
+  return least_of_control_groups(groups, mounts, left_by_group);
+}
+
+uint64_t total_memory() {
+  return std::min(memory_of_host("MemTotal:"),
+                  limit_of_control_groups(read_file("/proc/self/cgroup", kLargestList),
+                                          read_file("/proc/self/mountinfo", kLargestList)));
 }
 
 uint64_t available_memory() {

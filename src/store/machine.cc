@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "store/fields.h"
+#include "store/limits.h"
 
 namespace knaller::store {
 
@@ -19,6 +20,8 @@ void add_machine(Json& object, const Machine& m) {
   object["network_device"] = m.network_device;
   object["ports"] = ports_to_json(m.ports);
   object["egress"] = egress_to_json(m.egress);
+  // Records of before there were limits have none.
+  if (m.limits != Limits{}) object["limits"] = limits_to_json(m.limits);
   object["network_of"] = m.network_of;
   object["engine"] = to_text(m.engine);
   object["engine_version"] = m.engine_version;
@@ -43,6 +46,7 @@ void read_machine(const JsonReader& reader, const std::string& what, Machine& m)
   m.network = network_from_text(reader.string_or("network", "rootless"), what);
   m.network_device = reader.boolean_or("network_device", m.network != NetworkMode::kNone);
   if (reader.has("egress")) m.egress = egress_from_json(reader.object("egress"), what + ": egress");
+  if (reader.has("limits")) m.limits = limits_from_json(reader.object("limits"), what + ": limits");
   m.network_of = reader.string_or("network_of", "");
   m.engine = engine_type_from_text(reader.string("engine"), what);
   m.engine_version = reader.string_or("engine_version", "");

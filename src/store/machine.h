@@ -34,6 +34,7 @@ struct Machine {
   bool network_device = false;
   std::vector<PortForward> ports;  // of a VM as asked for (host 0: leased), of a snapshot as bound
   Egress egress;                   // where the guest may connect to
+  Limits limits;                   // what it may take of the host
   std::string
       network_of;  // the Go program's VM name from which TAP, MAC and addresses derive; "" for knaller's own
 
