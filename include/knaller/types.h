@@ -180,6 +180,13 @@ enum class VmState {
 };
 std::string to_string(VmState state);  // "running"
 
+// What a VM takes at the moment, engine and network together.
+struct VmUsage {
+  uint64_t memory_bytes = 0;  // page cache included
+  uint64_t processes = 0;     // and threads
+  std::chrono::microseconds cpu{0};
+};
+
 struct VmInfo {
   std::string name;
   std::string uuid;
@@ -194,7 +201,9 @@ struct VmInfo {
   std::vector<PortForward> ports;  // without SSH's
   Egress egress;
   Limits limits;
-  uint16_t ssh_port = 0;  // 0: none
+  std::string control_group;     // its path; empty: none, or the VM does not run
+  std::optional<VmUsage> usage;  // by the control group
+  uint16_t ssh_port = 0;         // 0: none
   std::string image;
   std::string engine;          // "firecracker" or "qemu"
   std::string engine_version;  // "1.16.1"

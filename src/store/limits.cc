@@ -15,18 +15,11 @@ constexpr int64_t kMostProcesses = 100'000;
 constexpr uint64_t kMostRate = uint64_t{1} << 50;
 
 void add_rate(Json& object, const char* key, const Rate& rate) {
-  if (rate.per_second == 0) return;
-  Json entry{{"per_second", rate.per_second}};
-  if (rate.burst != 0) entry["burst"] = rate.burst;
-  object[key] = std::move(entry);
+  if (rate.per_second != 0) object[key] = rate_to_json(rate);
 }
 
 Rate read_rate(const JsonReader& reader, const char* key, const std::string& what) {
-  if (!reader.has(key)) return {};
-  const JsonReader rate(reader.object(key), what + ": " + key);
-  constexpr auto kMost = static_cast<int64_t>(kMostRate);
-  return {.per_second = static_cast<uint64_t>(rate.integer("per_second", 1, kMost)),
-          .burst = static_cast<uint64_t>(rate.integer_or("burst", 0, 0, kMost))};
+  return reader.has(key) ? rate_from_json(reader.object(key), what + ": " + key) : Rate{};
 }
 
 void check_number(std::string_view what, uint64_t value, int64_t least, int64_t most) {
@@ -48,6 +41,19 @@ void check_rate(std::string_view what, const Rate& rate) {
 }
 
 }  // namespace
+
+Json rate_to_json(const Rate& rate) {
+  Json json{{"per_second", rate.per_second}};
+  if (rate.burst != 0) json["burst"] = rate.burst;
+  return json;
+}
+
+Rate rate_from_json(const Json& json, const std::string& what) {
+  const JsonReader reader(json, what);
+  constexpr auto kMost = static_cast<int64_t>(kMostRate);
+  return {.per_second = static_cast<uint64_t>(reader.integer("per_second", 0, kMost)),
+          .burst = static_cast<uint64_t>(reader.integer_or("burst", 0, 0, kMost))};
+}
 
 Json limits_to_json(const Limits& limits) {
   Json json = Json::object();
@@ -108,6 +114,20 @@ Limits with_changes(Limits limits, const LimitChanges& changes) {
   return limits;
 }
 
+LimitChanges as_changes(const Limits& limits) {
+  LimitChanges changes{.milli_cpus = limits.milli_cpus,
+                       .cpu_weight = limits.cpu_weight,
+                       .memory_mib = limits.memory_mib,
+                       .any_memory = limits.any_memory,
+                       .processes = limits.processes,
+                       .slice = limits.slice,
+                       .best_effort = limits.best_effort,
+                       .disk_bandwidth = limits.disk_bandwidth,
+                       .disk_operations = limits.disk_operations,
+                       .network_bandwidth = limits.network_bandwidth};
+  return changes;
+}
+
 void check_limits(const Limits& limits) {
   if (limits.milli_cpus != 0 && (limits.milli_cpus < kLeastMilliCpus || limits.milli_cpus > kMostMilliCpus))
     fail(Code::kInvalidArgument, "{}.{:03} CPUs: 0.01 to {} are possible", limits.milli_cpus / 1000,
@@ -120,6 +140,15 @@ void check_limits(const Limits& limits) {
   check_rate("a disk bandwidth", limits.disk_bandwidth);
   check_rate("a number of disk operations", limits.disk_operations);
   check_rate("a network bandwidth", limits.network_bandwidth);
+}
+
+void settle_cpus(Limits& limits, uint32_t vcpus) {
+  if (limits.milli_cpus > vcpus * 1000)
+    throw Error(Code::kInvalidArgument,
+                fmt::format("{} vCPU{} can't use {}.{:03} processors", vcpus, vcpus == 1 ? "" : "s",
+                            limits.milli_cpus / 1000, limits.milli_cpus % 1000),
+                "how many vCPUs a VM has is said when it is made");
+  if (limits.milli_cpus == vcpus * 1000) limits.milli_cpus = 0;
 }
 
 bool needs_group(const Limits& limits) {

@@ -31,7 +31,7 @@ TEST(LimitsJson, KeepsAllOfThemAndNothingThatIsNotLimited) {
 TEST(LimitsJson, IsRefusedWhenItMeansNothing) {
   for (const char* text :
        {R"({"milli_cpus":-1})", R"({"milli_cpus":1})", R"({"milli_cpus":33000})", R"({"cpu_weight":10001})",
-        R"({"processes":3})", R"({"disk_bandwidth":20})", R"({"disk_bandwidth":{"per_second":0}})",
+        R"({"processes":3})", R"({"disk_bandwidth":20})", R"({"disk_bandwidth":{"burst":1}})",
         R"({"network_bandwidth":{"per_second":1000,"burst":99}})",
         R"({"network_bandwidth":{"per_second":1000,"burst":4000000}})",
         R"({"memory_mib":100,"any_memory":true})", R"({"slice":7})"}) {
@@ -51,6 +51,13 @@ TEST(LimitChanges, TakeThePlaceOfWhatIsThereAndLeaveTheRest) {
   EXPECT_EQ(limits.cpu_weight, 50U);
   EXPECT_EQ(limits.network_bandwidth, all().network_bandwidth);
   EXPECT_EQ(with_changes(all(), {}), all());
+}
+
+TEST(LimitChanges, CanBeAllOfThem) {
+  EXPECT_EQ(with_changes({}, as_changes(all())), all());
+  EXPECT_EQ(with_changes(all(), as_changes({})), Limits{});
+  const Limits any{.any_memory = true};
+  EXPECT_EQ(with_changes(all(), as_changes(any)), any);
 }
 
 TEST(LimitChanges, OfMemoryAreOneOrTheOther) {
