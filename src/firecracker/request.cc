@@ -107,6 +107,13 @@ Request put_network_interface(const NetworkInterface& interface) {
   return make("PUT", "/network-interfaces/" + interface.id, body);
 }
 
+Request patch_network_interface(const NetworkPatch& patch) {
+  Json body{{"iface_id", id(patch.id)}};
+  if (patch.rx_rate_limiter) body["rx_rate_limiter"] = limiter(*patch.rx_rate_limiter);
+  if (patch.tx_rate_limiter) body["tx_rate_limiter"] = limiter(*patch.tx_rate_limiter);
+  return make("PATCH", "/network-interfaces/" + patch.id, body);
+}
+
 Request start_instance() {
   return make("PUT", "/actions", Json{{"action_type", "InstanceStart"}});
 }

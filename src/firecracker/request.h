@@ -30,6 +30,7 @@ struct TokenBucket {
   uint64_t refill_time_ms = 0;
   bool operator==(const TokenBucket&) const = default;
 };
+// In a patch, a bucket that is absent stays, and one of size 0 is taken away.
 struct RateLimiter {
   std::optional<TokenBucket> bandwidth = std::nullopt;  // bytes
   std::optional<TokenBucket> ops = std::nullopt;
@@ -75,6 +76,14 @@ struct NetworkInterface {
   std::optional<RateLimiter> tx_rate_limiter = std::nullopt;
 };
 Request put_network_interface(const NetworkInterface& interface);
+
+// Of a running or paused VM.
+struct NetworkPatch {
+  std::string id;
+  std::optional<RateLimiter> rx_rate_limiter = std::nullopt;
+  std::optional<RateLimiter> tx_rate_limiter = std::nullopt;
+};
+Request patch_network_interface(const NetworkPatch& patch);
 
 Request start_instance();
 Request send_ctrl_alt_del();

@@ -70,6 +70,16 @@ TEST(Request, Drives) {
       "PATCH /drives/disk", R"({"drive_id":"disk","rate_limiter":{"ops":{"size":10,"refill_time":100}}})");
 }
 
+TEST(Request, ChangesOfANetworksLimiters) {
+  expect_request(patch_network_interface({.id = "eth0",
+                                          .rx_rate_limiter = RateLimiter{TokenBucket{7, {}, 1000}, {}},
+                                          .tx_rate_limiter = RateLimiter{TokenBucket{}, {}}}),
+                 "PATCH /network-interfaces/eth0",
+                 R"({"iface_id":"eth0","rx_rate_limiter":{"bandwidth":{"size":7,"refill_time":1000}},
+                     "tx_rate_limiter":{"bandwidth":{"size":0,"refill_time":0}}})");
+  EXPECT_EQ(code_of([] { patch_network_interface({.id = "a/b"}); }), Code::kInvalidArgument);
+}
+
 TEST(Request, IdsThatWouldChangeThePathAreRefused) {
   for (const char* id : {"", "a/b", "..", "a b", "a?b", "a-b", "\xff"}) {
     EXPECT_EQ(code_of([&] { put_drive({id, "d", true, false}); }), Code::kInvalidArgument) << id;

@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "knaller/types.h"
 #include "net/netlink.h"
 
 namespace knaller::net {
@@ -21,6 +22,10 @@ void add_address(RouteSocket& netlink, const std::string& device, const std::str
 // Asks for a neighbour every 25 ms for a second, instead of every second for three: a guest that has just
 // come up is seen at once, and who connects to one that is not there learns it sooner.
 void answer_quickly(RouteSocket& netlink, const std::string& device);
+
+// What leaves through the device is shaped to a rate of bytes; per_second 0: as fast as it can. A token
+// bucket filter (tbf), so what comes too fast waits for up to half a second, and then is lost.
+void limit_rate(RouteSocket& netlink, const std::string& device, const Rate& rate);
 
 }  // namespace knaller::net
 

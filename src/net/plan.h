@@ -41,6 +41,9 @@ struct Plan {
   bool redirect_dns = false;
   std::vector<PortForward> ports;  // SSH's included; host port 0: to be leased
   Egress egress;
+  // Bytes, each way, shaped by the namespace's devices: for an engine that does not do it. Once pasta is
+  // there.
+  Rate bandwidth;
   // The host's ports from which pasta sends what the guest sends over UDP; 0: none (see udp_sources.h).
   uint16_t udp_first = 0;
   uint16_t udp_last = 0;
