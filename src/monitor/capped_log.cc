@@ -28,6 +28,16 @@ CappedLog::CappedLog(int dir, std::string name, const Options& options)
 void CappedLog::open() {
   fd_ = open_at(dir_, name_, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
   size_ = file_size(fd_.get());
+  room_until_ = size_;
+  keep_room();
+}
+
+// Beyond its end, where nobody sees it. Anew when half of it is used up, so that it is seldom.
+void CappedLog::keep_room() {
+  if (options_.ahead == 0 || room_until_ >= size_ + options_.ahead / 2) return;
+  if (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(size_),
+                  static_cast<off_t>(options_.ahead)) == 0)
+    room_until_ = size_ + options_.ahead;
 }
 
 void CappedLog::rotate() {
@@ -82,6 +92,7 @@ void CappedLog::write(std::string_view text) {
       write_all(fd_.get(), piece, name_);
       size_ += piece.size();
       text.remove_prefix(piece.size());
+      keep_room();
     }
     failing_ = false;
   } catch (const Error&) {

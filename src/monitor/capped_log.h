@@ -1,7 +1,8 @@
 // A log file that never takes more than its limit: when half of it is full it becomes NAME.1 (the one before
 // is dropped), and a new one begins. Nor is it written faster than its rate for long: what is beyond that is
-// left out, and a line in its place says how much. Failures to write are kept, not thrown: a full disk must
-// not end a VM.
+// left out, and a line in its place says how much. Some room is kept ahead of it, so that it can be gone on
+// with for a while when the disk is full. Failures to write are kept, not thrown: a full disk must not end a
+// VM.
 #ifndef KNALLER_MONITOR_CAPPED_LOG_H_
 #define KNALLER_MONITOR_CAPPED_LOG_H_
 
@@ -30,6 +31,7 @@ class CappedLog {
     Rate rate = {};
     bool whole =
         false;  // what is appended at once is never cut in two by a rotation, if it is less than half
+    uint64_t ahead = 0;  // bytes that the disk keeps free for it
   };
   // `dir` is not owned.
   CappedLog(int dir, std::string name, const Options& options);
@@ -45,11 +47,13 @@ class CappedLog {
   bool has_budget(uint64_t bytes, Clock::time_point now);
   void note_left_out();
   void write(std::string_view text);
+  void keep_room();
 
   int dir_;
   std::string name_;
   Options options_;
   uint64_t size_ = 0;
+  uint64_t room_until_ = 0;
   UniqueFd fd_;
   bool failing_ = false;
   double budget_;  // bytes

@@ -1,5 +1,8 @@
 #include "monitor/exit_record.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -52,8 +55,39 @@ std::optional<ExitRecord> read_exit_record(int vm_directory) {
   return exit_record_from_json(parse_json(*text, kWhat));
 }
 
+namespace {
+
+// More than any record: a reason is one line.
+constexpr off_t kReserve = 4096;
+
+// Written where there is room already, then renamed: neither takes another block of the disk.
+void write_into_reserve(int vm_directory, const std::string& text) {
+  const UniqueFd fd = open_at(vm_directory, layout::kExitReserve, O_WRONLY | O_NOFOLLOW);
+  write_at(fd.get(), text.data(), text.size(), 0);
+  if (::ftruncate(fd.get(), static_cast<off_t>(text.size())) != 0) fail_errno("cut '{}'", layout::kExitReserve);
+  fsync_fd(fd.get(), layout::kExitReserve);
+  if (::renameat(vm_directory, layout::kExitReserve, vm_directory, layout::kExitRecord) != 0)
+    fail_errno("rename '{}' to '{}'", layout::kExitReserve, layout::kExitRecord);
+}
+
+}  // namespace
+
 void write_exit_record(int vm_directory, const ExitRecord& record) {
-  write_file_atomically(vm_directory, layout::kExitRecord, dump_json(exit_record_to_json(record)) + "\n");
+  const std::string text = dump_json(exit_record_to_json(record)) + "\n";
+  try {
+    write_file_atomically(vm_directory, layout::kExitRecord, text);
+    ::unlinkat(vm_directory, layout::kExitReserve, 0);
+  } catch (const Error& error) {
+    if (error.code() != Code::kExhausted || !stat_if_exists(vm_directory, layout::kExitReserve)) throw;
+    write_into_reserve(vm_directory, text);
+  }
+}
+
+bool reserve_exit_record(int vm_directory) {
+  const UniqueFd fd(::openat(vm_directory, layout::kExitReserve, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (fd && ::fallocate(fd.get(), 0, 0, kReserve) == 0) return true;
+  ::unlinkat(vm_directory, layout::kExitReserve, 0);
+  return false;
 }
 
 }  // namespace knaller::monitor

@@ -30,7 +30,11 @@ ExitRecord exit_record_from_json(const nlohmann::json& json);  // kCorrupt when 
 
 // Nothing when the VM has left no record: it never ended, or its monitor was killed, or the host went down.
 std::optional<ExitRecord> read_exit_record(int vm_directory);
+// On a full disk it takes the room that was reserved for it.
 void write_exit_record(int vm_directory, const ExitRecord& record);
+// Once a VM runs: its guest, or anybody else, may fill the disk meanwhile. False where there is no room left
+// to reserve, or the file system reserves none.
+bool reserve_exit_record(int vm_directory);
 
 }  // namespace knaller::monitor
 

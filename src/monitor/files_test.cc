@@ -129,6 +129,31 @@ TEST(ExitRecordTest, IsReadAsItWasWritten) {
   EXPECT_EQ(read->at, record.at);
 }
 
+TEST(ExitRecordTest, TakesTheRoomThatWasReservedAndLeavesNone) {
+  TestFolder folder;
+  ASSERT_TRUE(reserve_exit_record(folder.fd()));
+  const auto reserved = stat_if_exists(folder.fd(), kExitReserve);
+  ASSERT_TRUE(reserved);
+  EXPECT_GE(reserved->st_blocks * 512, 4096);
+  EXPECT_TRUE(reserve_exit_record(folder.fd()));  // again, after a killed monitor
+  write_exit_record(folder.fd(), {.state = EndState::kStopped, .reason = "x"});
+  EXPECT_FALSE(stat_if_exists(folder.fd(), kExitReserve));
+  EXPECT_EQ(read_exit_record(folder.fd())->reason, "x");
+}
+
+TEST(CappedLogTest, KeepsRoomAheadThatNobodySees) {
+  TestFolder folder;
+  CappedLog log(folder.fd(), "log", {.limit = 1 << 20, .ahead = 64 << 10});
+  log.append("a line\n");
+  const auto status = stat_if_exists(folder.fd(), "log");
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->st_size, 7);
+  EXPECT_GE(status->st_blocks * 512, 64 << 10);
+  for (int i = 0; i < 2000; ++i) log.append(std::string(99, 'x') + "\n");
+  const auto later = stat_if_exists(folder.fd(), "log");
+  EXPECT_GE(later->st_blocks * 512, later->st_size + (32 << 10) - 4096);
+}
+
 TEST(ExitRecordTest, WhatIsNoneIsCorrupt) {
   TestFolder folder;
   for (const auto* text : {"", "[]", "{}", R"({"state":"flying","reason":"","at":"2026-11-23T09:26:15Z"})",

@@ -17,6 +17,7 @@ constexpr File kFiles[] = {
     {Place::kInVm, kPartDigests,   Writer::kCommand, Access::kPrivate},
     {Place::kInVm, kMonitorSocket, Writer::kMonitor, Access::kPrivate, Leftover::kOfTheDead},
     {Place::kInVm, kExitRecord,    Writer::kMonitor, Access::kPrivate},
+    {Place::kInVm, kExitReserve,   Writer::kMonitor, Access::kPrivate},
     {Place::kInVm, kConsoleLog,    Writer::kMonitor, Access::kPrivate},
     {Place::kInVm, kEngineLog,     Writer::kMonitor, Access::kPrivate},
     {Place::kInVm, kEvents,        Writer::kMonitor, Access::kPrivate},

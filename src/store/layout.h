@@ -54,6 +54,7 @@ inline constexpr char kKnownHosts[] = "known_hosts";
 inline constexpr char kPartDigests[] = "digests";
 inline constexpr char kMonitorSocket[] = "monitor.sock";
 inline constexpr char kExitRecord[] = "exit.json";
+inline constexpr char kExitReserve[] = "exit.reserve";  // becomes it on a full disk
 inline constexpr char kConsoleLog[] = "console.log";
 inline constexpr char kEngineLog[] = "engine.log";
 inline constexpr char kEvents[] = "events.jsonl";
