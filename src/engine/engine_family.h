@@ -66,6 +66,10 @@ class EngineFamily {
   virtual void add_files(ProgramFiles& files) const = 0;  // beside what its own program needs
   virtual bool is_shown_kvm(const Host& host) const = 0;
   virtual CallFilter call_filter() const = 0;
+  // Of memory, beside its guest's (ADR 88).
+  virtual uint64_t overhead_mib() const = 0;
+  // Its limiters reach the network; else the namespace's devices limit it (ADR 89).
+  virtual bool limits_network() const = 0;
   virtual bool needs_pvh_kernel() const = 0;  // it boots only kernels with a PVH note
 
   // --- Its saved states

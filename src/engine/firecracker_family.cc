@@ -83,6 +83,8 @@ class FirecrackerFamily : public EngineFamily {
   void add_files(ProgramFiles&) const override {}
   bool is_shown_kvm(const Host&) const override { return true; }
   CallFilter call_filter() const override { return CallFilter::kFirecracker; }
+  uint64_t overhead_mib() const override { return 128; }
+  bool limits_network() const override { return true; }
   bool needs_pvh_kernel() const override { return false; }
 
   // It says nothing that the record does not have, so the state is not read. Snapshots of the Go program's

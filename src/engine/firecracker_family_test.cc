@@ -47,6 +47,7 @@ TEST(FirecrackerFamilyTest, RunsOnKvmAlone) {
   EXPECT_TRUE(firecracker_family().is_shown_kvm(host_with(both(), false)));
   EXPECT_EQ(firecracker_family().call_filter(), CallFilter::kFirecracker);
   EXPECT_FALSE(firecracker_family().needs_pvh_kernel());
+  EXPECT_TRUE(firecracker_family().limits_network());
 }
 
 TEST(FirecrackerFamilyTest, IsNoConditionOfARunningKnaller) {

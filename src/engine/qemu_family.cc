@@ -101,6 +101,10 @@ class QemuFamily : public EngineFamily {
   // It emulates where it is not shown any.
   bool is_shown_kvm(const Host& host) const override { return host.kvm().usable; }
   CallFilter call_filter() const override { return CallFilter::kQemu; }
+  // QEMU keeps up to 1 GiB of translated code.
+  uint64_t overhead_mib() const override { return 1536; }
+  // A card of QEMU's is either behind a limiter from its start on or never.
+  bool limits_network() const override { return false; }
   bool needs_pvh_kernel() const override { return true; }
 
   // The state is believed, not the record: it is what will be loaded.

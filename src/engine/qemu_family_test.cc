@@ -53,6 +53,7 @@ TEST(QemuFamilyTest, RunsEverywhereAndUsesKvmWhereItRunsGuests) {
   EXPECT_FALSE(qemu_family().is_shown_kvm(host_with(both(), false)));
   EXPECT_EQ(qemu_family().call_filter(), CallFilter::kQemu);
   EXPECT_TRUE(qemu_family().needs_pvh_kernel());
+  EXPECT_FALSE(qemu_family().limits_network());
 }
 
 TEST(QemuFamilyTest, DoctorSaysWhichOfItsProgramsIsMissing) {

@@ -132,6 +132,8 @@ Status MonitorClient::take_status(const Deadline& deadline) {
   status.reboots = static_cast<int>(reader.integer_or("reboots", 0, 0, INT32_MAX));
   status.lease = reader.string_or("lease", "");
   status.tied = reader.boolean_or("tied", false);
+  status.control_group = reader.string_or("control_group", "");
+  if (!status.control_group.empty()) status.usage = usage_from_json(reader.object("usage"));
   return status;
 }
 
@@ -154,10 +156,13 @@ MonitorStats MonitorClient::take_stats(const Deadline& deadline) {
           .last_snapshot = {}};
 }
 
-void MonitorClient::set(const VmChanges& changes, const Deadline& deadline) {
-  Json request{{"op", "set"}};
-  if (changes.egress) request["egress"] = store::egress_to_json(*changes.egress);
-  send_request(socket_.get(), std::move(request), deadline);
+void MonitorClient::set(const Egress& egress, const Deadline& deadline) {
+  send_request(socket_.get(), {{"op", "set"}, {"egress", store::egress_to_json(egress)}}, deadline);
+  read_answer(socket_.get(), buffer_, deadline);
+}
+
+void MonitorClient::set(const LimitsChange& change, const Deadline& deadline) {
+  send_request(socket_.get(), {{"op", "set"}, {"limits", limits_change_to_json(change)}}, deadline);
   read_answer(socket_.get(), buffer_, deadline);
 }
 

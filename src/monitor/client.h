@@ -25,6 +25,7 @@
 #include "knaller/types.h"
 #include "knaller/watch.h"
 #include "monitor/exit_record.h"
+#include "monitor/spec.h"
 #include "monitor/vm_state.h"
 
 namespace knaller::monitor {
@@ -45,6 +46,8 @@ struct Status {
   int reboots = 0;                 // since the monitor's start
   std::string lease;               // verb and pid of the lease's holder; empty: free
   bool tied = false;
+  std::string control_group;  // empty: none
+  std::optional<VmUsage> usage;
 };
 
 // What the monitor knows of what a VM uses, without asking its engine.
@@ -96,7 +99,8 @@ class MonitorClient {
   void ask_stats();
   MonitorStats take_stats(const Deadline& deadline);
   // Changes what runs; nothing, when it throws.
-  void set(const VmChanges& changes, const Deadline& deadline);
+  void set(const Egress& egress, const Deadline& deadline);
+  void set(const LimitsChange& change, const Deadline& deadline);
   // Waits its turn while another holds the lease: `on_wait` is told once who ("snapshot (pid 123)"). kBusy,
   // naming the holder, when the deadline passes first.
   Lease lease(const std::string& verb, const Deadline& deadline,

@@ -105,6 +105,7 @@ std::string Tail::lines(size_t count) const {
 
 Verdict judge(const EndFacts& facts) {
   if (facts.stop_forced) return {false, EndState::kStopped, facts.killed_for};
+  if (facts.out_of_memory) return {false, EndState::kCrashed, "it used more memory than its limit"};
   if (facts.stands_still) return {false, EndState::kStopped, "the guest powered off"};
   if (!facts.killed_for.empty()) return {false, EndState::kCrashed, facts.killed_for};
   // Whatever its console said: a guest's own end, a panic's too, is one that its engine survives.

@@ -63,7 +63,8 @@ struct EndFacts {
   bool stop_asked = false;    // by `stop`, a signal or the end of a tie
   bool stop_forced = false;   // and the monitor killed the engine for it
   bool stands_still = false;  // the guest's processors do, for good, and the monitor killed the engine for it
-  std::string killed_for;     // why the monitor killed the engine otherwise; empty: it did not
+  bool out_of_memory = false;  // the kernel ended it for that, within its control group
+  std::string killed_for;      // why the monitor killed the engine otherwise; empty: it did not
 };
 
 struct Verdict {

@@ -172,5 +172,14 @@ TEST(JudgeTest, AnyOtherEndIsACrash) {
   EXPECT_FALSE(judge(killed).reboot);
 }
 
+TEST(JudgeTest, TellsOfAnEngineThatWasEndedForWantOfMemory) {
+  EndFacts facts{.status = {.signaled = true, .value = 9}, .out_of_memory = true};
+  EXPECT_EQ(judge(facts).state, EndState::kCrashed);
+  EXPECT_EQ(judge(facts).reason, "it used more memory than its limit");
+  facts.stop_forced = true;
+  facts.killed_for = "it was ended by force";
+  EXPECT_EQ(judge(facts).state, EndState::kStopped);
+}
+
 }  // namespace
 }  // namespace knaller::monitor

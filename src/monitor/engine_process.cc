@@ -251,12 +251,17 @@ struct Cloned {
   UniqueFd pidfd;
 };
 
-Cloned clone_into_namespaces() {
+// Into the group from its first moment on: nothing that it takes is charged to anybody else.
+Cloned clone_into_namespaces(int control_group) {
   int pidfd = -1;
   clone_args arguments = {};
   arguments.flags = kNamespaces | CLONE_PIDFD;
   arguments.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
+  if (control_group >= 0) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<uint64_t>(control_group);
+  }
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) {
     const int saved_errno = errno;
@@ -309,7 +314,7 @@ void try_namespaces() {
 
 EngineProcess EngineProcess::start(const EngineOptions& options) {
   auto [ours, theirs] = make_socket_pair();
-  Cloned cloned = clone_into_namespaces();
+  Cloned cloned = clone_into_namespaces(options.control_group);
   if (cloned.pid == 0) {
     ours.reset();
     run_child(options, theirs.get());

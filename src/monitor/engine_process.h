@@ -39,6 +39,7 @@ struct EngineOptions {
   std::optional<EngineNetwork> network;
   CallFilter filter = CallFilter::kFirecracker;
   uint64_t file_limit = INT64_MAX;  // bytes that a file of its may have at most
+  int control_group = -1;           // into which it is cloned; -1: it stays in the monitor's
   int lock_fd = -1;                 // inherited as kEngineLockFd
   int stdout_fd = -1;
   int stderr_fd = -1;

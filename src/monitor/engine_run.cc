@@ -86,7 +86,8 @@ std::string EngineLogs::explanation() const {
 }
 
 EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec& spec,
-                     const std::optional<EngineNetwork>& network, EngineLogs& logs, EngineCallbacks callbacks)
+                     const std::optional<EngineNetwork>& network, int control_group, EngineLogs& logs,
+                     EngineCallbacks callbacks)
     : loop_(loop),
       logs_(logs),
       callbacks_(std::move(callbacks)),
@@ -109,6 +110,7 @@ EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec&
                                    .network = network,
                                    .filter = filter_,
                                    .file_limit = spec.file_limit,
+                                   .control_group = control_group,
                                    .lock_fd = lock.get(),
                                    .stdout_fd = console_.write_end.get(),
                                    .stderr_fd = errors_.write_end.get()});

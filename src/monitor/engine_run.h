@@ -23,6 +23,9 @@ namespace knaller::monitor {
 
 // What outlives a single engine.
 struct EngineLogs {
+  // Of each: the last words of a guest whose host's disk is full.
+  static constexpr uint64_t kRoom = 64 << 10;
+
   CappedLog console;
   CappedLog engine;
   CappedLog events;
@@ -30,10 +33,12 @@ struct EngineLogs {
   Tail engine_tail;
 
   explicit EngineLogs(int vm_directory)
-      : console(vm_directory, layout::kConsoleLog, {.rate = {.burst = 8 << 20, .per_second = 128 << 10}}),
-        engine(vm_directory, layout::kEngineLog, {.rate = {.burst = 1 << 20, .per_second = 16 << 10}}),
+      : console(vm_directory, layout::kConsoleLog,
+                {.rate = {.burst = 8 << 20, .per_second = 128 << 10}, .ahead = kRoom}),
+        engine(vm_directory, layout::kEngineLog,
+               {.rate = {.burst = 1 << 20, .per_second = 16 << 10}, .ahead = kRoom}),
         events(vm_directory, layout::kEvents,
-               {.begin = CappedLog::Begin::kAppend, .limit = 1 << 20, .whole = true}) {}
+               {.begin = CappedLog::Begin::kAppend, .limit = 1 << 20, .whole = true, .ahead = kRoom}) {}
   void add_console(std::string_view text);
   void add_engine(std::string_view text);
   // What was last said is in the logs, also when much before it was not.
@@ -54,7 +59,8 @@ class EngineRun {
  public:
   // Clones the engine; this process must have one thread. `network`: nothing without one.
   EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec& spec,
-            const std::optional<EngineNetwork>& network, EngineLogs& logs, EngineCallbacks callbacks);
+            const std::optional<EngineNetwork>& network, int control_group, EngineLogs& logs,
+            EngineCallbacks callbacks);
   // An engine that still lives is killed and reaped.
   ~EngineRun();
   EngineRun(const EngineRun&) = delete;

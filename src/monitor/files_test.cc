@@ -132,12 +132,12 @@ TEST(ExitRecordTest, IsReadAsItWasWritten) {
 TEST(ExitRecordTest, TakesTheRoomThatWasReservedAndLeavesNone) {
   TestFolder folder;
   ASSERT_TRUE(reserve_exit_record(folder.fd()));
-  const auto reserved = stat_if_exists(folder.fd(), kExitReserve);
+  const auto reserved = stat_if_exists(folder.fd(), layout::kExitReserve);
   ASSERT_TRUE(reserved);
   EXPECT_GE(reserved->st_blocks * 512, 4096);
   EXPECT_TRUE(reserve_exit_record(folder.fd()));  // again, after a killed monitor
   write_exit_record(folder.fd(), {.state = EndState::kStopped, .reason = "x"});
-  EXPECT_FALSE(stat_if_exists(folder.fd(), kExitReserve));
+  EXPECT_FALSE(stat_if_exists(folder.fd(), layout::kExitReserve));
   EXPECT_EQ(read_exit_record(folder.fd())->reason, "x");
 }
 

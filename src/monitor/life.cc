@@ -24,7 +24,10 @@ EngineDying dying(const Engine& engine, EngineDying::Cause cause, std::string re
 }
 
 EndFacts facts_of(const Engine& engine, const EngineEnded& ended, bool stop_asked) {
-  EndFacts facts{.markers = ended.markers, .status = ended.status, .stop_asked = stop_asked};
+  EndFacts facts{.markers = ended.markers,
+                 .status = ended.status,
+                 .stop_asked = stop_asked,
+                 .out_of_memory = ended.out_of_memory};
   const auto* killed = std::get_if<EngineDying>(&engine);
   if (killed == nullptr) return facts;
   facts.killed_for = killed->reason;

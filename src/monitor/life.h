@@ -141,6 +141,7 @@ struct EngineEnded {
   ExitStatus status;
   ConsoleMarkers markers;
   RebootFacts reboot;
+  bool out_of_memory = false;  // of its control group
 };
 struct NaturalEndOver {};  // the time that an engine had to end by itself
 

@@ -39,6 +39,7 @@
 #include "monitor/spec.h"
 #include "monitor/status_probe.h"
 #include "monitor/vm_directory.h"
+#include "monitor/vm_group.h"
 
 namespace knaller {
 class JsonReader;
@@ -134,6 +135,7 @@ class Monitor {
   void answer_status(ConnectionId connection);
   void answer_stats(ConnectionId connection);
   void set(ConnectionId connection, const JsonReader& request);
+  void set_limits(ConnectionId connection, const nlohmann::json& json);
   void lease(ConnectionId connection, const JsonReader& request);
   void stop(ConnectionId connection, const JsonReader& request);
   nlohmann::json status_json(RunState state, const std::string& reason) const;
@@ -152,6 +154,7 @@ class Monitor {
   std::optional<EngineLogs> logs_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<Leases> leases_;
+  VmGroup group_;
   std::unique_ptr<NetworkKeeper> network_;
   std::optional<Engine> engine_;
 

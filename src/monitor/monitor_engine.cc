@@ -51,7 +51,8 @@ void Monitor::on_engine_end(ExitStatus status) {
                              .reboot = {.restored = !spec_.load.empty(),
                                         .restart = spec_.restart_on_reboot,
                                         .can_boot = !spec_.boot.empty(),
-                                        .too_often = reboots_too_often()}});
+                                        .too_often = reboots_too_often()},
+                             .out_of_memory = group_.ran_out_of_memory()});
 }
 
 bool Monitor::reboots_too_often() {
@@ -75,12 +76,14 @@ void Monitor::note_end(const Verdict& verdict, const ExitStatus& status) {
   exit_->at = std::chrono::system_clock::now();
   (status.signaled ? exit_->signal : exit_->rc) = status.value;
   attempt([this] { after_engine(); });
+  group_.end();
 }
 
 // Nothing of the VM is needed any more, however it ended.
 void Monitor::release_vm() {
   attempt([this] { after_engine(); });
   network_.reset();
+  group_.end();
   if (server_) server_->close();
 }
 

@@ -75,12 +75,32 @@ void Monitor::lease(ConnectionId connection, const JsonReader& request) {
 
 // What changes while the VM runs: each member that is there, all that is asked for or nothing.
 void Monitor::set(ConnectionId connection, const JsonReader& request) {
+  if (request.has("limits")) return set_limits(connection, request.object("limits"));
   if (request.has("egress")) {
     if (!network_) fail(Code::kWrongState, "the VM has no network");
     network_->set_egress(store::egress_from_json(request.object("egress"), "the request's egress"));
     record_event(VmEventKind::kChanged, "where the guest may connect to was changed");
   }
   server_->reply(connection, {{"v", kProtocolVersion}, {"ok", true}});
+}
+
+// The engine last, for it may refuse, and takes its time; what it refuses is no change for the next one
+// either.
+void Monitor::set_limits(ConnectionId connection, const Json& json) {
+  const LimitsChange change = limits_change_from_json(json);
+  if (!life::guest_is_up(life_)) throw Error(Code::kBusy, "the guest is just booting again");
+  group_.limit(change.group);
+  if (network_) network_->set_bandwidth(change.bandwidth);
+  engine_->run->worker().post(
+      [requests = change.requests](const firecracker::Client& client, std::stop_token stop) {
+        for (const auto& request : requests) client.apply(request, Deadline::never(stop));
+      },
+      [this, connection, boot = change.boot](const std::optional<Error>& error) {
+        if (error) return server_->refuse(connection, *error);
+        if (!boot.empty()) spec_.boot = boot;
+        record_event(VmEventKind::kChanged, "what the VM may take of its host was changed");
+        server_->reply(connection, {{"v", kProtocolVersion}, {"ok", true}});
+      });
 }
 
 // --- status
@@ -140,6 +160,8 @@ Json Monitor::status_json(RunState state, const std::string& reason) const {
             {"ports", Json::array()},
             {"reboots", reboots_},
             {"lease", leases_ ? leases_->holder() : std::string()},
+            {"control_group", group_.path()},
+            {"usage", group_.usage()},
             {"tied", spec_.tied}};
   if (network_) {
     json["ports"] = store::ports_to_json(network_->plan().ports);

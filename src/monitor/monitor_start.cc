@@ -49,10 +49,13 @@ void Monitor::begin_launch() {
       loop_, directory_->fd(),
       [this](ConnectionId connection, const Json& request) { on_request(connection, request); },
       [this](ConnectionId connection) { on_connection_end(connection); });
+  group_ = VmGroup(spec_.group, spec_.name,
+                   [this](const std::string& what) { record_event(VmEventKind::kWarning, what); });
   if (spec_.network && !spec_.pasta_binary.empty())
     network_ = std::make_unique<NetworkKeeper>(
         loop_, spec_.pasta_binary, *spec_.network,
-        [this](VmEventKind kind, const std::string& what) { record_event(kind, what); });
+        [this](VmEventKind kind, const std::string& what) { record_event(kind, what); },
+        [this](pid_t pasta) { group_.add(pasta); });
 }
 
 LeaseActions Monitor::lease_actions() {
@@ -78,7 +81,7 @@ void Monitor::start_engine(const Requests& requests) {
   const std::optional<EngineNetwork> network = before_engine();
   Engine engine;
   engine.run = std::make_unique<EngineRun>(
-      loop_, *directory_, spec_, network, *logs_,
+      loop_, *directory_, spec_, network, group_.fd(), *logs_,
       EngineCallbacks{
           .on_executing = [this,
                            requests](const std::optional<Error>& error) { on_executing(error, requests); },
@@ -168,6 +171,7 @@ void Monitor::publish() {
     if (before) write_file_atomically(directory_->fd(), layout::kExitRecord, *before);
     throw;
   }
+  reserve_exit_record(directory_->fd());
 }
 
 }  // namespace knaller::monitor

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/process.h"
+#include "net/namespace.h"
 #include "net/packet_filter.h"
 #include "net/ports.h"
 #include "net/rules.h"
@@ -27,9 +28,11 @@ constexpr unsigned kFilterTime = 10;  // seconds
 }  // namespace
 
 NetworkKeeper::NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan plan,
-                             std::function<void(VmEventKind, const std::string&)> record)
+                             std::function<void(VmEventKind, const std::string&)> record,
+                             std::function<void(pid_t)> on_pasta)
     : loop_(loop),
       record_(std::move(record)),
+      on_pasta_(std::move(on_pasta)),
       binary_(std::move(pasta_binary)),
       asked_(net::lease_udp_ports(std::move(plan))),
       udp_sources_(net::UdpSources::claim()),
@@ -62,6 +65,7 @@ void NetworkKeeper::attach(const net::VmNamespaces& namespaces,
 void NetworkKeeper::filter_is_loaded() {
   filter_loaded_ = true;
   if (filter_is_old_) follow_host();
+  if (answered_ && !up_) come_up();
 }
 
 void NetworkKeeper::detach() {
@@ -72,6 +76,7 @@ void NetworkKeeper::detach() {
   names_.reset();
   namespaces_ = nullptr;
   filter_loaded_ = false;
+  answered_ = false;
   up_ = false;
   on_ready_ = nullptr;
 }
@@ -83,6 +88,21 @@ void NetworkKeeper::set_egress(const Egress& egress) {
   if (filter_loaded_) load_filter(changed);
   filter_is_old_ = true;
   plan_.egress = asked_.egress = egress;
+}
+
+void NetworkKeeper::set_bandwidth(const Rate& bandwidth) {
+  if (bandwidth == plan_.bandwidth) return;
+  net::Plan changed = plan_;
+  changed.bandwidth = bandwidth;
+  if (up_) limit(changed);
+  plan_.bandwidth = asked_.bandwidth = bandwidth;
+}
+
+void NetworkKeeper::limit(const net::Plan& plan) const {
+  namespaces_->run_inside([plan] {
+    ::alarm(kFilterTime);
+    net::limit_bandwidth(plan);
+  });
 }
 
 void NetworkKeeper::look_at_host() {
@@ -118,7 +138,9 @@ void NetworkKeeper::start() {
   ++attempts_;
   try {
     if (!ports_settled_) plan_ = net::lease_ports(asked_);
+    answered_ = false;
     pasta_ = net::Pasta::start({.binary = binary_, .plan = plan_}, *namespaces_);
+    if (on_pasta_) on_pasta_(pasta_->child().pid());
   } catch (const Error& error) {
     return on_failure(error);
   }
@@ -136,10 +158,21 @@ void NetworkKeeper::on_answer() {
   }
   timer_.reset();
   ports_settled_ = true;
+  answered_ = true;
+  watch_ = loop_.watch(pasta_->child().pidfd(), POLLIN, [this](short) { on_death(); });
+  // A limit is set on devices, of which the engine's process makes one before its filter.
+  if (filter_loaded_ || plan_.bandwidth.per_second == 0) come_up();
+}
+
+void NetworkKeeper::come_up() {
+  try {
+    if (plan_.bandwidth.per_second != 0) limit(plan_);
+  } catch (const Error& error) {
+    return on_failure(error);
+  }
   up_ = true;
   reason_.clear();
   if (std::exchange(lost_, false)) record_(VmEventKind::kNetworkRestored, "the network is up again");
-  watch_ = loop_.watch(pasta_->child().pidfd(), POLLIN, [this](short) { on_death(); });
   if (const auto on_ready = std::move(on_ready_)) {
     on_ready_ = nullptr;
     on_ready(std::nullopt);
@@ -177,7 +210,7 @@ void NetworkKeeper::on_death() {
   const auto status = pasta_->child().wait(Deadline::never());
   watch_.reset();
   pasta_.reset();
-  up_ = false;
+  answered_ = up_ = false;
   const auto now = Loop::Clock::now();
   while (!deaths_.empty() && now - deaths_.front() > std::chrono::minutes(1)) deaths_.pop_front();
   deaths_.push_back(now);

@@ -25,9 +25,11 @@ namespace knaller::monitor {
 
 class NetworkKeeper {
  public:
-  // `record`: the network's loss and return, and what went wrong with nobody to tell, and goes on.
+  // `record`: the network's loss and return, and what went wrong with nobody to tell, and goes on. `on_pasta`
+  // sees each pasta that was started.
   NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan plan,
-                std::function<void(VmEventKind, const std::string&)> record);
+                std::function<void(VmEventKind, const std::string&)> record,
+                std::function<void(pid_t)> on_pasta = {});
   ~NetworkKeeper();
   NetworkKeeper(const NetworkKeeper&) = delete;
   NetworkKeeper& operator=(const NetworkKeeper&) = delete;
@@ -42,6 +44,9 @@ class NetworkKeeper {
 
   // Where the guest may connect to from now on. Nothing has changed when it throws.
   void set_egress(const Egress& egress);
+  // How much the guest's network may carry from now on, in an engine that does not see to it itself. Nothing
+  // has changed when it throws.
+  void set_bandwidth(const Rate& bandwidth);
   // Before another engine: what plan() and host() say is what its packet filter begins with.
   void look_at_host();
 
@@ -62,10 +67,13 @@ class NetworkKeeper {
   void give_up(const std::string& reason);
   void record_loss(const std::string& reason);
   void load_filter(const net::Plan& plan) const;
+  void limit(const net::Plan& plan) const;
+  void come_up();
   void follow_host();
 
   Loop& loop_;
   std::function<void(VmEventKind, const std::string&)> record_;
+  std::function<void(pid_t)> on_pasta_;
   std::string binary_;
   net::Plan asked_;  // with host port 0 where the choice is ours (not for UDP, whose ports the rules name)
   net::Plan plan_;
@@ -79,6 +87,7 @@ class NetworkKeeper {
   const net::VmNamespaces* namespaces_ = nullptr;
   std::optional<net::Pasta> pasta_;
   std::function<void(const std::optional<Error>&)> on_ready_;
+  bool answered_ = false;       // pasta's device is there
   bool ports_settled_ = false;  // they were bound once, and are known to others
   bool up_ = false;
   bool lost_ = false;  // and that was recorded

@@ -232,11 +232,11 @@ TEST_F(ChangingHostTest, WhereTheGuestMayConnectToChangesWhileItRunsAndStaysAfte
     const net::Service far(&internet.machine(), Protocol::kTcp, net::kInternet, 80);
     const Running vm(vm_);
     const Egress none{.mode = EgressMode::kNone, .allow = {}, .deny = {}};
-    vm_.client().set({.egress = none}, soon());
+    vm_.client().set(none, soon());
     EXPECT_EQ(vm.reach(net::kInternet, 80), "No route to host");
     EXPECT_EQ(vm_.client().status(soon()).egress, none);
     const Egress wrong{.mode = EgressMode::kNone, .allow = {{.to = "127.0.0.1"}}, .deny = {}};
-    EXPECT_EQ(code_thrown_by([&] { vm_.client().set({.egress = wrong}, soon()); }), Code::kInvalidArgument);
+    EXPECT_EQ(code_thrown_by([&] { vm_.client().set(wrong, soon()); }), Code::kInvalidArgument);
     EXPECT_EQ(vm_.client().status(soon()).egress, none);
     const UniqueFd jail = open_directory(vm_.path("jail"));
     firecracker::Client(jail.get(), "api.sock").apply(firecracker::send_ctrl_alt_del(), soon());

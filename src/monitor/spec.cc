@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "store/fields.h"
+#include "store/limits.h"
 #include "store/names.h"
 
 namespace knaller::monitor {
@@ -75,6 +76,21 @@ store::EntryChange entry_from_json(const JsonReader& reader) {
 
 }  // namespace
 
+Json limits_change_to_json(const LimitsChange& change) {
+  return {{"group", group_spec_to_json({.limits = change.group})},
+          {"bandwidth", store::rate_to_json(change.bandwidth)},
+          {"requests", requests_to_json(change.requests)},
+          {"boot", requests_to_json(change.boot)}};
+}
+
+LimitsChange limits_change_from_json(const Json& json) {
+  const JsonReader reader(json, "the change of limits", Code::kInvalidArgument);
+  return {.group = group_spec_from_json(reader.object("group")).limits,
+          .bandwidth = store::rate_from_json(reader.object("bandwidth"), "the change of limits"),
+          .requests = requests_from_json(reader.array("requests")),
+          .boot = requests_from_json(reader.array("boot"))};
+}
+
 Json plan_to_json(const net::Plan& plan) {
   return {{"tap", plan.tap},
           {"tap_mac", plan.tap_mac},
@@ -85,7 +101,8 @@ Json plan_to_json(const net::Plan& plan) {
           {"dns", plan.dns},
           {"redirect_dns", plan.redirect_dns},
           {"ports", store::ports_to_json(plan.ports)},
-          {"egress", store::egress_to_json(plan.egress)}};
+          {"egress", store::egress_to_json(plan.egress)},
+          {"bandwidth", store::rate_to_json(plan.bandwidth)}};
 }
 
 net::Plan plan_from_json(const Json& json) {
@@ -102,6 +119,8 @@ net::Plan plan_from_json(const Json& json) {
   plan.ports = store::ports_from_json(reader.array("ports"), "the network plan");
   if (reader.has("egress"))
     plan.egress = store::egress_from_json(reader.object("egress"), "the network plan");
+  if (reader.has("bandwidth"))
+    plan.bandwidth = store::rate_from_json(reader.object("bandwidth"), "the network plan");
   return plan;
 }
 
@@ -118,6 +137,7 @@ Json spec_to_json(const LaunchSpec& spec) {
             {"engine_args", spec.engine_args},
             {"boot", requests_to_json(spec.boot)},
             {"load", requests_to_json(spec.load)},
+            {"group", group_spec_to_json(spec.group)},
             {"pasta_binary", spec.pasta_binary},
             {"binds", binds_to_json(spec.binds)},
             {"immutable", spec.immutable},
@@ -145,6 +165,7 @@ LaunchSpec spec_from_json(const Json& json) {
   spec.boot = requests_from_json(reader.array("boot"));
   spec.load = requests_from_json(reader.array("load"));
   if (reader.has("network")) spec.network = plan_from_json(reader.object("network"));
+  if (reader.has("group")) spec.group = group_spec_from_json(reader.object("group"));
   spec.pasta_binary = reader.string("pasta_binary");
   spec.binds = binds_from_json(reader.array("binds"));
   spec.immutable = strings_from_json(reader.array("immutable"));

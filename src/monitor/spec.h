@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "firecracker/request.h"
+#include "monitor/vm_group.h"
 #include "net/plan.h"
 #include "store/engine_type.h"
 #include "store/transaction.h"
@@ -34,6 +35,8 @@ struct LaunchSpec {
   std::vector<firecracker::Request> boot;  // configure and start a cold boot; the last is InstanceStart
   std::vector<firecracker::Request> load;  // when not empty: instead of `boot` for the first start
 
+  GroupSpec group;
+
   std::optional<net::Plan> network;
   // Absolute. Empty with `network`: its devices are there, and lead nowhere.
   std::string pasta_binary;
@@ -46,6 +49,16 @@ struct LaunchSpec {
   bool tied = false;           // after commit, the end of the launcher's connection ends the VM
   bool remove_at_end = false;  // whenever the VM has ended, its directory goes too (`run`, `start --rm`)
 };
+
+// What changes of a VM's limits while it runs.
+struct LimitsChange {
+  GroupLimits group;
+  Rate bandwidth;                              // of the network, in an engine that does not see to it itself
+  std::vector<firecracker::Request> requests;  // to the engine that runs
+  std::vector<firecracker::Request> boot;      // of engines after a reboot of the guest
+};
+nlohmann::json limits_change_to_json(const LimitsChange& change);
+LimitsChange limits_change_from_json(const nlohmann::json& json);
 
 nlohmann::json plan_to_json(const net::Plan& plan);
 net::Plan plan_from_json(const nlohmann::json& json);

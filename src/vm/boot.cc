@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include "engine/engine_family.h"
 #include "image/kernel_args.h"
 #include "store/layout.h"
 #include "vm/layout.h"
+#include "vm/limiters.h"
 
 namespace knaller::vm {
 namespace {
@@ -22,6 +24,7 @@ net::Plan plan_with(const store::VmRecord& record, std::vector<PortForward> port
   net::Plan plan = record.network_of.empty() ? net::standard_plan(std::move(ports))
                                              : net::go_plan(record.network_of, std::move(ports));
   plan.egress = record.egress;
+  if (!engine::family_of(record.engine).limits_network()) plan.bandwidth = record.limits.network_bandwidth;
   return plan;
 }
 
@@ -88,25 +91,43 @@ std::vector<firecracker::Request> boot_requests(const store::VmRecord& record) {
       {.kernel_image_path = layout::kKernel,
        .initrd_path = record.has_initrd ? std::optional<std::string>(layout::kInitrd) : std::nullopt,
        .boot_args = without_old_words(record.boot_args)}));
+  const auto limiter = drive_limiter(record.limits);
   if (record.has_base) {
+    requests.push_back(firecracker::put_drive(
+        {.id = "base", .path = layout::kBase, .root = true, .read_only = true, .rate_limiter = limiter}));
     requests.push_back(
-        firecracker::put_drive({.id = "base", .path = layout::kBase, .root = true, .read_only = true}));
-    requests.push_back(firecracker::put_drive({.id = "disk", .path = layout::kDisk}));
+        firecracker::put_drive({.id = "disk", .path = layout::kDisk, .rate_limiter = limiter}));
   } else {
-    requests.push_back(firecracker::put_drive({.id = "rootfs", .path = layout::kRootfs, .root = true}));
+    requests.push_back(firecracker::put_drive(
+        {.id = "rootfs", .path = layout::kRootfs, .root = true, .rate_limiter = limiter}));
   }
-  if (const auto plan = device_plan(record))
-    requests.push_back(firecracker::put_network_interface(
-        {.id = "eth0", .host_device = plan->tap, .guest_mac = plan->guest_mac}));
+  if (const auto plan = device_plan(record)) {
+    const auto network =
+        engine::family_of(record.engine).limits_network() ? network_limiter(record.limits) : std::nullopt;
+    requests.push_back(firecracker::put_network_interface({.id = kNetworkId,
+                                                           .host_device = plan->tap,
+                                                           .guest_mac = plan->guest_mac,
+                                                           .rx_rate_limiter = network,
+                                                           .tx_rate_limiter = network}));
+  }
   requests.push_back(firecracker::start_instance());
   return requests;
 }
 
 // Without clock_realtime: a state that was saved where the host's clock source is not the TSC lacks what it
 // needs, and the load then fails (Firecracker 1.16). The guest's helper sets the clock instead.
-std::vector<firecracker::Request> load_requests(const firecracker::Version& version) {
-  return {firecracker::load_snapshot(
-      {.state_path = layout::kParentState, .memory_path = layout::kParentMemory, .resume = true}, version)};
+//
+// A state holds the limiters that it was saved with: others are set before the guest takes its first step.
+std::vector<firecracker::Request> load_requests(const firecracker::Version& version,
+                                                const store::VmRecord& record, const Limits& saved) {
+  const bool as_saved = same_limiters(record.limits, saved);
+  std::vector<firecracker::Request> requests{firecracker::load_snapshot(
+      {.state_path = layout::kParentState, .memory_path = layout::kParentMemory, .resume = as_saved},
+      version)};
+  if (as_saved) return requests;
+  for (firecracker::Request& request : limiter_requests(record)) requests.push_back(std::move(request));
+  requests.push_back(firecracker::set_state(firecracker::VmState::kResumed));
+  return requests;
 }
 
 }  // namespace knaller::vm

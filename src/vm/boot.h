@@ -30,8 +30,10 @@ std::string with_hostname(const std::string& boot_args, const std::string& hostn
 
 // A cold boot, InstanceStart last.
 std::vector<firecracker::Request> boot_requests(const store::VmRecord& record);
-// Loads jail/parent-state with jail/parent-memory and runs it.
-std::vector<firecracker::Request> load_requests(const firecracker::Version& version);
+// Loads jail/parent-state with jail/parent-memory and runs it, with the limiters of `record`. `saved`: the
+// limits of the VM whose state that is.
+std::vector<firecracker::Request> load_requests(const firecracker::Version& version,
+                                                const store::VmRecord& record, const Limits& saved);
 
 }  // namespace knaller::vm
 

@@ -102,5 +102,45 @@ TEST(BootRequests, LeaveOutTheNetworkWhereThereIsNone) {
     EXPECT_EQ(request.path.find("network"), std::string::npos);
 }
 
+std::string names_of(const std::vector<firecracker::Request>& requests) {
+  std::string names;
+  for (const auto& request : requests) names += request.name() + ";";
+  return names;
+}
+
+TEST(BootRequests, LimitEveryDriveAndFirecrackersNetwork) {
+  store::VmRecord record = image_record();
+  record.network_device = true;
+  record.limits = {.disk_bandwidth = {.per_second = 5}, .network_bandwidth = {.per_second = 7}};
+  const auto limited = [&] {
+    size_t count = 0;
+    for (const auto& request : boot_requests(record))
+      count += request.body.find("rate_limiter") != std::string::npos ? 1 : 0;
+    return count;
+  };
+  record.engine = store::EngineType::kFirecracker;
+  EXPECT_EQ(limited(), 3U);
+  EXPECT_EQ(network_plan(record)->bandwidth, Rate{});
+  // There the namespace's devices do it.
+  record.engine = store::EngineType::kQemu;
+  EXPECT_EQ(limited(), 2U);
+  EXPECT_EQ(network_plan(record)->bandwidth.per_second, 7U);
+  record.limits = {};
+  EXPECT_EQ(limited(), 0U);
+}
+
+TEST(LoadRequests, SetOtherLimitersBeforeTheGuestRuns) {
+  store::VmRecord record = image_record();
+  record.network_device = true;
+  record.engine = store::EngineType::kFirecracker;
+  const auto version = firecracker::parse_version("1.16.1");
+  record.limits.disk_bandwidth = {.per_second = 5};
+  EXPECT_EQ(names_of(load_requests(version, record, record.limits)), "PUT /snapshot/load;");
+  EXPECT_EQ(names_of(load_requests(version, record, {})),
+            "PUT /snapshot/load;PATCH /drives/base;PATCH /drives/disk;PATCH /network-interfaces/eth0;PATCH "
+            "/vm;");
+  EXPECT_NE(load_requests(version, record, {})[0].body.find("\"resume_vm\":false"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace knaller::vm

@@ -16,6 +16,7 @@
 #include "vm/boot.h"
 #include "vm/engine.h"
 #include "vm/layout.h"
+#include "vm/limits.h"
 #include "vm/ready.h"
 
 namespace knaller::vm {
@@ -60,6 +61,7 @@ monitor::LaunchSpec make_spec(const Context& context, const PreparedVm& vm, cons
   spec.engine_binary = record.engine_binary;
   spec.engine_files = vm.engine_files;
   spec.kvm = engine::family_of(record.engine).is_shown_kvm(host_of(context));
+  spec.group = group_spec(context, record, vm.directory());
   spec.file_limit = largest_file(vm);
   if (!record.boot_args.empty()) spec.boot = boot_requests(record);
   spec.load = vm.load;

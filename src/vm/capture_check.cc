@@ -231,7 +231,7 @@ CaptureCheck try_engine(const Context& context, const store::VmRecord& like, con
   const UniqueFd saved = open_at(booted.directory(), "outside", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   ScratchVm restored(
       context, second, [&](int directory) { fill_for_load(saved.get(), directory, deadline); },
-      load_requests(firecracker::parse_version(like.engine_version)), deadline);
+      load_requests(firecracker::parse_version(like.engine_version), second, second.limits), deadline);
   check.why_not_restored = restored.compare_ways();
   return check;
 }

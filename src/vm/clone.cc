@@ -37,6 +37,7 @@ store::VmRecord record_of_clone(const Preflight& preflight, const RestoreOptions
   vm.network = network_of_clone(snapshot, options);
   vm.ports = ports_of_clone(snapshot, preflight.imported, options);
   vm.egress = egress_of_clone(snapshot, preflight.imported, options);
+  vm.limits = limits_of_clone(snapshot, preflight.imported, options);
   vm.engine = engine.type;
   vm.engine_binary = engine.binary;
   vm.engine_version = engine.version.text();
@@ -118,7 +119,7 @@ PreparedClone prepare_clone(const Context& context, const CloneRequest& request,
       std::make_unique<store::Transaction>(request.lock, request.in_place ? How::kReplace : How::kMake);
   PreparedClone clone{std::move(vm), start_monitor(context, asked.name)};
   if (!asked.disk_only) {
-    clone.vm.load = load_requests(engine.version);
+    clone.vm.load = load_requests(engine.version, clone.vm.record, snapshot.limits);
     clone.vm.binds = foreign_binds(snapshot_dir.get(), snapshot);
   }
   fill_clone(clone.vm.directory(), snapshot_dir.get(), snapshot, clone.vm.record, deadline);

@@ -7,11 +7,13 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "disk/tree_diff.h"
 #include "memory/compare.h"
 #include "net/egress.h"
 #include "store/fields.h"
 #include "store/layout.h"
+#include "store/limits.h"
 #include "vm/layout.h"
 #include "vm/snapshot.h"
 #include "vm/snapshot_disk.h"
@@ -129,6 +131,7 @@ std::vector<std::pair<std::string, std::string>> settings_of(const SnapshotRecor
           {"on_reboot", std::string(store::to_text(record.on_reboot))},
           {"network", std::string(store::to_text(record.network))},
           {"egress", net::to_text(record.egress)},
+          {"limits", dump_json(store::limits_to_json(record.limits))},
           {"network_device", record.network_device ? "yes" : "no"},
           {"ports", ports_of(record)},
           {"engine", std::string(store::to_text(record.engine))},

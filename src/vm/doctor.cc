@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/group_place.h"
 #include "base/kernel_calls.h"
 #include "base/process.h"
 #include "base/rename.h"
@@ -135,17 +136,19 @@ CheckRow check_namespaces(const std::string& libexec) {
       "sudo sysctl user.max_user_namespaces=15000");
 }
 
+// The real thing here, too: the folder of the groups is made, and the controllers are handed down to it.
 CheckRow check_cgroup() {
-  if (!exists("/sys/fs/cgroup/cgroup.controllers"))
-    return doubtful("cgroup", "there is no cgroup v2: limits on CPU and memory can't be enforced",
-                    "boot with systemd.unified_cgroup_hierarchy=1");
-  const std::string own = read_file("/proc/self/cgroup");
-  const size_t colons = own.find("::");
-  const std::string path = colons == std::string::npos ? "/" : first_line(own.substr(colons + 2));
-  if (::access(("/sys/fs/cgroup" + path + "/cgroup.procs").c_str(), W_OK) == 0)
-    return passed("cgroup", "v2, delegated to this user");
-  return doubtful("cgroup", "v2, not delegated to this user",
-                  "loginctl enable-linger   # and run knaller in a session of systemd's");
+  const GroupPlace place = prepare_group_place();
+  std::string with;
+  for (const std::string& name : place.controllers) with += (with.empty() ? "" : ", ") + name;
+  if (place.folder.empty())
+    return doubtful(
+        "cgroup", fmt::format("VMs run without limits of processor, memory and processes: {}", place.why_not),
+        place.remedy);
+  const bool enough = place.has("cpu") && place.has("memory") && place.has("pids");
+  const std::string detail = fmt::format("VMs get groups in {}, limited by {}", place.folder, with);
+  return enough ? passed("cgroup", detail)
+                : doubtful("cgroup", fmt::format("{}; {}", detail, place.why_not), place.remedy);
 }
 
 constexpr const char* kOtherHome = "export KNALLER_HOME=FOLDER   # on a local file system";

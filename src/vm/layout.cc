@@ -23,6 +23,11 @@ void make_inside(int directory, const std::string& name) {
 
 }  // namespace
 
+std::vector<const char*> drive_ids(const store::Machine& machine) {
+  if (machine.has_base) return {"base", "disk"};
+  return {"rootfs"};
+}
+
 std::string own_disk(const store::VmRecord& record) {
   return record.has_base ? layout::kDisk : layout::kRootfs;
 }

@@ -24,6 +24,10 @@ namespace knaller::vm {
 
 inline constexpr char kHostAlias[] = "knaller";
 
+// The engine's devices.
+inline constexpr char kNetworkId[] = "eth0";
+std::vector<const char*> drive_ids(const store::Machine& machine);
+
 // "disk.ext4" over a base, else "rootfs.ext4".
 std::string own_disk(const store::VmRecord& record);
 

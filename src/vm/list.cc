@@ -14,6 +14,7 @@
 #include "monitor/client.h"
 #include "store/fields.h"
 #include "store/layout.h"
+#include "store/limits.h"
 #include "store/names.h"
 #include "vm/layout.h"
 
@@ -64,6 +65,8 @@ void fill_from_status(VmInfo& info, const monitor::Status& status) {
   info.network_reason = status.network_reason;
   if (status.egress) info.egress = *status.egress;
   info.started_at = status.since;
+  info.control_group = status.control_group;
+  info.usage = status.usage;
   info.monitor_pid = status.monitor_pid;
   info.engine_pid = status.engine_pid;
 }
@@ -218,6 +221,7 @@ void fill_from_record(VmInfo& info, const store::VmRecord& record) {
   info.memory_mib = record.memory_mib;
   info.ports = record.bound;
   info.egress = record.egress;
+  info.limits = record.limits;
   info.ssh_port = record.ssh_port;
   info.image = record.image;
   info.engine = store::to_text(record.engine);
@@ -280,6 +284,12 @@ std::string inspect_vm_json(const Context& context, const std::string& name) {
   json["state"] = to_string(info.state);
   json["reason"] = info.reason;
   json["egress"] = store::egress_to_json(info.egress);
+  json["limits"] = store::limits_to_json(info.limits);
+  json["control_group"] = info.control_group;
+  if (info.usage)
+    json["usage"] = {{"memory_bytes", info.usage->memory_bytes},
+                     {"processes", info.usage->processes},
+                     {"cpu_us", info.usage->cpu.count()}};
   json["network_reason"] = info.network_reason;
   json["directory"] = info.directory;
   json["monitor_pid"] = info.monitor_pid;

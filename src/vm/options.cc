@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "net/egress.h"
 #include "store/fields.h"
+#include "store/limits.h"
 #include "store/names.h"
 #include "vm/ports.h"
 
@@ -53,6 +54,15 @@ void check_egress(const VmOptions& vm) {
   net::check_egress(vm.egress);
 }
 
+void check_limits(const VmOptions& vm) {
+  store::check_limits(vm.limits);
+  if (vm.network == NetworkMode::kNone && vm.limits.network_bandwidth.per_second != 0)
+    throw Error(Code::kInvalidArgument, "without a network there is no bandwidth to limit",
+                "leave out --network none, or --network-bandwidth");
+  Limits limits = vm.limits;
+  store::settle_cpus(limits, vm.vcpus);
+}
+
 void check_ports(const VmOptions& vm) {
   if (vm.network == NetworkMode::kNone && !vm.ports.empty())
     throw Error(Code::kInvalidArgument, "ports can't be forwarded without a network",
@@ -74,6 +84,7 @@ void check_options(const VmOptions& vm) {
   check_guest(vm);
   check_ports(vm);
   check_egress(vm);
+  check_limits(vm);
 }
 
 }  // namespace knaller::vm

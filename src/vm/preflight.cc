@@ -16,8 +16,10 @@
 #include "store/fields.h"
 #include "store/labels.h"
 #include "store/layout.h"
+#include "store/limits.h"
 #include "vm/host_facts.h"
 #include "vm/layout.h"
+#include "vm/limits.h"
 #include "vm/ports.h"
 #include "vm/preflight_rows.h"
 #include "vm/snapshot.h"
@@ -169,6 +171,20 @@ CheckRow egress_row(const SnapshotRecord& record, bool imported, const RestoreOp
   return passed(name, net::to_text(egress));
 }
 
+// In one pass with what is said of a new VM.
+CheckRow limits_row(const SnapshotRecord& record, bool imported, const RestoreOptions& asked) {
+  const std::string name = "limits";
+  store::Machine machine = record;
+  try {
+    machine.limits = limits_of_clone(record, imported, asked);
+    store::check_limits(machine.limits);
+    require_limits(machine);
+  } catch (const Error& error) {
+    return refused(name, error.code(), error.message(), error.hint());
+  }
+  return passed(name, machine.limits == Limits{} ? "none beside those of every VM" : "can be kept here");
+}
+
 // Why a clone can't have the network that was asked for; empty when it can.
 CheckRow network_mode_row(const SnapshotRecord& record, const RestoreOptions& asked) {
   const NetworkMode mode = network_of_clone(record, asked);
@@ -283,6 +299,22 @@ Egress egress_of_clone(const SnapshotRecord& record, bool imported, const Restor
   return egress;
 }
 
+Limits limits_of_clone(const SnapshotRecord& record, bool imported, const RestoreOptions& asked) {
+  Limits limits = record.limits;
+  if (imported)
+    limits = {.milli_cpus = limits.milli_cpus,
+              .cpu_weight = std::min(limits.cpu_weight, store::kUsualWeight),
+              .best_effort = true,
+              .disk_bandwidth = limits.disk_bandwidth,
+              .disk_operations = limits.disk_operations,
+              .network_bandwidth = limits.network_bandwidth};
+  // Who asks for something himself is told when it can't be had.
+  if (imported && !asked.limits.best_effort && asked.limits != LimitChanges{}) limits.best_effort = false;
+  limits = store::with_changes(limits, asked.limits);
+  store::settle_cpus(limits, std::max(record.vcpus, 1u));
+  return limits;
+}
+
 NetworkMode network_of_clone(const SnapshotRecord& record, const RestoreOptions& asked) {
   return asked.network.value_or(record.network);
 }
@@ -323,6 +355,7 @@ Preflight run_preflight(const Context& context, RestoreOptions asked, const stor
                       {.touched = touched, .whole = record.memory_mib << 20});
   });
   add("CPUs", [&] { return vcpus_row(core_count(), record.vcpus); });
+  add("limits", [&] { return limits_row(record, preflight.imported, asked); });
   add("disk space", [&] { return free_space_row(context, directory, record); });
   add("file system", [&] { return file_system_row(context); });
   add("name", [&] { return name_row(context, asked.name); });

@@ -100,5 +100,38 @@ TEST(SpaceRow, RefusesWhatCantBeCopied) {
   EXPECT_EQ(space_row({.bytes = 0, .may_share = true}, kGiB).result, Result::kWarning);
 }
 
+TEST(LimitsOfAClone, AreItsSnapshotsWithWhatWasAskedFor) {
+  store::SnapshotRecord record;
+  record.vcpus = 1;
+  record.limits = {.milli_cpus = 500,
+                   .cpu_weight = 900,
+                   .memory_mib = 9000,
+                   .processes = 5000,
+                   .slice = "theirs",
+                   .disk_bandwidth = {.per_second = 7}};
+  EXPECT_EQ(limits_of_clone(record, false, {}), record.limits);
+  EXPECT_EQ(limits_of_clone(record, false, {.limits = {.slice = "mine"}}).slice, "mine");
+  // All of its processor is no limit, and more than that can't be.
+  EXPECT_EQ(limits_of_clone(record, false, {.limits = {.milli_cpus = 1000}}).milli_cpus, 0U);
+  EXPECT_THROW(limits_of_clone(record, false, {.limits = {.milli_cpus = 1001}}), Error);
+}
+
+TEST(LimitsOfAClone, OfAnImportRestrictAndDecideNothing) {
+  store::SnapshotRecord record;
+  record.vcpus = 1;
+  record.limits = {.milli_cpus = 500,
+                   .cpu_weight = 900,
+                   .memory_mib = 9000,
+                   .any_memory = false,
+                   .processes = 5000,
+                   .slice = "theirs",
+                   .disk_bandwidth = {.per_second = 7}};
+  const Limits kept{
+      .milli_cpus = 500, .cpu_weight = 100, .best_effort = true, .disk_bandwidth = {.per_second = 7}};
+  EXPECT_EQ(limits_of_clone(record, true, {}), kept);
+  // Who asks for something himself is told when it can't be had.
+  EXPECT_FALSE(limits_of_clone(record, true, {.limits = {.processes = 100}}).best_effort);
+}
+
 }  // namespace
 }  // namespace knaller::vm

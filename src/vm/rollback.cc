@@ -8,6 +8,7 @@
 #include "monitor/alive.h"
 #include "monitor/client.h"
 #include "store/labels.h"
+#include "store/limits.h"
 #include "vm/bring_up.h"
 #include "vm/clone.h"
 #include "vm/list.h"
@@ -110,6 +111,7 @@ class Rolling {
     const RestoreOptions asked{.name = vm_.name,
                                .snapshot = id.str(),
                                .network = vm_.network,
+                               .limits = store::as_changes(vm_.limits),
                                .engine = engine_of(vm_),
                                .force = options_.force,
                                .verify = options_.verify};
@@ -123,6 +125,7 @@ class Rolling {
     vm.on_reboot = vm_.on_reboot;
     vm.ports = vm_.ports;
     vm.egress = vm_.egress;
+    vm.limits = vm_.limits;
     vm.bound = vm_.bound;
     vm.ssh_port = vm_.ssh_port;
   }
@@ -184,6 +187,7 @@ class Rolling {
       const RestoreOptions asked{.name = vm_.name,
                                  .snapshot = safety_->str(),
                                  .network = vm_.network,
+                                 .limits = store::as_changes(vm_.limits),
                                  .engine = engine_of(vm_),
                                  .force = true};
       PreparedClone before =

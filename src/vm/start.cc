@@ -18,6 +18,7 @@
 #include "image/kernel.h"
 #include "monitor/alive.h"
 #include "store/layout.h"
+#include "store/limits.h"
 #include "store/names.h"
 #include "vm/boot.h"
 #include "vm/bring_up.h"
@@ -25,6 +26,7 @@
 #include "vm/host_facts.h"
 #include "vm/images.h"
 #include "vm/layout.h"
+#include "vm/limits.h"
 #include "vm/list.h"
 #include "vm/locks.h"
 #include "vm/options.h"
@@ -48,6 +50,8 @@ store::VmRecord new_record(const std::string& name, const VmOptions& vm, const E
   record.network_device = vm.network != NetworkMode::kNone;
   record.ports = vm.ports;
   record.egress = vm.egress;
+  record.limits = vm.limits;
+  store::settle_cpus(record.limits, vm.vcpus);
   record.engine = engine.type;
   record.engine_binary = engine.binary;
   record.engine_version = engine.version.text();
@@ -175,6 +179,7 @@ Started start_machine(const Context& context, const std::string& name, const VmO
   FutureKey key = vm.image.empty() ? FutureKey() : begin_key(name);
   const Engine engine = choose_engine(context, vm.engine, Deadline::after(kLockPatience, options.stop));
   if (context.home.has(Kind::kVm, name)) fail_existing(name);
+  require_limits(new_record(name, vm, engine));
   if (!vm.image.empty()) provide_image(context, vm.image, options.stop);
   require_free(context, vm.ports);
 
@@ -250,6 +255,7 @@ Started start_existing(const Context& context, const std::string& name, const St
           throw Error(Code::kUnsupported, "it came from a snapshot that has no kernel of its own",
                       "start the snapshot again, under another name");
         require_free(context, record.ports);
+        require_limits(record);
         const engine::EngineFacts facts = note_engine(context, record, options);
         if (!record.from_snapshot.empty()) give_up_parent_memory(directory.get(), record);
         refresh_jail(directory.get(), parts_of(record), Deadline::never(options.stop));
