@@ -28,7 +28,7 @@ const Flag* find_row(std::string_view key) {
 }
 
 bool takes_numbers(const Flag& flag) {
-  return flag.convert == as_vcpus || flag.convert == as_count || flag.convert == as_mebibytes ||
+  return flag.convert == as_milli_cpus || flag.convert == as_count || flag.convert == as_mebibytes ||
          flag.convert == as_time;
 }
 

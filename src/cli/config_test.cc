@@ -62,7 +62,7 @@ TEST(Settings, AFlagGoesBeforeAVariableBeforeTheFile) {
   const Settings settings(invocation, environment, file);
   EXPECT_EQ(settings.text("image"), "flag");
   EXPECT_EQ(settings.get<int64_t>("mem"), 200);
-  EXPECT_EQ(settings.get<int64_t>("cpus"), 3);
+  EXPECT_EQ(settings.get<int64_t>("cpus"), 3000);
   EXPECT_EQ(settings.get<milliseconds>("wait_timeout"), std::nullopt);
 }
 

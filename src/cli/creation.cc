@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "cli/limits.h"
 
 namespace knaller::cli {
 namespace {
@@ -60,7 +61,12 @@ VmOptions vm_options(const Context& context) {
   vm.initrd = args.text("initrd");
   if (vm.kernel.empty() && vm.rootfs.empty()) vm.image = settings.text("image");
   vm.kernel_args = args.text("kernel-args");
-  if (const auto count = settings.get<int64_t>("cpus")) vm.vcpus = static_cast<uint32_t>(*count);
+  LimitChanges limits = limit_changes(args);
+  if (const auto milli = settings.get<int64_t>("cpus")) {
+    limits.milli_cpus = static_cast<uint32_t>(*milli);
+    vm.vcpus = (*limits.milli_cpus + 999) / 1000;  // so many that they could use the time that they may
+  }
+  vm.limits = limits_of(limits);
   if (const auto mib = settings.get<int64_t>("mem")) vm.memory_mib = static_cast<uint64_t>(*mib);
   if (const auto mib = settings.get<int64_t>("disk")) vm.disk_mib = static_cast<uint64_t>(*mib);
   vm.network = network_mode(settings.text("network"));
@@ -76,7 +82,9 @@ VmOptions vm_options(const Context& context) {
 bool has_creation_flags(const Invocation& args) {
   const auto& flags = args.command->flags;
   return std::any_of(flags.begin(), flags.end(),
-                     [&args](const Flag& flag) { return flag.creates && args.has(flag.name); });
+                     [&args](const Flag& flag) { return flag.creates && args.has(flag.name); }) ||
+         // A limit of 0 configures nothing: the Go program's scripts give it to VMs that are there, too.
+         limits_of(limit_changes(args)) != Limits{};
 }
 
 std::optional<Egress> egress(const Invocation& args) {
@@ -128,6 +136,7 @@ RestoreOptions restore_options(const Context& context, const std::string& snapsh
   restore.trust_ports = args.has("trust-ports");
   if (args.has("network")) restore.network = network_mode(args.text("network"));
   restore.egress = egress(args);
+  restore.limits = limit_changes(args);
   restore.engine = engine_choice(context);
   restore.force = args.has("force");
   restore.verify = args.has("verify");

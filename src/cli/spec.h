@@ -135,6 +135,7 @@ Flag max_pause_flag(std::string_view help);
 Flag wait_timeout_flag();
 Flag no_wait_flag();
 std::vector<Flag> egress_flags();
+std::vector<Flag> limit_flags();
 std::vector<Flag> engine_flags();
 
 }  // namespace knaller::cli

@@ -7,23 +7,6 @@ namespace {
 
 constexpr std::string_view kAsTaken = "a snapshot is started as it was taken";
 
-std::vector<Flag> limit_flags() {
-  return {
-      {.name = "network-bandwidth",
-       .value = "MBPS",
-       .help = "Limit of network traffic. Not enforced yet: anything but 0 is refused",
-       .convert = as_no_limit},
-      {.name = "disk-bandwidth",
-       .value = "MBPS",
-       .help = "Limit of disk traffic. Not enforced yet: anything but 0 is refused",
-       .convert = as_no_limit},
-      {.name = "disk-iops",
-       .value = "N",
-       .help = "Limit of disk operations. Not enforced yet: anything but 0 is refused",
-       .convert = as_no_limit},
-  };
-}
-
 std::vector<Flag> creation_flags() {
   std::vector<Flag> flags{
       {.name = "name", .value = "NAME", .help = "The VM's name; one is made up when none is given"},
@@ -38,14 +21,12 @@ std::vector<Flag> creation_flags() {
       {.name = "cpus",
        .letter = 'c',
        .value = "N",
-       .help = "Virtual CPUs (default: 1)",
-       .convert = as_vcpus,
-       .least = 1,
-       .most = 32,
+       .help = "Virtual CPUs (default: 1); 0.5 is one with half a processor's time",
+       .convert = as_milli_cpus,
+       .least = 10,
+       .most = 32'000,
        .setting = "cpus",
-       .creates = true,
-       .not_with = "from-snapshot",
-       .why = kAsTaken},
+       .creates = true},
       {.name = "mem",
        .letter = 'm',
        .value = "SIZE",
@@ -182,6 +163,7 @@ Command start_command() {
       .examples = {{"knaller start -d web -p 8080:80",
                     "a VM in the background, its port 80 at 127.0.0.1:8080"},
                    {"knaller start web2 -d --from-snapshot snap_1a2b3c4d", "a copy of a VM as it was"},
+                   {"knaller start -d ci --cpus 1.5 --network-bandwidth 10M", "with limits (docs/limits.md)"},
                    {"knaller start --from-snapshot snap_1a2b3c4d --check", "would it start here?"},
                    {"knaller start --rm", "until Ctrl-C, then gone"}},
       .names = Names::kVm,

@@ -66,7 +66,7 @@ TEST(Spec, RowsOfFlagsMakeSense) {
       const bool words = flag.names == Names::kWords || flag.names == Names::kWordsOrFile;
       EXPECT_EQ(words, !flag.words.empty()) << where;
       EXPECT_EQ(words, flag.convert == as_word || flag.convert == as_engine) << where;
-      if (flag.convert == as_count || flag.convert == as_vcpus) {
+      if (flag.convert == as_count || flag.convert == as_milli_cpus) {
         EXPECT_LT(flag.least, flag.most) << where;
       }
       if (flag.value.empty()) {
@@ -136,10 +136,9 @@ TEST(Spec, HandlersReadWhatTheTableHasAndNothingElse) {
   const auto take = [&](const Flag& flag) {
     left.erase(std::string(flag.name));
     left.erase(std::string(flag.setting));
-    // A limit that can only be refused is never read; --help and --version are the parser's, and a few
-    // switches say what is done anyway.
+    // --help and --version are the parser's, and a few switches say what is done anyway.
     static const std::set<std::string_view> nobodys{"help", "version", "interactive"};
-    if (!flag.canonical.empty() || flag.convert == as_no_limit || nobodys.count(flag.name) != 0) return;
+    if (!flag.canonical.empty() || nobodys.count(flag.name) != 0) return;
     if (read.count(std::string(flag.name)) == 0 && read.count(std::string(flag.setting)) == 0)
       unread.insert(std::string(flag.name));
   };
@@ -170,7 +169,6 @@ TEST(Conflicts, AreSaidFromTheTable) {
   const std::vector<std::string> from{"start", "--from-snapshot", "it"};
   for (const std::vector<std::string>& more :
        std::vector<std::vector<std::string>>{{"--image", "tiny"},
-                                             {"--cpus", "2"},
                                              {"--mem", "1G"},
                                              {"--memory", "1G"},
                                              {"--disk", "1G"},

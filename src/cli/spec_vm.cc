@@ -61,6 +61,41 @@ std::vector<Flag> egress_flags() {
   };
 }
 
+std::vector<Flag> limit_flags() {
+  return {
+      {.name = "disk-bandwidth",
+       .value = "SIZE[:BURST]",
+       .help = "Bytes a second to and from each of its disks, as in 20M; none lifts the limit",
+       .convert = as_bytes_a_second},
+      {.name = "disk-iops",
+       .value = "N[:BURST]",
+       .help = "Reads and writes a second of each of its disks",
+       .convert = as_operations_a_second},
+      {.name = "network-bandwidth",
+       .value = "SIZE[:BURST]",
+       .help = "Bytes a second of its network, each way",
+       .convert = as_bytes_a_second},
+      {.name = "pids",
+       .value = "N",
+       .help = "Processes and threads of its engine and network, at most",
+       .convert = as_count_or_none,
+       .most = 100'000},
+      {.name = "cpu-weight",
+       .value = "N",
+       .help = "Its share where processors are short, 1 to 10000; others have 100",
+       .convert = as_count_or_none,
+       .most = 10'000},
+      {.name = "memory-max",
+       .value = "SIZE",
+       .help = "Memory of the whole VM with engine and page cache (default: what it needs); none lifts it",
+       .convert = as_memory_limit},
+      {.name = "cgroup-slice",
+       .value = "PATH",
+       .help = "Put the VM into this control group, relative to the hierarchy or to what is yours"},
+      {.name = "best-effort", .help = "Where the host can't keep a limit, start without it and say so"},
+  };
+}
+
 std::vector<Flag> engine_flags() {
   return {
       {.name = "engine",
@@ -112,19 +147,32 @@ std::vector<Command> vm_commands() {
        .most = -1,
        .run = cmd_rm},
       {.path = "set",
-       .summary = "Change where VMs may connect to, also while they run, and their disks while they do not",
+       .summary =
+           "Change what VMs may connect to and take, also while they run, and their disks while they do not",
        .arguments = "NAME…",
        .description =
            "Changes VMs that are there, running or stopped, at once and for good. --egress, --allow and "
            "--deny "
            "together say where the guest may connect to: what is not given has its default, so `knaller set "
            "NAME --egress internet` undoes all that was set. Connections that the guest has already are "
-           "subject to it, too. --disk makes the private disk of a stopped VM larger, with the file system "
+           "subject to it, too. Limits apply at once, but for --cgroup-slice and --best-effort, which apply "
+           "at the "
+           "next start; those that are not given stay, and none lifts one. --disk makes the private disk of "
+           "a stopped VM larger, with the file system "
            "on "
            "it: what a guest that was not shut down left in its journal is written to it first.",
        .flags =
            [] {
              std::vector<Flag> flags = egress_flags();
+             const std::vector<Flag> limits = limit_flags();
+             flags.insert(flags.end(), limits.begin(), limits.end());
+             flags.push_back({.name = "cpus",
+                              .letter = 'c',
+                              .value = "N",
+                              .help = "Processor time, as in 0.5, up to the number of its virtual CPUs",
+                              .convert = as_milli_cpus,
+                              .least = 10,
+                              .most = 32'000});
              flags.push_back({.name = "disk",
                               .value = "SIZE",
                               .help = "New size of the private disk, in MiB or as in 10G; it can only grow",
@@ -135,6 +183,7 @@ std::vector<Command> vm_commands() {
        .examples = {{"knaller set web --egress none --allow dns --allow 10.0.0.5:5432",
                      "a database and nothing else"},
                     {"knaller set web --deny 198.51.0.0/16", ""},
+                    {"knaller set web --cpus 0.5 --disk-bandwidth 20M", "a quiet neighbour"},
                     {"knaller stop web && knaller set web --disk 20G", "room on a full disk"}},
        .names = Names::kVm,
        .most = -1,

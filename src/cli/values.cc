@@ -31,11 +31,18 @@ std::string listed(std::string_view words) {
   return fmt::format("{}", fmt::join(split(words, ' '), ", "));
 }
 
-// "100", "1.5": digits with at most one point among them.
-bool is_decimal(std::string_view text) {
-  return text.find_first_of("0123456789") != std::string_view::npos &&
-         text.find_first_not_of("0123456789.") == std::string_view::npos &&
-         std::count(text.begin(), text.end(), '.') <= 1;
+// "20M", "20M:60M": so much a second, and so much at once.
+template <typename Parse>
+Rate rate_of(const std::string& text, const Parse& parse, std::string_view what, const std::string& hint) {
+  if (text == "none") return {};
+  const std::string_view whole = text;
+  const size_t colon = whole.find(':');
+  const auto rate = parse(whole.substr(0, colon));
+  if (!rate) refuse(text, what, hint);
+  if (colon == std::string_view::npos) return {.per_second = *rate};
+  const auto burst = parse(whole.substr(colon + 1));
+  if (!burst || *burst == 0 || *rate == 0) refuse(text, what, hint);
+  return {.per_second = *rate, .burst = *burst};
 }
 
 bool is_variable_name(std::string_view name) {
@@ -91,18 +98,26 @@ Value as_lines(const Flag&, const std::string& text) {
   return *count;
 }
 
-Value as_vcpus(const Flag& flag, const std::string& text) {
-  const size_t point = text.find('.');
-  if (point != std::string::npos) {
-    const std::string_view fraction = std::string_view(text).substr(point + 1);
-    if (!is_decimal(text) || fraction.empty()) refuse(text, "a number of CPUs");
-    if (fraction.find_first_not_of('0') != std::string_view::npos)
-      throw Error(Code::kUnsupported, fmt::format("fractions of a CPU ('{}') are not enforced yet", text),
-                  "give a whole number");
+Value as_milli_cpus(const Flag& flag, const std::string& text) {
+  std::string_view whole = text;
+  std::string fraction;
+  const auto wrong = [&] {
+    refuse(text, "a number of CPUs (0.01 to 32)",
+           "0.5 is one vCPU with half a processor's time, 1.5 are two vCPUs with one and a half");
+  };
+  if (const size_t point = whole.find('.'); point != std::string_view::npos) {
+    fraction = whole.substr(point + 1);
+    whole = whole.substr(0, point);
+    while (fraction.size() > 3 && fraction.back() == '0') fraction.pop_back();
+    if (fraction.empty() || fraction.size() > 3) wrong();
+    fraction.resize(3, '0');
   }
-  const auto count = parse_integer(std::string_view(text).substr(0, point), flag.least, flag.most);
-  if (!count) refuse(text, fmt::format("a number of CPUs ({} to {})", flag.least, flag.most));
-  return *count;
+  const auto count = parse_integer(whole, 0, flag.most / 1000);
+  const auto thousandths = fraction.empty() ? 0 : parse_integer(fraction, 0, 999);
+  if (!count || !thousandths) wrong();
+  const int64_t milli = *count * 1000 + *thousandths;
+  if (milli < flag.least || milli > flag.most) wrong();
+  return milli;
 }
 
 Value as_mebibytes(const Flag&, const std::string& text) {
@@ -112,12 +127,36 @@ Value as_mebibytes(const Flag&, const std::string& text) {
   return static_cast<int64_t>(*bytes / kMebibyte);
 }
 
-Value as_no_limit(const Flag&, const std::string& text) {
-  if (!is_decimal(text)) refuse(text, "a number");
-  if (text.find_first_not_of("0.") != std::string::npos)
-    throw Error(Code::kUnsupported, "this limit is not enforced yet",
-                "leave it out; the VM then has no such limit");
-  return int64_t{0};
+Value as_bytes_a_second(const Flag&, const std::string& text) {
+  return rate_of(
+      text, [](std::string_view size) { return parse_size(size, kMebibyte); }, "a size a second",
+      "write 20M, or 20M:60M to let 60 MiB through at once after a rest; none lifts the limit");
+}
+
+Value as_operations_a_second(const Flag&, const std::string& text) {
+  return rate_of(
+      text,
+      [](std::string_view number) -> std::optional<uint64_t> {
+        const auto parsed = parse_integer(number, 0, static_cast<int64_t>(kMostBytes));
+        return parsed ? std::optional(static_cast<uint64_t>(*parsed)) : std::nullopt;
+      },
+      "a number of operations a second",
+      "write 500, or 500:2000 to let 2000 through at once after a rest; none lifts the limit");
+}
+
+Value as_count_or_none(const Flag& flag, const std::string& text) {
+  if (text == "none") return int64_t{0};
+  const auto count = parse_integer(text, 0, flag.most);
+  if (!count) refuse(text, fmt::format("none or a number up to {}", flag.most));
+  return *count;
+}
+
+Value as_memory_limit(const Flag&, const std::string& text) {
+  if (text == "none") return int64_t{-1};
+  const auto bytes = parse_size(text, kMebibyte);
+  if (!bytes || *bytes % kMebibyte != 0 || *bytes > kMostBytes)
+    refuse(text, "a size in MiB, as in 1500 or 2G", "0 is what a VM needs, none as much as it takes");
+  return static_cast<int64_t>(*bytes / kMebibyte);
 }
 
 Value as_time(const Flag&, const std::string& text) {

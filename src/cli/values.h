@@ -40,7 +40,7 @@ struct SnapshotRule {
 };
 
 using Value = std::variant<std::string, int64_t, std::chrono::milliseconds, PortForward, EgressRule,
-                           Assignment, SnapshotRule>;
+                           Assignment, SnapshotRule, Rate>;
 using Converter = Value (*)(const Flag& flag, const std::string& text);
 
 Value as_text(const Flag& flag, const std::string& text);    // std::string, as it stands
@@ -49,16 +49,20 @@ Value as_file(const Flag& flag, const std::string& text);    // std::string, an 
 Value as_engine(const Flag& flag, const std::string& text);  // std::string, one of the words or a path
 Value as_count(const Flag& flag, const std::string& text);   // int64_t, from flag.least to flag.most
 Value as_lines(const Flag& flag, const std::string& text);   // int64_t; -1 for "all"
-Value as_vcpus(const Flag& flag, const std::string& text);   // int64_t; fractions are kUnsupported
+Value as_milli_cpus(const Flag& flag, const std::string& text);  // int64_t, thousandths: "0.5" is 500
 Value as_mebibytes(const Flag& flag, const std::string& text);   // int64_t, whole MiB, at least one
-Value as_no_limit(const Flag& flag, const std::string& text);    // int64_t 0; any limit is kUnsupported
-Value as_time(const Flag& flag, const std::string& text);        // std::chrono::milliseconds
-Value as_port(const Flag& flag, const std::string& text);        // PortForward
-Value as_rule(const Flag& flag, const std::string& text);        // EgressRule
-Value as_label(const Flag& flag, const std::string& text);       // Assignment with a value
-Value as_label_rule(const Flag& flag, const std::string& text);  // Assignment
-Value as_variable(const Flag& flag, const std::string& text);    // Assignment with a value, maybe from here
-Value as_filter(const Flag& flag, const std::string& text);      // SnapshotRule
+// Limits, of which "none" and 0 lift one.
+Value as_bytes_a_second(const Flag& flag, const std::string& text);       // Rate, "20M" or "20M:60M"
+Value as_operations_a_second(const Flag& flag, const std::string& text);  // Rate, "500" or "500:2000"
+Value as_count_or_none(const Flag& flag, const std::string& text);        // int64_t, up to flag.most
+Value as_memory_limit(const Flag& flag, const std::string& text);         // int64_t, MiB; -1: "none"
+Value as_time(const Flag& flag, const std::string& text);                 // std::chrono::milliseconds
+Value as_port(const Flag& flag, const std::string& text);                 // PortForward
+Value as_rule(const Flag& flag, const std::string& text);                 // EgressRule
+Value as_label(const Flag& flag, const std::string& text);                // Assignment with a value
+Value as_label_rule(const Flag& flag, const std::string& text);           // Assignment
+Value as_variable(const Flag& flag, const std::string& text);  // Assignment with a value, maybe from here
+Value as_filter(const Flag& flag, const std::string& text);    // SnapshotRule
 
 // The flag's converter; errors begin with `origin`: "--cpus", "KNALLER_CPUS", "/etc/config.toml:3".
 Value convert(const Flag& flag, const std::string& text, const std::string& origin);

@@ -68,12 +68,15 @@ TEST(Values, LinesAreANumberOrAll) {
   expect_refused(lines, {"-1", "1.5", "many", "", "1000000001"}, "'all'");
 }
 
-TEST(Values, CpusAreWhole) {
+TEST(Values, CpusAreReadToTheThousandth) {
   const Flag& cpus = row("start", "cpus");
-  EXPECT_EQ(value<int64_t>(cpus, "1"), 1);
-  EXPECT_EQ(value<int64_t>(cpus, "32"), 32);
-  EXPECT_EQ(value<int64_t>(cpus, "2.0"), 2);
-  for (const char* text : {"0.5", "1.25", "31.9"}) EXPECT_EQ(refused(cpus, text).code(), Code::kUnsupported);
+  EXPECT_EQ(value<int64_t>(cpus, "1"), 1000);
+  EXPECT_EQ(value<int64_t>(cpus, "32"), 32'000);
+  EXPECT_EQ(value<int64_t>(cpus, "2.0000"), 2000);
+  EXPECT_EQ(value<int64_t>(cpus, "0.5"), 500);
+  EXPECT_EQ(value<int64_t>(cpus, "1.25"), 1250);
+  EXPECT_EQ(value<int64_t>(cpus, "0.01"), 10);
+  expect_refused(cpus, {"0.009", "32.001", "0.0005", "1.-5"}, "");
   expect_refused(cpus, {"0", "33", "-1", "one", "1.", ".5x", "1.x", "1e3", "", ".", "99999999999999999999"},
                  "a number of CPUs");
 }
@@ -131,13 +134,26 @@ TEST(Values, PortsAndRulesAreTheLibrarys) {
   expect_refused(row("set", "allow"), {"10.0.0.0/33", "host.example", ""}, "");
 }
 
-TEST(Values, LimitsThatAreNotEnforcedAreUnsupported) {
-  for (const char* name : {"network-bandwidth", "disk-bandwidth", "disk-iops"}) {
-    const Flag& limit = row("start", name);
-    for (const char* text : {"0", "0.0"}) EXPECT_EQ(value<int64_t>(limit, text), 0);
-    for (const char* text : {"1", "0.5", "100"}) EXPECT_EQ(refused(limit, text).code(), Code::kUnsupported);
-    expect_refused(limit, {"lots", ".", "0.0.0", "", "-1"}, "a number");
-  }
+TEST(Values, LimitsAreSizesASecondWithAndWithoutABurst) {
+  const Flag& disk = row("set", "disk-bandwidth");
+  EXPECT_EQ(value<Rate>(disk, "20M"), (Rate{20 << 20, 0}));
+  EXPECT_EQ(value<Rate>(disk, "10"), (Rate{10 << 20, 0}));
+  EXPECT_EQ(value<Rate>(disk, "1.5G:3G"), (Rate{uint64_t{3} << 29, uint64_t{3} << 30}));
+  for (const char* none : {"none", "0"}) EXPECT_EQ(value<Rate>(disk, none), Rate{});
+  expect_refused(disk, {"lots", ".", "0.0.0", "", "-1", "20M:", "20M:0", "0:5M"}, "a size a second");
+  const Flag& operations = row("start", "disk-iops");
+  EXPECT_EQ(value<Rate>(operations, "500:2000"), (Rate{500, 2000}));
+  expect_refused(operations, {"1.5", "5M", ""}, "a number of operations");
+}
+
+TEST(Values, LimitsOfMemoryAndProcessesCanBeLifted) {
+  EXPECT_EQ(value<int64_t>(row("set", "memory-max"), "2G"), 2048);
+  EXPECT_EQ(value<int64_t>(row("set", "memory-max"), "0"), 0);
+  EXPECT_EQ(value<int64_t>(row("set", "memory-max"), "none"), -1);
+  expect_refused(row("set", "memory-max"), {"1K", "-5", ""}, "a size in MiB");
+  EXPECT_EQ(value<int64_t>(row("set", "pids"), "100"), 100);
+  EXPECT_EQ(value<int64_t>(row("set", "pids"), "none"), 0);
+  expect_refused(row("set", "cpu-weight"), {"10001", "-1", "0.5"}, "none or a number up to 10000");
 }
 
 TEST(Values, ALabelIsKeyAndValue) {

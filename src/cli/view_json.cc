@@ -36,6 +36,32 @@ Json rules_json(const std::vector<EgressRule>& rules) {
   return list;
 }
 
+Json rate_json(const Rate& rate) {
+  if (rate.per_second == 0) return nullptr;
+  return {{"per_second", rate.per_second}, {"burst", rate.burst == 0 ? rate.per_second : rate.burst}};
+}
+
+// null: no limit of the user's.
+Json limits_json(const Limits& limits) {
+  const auto number = [](uint64_t value) { return value == 0 ? Json(nullptr) : Json(value); };
+  return {{"milli_cpus", number(limits.milli_cpus)},
+          {"cpu_weight", number(limits.cpu_weight)},
+          {"memory_mib", number(limits.memory_mib)},
+          {"any_memory", limits.any_memory},
+          {"processes", number(limits.processes)},
+          {"slice", or_null(limits.slice)},
+          {"best_effort", limits.best_effort},
+          {"disk_bandwidth", rate_json(limits.disk_bandwidth)},
+          {"disk_operations", rate_json(limits.disk_operations)},
+          {"network_bandwidth", rate_json(limits.network_bandwidth)}};
+}
+
+Json usage_json(const std::optional<VmUsage>& usage) {
+  if (!usage) return nullptr;
+  return {
+      {"memory_bytes", usage->memory_bytes}, {"processes", usage->processes}, {"cpu_us", usage->cpu.count()}};
+}
+
 Json egress_json(const Egress& egress) {
   return {{"mode", egress.mode == EgressMode::kNone ? "none" : "internet"},
           {"allow", rules_json(egress.allow)},
@@ -69,6 +95,9 @@ Json to_json(const VmInfo& vm) {
           {"memory_mib", vm.memory_mib},
           {"ports", ports_json(vm.ports)},
           {"egress", egress_json(vm.egress)},
+          {"limits", limits_json(vm.limits)},
+          {"control_group", or_null(vm.control_group)},
+          {"usage", usage_json(vm.usage)},
           {"ssh_port", vm.ssh_port == 0 ? Json(nullptr) : Json(vm.ssh_port)},
           {"image", or_null(vm.image)},
           {"engine", or_null(vm.engine)},

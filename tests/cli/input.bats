@@ -138,16 +138,16 @@ bad_names=('..' '.' '' '/' 'a/b' '../x' 'a b' "it's" 'say"so' $'two\nlines' $'ta
   nothing_made
 }
 
-@test "limits that are not enforced are refused with exit code 6" {
-  k_exits 6 start -d x --cpus 0.5
-  k_exits 6 start -d x --network-bandwidth 100
-  k_exits 6 start -d x --disk-bandwidth 100
-  k_exits 6 start -d x --disk-iops 100
-  k_exits 6 start -d x --disk-iops 100 --json
-  json_error unsupported
+@test "limits that are none are refused, and the message has the flag" {
   for limit in network-bandwidth disk-bandwidth disk-iops; do
-    for value in lots . 0.0.0 '' -1; do k_exits 2 start -d x "--$limit" "$value"; done
+    for value in lots . 0.0.0 '' -1 5M: 0:5M 5M:0; do
+      k_exits 2 start -d x "--$limit" "$value"
+      contains "$stderr" "--$limit"
+    done
   done
+  for cpus in 0.001 0. 1.5x 32.5; do k_exits 2 start -d x --cpus "$cpus"; done
+  k_exits 2 start -d x --disk-iops 1.5 --json
+  json_error invalid_argument
   nothing_made
 }
 

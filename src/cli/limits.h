@@ -1,0 +1,17 @@
+// What --cpus, --pids, --disk-bandwidth and their like ask for. Pure.
+#ifndef KNALLER_CLI_LIMITS_H_
+#define KNALLER_CLI_LIMITS_H_
+
+#include "cli/parse.h"
+#include "knaller/types.h"
+
+namespace knaller::cli {
+
+// Of a command that has the flags. What lifts a limit is 0 there.
+LimitChanges limit_changes(const Invocation& args);
+// Those of a new VM.
+Limits limits_of(const LimitChanges& changes);
+
+}  // namespace knaller::cli
+
+#endif  // KNALLER_CLI_LIMITS_H_

@@ -1,0 +1,112 @@
+# The effect of limits on a real guest, within 15 %: of its disk and its network anywhere, of its processor time where there are
+# control groups. A guest of 200 MiB of which nothing is asked is fast enough on emulation for these rates.
+# shellcheck disable=SC2154 # bats' run sets them
+
+bats_require_minimum_version 1.5.0
+load ../lib/processes
+
+setup_file() {
+  export KNALLER_HOME="$BATS_FILE_TMPDIR/home"
+  knaller image build tiny
+  knaller start web --detach --memory 256 --disk-bandwidth 4M:1M --network-bandwidth 1M:128K
+}
+
+teardown_file() {
+  knaller rm -f web clone > /dev/null 2>&1 || true
+}
+
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# near WHAT EXPECTED
+near() {
+  awk -v what="$1" -v expected="$2" 'BEGIN { exit !(what > expected * 0.85 && what < expected * 1.15) }' ||
+    { echo "$1 is not within 15 % of $2"; return 1; }
+}
+
+# Writes so many MiB to the disk of VM $1, and prints KiB a second by the guest's own clock. What had been saved up goes before.
+disk_rate() {
+  knaller exec "$1" -- sh -c '
+    dd if=/dev/zero of=/root/first bs=1M count=4 conv=fsync 2> /dev/null
+    begin=$(cut -d " " -f 1 /proc/uptime)
+    dd if=/dev/zero of=/root/more bs=1M count='"$2"' conv=fsync 2> /dev/null
+    end=$(cut -d " " -f 1 /proc/uptime)
+    rm /root/first /root/more; sync
+    awk "BEGIN { print int('"$2"' * 1024 / ($end - $begin)) }"'
+}
+
+# The same, of what goes into the guest through its network.
+network_rate_in() {
+  head -c 1000000 /dev/zero | knaller exec "$1" -- sh -c 'cat > /dev/null'
+  local begin
+  begin=$(now_ms)
+  head -c $(($2 << 20)) /dev/zero | knaller exec "$1" -- sh -c 'cat > /dev/null'
+  echo $(($2 * 1024 * 1000 / ($(now_ms) - begin)))
+}
+
+network_rate_out() {
+  knaller exec "$1" -- head -c 1000000 /dev/zero > /dev/null
+  local begin
+  begin=$(now_ms)
+  knaller exec "$1" -- head -c $(($2 << 20)) /dev/zero > /dev/null
+  echo $(($2 * 1024 * 1000 / ($(now_ms) - begin)))
+}
+
+@test "a disk carries no more than its bandwidth, and as much as that" {
+  near "$(disk_rate web 24)" 4096
+}
+
+@test "a network carries no more than its bandwidth each way, and as much as that" {
+  near "$(network_rate_in web 6)" 1024
+  near "$(network_rate_out web 6)" 1024
+}
+
+@test "set changes the rates of a guest that runs, and none lifts them" {
+  knaller set web --disk-bandwidth 8M:1M --network-bandwidth 2M:256K
+  near "$(disk_rate web 40)" 8192
+  near "$(network_rate_in web 10)" 2048
+  knaller set web --disk-bandwidth none --network-bandwidth none
+  [[ $(disk_rate web 40) -gt 9500 ]]
+  [[ $(network_rate_in web 10) -gt 2400 ]]
+}
+
+@test "a clone has the limits of its own options, whatever its snapshot's were" {
+  knaller start clone --detach --from-snapshot "$(knaller snapshot create web)" --disk-bandwidth 4M:1M --network-bandwidth 1M:128K
+  near "$(disk_rate clone 24)" 4096
+  near "$(network_rate_out clone 6)" 1024
+  again=$(knaller snapshot create clone)
+  knaller rm -f clone
+  knaller start clone --detach --from-snapshot "$again" --disk-bandwidth none --network-bandwidth none
+  [[ $(disk_rate clone 40) -gt 5000 ]]
+  [[ $(network_rate_out clone 6) -gt 1300 ]]
+  knaller rm -f clone
+}
+
+@test "a limited network comes back limited after its pasta was killed" {
+  knaller set web --network-bandwidth 1M:128K
+  pasta=$(pgrep --parent "$(knaller inspect web --json | jq .monitor_pid)" 'pas[ts][at]')
+  kill -KILL "$pasta"
+  within 2000 gone "$pasta"
+  entered() { knaller exec web -- true 2> /dev/null; }
+  within 20000 entered
+  near "$(network_rate_in web 6)" 1024
+}
+
+# By the group's own clock, which tells what the VM got, whatever else the host had to do.
+cpu_share() {
+  local used begin
+  used=$(knaller inspect "$1" --json | jq .usage.cpu_us)
+  begin=$(now_ms)
+  sleep 8
+  echo $((($(knaller inspect "$1" --json | jq .usage.cpu_us) - used) / ($(now_ms) - begin)))
+}
+
+@test "a busy guest gets the part of a processor that it may have" {
+  [[ $(knaller inspect web --json | jq -r .control_group) != null ]] || skip "no control groups of one's own here"
+  knaller exec web -- sh -c 'while :; do :; done > /dev/null 2>&1 < /dev/null & echo $! > /tmp/busy'
+  knaller set web --cpus 0.5
+  near "$(cpu_share web)" 500
+  knaller set web --cpus 0.2
+  near "$(cpu_share web)" 200
+  knaller set web --cpus 1
+  knaller exec web -- sh -c 'kill "$(cat /tmp/busy)"'
+}
