@@ -252,7 +252,7 @@ struct Cloned {
 };
 
 // Into the group from its first moment on: nothing that it takes is charged to anybody else.
-Cloned clone_into_namespaces(int control_group) {
+Cloned clone_into_namespaces(int control_group = -1) {
   int pidfd = -1;
   clone_args arguments = {};
   arguments.flags = kNamespaces | CLONE_PIDFD;

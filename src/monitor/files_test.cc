@@ -10,6 +10,7 @@
 #include "monitor/capped_log.h"
 #include "monitor/exit_record.h"
 #include "monitor/spec.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 namespace {

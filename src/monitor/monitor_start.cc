@@ -49,7 +49,7 @@ void Monitor::begin_launch() {
       loop_, directory_->fd(),
       [this](ConnectionId connection, const Json& request) { on_request(connection, request); },
       [this](ConnectionId connection) { on_connection_end(connection); });
-  group_ = VmGroup(spec_.group, spec_.name,
+  group_ = VmGroup(spec_.group, spec_.entry.name,
                    [this](const std::string& what) { record_event(VmEventKind::kWarning, what); });
   if (spec_.network && !spec_.pasta_binary.empty())
     network_ = std::make_unique<NetworkKeeper>(
