@@ -40,7 +40,8 @@ class ImportFirst(ImportSnapshot):
         super().clean(home)
 
 
-OPERATIONS = {name: operations.ALL[name] for name in ("create", "create-by-engine", "create-named", "delete", "prune", "protect", "import")}
+OPERATIONS = {name: operations.ALL[name] for name in (
+    "create", "create-by-engine", "create-named", "delete", "prune", "protect", "import", "import-directory")}
 OPERATIONS.update({operation.name: operation for operation in (CreateUnsynced(), ImportFirst())})
 # What has no effect the second time, or says that there is nothing to do.
 AGAIN = ("delete", "prune", "protect", "import", "import-directory", "import-first")
