@@ -40,7 +40,8 @@ auto in_context(const std::function<std::string()>& context, Body&& body) -> dec
   }
 }
 
-// An Error as it is; any other exception as kInternal. For the boundaries (threads, processes, protocols).
+// An Error as it is; what the standard library throws when memory or threads run out as kExhausted; any other
+// exception as kInternal. For the boundaries (threads, processes, protocols).
 Error error_from(const std::exception& exception);
 
 }  // namespace knaller
