@@ -273,6 +273,46 @@ TEST_P(JailProbeAlone, TheMonitorFollowsNoLinkToAnotherSocket) {
   EXPECT_FALSE(probe.traps_were_reached());
 }
 
+// A probe that makes threads until it gets no more, and stays.
+class CrowdedVm {
+ public:
+  explicit CrowdedVm(EngineType engine) : probe_(engine) {
+    probe_.add_argument("--crowd");
+    launcher_ = std::thread([this] { probe_.run(); });
+  }
+  ~CrowdedVm() {
+    const pid_t engine = find_engine(probe_.vm().spec.entry.name);
+    if (engine != 0) ::kill(engine, SIGKILL);
+    launcher_.join();
+  }
+
+  // 0 if it says nothing, or was not stopped.
+  int threads() {
+    std::smatch found;
+    const std::regex crowd("a crowd of ([0-9]+) threads \\(EAGAIN\\)");
+    std::string console;
+    const auto has_said_it = [&] {
+      console = exists(probe_.vm().path("console.log")) ? probe_.console() : "";
+      return std::regex_search(console, found, crowd);
+    };
+    return monitor::becomes_true(has_said_it, std::chrono::seconds(20)) ? std::stoi(found[1]) : 0;
+  }
+
+ private:
+  ProbeVm probe_;
+  std::thread launcher_;
+};
+
+// The kernel counts processes by user, and an ordinary user's VMs have one. Each has a user namespace of its
+// own, whose count is what the limit is about.
+TEST_P(JailProbeAlone, ThreadsOfOneVmAreNotTakenFromAnother) {
+  CrowdedVm first(GetParam());
+  const int alone = first.threads();
+  CrowdedVm second(GetParam());
+  EXPECT_THAT(alone, testing::AllOf(testing::Gt(400), testing::Le(512)));
+  EXPECT_EQ(second.threads(), alone);
+}
+
 INSTANTIATE_TEST_SUITE_P(, JailProbeAlone, testing::ValuesIn(store::kEngineTypes),
                          [](const auto& engine) { return std::string(store::to_text(engine.param)); });
 

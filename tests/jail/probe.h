@@ -83,6 +83,7 @@ Outcome call_as_x32(const Attempt& attempt);
 // What needs a run for itself.
 int outlive();
 int link_api_socket();
+int crowd();
 // Of a copy of this program that an attempt has executed.
 int report_execution(const char* attempt);
 

@@ -99,7 +99,7 @@ void execute_once(char** argv) {
 struct Arguments {
   const char* deadly = nullptr;
   const char* executed = nullptr;
-  bool version = false, outlive = false, api_link = false;
+  bool version = false, outlive = false, api_link = false, crowd = false;
 };
 
 Arguments parse(int argc, char** argv) {
@@ -112,6 +112,7 @@ Arguments parse(int argc, char** argv) {
     if (is("--version")) arguments.version = true;
     if (is("--outlive")) arguments.outlive = true;
     if (is("--api-link")) arguments.api_link = true;
+    if (is("--crowd")) arguments.crowd = true;
     if (is("--network")) options.network = true;
     if (is("--no-kvm")) options.kvm = false;
     if (has("--deadly")) arguments.deadly = argv[i + 1];
@@ -198,6 +199,7 @@ int main(int argc, char** argv) {
   if (arguments.deadly != nullptr) return probe_deadly(arguments.deadly);
   if (arguments.outlive) return outlive();
   if (arguments.api_link) return link_api_socket();
+  if (arguments.crowd) return crowd();
   listen_for_monitor();
   return probe_everything();
 }
