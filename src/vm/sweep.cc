@@ -11,7 +11,6 @@
 #include "monitor/alive.h"
 #include "store/layout.h"
 #include "store/sweep.h"
-#include "vm/capture.h"
 #include "vm/images.h"
 
 namespace knaller::vm {
