@@ -12,7 +12,7 @@
 #include "figures.h"
 #include "firecracker/client.h"
 #include "store/layout.h"
-#include "vm/layout.h"
+#include "vm/home/layout.h"
 
 namespace knaller::bench {
 

@@ -18,7 +18,7 @@
 #include "measured.h"
 #include "store/layout.h"
 #include "temporary_vm.h"
-#include "vm/layout.h"
+#include "vm/home/layout.h"
 
 namespace knaller::bench {
 namespace {

@@ -17,7 +17,7 @@
 #include "raw_engine.h"
 #include "store/vm_record.h"
 #include "temporary_vm.h"
-#include "vm/boot.h"
+#include "vm/life/boot.h"
 
 namespace knaller::bench {
 namespace {
@@ -174,8 +174,8 @@ void measure_restore(const Setting& setting, const Engine& engine, NetworkMode n
     const TemporaryVm clone(manager, "bench-clone");
     folder = make_engine_folder(setting.scratch, clone.directory() + "/jail");
   }
-  const std::vector<firecracker::Request> requests =
-      vm::load_requests(firecracker::query_version(engine.binary, Deadline::after(std::chrono::seconds(10))));
+  const std::vector<firecracker::Request> requests = vm::load_requests(
+      firecracker::query_version(engine.binary, Deadline::after(std::chrono::seconds(10))), {}, {});
   const Action ours = [&] {
     const double took = time_of([&] { restore("bench"); });
     const TemporaryVm vm(manager, "bench");

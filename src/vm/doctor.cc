@@ -23,8 +23,8 @@
 #include "engine/engine_family.h"
 #include "guest/command_line.h"
 #include "net/name_servers.h"
-#include "vm/capture_check.h"
-#include "vm/engine.h"
+#include "vm/home/engine.h"
+#include "vm/snapshots/capture_check.h"
 
 namespace knaller::vm {
 namespace {

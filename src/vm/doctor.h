@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "vm/context.h"
+#include "vm/home/context.h"
 
 namespace knaller::vm {
 

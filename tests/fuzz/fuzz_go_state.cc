@@ -1,5 +1,5 @@
 #include "target.h"
-#include "vm/foreign_state.h"
+#include "vm/snapshots/foreign_state.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace knaller;  // NOLINT

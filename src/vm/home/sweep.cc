@@ -1,0 +1,111 @@
+#include "vm/home/sweep.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "image/image.h"
+#include "monitor/alive.h"
+#include "store/layout.h"
+#include "store/sweep.h"
+#include "vm/home/images.h"
+#include "vm/home/layout.h"
+
+namespace knaller::vm {
+namespace {
+
+using layout::Leftover;
+using layout::Place;
+using store::Kind;
+
+constexpr std::chrono::minutes kLongestWrite{1};
+
+void remove_unfinished_writes(int directory, bool alive) {
+  for (const std::string& name : unfinished_writes(directory))
+    if (!alive || !layout::is_monitors_write(layout::Place::kInVm, name))
+      remove_tree(directory, name, Deadline::after(store::kSweepTime));
+}
+
+// Sockets and the log's fifo, of processes that are gone.
+bool is_of_the_dead(int directory, const std::string& name) {
+  const auto info = stat_if_exists(directory, name);
+  return info && !S_ISREG(info->st_mode);
+}
+
+bool has_of_the_dead(int directory, Place place) {
+  const auto names = layout::leftovers(place, Leftover::kOfTheDead);
+  return std::ranges::any_of(names, [&](const auto& name) { return is_of_the_dead(directory, name); });
+}
+
+void remove_of_the_dead(int directory, Place place) {
+  for (const std::string& name : layout::leftovers(place, Leftover::kOfTheDead))
+    if (is_of_the_dead(directory, name)) remove_tree(directory, name);
+}
+
+void sweep_vm(const Context& context, const std::string& name) {
+  const UniqueFd directory = context.home.open_entry(Kind::kVm, name);
+  if (!stat_if_exists(directory.get(), layout::kVmRecord)) return;  // the Go program's
+  const UniqueFd jail = open_at(directory.get(), layout::kJail, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  const bool dead_left_something =
+      (has_of_the_dead(directory.get(), Place::kInVm) || has_of_the_dead(jail.get(), Place::kInJail)) &&
+      !monitor::is_alive(directory.get());
+  if (!dead_left_something && !has_engine_files(jail.get()) && unfinished_writes(directory.get()).empty())
+    return;
+  const auto lock = context.home.try_lock(Kind::kVm, name, "sweep");
+  if (!lock) return;
+  const bool alive = monitor::is_alive(directory.get());
+  remove_engine_files(directory.get(), jail.get());
+  remove_unfinished_writes(directory.get(), alive);
+  if (alive) return;
+  remove_of_the_dead(directory.get(), Place::kInVm);
+  remove_of_the_dead(jail.get(), Place::kInJail);
+}
+
+void sweep_snapshot(const Context& context, const std::string& id) {
+  const UniqueFd directory = context.home.open_entry(Kind::kSnapshot, id);
+  if (unfinished_writes(directory.get()).empty() || !stat_if_exists(directory.get(), layout::kManifest))
+    return;
+  const auto lock = context.home.try_lock(Kind::kSnapshot, id, "sweep");
+  if (lock) remove_unfinished_writes(directory.get(), false);
+}
+
+// Small files that commands write without a lock, in no time.
+void sweep_remembered(const std::string& path) {
+  if (!exists(path)) return;
+  const UniqueFd folder = open_directory(path);
+  const auto now = std::chrono::system_clock::now();
+  for (const std::string& name : unfinished_writes(folder.get())) {
+    const auto info = stat_if_exists(folder.get(), name);
+    if (info && now - std::chrono::system_clock::from_time_t(info->st_mtime) > kLongestWrite)
+      remove_tree(folder.get(), name);
+  }
+}
+
+}  // namespace
+
+void sweep(const Context& context) {
+  store::sweep(context.home);
+  const auto each = [&](Kind kind, auto sweep_one) {
+    for (const std::string& name : context.home.entries(kind)) {
+      try {
+        sweep_one(context, name);
+      } catch (const Error&) {
+        // An entry that is broken, or was removed just now; `ls` shows what is wrong with it.
+      }
+    }
+  };
+  each(Kind::kVm, sweep_vm);
+  each(Kind::kSnapshot, sweep_snapshot);
+  try {
+    image::sweep_downloads(packages_folder(context));
+    sweep_remembered(context.home.path());
+    sweep_remembered(context.home.cache_path());
+  } catch (const Error&) {
+    // As above.
+  }
+}
+
+}  // namespace knaller::vm

@@ -1,0 +1,98 @@
+#include "vm/life/enter.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "guest/copy.h"
+#include "guest/probe.h"
+#include "guest/session.h"
+#include "monitor/alive.h"
+#include "monitor/client.h"
+#include "store/layout.h"
+#include "store/vm_record.h"
+#include "vm/home/layout.h"
+#include "vm/life/list.h"
+
+namespace knaller::vm {
+namespace {
+
+constexpr std::chrono::seconds kConnectTime{10};
+
+void require_running(const std::string& name, int directory) {
+  if (!monitor::is_alive(directory))
+    throw Error(Code::kWrongState, fmt::format("VM '{}' is not running", name),
+                fmt::format("start it: knaller start {}", name));
+  const Deadline deadline = Deadline::after(std::chrono::seconds(2));
+  if (monitor::MonitorClient::connect(directory, deadline).status(deadline).state ==
+      monitor::RunState::kPaused)
+    throw Error(Code::kWrongState, fmt::format("VM '{}' is paused", name),
+                fmt::format("resume it: knaller resume {}", name));
+}
+
+// A guest that was started without waiting is waited for here.
+guest::Session open_session(const Context& context, const std::string& name, const Deadline& deadline) {
+  const SshTarget target = ssh_target(context, name);
+  const guest::Address address{.host = target.host,
+                               .port = target.port,
+                               .user = target.user,
+                               .key_file = target.key_file,
+                               .known_hosts_file = target.known_hosts_file,
+                               .host_alias = target.host_alias};
+  try {
+    return guest::Session::connect(address, deadline);
+  } catch (const Error& error) {
+    if (error.code() != Code::kIo) throw;
+  }
+  try {
+    const UniqueFd directory = open_vm(context, name);
+    guest::probe(target.host, target.port, deadline, [&] { require_running(name, directory.get()); });
+  } catch (Error& error) {
+    if (error.hint().empty()) error.with_hint(fmt::format("see how far it is: knaller logs {}", name));
+    throw;
+  }
+  return guest::Session::connect(address, deadline);
+}
+
+}  // namespace
+
+SshTarget ssh_target(const Context& context, const std::string& name) {
+  const UniqueFd directory = open_vm(context, name);
+  const store::VmRecord record = store::read_vm_record(directory.get(), name);
+  if (record.network == NetworkMode::kNone)
+    throw Error(Code::kUnsupported, fmt::format("VM '{}' has no network to enter it by", name),
+                "start one without --network none");
+  if (!record.has_ssh)
+    throw Error(Code::kUnsupported, fmt::format("VM '{}' runs an image that knaller has no key for", name),
+                fmt::format("its SSH port is {} on 127.0.0.1", record.ssh_port));
+  require_running(name, directory.get());
+  const std::string path = context.home.path_of(store::Kind::kVm, name);
+  return {.host = "127.0.0.1",
+          .port = record.ssh_port,
+          .user = "root",
+          .key_file = path + "/" + layout::kSshKey,
+          .known_hosts_file = path + "/" + layout::kKnownHosts,
+          .host_alias = kHostAlias};
+}
+
+ExecResult exec_in_vm(const Context& context, const std::string& name, const ExecOptions& options) {
+  if (options.argv.empty() == options.shell_command.empty())
+    fail(Code::kInvalidArgument, "exec takes either an argument vector or a shell command");
+  guest::Session session =
+      open_session(context, name, Deadline::after(options.connect_timeout, options.stop));
+  return session.exec(options);
+}
+
+void copy_files(const Context& context, const CopyOptions& options) {
+  guest::Session session = open_session(context, options.vm, Deadline::after(kConnectTime, options.stop));
+  const Deadline deadline = Deadline::never(options.stop);
+  const auto progress = [&](uint64_t done, uint64_t total) {
+    context.tell({.kind = EventKind::kProgress, .text = "copying", .done = done, .total = total});
+  };
+  const guest::CopySummary copied =
+      options.direction == CopyOptions::Direction::kToGuest
+          ? guest::copy_to_guest(session, options.host_path, options.guest_path, progress, deadline)
+          : guest::copy_from_guest(session, options.guest_path, options.host_path, progress, deadline);
+  for (const std::string& name : copied.skipped)
+    context.note(fmt::format("left out '{}': it is a device, a pipe or a socket", printable(name)));
+}
+
+}  // namespace knaller::vm

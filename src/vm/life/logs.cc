@@ -1,0 +1,118 @@
+#include "vm/life/logs.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "monitor/alive.h"
+#include "store/layout.h"
+#include "vm/life/list.h"
+
+namespace knaller::vm {
+namespace {
+
+using Write = std::function<void(std::string_view)>;
+
+// The last `lines` lines of a text, all of it for a negative number.
+std::string_view last_lines(std::string_view text, int64_t lines) {
+  if (lines < 0) return text;
+  if (lines == 0) return {};
+  size_t begin = text.size();
+  if (begin > 0 && text.back() == '\n') --begin;
+  while (lines > 0 && begin > 0) {
+    const size_t newline = text.rfind('\n', begin - 1);
+    if (--lines == 0) return text.substr(newline == std::string_view::npos ? 0 : newline + 1);
+    if (newline == std::string_view::npos) return text;
+    begin = newline;
+  }
+  return text;
+}
+
+// Follows one log through its rotations, woken by inotify. A user has few instances of that; where none is
+// left, the log is looked at ten times a second.
+class Follower {
+ public:
+  Follower(int directory, std::string file, const Write& write)
+      : directory_(directory),
+        file_(std::move(file)),
+        write_(write),
+        watch_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+    const std::string path = "/proc/self/fd/" + std::to_string(directory);
+    if (watch_ && ::inotify_add_watch(watch_.get(), path.c_str(),
+                                      IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE) < 0)
+      watch_.reset();
+    reopen();
+  }
+
+  void skip_to(uint64_t offset) { offset_ = offset; }
+
+  void run(const std::stop_token& stop) {
+    while (true) {
+      const bool alive = monitor::is_alive(directory_);
+      pump();
+      if (!alive) return;
+      // A monitor that is killed writes nothing more: its end is looked for twice a second.
+      const std::chrono::milliseconds pause(watch_ ? 500 : 100);
+      if (poll_until(watch_.get(), POLLIN, Deadline::after(pause, stop)) != 0) drain();
+    }
+  }
+
+ private:
+  void reopen() {
+    if (!stat_if_exists(directory_, file_)) return;
+    log_ = open_at(directory_, file_, O_RDONLY | O_NOFOLLOW);
+    offset_ = 0;
+  }
+  void drain() {
+    char events[4096];
+    while (::read(watch_.get(), events, sizeof events) > 0) {
+    }
+  }
+  void pump() {
+    read_on();
+    const auto there = stat_if_exists(directory_, file_);
+    struct stat ours {};
+    const bool same = log_ && there && ::fstat(log_.get(), &ours) == 0 && ours.st_ino == there->st_ino;
+    if (same && static_cast<uint64_t>(ours.st_size) >= offset_) return;
+    reopen();
+    read_on();
+  }
+  void read_on() {
+    char buffer[65536];
+    while (log_) {
+      const ssize_t got = ::pread(log_.get(), buffer, sizeof buffer, static_cast<off_t>(offset_));
+      if (got <= 0) return;
+      offset_ += static_cast<uint64_t>(got);
+      write_({buffer, static_cast<size_t>(got)});
+    }
+  }
+
+  int directory_;
+  std::string file_;
+  const Write& write_;
+  UniqueFd watch_;
+  UniqueFd log_;
+  uint64_t offset_ = 0;
+};
+
+}  // namespace
+
+void write_logs(const Context& context, const LogOptions& options, const Write& write) {
+  constexpr size_t kLargestLog = 64 << 20;
+  const UniqueFd directory = open_vm(context, options.vm);
+  const std::string file = options.engine ? layout::kEngineLog : layout::kConsoleLog;
+  const std::string text = read_file_if_exists(directory.get(), file, kLargestLog).value_or("");
+  const std::string_view shown = last_lines(text, options.lines);
+  if (!shown.empty()) write(shown);
+  if (!options.follow) return;
+  Follower follower(directory.get(), file, write);
+  follower.skip_to(text.size());
+  follower.run(options.stop);
+}
+
+}  // namespace knaller::vm

@@ -1,0 +1,127 @@
+#include "vm/life/ports.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "monitor/alive.h"
+#include "net/ports.h"
+#include "store/vm_record.h"
+
+namespace knaller::vm {
+namespace {
+
+using store::Kind;
+
+void add_ports_of(const Context& context, const std::string& name, std::vector<HeldPort>& held) {
+  try {
+    const UniqueFd directory = context.home.open_entry(Kind::kVm, name);
+    if (!monitor::is_alive(directory.get())) return;
+    const store::VmRecord record = store::read_vm_record(directory.get(), name);
+    for (const PortForward& port : record.bound) held.push_back({port, name});
+    if (record.ssh_port != 0) held.push_back({{.host = record.ssh_port, .guest = 22}, name});
+  } catch (const Error&) {
+    // Removed meanwhile, broken or foreign: pasta's own bind decides.
+  }
+}
+
+const HeldPort* holder_of(const PortForward& port, const std::vector<HeldPort>& held) {
+  const auto found = std::find_if(held.begin(), held.end(),
+                                  [&](const HeldPort& other) { return is_same_listener(port, other.port); });
+  return found == held.end() ? nullptr : &*found;
+}
+
+// 0, or why a socket can't have this address.
+int bind_error(const PortForward& port) {
+  const bool tcp = port.protocol == Protocol::kTcp;
+  const UniqueFd socket(::socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
+  if (!socket) fail_errno("make a socket");
+  // As pasta does: connections of an earlier listener that are still being closed are no obstacle.
+  const int yes = 1;
+  if (tcp) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_port = htons(port.host);
+  if (::inet_pton(AF_INET, port.address.c_str(), &name.sin_addr) != 1)
+    fail(Code::kInvalidArgument, "'{}' is not an IPv4 address", printable(port.address));
+  return ::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) == 0 ? 0 : errno;
+}
+
+// A port is free only some 50 ms after its last owner was killed.
+int lasting_bind_error(const PortForward& port) {
+  constexpr std::chrono::milliseconds kBetween{5};
+  const Deadline patience = Deadline::after(std::chrono::milliseconds(200));
+  int error = bind_error(port);
+  while (error == EADDRINUSE && !patience.expired()) {
+    if (!net::port_holder(port.address, port.host, port.protocol).empty()) break;
+    pause_for(kBetween, patience);
+    error = bind_error(port);
+  }
+  return error;
+}
+
+std::string port_text(const PortForward& port) {
+  return fmt::format("{}{}->{}{}", port.address == "127.0.0.1" ? "" : port.address + ":",
+                     port.host == 0 ? "any" : fmt::format("{}", port.host), port.guest,
+                     port.protocol == Protocol::kUdp ? "/udp" : "");
+}
+
+}  // namespace
+
+std::string ports_text(const std::vector<PortForward>& ports) {
+  constexpr size_t kMostShown = 8;
+  std::string text;
+  for (size_t i = 0; i < std::min(ports.size(), kMostShown); ++i)
+    text += (i == 0 ? "" : ", ") + port_text(ports[i]);
+  return ports.size() <= kMostShown ? text : text + fmt::format(" and {} more", ports.size() - kMostShown);
+}
+
+bool is_same_listener(const PortForward& a, const PortForward& b) {
+  if (a.host == 0 || a.host != b.host || a.protocol != b.protocol) return false;
+  return a.address == b.address || a.address == "0.0.0.0" || b.address == "0.0.0.0";
+}
+
+std::vector<HeldPort> held_ports(const Context& context) {
+  std::vector<HeldPort> held;
+  for (const std::string& name : context.home.entries(Kind::kVm)) add_ports_of(context, name, held);
+  return held;
+}
+
+void require_free(const Context& context, const std::vector<PortForward>& ports) {
+  if (ports.empty()) return;
+  const std::vector<HeldPort> held = held_ports(context);
+  for (const PortForward& port : ports)
+    if (const HeldPort* holder = holder_of(port, held))
+      throw Error(Code::kBusy, fmt::format("host port {} is held by VM '{}'", port.host, holder->vm),
+                  fmt::format("choose another port, or let knaller choose one: --port 0:{}", port.guest));
+}
+
+void require_bindable(const std::vector<PortForward>& ports) {
+  for (const PortForward& port : ports) {
+    if (port.host == 0) continue;
+    const int error = lasting_bind_error(port);
+    if (error == 0) continue;
+    const std::string what = fmt::format("host port {} of {}", port.host, port.address);
+    if (error != EADDRINUSE)
+      throw errno_error(error, "bind " + what)
+          .with_hint(fmt::format("choose another port, or let knaller choose one: --port 0:{}", port.guest));
+    const std::string holder = net::port_holder(port.address, port.host, port.protocol);
+    throw Error(Code::kBusy,
+                fmt::format("{} is held by {}", what, holder.empty() ? "another program" : holder),
+                fmt::format("choose another port, or let knaller choose one: --port 0:{}", port.guest));
+  }
+}
+
+void lease_held(const Context& context, std::vector<PortForward>& ports) {
+  if (ports.empty()) return;
+  const std::vector<HeldPort> held = held_ports(context);
+  for (PortForward& port : ports)
+    if (holder_of(port, held) != nullptr) port.host = 0;
+}
+
+}  // namespace knaller::vm

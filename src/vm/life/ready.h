@@ -1,0 +1,33 @@
+// Waiting for a guest to be ready, and making a clone itself again.
+#ifndef KNALLER_VM_LIFE_READY_H_
+#define KNALLER_VM_LIFE_READY_H_
+
+#include "base/deadline.h"
+#include "monitor/launch.h"
+#include "store/vm_record.h"
+#include "vm/home/context.h"
+
+namespace knaller::vm {
+
+// Returns when the guest's SSH server answered through its forwarded port (without network: when the console
+// said so, or for a restored VM and for guests not of ours, at once). Throws kTimeout with what was seen
+// instead, or kEngineDied with how the guest ended. Passes the console on to the context's sink.
+void wait_until_ready(const Context& context, monitor::Launch& launch, const store::VmRecord& record,
+                      const Deadline& deadline);
+
+// First ready: the guest's host key is pinned in known_hosts of the VM's directory.
+void pin_host_key(const Context& context, const store::VmRecord& record, int directory,
+                  const std::string& path, const Deadline& deadline);
+
+// A clone's randomness, wall clock and hostname. What could not be done is stored in the record, and told.
+void renew_clone(const Context& context, store::VmRecord& record, const std::string& path,
+                 const Deadline& deadline);
+
+// After a pause, for which the guest's clock stood still: the host's time, by the helper of our images.
+// Returns why it could not be set; empty when it was, and for guests that are not known to have the helper or
+// a network to reach it by.
+std::string set_guest_clock(const store::VmRecord& record, const std::string& path, const Deadline& deadline);
+
+}  // namespace knaller::vm
+
+#endif  // KNALLER_VM_LIFE_READY_H_

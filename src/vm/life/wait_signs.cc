@@ -1,0 +1,53 @@
+#include "vm/life/wait_signs.h"
+
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "guest/probe.h"
+#include "monitor/alive.h"
+
+namespace knaller::vm {
+namespace {
+
+constexpr std::chrono::seconds kMonitorPatience{2};
+
+// How it failed does not matter: the VM has ended, or nobody wants to know any more.
+bool answers(uint16_t port, int directory, const std::stop_token& stop) {
+  try {
+    guest::probe("127.0.0.1", port, Deadline::never(stop), [directory] {
+      if (!monitor::is_alive(directory)) fail(Code::kEngineDied, "the VM has ended");
+    });
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+Knock::Knock(uint16_t port, int directory, int when_over)
+    : thread_([this, port, directory, when_over](const std::stop_token& stop) {
+        answered_ = answers(port, directory, stop);
+        over_ = true;
+        ::eventfd_write(when_over, 1);
+      }) {}
+
+MonitorEnd::MonitorEnd(int vm_directory)
+    : client_(monitor::MonitorClient::connect(vm_directory, Deadline::after(kMonitorPatience))) {
+  client_.ask_status();
+}
+
+bool MonitorEnd::has_come() {
+  char buffer[4096];
+  while (true) {
+    const ssize_t got = ::recv(client_.socket(), buffer, sizeof buffer, MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) return false;
+    if (got <= 0) return true;
+  }
+}
+
+}  // namespace knaller::vm

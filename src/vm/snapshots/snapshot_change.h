@@ -1,0 +1,27 @@
+// What may be changed of a snapshot: its name, its labels, its protection.
+#ifndef KNALLER_VM_SNAPSHOTS_SNAPSHOT_CHANGE_H_
+#define KNALLER_VM_SNAPSHOTS_SNAPSHOT_CHANGE_H_
+
+#include <string>
+
+#include "base/deadline.h"
+#include "base/lock.h"
+#include "store/names.h"
+#include "vm/home/context.h"
+
+namespace knaller::vm {
+
+// Throws unless a snapshot may have this name: kInvalidArgument for what is none, or looks like an id;
+// kAlreadyExists when another one than `except` has it. Empty is no name, and fine.
+void check_snapshot_name(const Context& context, const std::string& name, const std::string& except = {});
+
+// Held while a name is looked for and given, so that no two snapshots get the same.
+store::EntryLock lock_snapshot_names(const Context& context, const std::string& verb,
+                                     const Deadline& deadline);
+
+SnapshotInfo change_snapshot(const Context& context, const std::string& reference,
+                             const SnapshotChange& change);
+
+}  // namespace knaller::vm
+
+#endif  // KNALLER_VM_SNAPSHOTS_SNAPSHOT_CHANGE_H_
