@@ -76,7 +76,7 @@ TEST(LaunchTest, AMonitorThatIsToldNothingEndsWithItsLauncher) {
 
 TEST(LaunchTest, AMonitorThatCannotStartIsNoticedBeforeItIsNeeded) {
   Launch broken("/bin/false", "web");
-  EXPECT_EQ(code_thrown_by([&] { broken.await_monitor(soon()); }), Code::kInternal);
+  EXPECT_EQ(code_thrown_by([&] { broken.await_monitor(soon()); }), Code::kEngineDied);
   const TestVm vm;
   Launch launch(kMonitorProgram, vm.spec.entry.name);
   launch.await_monitor(soon());
@@ -88,7 +88,7 @@ TEST(LaunchTest, ABeginSaysThatTheMonitorCouldNotStart) {
   const TestVm vm;
   Launch launch("/bin/false", vm.spec.entry.name);
   std::this_thread::sleep_for(milliseconds(50));  // nobody is left to read the request
-  EXPECT_EQ(code_thrown_by([&] { launch.begin(vm.spec, soon()); }), Code::kInternal);  // not kIo
+  EXPECT_EQ(code_thrown_by([&] { launch.begin(vm.spec, soon()); }), Code::kEngineDied);  // not kIo
 }
 
 TEST(LaunchTest, ARefusedRequestUndoesAllAndSaysWhy) {

@@ -1,6 +1,7 @@
 #include "portable/zstd_stream.h"
 
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 
@@ -14,8 +15,11 @@ namespace {
 constexpr int kLargestWindow = 27;
 
 size_t require(size_t result, Code code, std::string_view what) {
-  if (ZSTD_isError(result) != 0) fail(code, "{}: {}", what, ZSTD_getErrorName(result));
-  return result;
+  if (ZSTD_isError(result) == 0) return result;
+  // Of threads that can't be had, too.
+  if (ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation)
+    fail(Code::kExhausted, "{}: there is not enough memory, or there are too many threads", what);
+  fail(code, "{}: {}", what, ZSTD_getErrorName(result));
 }
 
 struct FreeCompressor {

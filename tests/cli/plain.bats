@@ -25,7 +25,7 @@ setup() { common_setup; }
 @test "a flag that has no meaning here, or with another, is told of before anything is looked at" {
   k_exits 2 start -d x --trust-ports
   contains "$stderr" "--from-snapshot"
-  k_exits 2 start -d x --from-snapshot nosuch --cpus 2
+  k_exits 2 start -d x --from-snapshot nosuch --memory 512
   contains "$stderr" "exclude each other"
   k_exits 125 run --keep --rm -- true
   contains "$stderr" "unless --keep"

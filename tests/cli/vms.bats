@@ -341,9 +341,11 @@ teardown() {
 @test "limits of a VM that exists are not for start to change, but 0 is none" {
   k_exits 0 start -d web
   k_exits 0 stop web
-  for limit in --network-bandwidth --disk-bandwidth --disk-iops; do
+  for limit in --disk-bandwidth --disk-iops; do
     k_exits 5 start -d web "$limit" 100
   done
+  k_exits 2 start -d web --network-bandwidth 100
+  contains "$stderr" "without a network"
   k_exits 0 start -d web --disk-iops 0
 }
 

@@ -104,9 +104,14 @@ class Child {
       const pid_t grandchild = ::fork();
       if (grandchild == 0)
         while (true) ::pause();
-      ::signal(SIGTERM, [](int) {});
+      // Blocked, so that it may come before it is waited for.
+      sigset_t term;
+      ::sigemptyset(&term);
+      ::sigaddset(&term, SIGTERM);
+      ::sigprocmask(SIG_BLOCK, &term, nullptr);
       write_all(ready.write_end.get(), "r", "the test");
-      ::pause();
+      int number = 0;
+      ::sigwait(&term, &number);
       ::kill(grandchild, SIGKILL);
       ::_exit(0);
     }
