@@ -12,7 +12,7 @@ from home import Broken, end_everybody
 from power_cases import Case, at, must_be_of_one_instant, rows
 
 # Logs, and what says whether it runs.
-NOT_KEPT = ("alive", "console.log", "engine.log", "events.jsonl", "exit.json")
+NOT_KEPT = ("alive", "console.log", "engine.log", "events.jsonl", "exit.json", "exit.reserve")
 BLOCK = 4096
 
 
