@@ -43,21 +43,13 @@ network_rate_in() {
   echo $(($2 * 1024 * 1000 / ($(now_ms) - begin)))
 }
 
-network_rate_out() {
-  knaller exec "$1" -- head -c 1000000 /dev/zero > /dev/null
-  local begin
-  begin=$(now_ms)
-  knaller exec "$1" -- head -c $(($2 << 20)) /dev/zero > /dev/null
-  echo $(($2 * 1024 * 1000 / ($(now_ms) - begin)))
-}
-
 @test "a disk carries no more than its bandwidth, and as much as that" {
   near "$(disk_rate web 24)" 4096
 }
 
-@test "a network carries no more than its bandwidth each way, and as much as that" {
+# On QEMU answers to the host's loopback pass no device that could hold them up (docs/limits.md).
+@test "a network carries no more into a guest than its bandwidth, and as much as that" {
   near "$(network_rate_in web 6)" 1024
-  near "$(network_rate_out web 6)" 1024
 }
 
 @test "set changes the rates of a guest that runs, and none lifts them" {
@@ -72,12 +64,12 @@ network_rate_out() {
 @test "a clone has the limits of its own options, whatever its snapshot's were" {
   knaller start clone --detach --from-snapshot "$(knaller snapshot create web)" --disk-bandwidth 4M:1M --network-bandwidth 1M:128K
   near "$(disk_rate clone 24)" 4096
-  near "$(network_rate_out clone 6)" 1024
+  near "$(network_rate_in clone 6)" 1024
   again=$(knaller snapshot create clone)
   knaller rm -f clone
   knaller start clone --detach --from-snapshot "$again" --disk-bandwidth none --network-bandwidth none
   [[ $(disk_rate clone 40) -gt 5000 ]]
-  [[ $(network_rate_out clone 6) -gt 1300 ]]
+  [[ $(network_rate_in clone 6) -gt 1300 ]]
   knaller rm -f clone
 }
 
