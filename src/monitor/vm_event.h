@@ -13,10 +13,6 @@
 
 namespace knaller::monitor {
 
-inline constexpr char kEventsFile[] = "events.jsonl";
-// The one before it, since its last rotation.
-inline constexpr char kOlderEventsFile[] = "events.jsonl.1";
-
 // Without a newline. `text` may hold anything.
 std::string event_line(VmEventKind kind, std::string_view text, SystemTime at);
 

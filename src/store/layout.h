@@ -58,6 +58,7 @@ inline constexpr char kExitReserve[] = "exit.reserve";  // becomes it on a full 
 inline constexpr char kConsoleLog[] = "console.log";
 inline constexpr char kEngineLog[] = "engine.log";
 inline constexpr char kEvents[] = "events.jsonl";
+inline constexpr char kOlderEvents[] = "events.jsonl.1";  // what was there before its last rotation
 
 // --- The jail
 inline constexpr char kApiSocket[] = "api.sock";

@@ -10,12 +10,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "monitor/vm_event.h"
+#include "store/layout.h"
 
 namespace knaller::vm {
 namespace {
-
-using monitor::kEventsFile;
-using monitor::kOlderEventsFile;
 
 constexpr size_t kLineLimit = 64 << 10;
 
@@ -39,10 +37,10 @@ bool is_same_file(int a, int b) {
 EventLog::Pair EventLog::open_both() const {
   while (true) {
     Pair pair;
-    pair.current = open_if_exists(directory_.get(), kEventsFile);
-    pair.older = open_if_exists(directory_.get(), kOlderEventsFile);
-    const bool still = pair.current ? is_still_named(directory_.get(), kEventsFile, pair.current.get())
-                                    : !stat_if_exists(directory_.get(), kEventsFile);
+    pair.current = open_if_exists(directory_.get(), layout::kEvents);
+    pair.older = open_if_exists(directory_.get(), layout::kOlderEvents);
+    const bool still = pair.current ? is_still_named(directory_.get(), layout::kEvents, pair.current.get())
+                                    : !stat_if_exists(directory_.get(), layout::kEvents);
     if (still) return pair;
   }
 }
@@ -71,8 +69,8 @@ void EventLog::go_on_with(UniqueFd file) {
 
 // True when there is a newer file, which is the one to read now.
 bool EventLog::move_on(const TakeLine& take) {
-  if (!stat_if_exists(directory_.get(), kEventsFile)) return false;
-  if (is_still_named(directory_.get(), kEventsFile, file_.get())) return false;
+  if (!stat_if_exists(directory_.get(), layout::kEvents)) return false;
+  if (is_still_named(directory_.get(), layout::kEvents, file_.get())) return false;
   Pair pair = open_both();
   if (!pair.current) return false;
   // Its last words, from before it lost its name; from now on nobody writes to it.
@@ -88,7 +86,7 @@ void EventLog::drain(int file, uint64_t& offset, const TakeLine& take) {
   while (true) {
     const ssize_t got = ::pread(file, buffer, sizeof buffer, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail_errno("read '{}'", kEventsFile);
+    if (got < 0) fail_errno("read '{}'", layout::kEvents);
     if (got == 0) return;
     offset += static_cast<uint64_t>(got);
     take_text({buffer, static_cast<size_t>(got)}, take);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file_watch.h"
 #include "monitor/vm_event.h"
+#include "store/layout.h"
 #include "store/names.h"
 #include "vm/life/event_log.h"
 #include "vm/life/list.h"
@@ -67,8 +68,8 @@ class Records {
  private:
   void complain() {
     if (!std::exchange(complained_, true))
-      context_.note(fmt::format("a record in {} of VM '{}' can't be read and is left out",
-                                monitor::kEventsFile, name_));
+      context_.note(
+          fmt::format("a record in {} of VM '{}' can't be read and is left out", layout::kEvents, name_));
   }
 
   const Context& context_;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
+#include "store/layout.h"
 #include "store/names.h"
 #include "store/vm_record.h"
 #include "vm/life/boot.h"
@@ -81,7 +82,7 @@ class Look {
 
   // What only a start can change.
   void learn(const std::string& name) {
-    const auto file = stat_if_exists(directory_.get(), "vm.json");
+    const auto file = stat_if_exists(directory_.get(), layout::kVmRecord);
     if (!file) throw Error(Code::kUnsupported, "it is not of this knaller");
     if (before_.record != file->st_ino) {
       const store::VmRecord record = store::read_vm_record(directory_.get(), name);
