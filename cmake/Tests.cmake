@@ -1,8 +1,9 @@
 # How tests are declared. Each has one label (unit, fakes, system, e2e, cli, compat, install, fuzz, crash), a name that begins with it, the
 # programs of this build first on PATH, and a report from which skips are collected (tests/lib/skips).
 
-# With sanitizers the tests are named asan.…, so that one ctest run can hold both builds. Those that take long there are
-# also labelled `full`: `./dev test` leaves them out unless it is given --full.
+# With sanitizers the tests are named asan.… or tsan.…, so that one ctest run can hold all builds. Those that take long there are
+# also labelled `full`: `./dev test` leaves them out unless it is given --full. Data races are looked for by the unit tests alone:
+# what they reach in processes of their own shares no memory.
 set(KNALLER_REPORTS ${CMAKE_BINARY_DIR}/reports)
 file(MAKE_DIRECTORY ${KNALLER_REPORTS})
 # Tests that run as another user write here too.
@@ -11,15 +12,19 @@ file(CHMOD ${KNALLER_REPORTS} PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE G
 set(KNALLER_THOROUGH 1 CACHE STRING "How many times the usual time and samples tests take that could go on for ever (./dev test --full)")
 set(KNALLER_TEST_PREFIX "")
 if(KNALLER_SANITIZE)
-  set(KNALLER_TEST_PREFIX asan.)
+  set(sanitizer asan)
+  if(KNALLER_SANITIZE MATCHES thread)
+    set(sanitizer tsan)
+  endif()
+  set(KNALLER_TEST_PREFIX ${sanitizer}.)
   # Built while other tests run: those with guests leave processors idle. At the lowest priority, so that none waits for it.
-  if(KNALLER_THOROUGH EQUAL 1)
+  if(KNALLER_THOROUGH EQUAL 1 OR sanitizer STREQUAL "tsan")
     set(build_target quick)
   else()
     set(build_target all)
   endif()
-  add_test(NAME asan.build COMMAND nice -n 19 ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --parallel 2 --target ${build_target})
-  set_tests_properties(asan.build PROPERTIES LABELS build TIMEOUT 3600 FIXTURES_SETUP sanitized)
+  add_test(NAME ${sanitizer}.build COMMAND nice -n 19 ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --parallel 2 --target ${build_target})
+  set_tests_properties(${sanitizer}.build PROPERTIES LABELS build TIMEOUT 3600 FIXTURES_SETUP ${sanitizer})
 endif()
 
 # Everything that the tests need that are not left to --full: knaller's own programs, and those that the tests are.
@@ -29,6 +34,9 @@ add_custom_target(quick)
 # exit code 77 and a line "skip: REASON". GUESTS: it counts as two (guests under emulation take a processor each).
 # SANITIZED: runs with sanitizers too, as unit, fakes and the programs of system always do. BATS: it is a bats file.
 function(knaller_test label name)
+  if(sanitizer STREQUAL "tsan" AND NOT label STREQUAL "unit")
+    return()
+  endif()
   cmake_parse_arguments(PARSE_ARGV 2 arg "GUESTS;SANITIZED;BATS" "TIMEOUT" "COMMAND")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
@@ -51,7 +59,7 @@ function(knaller_test label name)
   endif()
   if(KNALLER_SANITIZE)
     # Whoever waits waits longer.
-    set_tests_properties(${full_name} PROPERTIES FIXTURES_REQUIRED sanitized)
+    set_tests_properties(${full_name} PROPERTIES FIXTURES_REQUIRED ${sanitizer})
     set_property(TEST ${full_name} APPEND PROPERTY ENVIRONMENT KNALLER_PATIENCE=5)
   endif()
 endfunction()
@@ -61,6 +69,8 @@ function(knaller_test_program name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE knaller_options GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_options(${name} PRIVATE -O0)
+  # Tests of different files have helpers of the same name, and should.
+  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
   knaller_common_headers(${name} base_test <gmock/gmock.h> <gtest/gtest.h>)
 endfunction()
 

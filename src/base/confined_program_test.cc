@@ -13,8 +13,6 @@ namespace {
 
 using testing::HasSubstr;
 
-const Deadline kSoon = Deadline::after(std::chrono::minutes(10));
-
 class ConfinedProgramTest : public testing::Test {
  protected:
   ConfinedProgramTest() {

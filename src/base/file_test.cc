@@ -16,8 +16,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Deadline kSoon = Deadline::after(10min);
-
 void write_file(const TestFolder& folder, const std::string& name, std::string_view content) {
   write_file_atomically(folder.fd(), name, content, Durability::kNoSync);
 }

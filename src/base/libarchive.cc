@@ -3,7 +3,7 @@
 namespace knaller {
 namespace {
 
-LibArchive open_library() {
+LibArchive open_libarchive() {
   const Library library("libarchive.so.13", "libarchive13");
   LibArchive found;
 #define KNALLER_FIND(name) library.find(#name, found.name);
@@ -15,7 +15,7 @@ LibArchive open_library() {
 }  // namespace
 
 const LibArchive& libarchive() {
-  static const LibArchive library = open_library();
+  static const LibArchive library = open_libarchive();
   return library;
 }
 

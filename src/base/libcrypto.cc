@@ -3,7 +3,7 @@
 namespace knaller {
 namespace {
 
-LibCrypto open_library() {
+LibCrypto open_libcrypto() {
   const Library library("libcrypto.so.3", "libssl3");
   LibCrypto found;
 #define KNALLER_FIND(name) library.find(#name, found.name);
@@ -15,7 +15,7 @@ LibCrypto open_library() {
 }  // namespace
 
 const LibCrypto& libcrypto() {
-  static const LibCrypto library = open_library();
+  static const LibCrypto library = open_libcrypto();
   return library;
 }
 

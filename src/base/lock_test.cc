@@ -15,8 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Deadline kSoon = Deadline::after(10min);
-
 TEST(LockByteTest, BelongsToTheDescriptionAndCanBeSeen) {
   TestFolder folder;
   UniqueFd first = open_at(folder.fd(), "alive", O_RDWR | O_CREAT);

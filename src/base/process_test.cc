@@ -17,8 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Deadline kSoon = Deadline::after(10min);
-
 SpawnOptions shell(const std::string& script) {
   SpawnOptions options;
   options.argv = {"/bin/sh", "-c", script};

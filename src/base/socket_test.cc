@@ -17,8 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Deadline kSoon = Deadline::after(10min);
-
 TEST(UnixSocketTest, ConnectsInFoldersWithLongPaths) {
   TestFolder folder;
   const std::string deep = std::string(100, 'a') + "/" + std::string(100, 'b');

@@ -8,11 +8,15 @@
 #include <optional>
 #include <string>
 
+#include "base/deadline.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 
 namespace knaller {
+
+// For what is over in milliseconds, however busy the machine is.
+inline const Deadline kSoon = Deadline::after(std::chrono::minutes(10));
 
 class TestFolder {
  public:

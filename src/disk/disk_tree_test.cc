@@ -361,7 +361,7 @@ TEST_F(Disks, ReadsFilesThatLieInTheirInode) {
   make_directories(folder_.path("source/folder"));
   const UniqueFd source = open_directory(folder_.path("source"));
   std::map<std::string, std::string> contents;
-  for (const size_t size : {0, 1, 59, 60, 61, 100, 140, 5000}) {
+  for (const size_t size : {0U, 1U, 59U, 60U, 61U, 100U, 140U, 5000U}) {
     std::string& content = contents[fmt::format("{}", size)];
     for (size_t i = 0; i < size; ++i) content += static_cast<char>('a' + i % 26);
     write_file_atomically(source.get(), fmt::format("{}", size), content);
@@ -451,7 +451,8 @@ TEST_F(Disks, SurvivesDamageAnywhere) {
       };
   uint64_t random = 42;
   const auto next = [&random] {
-    return random = random * 6364136223846793005U + 1442695040888963407U, random >> 33;
+    random = random * 6364136223846793005U + 1442695040888963407U;
+    return random >> 33;
   };
   int failed = 0;
   for (int round = 0; round < 300; ++round) {

@@ -9,12 +9,12 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/page.h"
 #include "base/parallel.h"
 
 namespace knaller::disk {
 namespace {
 
-constexpr uint64_t kPage = 4096;
 // Asked about in one call; where it has anything, each of its sixteenths is, and so on down to a page.
 constexpr uint64_t kRegion = 16 << 20;
 constexpr uint64_t kFanOut = 16;

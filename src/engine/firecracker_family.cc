@@ -11,7 +11,7 @@
 namespace knaller::engine {
 namespace {
 
-constexpr char kProgram[] = "firecracker";
+constexpr char kFirecracker[] = "firecracker";
 
 struct Numbers {
   int64_t major = 0;
@@ -38,7 +38,7 @@ class FirecrackerFamily : public EngineFamily {
   std::string_view title() const override { return "Firecracker"; }
 
   std::string find(const Host& host, const std::string& path) const override {
-    const std::string found = host.find(path.empty() ? kProgram : path);
+    const std::string found = host.find(path.empty() ? kFirecracker : path);
     if (!found.empty()) return found;
     throw Error(
         Code::kNotFound,
@@ -48,7 +48,7 @@ class FirecrackerFamily : public EngineFamily {
   }
 
   Fitness fitness(const Host& host) const override {
-    if (host.find(kProgram).empty()) return {false, "there is no 'firecracker' on PATH"};
+    if (host.find(kFirecracker).empty()) return {false, "there is no 'firecracker' on PATH"};
     const KvmStatus kvm = host.kvm();
     return {kvm.usable, kvm.reason};
   }
@@ -67,7 +67,7 @@ class FirecrackerFamily : public EngineFamily {
 
   CheckRow doctor_row(const Host& host, const Deadline& deadline) const override {
     const std::string name(title());
-    const std::string binary = host.find(kProgram);
+    const std::string binary = host.find(kFirecracker);
     const std::string remedy = "install it from https://github.com/firecracker-microvm/firecracker/releases";
     if (binary.empty())
       return doubtful(name, "there is no 'firecracker' on PATH; VMs run on QEMU, which uses KVM where it can",

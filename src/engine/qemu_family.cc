@@ -15,7 +15,7 @@
 namespace knaller::engine {
 namespace {
 
-constexpr char kProgram[] = "knaller-qemu";
+constexpr char kKnallerQemu[] = "knaller-qemu";
 constexpr char kBackend[] = "qemu-system-x86_64";
 // Below the prefix that QEMU was installed to: firmware, also where links of the first lead, and the
 // emulation, which Debian has in a library that QEMU opens by itself.
@@ -59,7 +59,7 @@ class QemuFamily : public EngineFamily {
   // It is what remains; find() says what is missing.
   Fitness fitness(const Host&) const override { return {.fits = true, .reason = {}}; }
 
-  std::string_view calls_itself() const override { return kProgram; }
+  std::string_view calls_itself() const override { return kKnallerQemu; }
 
   EngineFacts facts_in(std::string_view said, const std::string& binary) const override {
     return {.type = type(),
@@ -75,7 +75,7 @@ class QemuFamily : public EngineFamily {
     const std::string name(title());
     const std::string remedy = "sudo apt install qemu-system-x86";
     if (host.find(own_program(host)).empty())
-      return failed(kProgram, fmt::format("it is not in {}", host.libexec),
+      return failed(kKnallerQemu, fmt::format("it is not in {}", host.libexec),
                     "cmake --install BUILD   # of knaller's build; or KNALLER_LIBEXEC=FOLDER, where it is");
     const std::string qemu = backend(host);
     if (qemu.empty()) return failed(name, fmt::format("there is no '{}' on PATH", kBackend), remedy);
@@ -119,7 +119,9 @@ class QemuFamily : public EngineFamily {
   std::string_view where_states_load() const override { return "start it with --engine qemu"; }
 
  private:
-  static std::string own_program(const Host& host) { return fmt::format("{}/{}", host.libexec, kProgram); }
+  static std::string own_program(const Host& host) {
+    return fmt::format("{}/{}", host.libexec, kKnallerQemu);
+  }
 };
 
 }  // namespace

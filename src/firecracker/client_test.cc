@@ -68,7 +68,6 @@ class Peer {
   }
 
   Client client() const { return Client(folder_.fd(), "api.sock"); }
-  int dir() const { return folder_.fd(); }
 
  private:
   void serve() {

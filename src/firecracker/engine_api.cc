@@ -17,10 +17,6 @@
 namespace knaller::firecracker {
 namespace {
 
-[[noreturn]] void refuse(std::string message) {
-  throw Error(Code::kInvalidArgument, std::move(message));
-}
-
 // Firecracker's name for the request, in front of what the hypervisor said.
 template <typename Body>
 auto refusing_as(std::string_view prefix, Body&& body) {

@@ -20,10 +20,6 @@ constexpr std::string_view kBadKernel =
     "image: "
     "Kernel Loader: failed to load ELF kernel image: Kernel Loader: ";
 
-[[noreturn]] void refuse(std::string message) {
-  throw Error(Code::kInvalidArgument, std::move(message));
-}
-
 void check_readable(const std::string& path, std::string_view refusal) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) refuse(fmt::format("{}{}", refusal, os_error(errno)));

@@ -24,7 +24,7 @@ uint64_t size_of(int fd) {
   return static_cast<uint64_t>(status.st_size);
 }
 
-[[noreturn]] void refuse(std::string_view reason, std::string_view detail) {
+[[noreturn]] void refuse_file(std::string_view reason, std::string_view detail) {
   fail(Code::kInvalidArgument, "{}{}", reason, detail);
 }
 
@@ -32,34 +32,35 @@ uint64_t size_of(int fd) {
 
 UniqueFd create_state_file(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd) refuse("Cannot perform open on the snapshot backing file: ", os_error(errno));
+  if (!fd) refuse_file("Cannot perform open on the snapshot backing file: ", os_error(errno));
   return fd;
 }
 
 UniqueFd create_memory_file(const std::string& path, uint64_t memory_bytes) {
   UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) refuse("Cannot perform open on the memory backing file: ", os_error(errno));
+  if (!fd) refuse_file("Cannot perform open on the memory backing file: ", os_error(errno));
   const uint64_t before = size_of(fd.get());
   if (before != memory_bytes && before != 0 && ::ftruncate(fd.get(), 0) != 0)
-    refuse("Cannot perform ftruncate on the memory backing file: ", os_error(errno));
+    refuse_file("Cannot perform ftruncate on the memory backing file: ", os_error(errno));
   if (::ftruncate(fd.get(), static_cast<off_t>(memory_bytes)) != 0)
-    refuse("Cannot perform ftruncate on the memory backing file: ", os_error(errno));
+    refuse_file("Cannot perform ftruncate on the memory backing file: ", os_error(errno));
   return fd;
 }
 
 UniqueFd open_saved_state(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) refuse(kStateRefused, "Failed to open snapshot file: " + os_error(errno));
+  if (!fd) refuse_file(kStateRefused, "Failed to open snapshot file: " + os_error(errno));
   if (static_cast<off_t>(size_of(fd.get())) < kLeastStateSize)
-    refuse(kStateRefused, "Failed to load snapshot state from file: IO Error: File too short to contain CRC");
+    refuse_file(kStateRefused,
+                "Failed to load snapshot state from file: IO Error: File too short to contain CRC");
   return fd;
 }
 
 UniqueFd open_saved_memory(const std::string& path, uint64_t memory_bytes) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) refuse(kMemoryRefused, "Failed to load guest memory: " + os_error(errno));
+  if (!fd) refuse_file(kMemoryRefused, "Failed to load guest memory: " + os_error(errno));
   if (size_of(fd.get()) < memory_bytes)
-    refuse(
+    refuse_file(
         kMemoryRefused,
         "Failed to restore guest memory: Total sum of memory regions exceeds largest possible file offset");
   return fd;
@@ -70,15 +71,15 @@ VmSetup restored_setup(const std::string& saved_setup, const LoadRequest& reques
   for (const NetworkOverride& other : request.network_overrides) {
     const auto known = std::find_if(setup.network.begin(), setup.network.end(),
                                     [&](const NetworkSetup& each) { return each.id == other.id; });
-    if (known == setup.network.end()) refuse(kStateRefused, "Unknown Network Device.");
+    if (known == setup.network.end()) refuse_file(kStateRefused, "Unknown Network Device.");
     known->host_device = other.host_device;
   }
-  if (request.vsock_override && !setup.vsock) refuse(kStateRefused, "Unknown Vsock Device.");
+  if (request.vsock_override && !setup.vsock) refuse_file(kStateRefused, "Unknown Vsock Device.");
   if (request.vsock_override) setup.vsock->uds_path = *request.vsock_override;
   open_saved_memory(request.memory_path, setup.memory_mib << 20);
   for (const DriveSetup& drive : setup.drives)
     if (const std::string error = backing_file_error(drive); !error.empty())
-      refuse(
+      refuse_file(
           "Failed to build microVM from snapshot: Failed to restore devices: Error restoring MMIO devices: "
           "Block: ",
           error);

@@ -124,10 +124,6 @@ Schema load(const Version& version) {
   return schema;
 }
 
-[[noreturn]] void refuse(std::string message) {
-  throw Error(Code::kInvalidArgument, std::move(message));
-}
-
 [[noreturn]] void refuse_path(const std::string& method, std::string_view path) {
   refuse(fmt::format("Invalid request method and/or path: {} {}.", method, path));
 }
@@ -249,6 +245,10 @@ Call delete_call(const Route& route) {
 }
 
 }  // namespace
+
+void refuse(std::string message) {
+  throw Error(Code::kInvalidArgument, std::move(message));
+}
 
 Call parse_call(const HttpRequest& request, const Version& version) {
   const Route route = split_path(request);

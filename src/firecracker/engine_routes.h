@@ -45,6 +45,9 @@ struct Call {
   Json body;       // checked
 };
 
+// Throws kInvalidArgument with the fault_message, whole.
+[[noreturn]] void refuse(std::string message);
+
 // Throws kInvalidArgument with the fault_message.
 Call parse_call(const HttpRequest& request, const Version& version);
 

@@ -3,7 +3,7 @@
 namespace knaller {
 namespace {
 
-LibSsh open_library() {
+LibSsh open_libssh() {
   const Library library("libssh.so.4", "libssh-4");
   LibSsh found;
 #define KNALLER_FIND(name) library.find(#name, found.name);
@@ -15,7 +15,7 @@ LibSsh open_library() {
 }  // namespace
 
 const LibSsh& libssh() {
-  static const LibSsh library = open_library();
+  static const LibSsh library = open_libssh();
   return library;
 }
 

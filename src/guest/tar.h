@@ -16,10 +16,12 @@
 
 namespace knaller::guest {
 
+inline constexpr size_t kMostSkippedNames = 100;
+
 struct CopySummary {
   uint64_t files = 0;                // regular files, folders and links
   uint64_t bytes = 0;                // of their contents
-  std::vector<std::string> skipped;  // devices, pipes and sockets; the first 100
+  std::vector<std::string> skipped;  // devices, pipes and sockets; the first kMostSkippedNames
 };
 
 // Bytes so far, and all (0: not known).

@@ -10,8 +10,6 @@
 namespace knaller::guest {
 namespace {
 
-constexpr size_t kMostSkippedNames = 100;
-
 class Unpacker {
  public:
   Unpacker(const TarSource& source, ConfinedTree& tree, const UnpackOptions& options, CopySummary& summary,

@@ -15,8 +15,6 @@
 namespace knaller::guest {
 namespace {
 
-constexpr size_t kMostSkippedNames = 100;
-
 UniqueFd open_folder_in(int folder, const std::string& name) {
   return open_at(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }

@@ -7,18 +7,18 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/page.h"
 #include "base/parallel.h"
 
 namespace knaller::memory {
 namespace {
 
-constexpr uint64_t kPage = 4096;
-constexpr uint64_t kPiece = 4 << 20;
+constexpr uint64_t kComparedAtOnce = 4 << 20;
 
 // The pieces of the file that are not all hole, by their number.
 void add_pieces(int fd, uint64_t size, std::set<uint64_t>& pieces) {
-  for (const Extent& data : data_pieces(fd, {0, size}, kPiece))
-    for (uint64_t piece = data.begin / kPiece; piece <= (data.end - 1) / kPiece; ++piece)
+  for (const Extent& data : data_pieces(fd, {0, size}, kComparedAtOnce))
+    for (uint64_t piece = data.begin / kComparedAtOnce; piece <= (data.end - 1) / kComparedAtOnce; ++piece)
       pieces.insert(piece);
 }
 
@@ -46,10 +46,10 @@ PageDifference compare_pages(int a, int b, const Deadline& deadline) {
   std::atomic<uint64_t> differing = 0;
   for_each_in_parallel(pieces.size(), [&](size_t number) {
     deadline.check("a comparison of memory");
-    thread_local std::vector<char> of_a(kPiece);
-    thread_local std::vector<char> of_b(kPiece);
-    read_piece(a, size_a, pieces[number] * kPiece, of_a);
-    read_piece(b, size_b, pieces[number] * kPiece, of_b);
+    thread_local std::vector<char> of_a(kComparedAtOnce);
+    thread_local std::vector<char> of_b(kComparedAtOnce);
+    read_piece(a, size_a, pieces[number] * kComparedAtOnce, of_a);
+    read_piece(b, size_b, pieces[number] * kComparedAtOnce, of_b);
     differing += differing_pages(of_a, of_b);
   });
   return {differing, (std::max(size_a, size_b) + kPage - 1) / kPage};

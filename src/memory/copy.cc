@@ -17,7 +17,7 @@ namespace knaller::memory {
 namespace {
 
 // Stays in a core's second-level cache between the read and the write.
-constexpr uint64_t kPiece = 256 << 10;
+constexpr uint64_t kCopiedAtOnce = 256 << 10;
 
 std::vector<Extent> shares_of(uint64_t size) {
   std::vector<Extent> shares;
@@ -35,7 +35,7 @@ std::vector<Extent> joined(const std::vector<std::vector<Extent>>& lists) {
 
 // One a thread: a fresh buffer for every piece would cost a page fault for every page.
 char* piece_buffer() {
-  thread_local std::vector<char> buffer(kPiece);
+  thread_local std::vector<char> buffer(kCopiedAtOnce);
   return buffer.data();
 }
 
@@ -48,7 +48,7 @@ std::vector<std::vector<Extent>> cut(const std::vector<Extent>& extents) {
     for (uint64_t at = extent.begin; at < extent.end;) {
       if (room == 0) {
         batches.emplace_back();
-        room = kPiece;
+        room = kCopiedAtOnce;
       }
       const uint64_t end = std::min(at + room, extent.end);
       batches.back().push_back({at, end});
@@ -198,7 +198,7 @@ void fill_unchanged(int parent, int to, uint64_t size, const std::vector<Extent>
                                     [&](const Extent& extent) { return share_extent(parent, to, extent); });
     if (shared) return;
   }
-  copy_pieces(parent, to, data_outside(parent, size, done, kPiece), deadline);
+  copy_pieces(parent, to, data_outside(parent, size, done, kCopiedAtOnce), deadline);
 }
 
 }  // namespace knaller::memory

@@ -238,7 +238,10 @@ TEST(GuestMemory, IsNotFoundAgainOnceItsProcessHasEnded) {
   ASSERT_EQ(::ftruncate(memfd.get(), kSize), 0);
   Map map(memfd.get(), MAP_SHARED, kSize);
   const pid_t child = ::fork();
-  if (child == 0) ::_exit((::pause(), 0));
+  if (child == 0) {
+    ::pause();
+    ::_exit(0);
+  }
   const auto memory = GuestMemory::find(child, kSize, -1);
   ASSERT_TRUE(memory);
   EXPECT_TRUE(memory->find_again(-1));

@@ -7,12 +7,11 @@
 #include <span>
 
 #include "base/error.h"
+#include "base/page.h"
 #include "memory/process_file.h"
 
 namespace knaller::memory {
 namespace {
-
-constexpr uint64_t kPage = 4096;
 
 // From linux/fs.h of 6.7, which Debian 12 does not have.
 struct PageRegion {

@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/page.h"
 #include "base/parallel.h"
 
 namespace knaller::memory {
 namespace {
-
-constexpr uint64_t kPage = 4096;
 
 char* map_memory(uint64_t size) {
   void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

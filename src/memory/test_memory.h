@@ -12,10 +12,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/page.h"
 
 namespace knaller::memory {
-
-inline constexpr uint64_t kPage = 4096;
 
 inline UniqueFd temporary_file() {
   char name[] = "guest_memory_test.XXXXXX";

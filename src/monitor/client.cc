@@ -16,7 +16,7 @@ namespace knaller::monitor {
 namespace {
 
 constexpr char kPeer[] = "the VM's monitor";
-constexpr size_t kLineLimit = 1 << 20;
+constexpr size_t kAnswerLimit = 1 << 20;
 constexpr std::chrono::seconds kEndingTime{2};
 
 // To a monitor that has hung up already: what it said before, which is read next, is the answer.
@@ -32,7 +32,7 @@ void send_request(int socket, Json request, const Deadline& deadline) {
 // An answer that says no is thrown as the error that it carries.
 Json read_answer(int socket, std::string& buffer, const Deadline& deadline) {
   std::string line;
-  if (!read_line(socket, buffer, line, kLineLimit, deadline, kPeer)) {
+  if (!read_line(socket, buffer, line, kAnswerLimit, deadline, kPeer)) {
     throw Error(Code::kEngineDied, "the VM's monitor has ended");
   }
   Json answer = parse_json(line, "the monitor's answer", Code::kInternal);

@@ -8,7 +8,7 @@
 namespace knaller::monitor {
 namespace {
 
-constexpr size_t kLineLimit = 512;
+constexpr size_t kConsoleLineLimit = 512;
 constexpr size_t kTailLimit = 16 << 10;
 constexpr std::string_view kPanic = "Kernel panic - not syncing";
 constexpr std::string_view kCannot = "knaller: cannot ";
@@ -58,7 +58,7 @@ void ConsoleScanner::feed(std::string_view text) {
   while (!text.empty()) {
     const size_t end = text.find_first_of("\r\n");
     const std::string_view piece = text.substr(0, end);
-    if (line_.size() < kLineLimit) line_.append(piece.substr(0, kLineLimit - line_.size()));
+    if (line_.size() < kConsoleLineLimit) line_.append(piece.substr(0, kConsoleLineLimit - line_.size()));
     if (end == std::string_view::npos) break;
     inspect_line();
     line_.clear();
@@ -96,7 +96,7 @@ std::string Tail::lines(size_t count) const {
   const auto all = split(text_, '\n');
   for (auto line = all.rbegin(); line != all.rend() && kept.size() < count; ++line) {
     const std::string_view trimmed = trim(*line);
-    if (!trimmed.empty()) kept.push_back(printable(trimmed.substr(0, kLineLimit)));
+    if (!trimmed.empty()) kept.push_back(printable(trimmed.substr(0, kConsoleLineLimit)));
   }
   std::string result;
   for (auto line = kept.rbegin(); line != kept.rend(); ++line) result += *line + "\n";

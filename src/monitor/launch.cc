@@ -16,7 +16,7 @@
 namespace knaller::monitor {
 namespace {
 
-constexpr size_t kLineLimit = 4 << 20;
+constexpr size_t kLaunchLineLimit = 4 << 20;
 constexpr size_t kMostQueued = 256;
 constexpr std::chrono::seconds kUndoTime{10};
 constexpr std::chrono::seconds kForkTime{10};
@@ -119,7 +119,7 @@ void Launch::undo() noexcept {
 
 bool Launch::read_message(Json& message, const Deadline& deadline) {
   std::string line;
-  if (!read_line(socket_.get(), buffer_, line, kLineLimit, deadline, kPeer)) return false;
+  if (!read_line(socket_.get(), buffer_, line, kLaunchLineLimit, deadline, kPeer)) return false;
   message = parse_json(line, "the monitor's message", Code::kInternal);
   if (!message.is_object()) fail(Code::kInternal, "the monitor's message is not an object");
   return true;
@@ -232,7 +232,7 @@ void release_tie(int tie_fd, const Deadline& deadline) {
   send_all(tie_fd, dump_json({{"v", 1}, {"op", "untie"}}) + "\n", deadline, kPeer);
   std::string buffer;
   std::string line;
-  while (read_line(tie_fd, buffer, line, kLineLimit, deadline, kPeer)) {
+  while (read_line(tie_fd, buffer, line, kLaunchLineLimit, deadline, kPeer)) {
     const Json message = parse_json(line, "the monitor's message", Code::kInternal);
     const JsonReader reader(message, "the monitor's message", Code::kInternal);
     const std::string event = reader.string("event");

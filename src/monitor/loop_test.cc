@@ -38,7 +38,7 @@ TEST_F(LoopTest, CallsWhatIsReadableAndWhatIsDue) {
 // As an engine that can't be made again does, of which the loop must know nothing then.
 TEST_F(LoopTest, WhatIsWatchedEndsWithItsOwnerAlsoWhenThatIsNeverWhole) {
   struct Owner {
-    Owner(Loop& loop, int fd, int& called)
+    [[noreturn]] Owner(Loop& loop, int fd, int& called)
         : watch(loop.watch(fd, POLLIN, [&called](short) { ++called; })),
           timer(loop.after(0ms, [&called] { ++called; })) {
       throw std::runtime_error("no more threads");

@@ -10,7 +10,7 @@
 namespace knaller::monitor {
 namespace {
 
-constexpr char kWhat[] = "the launch request";
+constexpr char kLaunchRequest[] = "the launch request";
 
 Json requests_to_json(const std::vector<firecracker::Request>& requests) {
   Json array = Json::array();
@@ -23,7 +23,7 @@ Json requests_to_json(const std::vector<firecracker::Request>& requests) {
 std::vector<firecracker::Request> requests_from_json(const Json& array) {
   std::vector<firecracker::Request> requests;
   for (const auto& item : array) {
-    const JsonReader reader(item, kWhat, Code::kInvalidArgument);
+    const JsonReader reader(item, kLaunchRequest, Code::kInvalidArgument);
     requests.push_back(
         {.method = reader.string("method"), .path = reader.string("path"), .body = reader.string("body")});
   }
@@ -33,7 +33,7 @@ std::vector<firecracker::Request> requests_from_json(const Json& array) {
 std::vector<std::string> strings_from_json(const Json& array) {
   std::vector<std::string> strings;
   for (const auto& item : array) {
-    if (!item.is_string()) fail(Code::kInvalidArgument, "{}: a text was expected", kWhat);
+    if (!item.is_string()) fail(Code::kInvalidArgument, "{}: a text was expected", kLaunchRequest);
     strings.push_back(item.get<std::string>());
   }
   return strings;
@@ -48,7 +48,7 @@ Json binds_to_json(const std::vector<std::pair<std::string, std::string>>& binds
 std::vector<std::pair<std::string, std::string>> binds_from_json(const Json& array) {
   std::vector<std::pair<std::string, std::string>> binds;
   for (const auto& item : array) {
-    const JsonReader reader(item, kWhat, Code::kInvalidArgument);
+    const JsonReader reader(item, kLaunchRequest, Code::kInvalidArgument);
     binds.emplace_back(reader.string("file"), reader.string("path"));
   }
   return binds;
@@ -69,8 +69,8 @@ store::EntryChange entry_from_json(const JsonReader& reader) {
     entry.how = How::kMake;
   const std::string directory = reader.string("directory");
   if (!store::Name::is_valid(entry.name) || directory != directory_of(entry))
-    fail(Code::kInvalidArgument, "{}: '{}' is not the directory of VM '{}'", kWhat, printable(directory),
-         printable(entry.name));
+    fail(Code::kInvalidArgument, "{}: '{}' is not the directory of VM '{}'", kLaunchRequest,
+         printable(directory), printable(entry.name));
   return entry;
 }
 
@@ -151,12 +151,12 @@ Json spec_to_json(const LaunchSpec& spec) {
 }
 
 LaunchSpec spec_from_json(const Json& json) {
-  const JsonReader reader(json, kWhat, Code::kInvalidArgument);
+  const JsonReader reader(json, kLaunchRequest, Code::kInvalidArgument);
   LaunchSpec spec;
   spec.home = reader.string("home");
   spec.entry = entry_from_json(reader);
   spec.uuid = reader.string("uuid");
-  spec.engine = store::engine_type_from_text(reader.string("engine"), kWhat);
+  spec.engine = store::engine_type_from_text(reader.string("engine"), kLaunchRequest);
   spec.engine_binary = reader.string("engine_binary");
   spec.engine_files = strings_from_json(reader.array("engine_files"));
   spec.kvm = reader.boolean_or("kvm", true);

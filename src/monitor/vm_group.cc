@@ -6,7 +6,7 @@
 namespace knaller::monitor {
 namespace {
 
-constexpr char kWhat[] = "the control group's limits";
+constexpr char kGroupLimits[] = "the control group's limits";
 // A process that is being ended may still have a guest's memory to give back.
 constexpr std::chrono::seconds kEndTime{5};
 
@@ -37,7 +37,7 @@ Json group_spec_to_json(const GroupSpec& spec) {
 }
 
 GroupSpec group_spec_from_json(const Json& json) {
-  const JsonReader reader(json, kWhat, Code::kInvalidArgument);
+  const JsonReader reader(json, kGroupLimits, Code::kInvalidArgument);
   GroupSpec spec{.folder = reader.string_or("folder", ""), .required = reader.boolean_or("required", false)};
   spec.limits = {.memory = read(reader, "memory"),
                  .swap = read(reader, "swap"),
@@ -45,7 +45,7 @@ GroupSpec group_spec_from_json(const Json& json) {
                  .milli_cpus = read(reader, "milli_cpus"),
                  .cpu_weight = read(reader, "cpu_weight")};
   if (reader.has("device")) {
-    const JsonReader device(reader.object("device"), kWhat, Code::kInvalidArgument);
+    const JsonReader device(reader.object("device"), kGroupLimits, Code::kInvalidArgument);
     spec.limits.device = {.device = device.string("number"),
                           .bytes = static_cast<uint64_t>(device.integer("bytes", 0, INT64_MAX)),
                           .operations = static_cast<uint64_t>(device.integer("operations", 0, INT64_MAX))};

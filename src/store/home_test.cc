@@ -38,7 +38,7 @@ TEST_F(HomeTest, RefusesWhatOthersMayWrite) {
   make_directories(path() + "/cache");
   for (const char* name : {"", "/vms", "/snapshots", "/images", "/locks", "/cache"}) {
     const std::string folder = path() + name;
-    for (const mode_t mode : {0777, 01777, 0702}) {
+    for (const mode_t mode : {0777U, 01777U, 0702U}) {
       ASSERT_EQ(::chmod(folder.c_str(), mode), 0);
       try {
         Home::open(path());

@@ -17,10 +17,18 @@ teardown_file() {
 
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 
-# near WHAT EXPECTED
+# near EXPECTED COMMAND...: what the command prints is within 15 % of that. More fails at once; less is measured twice again, for a
+# host that has other things to do makes a guest slower, and never faster.
 near() {
-  awk -v what="$1" -v expected="$2" 'BEGIN { exit !(what > expected * 0.85 && what < expected * 1.15) }' ||
-    { echo "$1 is not within 15 % of $2"; return 1; }
+  local expected=$1 what
+  shift
+  for _ in 1 2 3; do
+    what=$("$@")
+    echo "$what where $expected was expected"
+    awk -v what="$what" -v expected="$expected" 'BEGIN { exit !(what < expected * 1.15) }' || return 1
+    ! awk -v what="$what" -v expected="$expected" 'BEGIN { exit !(what > expected * 0.85) }' || return 0
+  done
+  return 1
 }
 
 # Writes so many MiB to the disk of VM $1, and prints KiB a second by the guest's own clock. What had been saved up goes before.
@@ -44,18 +52,18 @@ network_rate_in() {
 }
 
 @test "a disk carries no more than its bandwidth, and as much as that" {
-  near "$(disk_rate web 24)" 4096
+  near 4096 disk_rate web 24
 }
 
 # On QEMU answers to the host's loopback pass no device that could hold them up (docs/limits.md).
 @test "a network carries no more into a guest than its bandwidth, and as much as that" {
-  near "$(network_rate_in web 6)" 1024
+  near 1024 network_rate_in web 6
 }
 
 @test "set changes the rates of a guest that runs, and none lifts them" {
   knaller set web --disk-bandwidth 8M:1M --network-bandwidth 2M:256K
-  near "$(disk_rate web 40)" 8192
-  near "$(network_rate_in web 10)" 2048
+  near 8192 disk_rate web 40
+  near 2048 network_rate_in web 10
   knaller set web --disk-bandwidth none --network-bandwidth none
   [[ $(disk_rate web 40) -gt 9500 ]]
   [[ $(network_rate_in web 10) -gt 2400 ]]
@@ -63,8 +71,8 @@ network_rate_in() {
 
 @test "a clone has the limits of its own options, whatever its snapshot's were" {
   knaller start clone --detach --from-snapshot "$(knaller snapshot create web)" --disk-bandwidth 4M:1M --network-bandwidth 1M:128K
-  near "$(disk_rate clone 24)" 4096
-  near "$(network_rate_in clone 6)" 1024
+  near 4096 disk_rate clone 24
+  near 1024 network_rate_in clone 6
   again=$(knaller snapshot create clone)
   knaller rm -f clone
   knaller start clone --detach --from-snapshot "$again" --disk-bandwidth none --network-bandwidth none
@@ -80,7 +88,7 @@ network_rate_in() {
   within 2000 gone "$pasta"
   entered() { knaller exec web -- true 2> /dev/null; }
   within 20000 entered
-  near "$(network_rate_in web 6)" 1024
+  near 1024 network_rate_in web 6
 }
 
 # By the group's own clock, which tells what the VM got, whatever else the host had to do.
@@ -96,9 +104,9 @@ cpu_share() {
   [[ $(knaller inspect web --json | jq -r .control_group) != null ]] || skip "no control groups of one's own here"
   knaller exec web -- sh -c 'while :; do :; done > /dev/null 2>&1 < /dev/null & echo $! > /tmp/busy'
   knaller set web --cpus 0.5
-  near "$(cpu_share web)" 500
+  near 500 cpu_share web
   knaller set web --cpus 0.2
-  near "$(cpu_share web)" 200
+  near 200 cpu_share web
   knaller set web --cpus 1
   knaller exec web -- sh -c 'kill "$(cat /tmp/busy)"'
 }

@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
 namespace knaller::fuzz {
 
 inline void require(bool fine, const char* what) {

@@ -45,6 +45,11 @@ int open_in(const std::string& root, const std::string& path, int flags, mode_t 
   return static_cast<int>(syscall(SYS_openat2, top.get(), path.c_str(), &how, sizeof(how)));
 }
 
+bool fail_with(int error) {
+  errno = error;
+  return false;
+}
+
 bool write_at(int fd, std::string_view content, off_t at) {
   while (!content.empty()) {
     const ssize_t count = pwrite(fd, content.data(), content.size(), at);
@@ -60,12 +65,12 @@ bool read_whole(int fd, std::string* content) {
   content->clear();
   struct stat status {};
   if (fstat(fd, &status) != 0) return false;
-  if (!S_ISREG(status.st_mode)) return errno = ENODATA, false;
+  if (!S_ISREG(status.st_mode)) return fail_with(ENODATA);
   char buffer[4096];
   ssize_t count = 0;
   while ((count = read(fd, buffer, sizeof(buffer))) > 0 || (count < 0 && errno == EINTR)) {
     if (count > 0) content->append(buffer, static_cast<size_t>(count));
-    if (content->size() > kMostFileBytes) return errno = EFBIG, false;
+    if (content->size() > kMostFileBytes) return fail_with(EFBIG);
   }
   return count == 0;
 }
@@ -131,7 +136,7 @@ std::string path_of(int fd) {
 bool create(const std::string& root, const std::string& path, const std::string& content, mode_t mode) {
   // A link to a file that is not there yet: its owner's affair.
   struct stat link {};
-  if (lstat((root + path).c_str(), &link) == 0) return errno = ENOENT, false;
+  if (lstat((root + path).c_str(), &link) == 0) return fail_with(ENOENT);
   const Descriptor parent(open_in(root, path.substr(0, path.rfind('/') + 1), O_PATH | O_DIRECTORY));
   if (!parent) return false;
   return rename_over("/proc/self/fd/" + std::to_string(parent.get()) + path.substr(path.rfind('/')), content,
@@ -172,7 +177,7 @@ bool append_line(const std::string& root, const std::string& path, const std::st
   const Descriptor file(open_in(root, path, O_RDWR | O_CREAT | O_NONBLOCK, mode));
   struct stat status {};
   if (!file || fstat(file.get(), &status) != 0) return false;
-  if (!S_ISREG(status.st_mode)) return errno = ENODATA, false;
+  if (!S_ISREG(status.st_mode)) return fail_with(ENODATA);
   char last = '\n';
   if (status.st_size > 0 && pread(file.get(), &last, 1, status.st_size - 1) != 1) return false;
   const std::string text = (last == '\n' ? "" : "\n") + line + '\n';

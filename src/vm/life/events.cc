@@ -90,9 +90,9 @@ UniqueFd open_if_there(const Context& context, const std::string& name) {
 
 // Until the caller stops. Whatever changes wakes it; what has changed is then looked for where it is, so it
 // does not matter how many changes there were, or in which order.
-class Follower {
+class EventFollower {
  public:
-  Follower(const Context& context, const EventsOptions& options, const Take& take)
+  EventFollower(const Context& context, const EventsOptions& options, const Take& take)
       : context_(context),
         take_(take),
         stop_(options.stop),
@@ -103,7 +103,7 @@ class Follower {
     lot_.give(take_);
   }
 
-  void run() {
+  [[noreturn]] void run() {
     while (true) {
       poll_until(watch_.fd(), POLLIN, Deadline::never(stop_));  // kCancelled ends it
       for (const FileWatch::Change& change : watch_.read()) handle(change);
@@ -228,7 +228,7 @@ void tell_events(const Context& context, const EventsOptions& options, const Tak
     if (!options.follow) open_vm(context, name);
   }
   if (options.follow)
-    Follower(context, options, take).run();
+    EventFollower(context, options, take).run();
   else
     tell_what_is_there(context, options, take);
 }

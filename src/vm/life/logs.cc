@@ -35,9 +35,9 @@ std::string_view last_lines(std::string_view text, int64_t lines) {
 
 // Follows one log through its rotations, woken by inotify. A user has few instances of that; where none is
 // left, the log is looked at ten times a second.
-class Follower {
+class LogFollower {
  public:
-  Follower(int directory, std::string file, const Write& write)
+  LogFollower(int directory, std::string file, const Write& write)
       : directory_(directory),
         file_(std::move(file)),
         write_(write),
@@ -110,7 +110,7 @@ void write_logs(const Context& context, const LogOptions& options, const Write& 
   const std::string_view shown = last_lines(text, options.lines);
   if (!shown.empty()) write(shown);
   if (!options.follow) return;
-  Follower follower(directory.get(), file, write);
+  LogFollower follower(directory.get(), file, write);
   follower.skip_to(text.size());
   follower.run(options.stop);
 }

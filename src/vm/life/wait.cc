@@ -27,7 +27,7 @@ using store::Kind;
 constexpr uint32_t kFolderMask = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_ONLYDIR;
 // The log's next file, exit.json and vm.json, and the first of these that is removed by a start's commit.
 constexpr uint32_t kDirectoryMask = IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR;
-constexpr std::chrono::seconds kEndingTime{5};
+constexpr std::chrono::seconds kMonitorsEnd{5};
 
 struct Pending {
   std::string name;
@@ -211,7 +211,7 @@ class Waiting {
   void look_for_end(Pending& vm) {
     if (vm.end && vm.end->has_come()) {
       // A killed monitor takes its engine along, within milliseconds.
-      monitor::wait_until_dead(vm.directory.get(), deadline_.sooner(kEndingTime));
+      monitor::wait_until_dead(vm.directory.get(), deadline_.sooner(kMonitorsEnd));
       vm.end.reset();
     }
     while (monitor::is_alive(vm.directory.get())) {

@@ -124,7 +124,6 @@ class ScratchVm {
   ScratchVm(const ScratchVm&) = delete;
   ScratchVm& operator=(const ScratchVm&) = delete;
 
-  const store::VmRecord& record() const { return record_; }
   int directory() const { return directory_.get(); }
 
   // Captures it both ways in one pause, into its folders "outside" and "engine". Why they differ, or why one

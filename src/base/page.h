@@ -1,0 +1,13 @@
+// The size of a page of memory: of x86-64, the one processor that knaller runs on.
+#ifndef KNALLER_BASE_PAGE_H_
+#define KNALLER_BASE_PAGE_H_
+
+#include <cstdint>
+
+namespace knaller {
+
+inline constexpr uint64_t kPage = 4096;
+
+}  // namespace knaller
+
+#endif  // KNALLER_BASE_PAGE_H_
