@@ -2,8 +2,8 @@
 # programs of this build first on PATH, and a report from which skips are collected (tests/lib/skips).
 
 # With sanitizers the tests are named asan.… or tsan.…, so that one ctest run can hold all builds. Those that take long there are
-# also labelled `full`: `./dev test` leaves them out unless it is given --full. Data races are looked for by the unit tests alone:
-# what they reach in processes of their own shares no memory.
+# also labelled `full`: `./dev test` leaves them out unless it is given --full. Data races are looked for by the unit tests of
+# folders that have threads: what others reach in processes of their own shares no memory.
 set(KNALLER_REPORTS ${CMAKE_BINARY_DIR}/reports)
 file(MAKE_DIRECTORY ${KNALLER_REPORTS})
 # Tests that run as another user write here too.
@@ -15,6 +15,7 @@ if(KNALLER_SANITIZE)
   set(sanitizer asan)
   if(KNALLER_SANITIZE MATCHES thread)
     set(sanitizer tsan)
+    set(threaded_folders base cli disk firecracker guest memory monitor portable store vm)
   endif()
   set(KNALLER_TEST_PREFIX ${sanitizer}.)
   # Built while other tests run: those with guests leave processors idle. At the lowest priority, so that none waits for it.
@@ -34,7 +35,7 @@ add_custom_target(quick)
 # exit code 77 and a line "skip: REASON". GUESTS: it counts as two (guests under emulation take a processor each).
 # SANITIZED: runs with sanitizers too, as unit, fakes and the programs of system always do. BATS: it is a bats file.
 function(knaller_test label name)
-  if(sanitizer STREQUAL "tsan" AND NOT label STREQUAL "unit")
+  if(sanitizer STREQUAL "tsan" AND NOT (label STREQUAL "unit" AND name IN_LIST threaded_folders))
     return()
   endif()
   cmake_parse_arguments(PARSE_ARGV 2 arg "GUESTS;SANITIZED;BATS" "TIMEOUT" "COMMAND")
@@ -69,8 +70,6 @@ function(knaller_test_program name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE knaller_options GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_options(${name} PRIVATE -O0)
-  # Tests of different files have helpers of the same name, and should.
-  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
   knaller_common_headers(${name} base_test <gmock/gmock.h> <gtest/gtest.h>)
 endfunction()
 
