@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/text.h"
+#include "disk/extents.h"
 
 namespace knaller::disk {
 namespace {
@@ -31,6 +32,9 @@ constexpr uint64_t kComparedPerMillisecond = 256 << 10;
 // That many are on their way to the host's disk before they are dropped from the page cache.
 constexpr size_t kPiecesBehind = 32;
 constexpr int kMostComparisons = 2;
+// Of memory, for what has to be written later: by comparison, and at most.
+constexpr uint64_t kRoomForDifferences = 8 << 20;
+constexpr uint64_t kMostRoom = 64 << 20;
 // A flush that takes no longer has little to write.
 constexpr std::chrono::milliseconds kShortFlush{20};
 
@@ -47,29 +51,19 @@ bool can_share(int disk, int target, uint64_t size) {
   return true;
 }
 
-// Puts the blocks of `data` into the file at `offset`: those of zeros as holes.
-void store(int target, const char* data, size_t size, uint64_t offset) {
-  for (size_t at = 0; at < size;) {
-    const auto block = [&](size_t from) { return std::min<size_t>(kBlockBytes, size - from); };
-    const bool zero = is_zero(data + at, block(at));
-    size_t end = at + block(at);
-    while (end < size && is_zero(data + end, block(end)) == zero) end += block(end);
-    if (zero)
-      punch_hole(target, {offset + at, offset + end});
-    else
-      write_at(target, data + at, end - at, offset + at);
-    at = end;
-  }
-}
-
-// Brings the blocks of `now` that differ from `before` into the target.
-uint64_t store_differences(int target, const char* now, const char* before, const Extent& piece) {
+// Brings the blocks of `now` that differ from `before` into the target, at once or later.
+uint64_t store_differences(int target, LateWrites& later, const char* now, const char* before,
+                           const Extent& piece) {
   uint64_t changed = 0;
   for (uint64_t at = 0; at < piece.size(); at += kBlockBytes) {
     const size_t size = std::min(kBlockBytes, piece.size() - at);
     if (std::memcmp(now + at, before + at, size) == 0) continue;
     changed += size;
-    store(target, now + at, size, piece.begin + at);
+    const uint64_t place = piece.begin + at;
+    if (char* const room = later.take({place, place + size}))
+      std::memcpy(room, now + at, size);
+    else
+      store_blocks(target, now + at, size, place);
   }
   return changed;
 }
@@ -97,7 +91,9 @@ void InstantCopy::copy_ahead(const Deadline& deadline) {
     if (is_small || !copy_past_page_cache(deadline)) {
       untouched_since_ = WriteStamp::take(disk_, deadline);
       copy_sparse(disk_, target_, size_, deadline);
+      note_what_is_stored();
       if (!is_small) compare_ahead(deadline);
+      make_room(kRoomForDifferences);
     }
     // Towards the host's disk already, so that there is less to wait for at the end.
     ::sync_file_range(target_, 0, 0, SYNC_FILE_RANGE_WRITE);
@@ -129,7 +125,8 @@ bool InstantCopy::copy_past_page_cache(const Deadline& deadline) {
     touched_ = TouchedPages::watch(disk_, size_, target_, options_.marks_kept);
     if (!touched_) return false;
     copy_directly(*reader, deadline);
-    follow(*reader, deadline);
+    note_what_is_stored();
+    make_room(2 * follow(*reader, deadline) + kRoomForDifferences);
     if (touched_->is_complete()) return true;
     if (::ftruncate(target_, 0) != 0) fail_errno("empty a copy");
   }
@@ -155,25 +152,29 @@ void InstantCopy::copy_directly(const DirectReader& reader, const Deadline& dead
 }
 
 // Again and again what was touched during the round before, until that is little or no longer gets less.
-void InstantCopy::follow(const DirectReader& reader, const Deadline& deadline) {
+// Returns how much it is then.
+uint64_t InstantCopy::follow(const DirectReader& reader, const Deadline& deadline) {
   uint64_t before = UINT64_MAX;
   for (int round = 0; !untouched_since_.is_unwritten(disk_); ++round) {
     const WriteStamp now = WriteStamp::take(disk_, deadline);
     const std::vector<Extent> touched = touched_->all(deadline);
     const uint64_t bytes = total_bytes(touched);
-    if (bytes <= kLittle) return;
-    if (round == kMostRounds || bytes > before / 4 * 3) return check_late_bytes(bytes);
+    if (round == kMostRounds || bytes > before / 4 * 3) check_late_bytes(bytes);
+    if (bytes <= kLittle || round == kMostRounds || bytes > before / 4 * 3) return bytes;
     before = bytes;
-    punch_new_holes(deadline);
+    const std::vector<Extent> holes = new_holes(unite(data_on_disk(disk_, size_, deadline), touched));
+    for (const Extent& hole : holes) punch_hole(target_, hole);
+    stored_ = unite(subtract(stored_, holes), touched);
     touched_->forget(touched);
     const std::vector<Extent> pieces = cut(touched, DirectReader::kMost);
     for_each_in_parallel(pieces.size(), [&](size_t at) {
       deadline.check("a copy of the disk");
       const std::span<const char> data = reader.read(pieces[at]);
-      store(target_, data.data(), data.size(), pieces[at].begin);
+      store_blocks(target_, data.data(), data.size(), pieces[at].begin);
     });
     untouched_since_ = now;
   }
+  return 0;
 }
 
 void InstantCopy::check_late_bytes(uint64_t bytes) const {
@@ -187,21 +188,24 @@ void InstantCopy::bring_over_touched(const Deadline& deadline) {
     if (allocated_bytes(disk_) > kComparedPerMillisecond * milliseconds_of_pause()) fail_for_memory();
     return compare(deadline);
   }
-  punch_new_holes(deadline);
+  late_writes_.add_holes(new_holes(unite(data_on_disk(disk_, size_, deadline), touched)));
+  stored_ = unite(stored_, touched);
   const std::vector<Extent> pieces = cut(touched, kPiece);
   for_each_in_parallel(pieces.size(), [&](size_t at) {
     deadline.check("a copy of what changed on the disk");
     thread_local std::vector<char> now(kPiece);
     const Extent& piece = pieces[at];
+    if (char* const room = late_writes_.take(piece)) return read_at(disk_, room, piece.size(), piece.begin);
     read_at(disk_, now.data(), piece.size(), piece.begin);
-    store(target_, now.data(), piece.size(), piece.begin);
+    store_blocks(target_, now.data(), piece.size(), piece.begin);
   });
   seen_ = late_ = total_bytes(touched);
   relied_on_touched_ = true;
 }
 
-void InstantCopy::confirm(const Deadline& deadline) const {
+void InstantCopy::finish(const Deadline& deadline) const {
   if (relied_on_touched_ && !touched_->was_complete(deadline)) fail_for_memory();
+  late_writes_.write(target_, deadline);
 }
 
 void InstantCopy::let_go() const {
@@ -224,6 +228,7 @@ void InstantCopy::compare_ahead(const Deadline& deadline) {
     const WriteStamp now = WriteStamp::take(disk_, deadline);
     const auto began = Clock::now();
     compare(deadline);
+    late_writes_.write(target_, deadline);
     took = Clock::now() - began;
     untouched_since_ = now;
   }
@@ -234,20 +239,22 @@ void InstantCopy::compare_ahead(const Deadline& deadline) {
 }
 
 void InstantCopy::compare(const Deadline& deadline) {
-  punch_new_holes(deadline);
+  const std::vector<Extent> data = data_pieces(disk_, {0, size_}, size_);
+  late_writes_.add_holes(new_holes(data));
+  stored_ = unite(stored_, data);
   std::atomic<uint64_t> late = 0;
-  const std::vector<Extent> data = data_pieces(disk_, {0, size_}, kPiece);
-  for_each_in_parallel(data.size(), [&](size_t at) {
+  const std::vector<Extent> pieces = cut(data, kPiece);
+  for_each_in_parallel(pieces.size(), [&](size_t at) {
     deadline.check(kComparison);
     thread_local std::vector<char> now(kPiece);
     thread_local std::vector<char> before(kPiece);
-    const Extent& piece = data[at];
+    const Extent& piece = pieces[at];
     read_at(disk_, now.data(), piece.size(), piece.begin);
     read_at(target_, before.data(), piece.size(), piece.begin);
-    late += store_differences(target_, now.data(), before.data(), piece);
+    late += store_differences(target_, late_writes_, now.data(), before.data(), piece);
   });
   late_ = late;
-  seen_ = total_bytes(data);
+  seen_ = total_bytes(pieces);
 }
 
 // ---
@@ -255,6 +262,7 @@ void InstantCopy::compare(const Deadline& deadline) {
 void InstantCopy::complete(const Deadline& deadline) {
   if (file_size(disk_) != size_) fail(Code::kCorrupt, "the disk changed its size while it was copied");
   late_ = seen_ = 0;
+  late_writes_.forget();
   if (shares_) {
     copy_sparse(disk_, target_, size_, deadline);
   } else if (untouched_since_.is_unwritten(disk_)) {
@@ -266,18 +274,18 @@ void InstantCopy::complete(const Deadline& deadline) {
   }
 }
 
+void InstantCopy::note_what_is_stored() {
+  stored_ = data_pieces(target_, {0, size_}, size_);
+}
+
 // Where the guest discarded blocks, or the engine wrote zeros as holes.
-void InstantCopy::punch_new_holes(const Deadline& deadline) const {
-  uint64_t at = 0;
-  const auto empty = [&](uint64_t end) {
-    for (const Extent& old : data_pieces(target_, {at, end}, end)) punch_hole(target_, old);
-  };
-  for (const Extent& data : data_pieces(disk_, {0, size_}, size_)) {
-    deadline.check(kComparison);
-    if (data.begin > at) empty(data.begin);
-    at = data.end;
-  }
-  if (at < size_) empty(size_);
+std::vector<Extent> InstantCopy::new_holes(const std::vector<Extent>& data) const {
+  return subtract(stored_, data);
+}
+
+// No more than the host can spare; what finds no room is written in the pause.
+void InstantCopy::make_room(uint64_t bytes) {
+  late_writes_.make_room(std::min({bytes, kMostRoom, available_memory() / 8}));
 }
 
 void InstantCopy::fail_for_writes(const std::string& what) const {

@@ -5,15 +5,15 @@
 //   …pause the guest…
 //   copy.complete(deadline);        it stands still: what it changed since is brought over
 //   …let it run…
-//   copy.confirm(deadline);
+//   copy.finish(deadline);          all that had to wait for the host, and the last doubt
 //
 // What changed is found by looking, never by trust in what the engine says (ADRs 50 and 80):
 // - where the file system shares extents there is nothing to find;
 // - a disk whose modification time shows that no write began since the last look is left alone;
 // - a disk of much data is copied past the page cache, which then holds what was touched since: that is
-// brought
-//   over again and again, until little is left for the pause;
+//   brought over again and again, until little is left for the pause;
 // - else the data of both files is compared, at the speed of memory for as much as that holds.
+// In the pause little is written to the copy, or nothing: what has changed is kept in memory until finish().
 #ifndef KNALLER_DISK_INSTANT_COPY_H_
 #define KNALLER_DISK_INSTANT_COPY_H_
 
@@ -25,6 +25,7 @@
 #include "base/deadline.h"
 #include "base/file.h"
 #include "disk/direct_reader.h"
+#include "disk/late_writes.h"
 #include "disk/touched_pages.h"
 #include "disk/write_stamp.h"
 
@@ -50,10 +51,10 @@ class InstantCopy {
   // kTimeout when the guest writes more than can be brought over in the pause; the hint says what helps.
   void copy_ahead(const Deadline& deadline);
   // The engine has written out what it held (every snapshot of a state does that) and writes nothing until
-  // this returns.
+  // this returns. May be called again, if the guest turns out not to have stood still.
   void complete(const Deadline& deadline);
   // kBusy when the host, for want of memory, may have lost sight of something that changed.
-  void confirm(const Deadline& deadline) const;
+  void finish(const Deadline& deadline) const;
   // Once the copy is on the host's disk: drops it from the page cache if that does not hold it anyway.
   void let_go() const;
 
@@ -64,11 +65,13 @@ class InstantCopy {
   void flush_ahead(const Deadline& deadline) const;
   bool copy_past_page_cache(const Deadline& deadline);
   void copy_directly(const DirectReader& reader, const Deadline& deadline);
-  void follow(const DirectReader& reader, const Deadline& deadline);
+  uint64_t follow(const DirectReader& reader, const Deadline& deadline);
   void compare_ahead(const Deadline& deadline);
   void compare(const Deadline& deadline);
   void bring_over_touched(const Deadline& deadline);
-  void punch_new_holes(const Deadline& deadline) const;
+  void note_what_is_stored();
+  void make_room(uint64_t bytes);
+  std::vector<Extent> new_holes(const std::vector<Extent>& data) const;
   void check_late_bytes(uint64_t bytes) const;
   uint64_t milliseconds_of_pause() const { return static_cast<uint64_t>(options_.longest_pause.count()); }
   [[noreturn]] void fail_for_writes(const std::string& what) const;
@@ -82,7 +85,9 @@ class InstantCopy {
   WriteStamp untouched_since_;
   std::unique_ptr<TouchedPages> touched_;  // none of a small disk, or where it can't be told
   bool relied_on_touched_ = false;
-  bool drop_behind_ = false;  // of the target, what is written
+  bool drop_behind_ = false;    // of the target, what is written
+  std::vector<Extent> stored_;  // outside of these, the target is a hole
+  LateWrites late_writes_;
   uint64_t late_ = 0;
   uint64_t seen_ = 0;
 };

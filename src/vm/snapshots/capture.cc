@@ -229,7 +229,7 @@ void Capture::dump_by_engine(const Deadline& limit) const {
 }
 
 void Capture::collect(const Deadline& deadline) {
-  if (copy_) copy_->confirm(deadline);
+  if (copy_) copy_->finish(deadline);
   const uint64_t state_size = file_size(open_of_engine(source_.jail, layout::kNewState).get());
   if (state_size == 0 || state_size > kLargestState)
     fail(Code::kCorrupt, "the engine wrote a state of {} bytes", state_size);
