@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/deadline.h"
+#include "base/error.h"
 #include "base/process.h"
 
 namespace knaller::disk {
@@ -17,6 +18,9 @@ ProgramOutput run_e2fs_program(int disk, const std::string& program, std::vector
                                const Deadline& deadline);
 // Of e2fsck: it found nothing, or has mended all of it.
 bool has_mended(const ExitStatus& status);
+// Of an e2fsck that has not mended all: kCorrupt when it says that there is damage left, kExhausted when it
+// had no memory, kIo when it did not come to an answer. What it could not look at may be whole.
+Error unmended(const ProgramOutput& result);
 
 }  // namespace knaller::disk
 

@@ -23,11 +23,7 @@ constexpr uint64_t kMostMib = uint64_t{16} << 20;
 // Also writes what the journal holds.
 void mend(int fd, const Deadline& deadline) {
   const ProgramOutput result = run_e2fs_program(fd, "e2fsck", {"-f", "-p"}, deadline);
-  if (has_mended(result.status)) return;
-  throw Error(Code::kCorrupt,
-              fmt::format("the file system of the disk is damaged: e2fsck: {}",
-                          printable(trim(result.out.empty() ? result.err : result.out))),
-              "start the VM and repair it from inside, or go back to a snapshot");
+  if (!has_mended(result.status)) throw unmended(result);
 }
 
 void resize(int fd, const Deadline& deadline) {

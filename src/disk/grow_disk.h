@@ -15,7 +15,7 @@ namespace knaller::disk {
 // fails, or is killed, the disk is as it was, or larger. The copy is made in the folder `aside`, under a name
 // of unfinished_writes(), by which the copy of one that was killed is found and removed. kInvalidArgument
 // when it would not get larger, kCorrupt when its file system is damaged, kNotFound without e2fsprogs,
-// kExhausted without room for the copy.
+// kExhausted without room for the copy or memory for the check, kIo when there could be no check.
 void grow_disk(const std::string& path, const std::string& aside, uint64_t mib, const Deadline& deadline);
 
 }  // namespace knaller::disk
