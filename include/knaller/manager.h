@@ -316,9 +316,8 @@ class KNALLER_API Manager {
   Started start_existing(const std::string& name,
                          const StartOptions& options = {});  // a stopped one, as configured
   // Until everything is checked, prepared and kept, the VM runs on; if the other state then does not come up,
-  // the VM goes on as it was. kWrongState for a VM that does not run, unless safety is false: then its disk
-  // is given up. A process that dies in it leaves the VM running, or stopped with the safety snapshot, or
-  // rolled back.
+  // the VM goes on as it was. Of a VM that does not run the safety snapshot has the disk. A process that dies
+  // in it leaves the VM running, or stopped with the safety snapshot, or rolled back.
   RollbackResult roll_back(const RollbackOptions& options);
   // Throws the error of the first row of check_restore() that failed, before anything is touched.
   Started restore(const RestoreOptions& restore, const StartOptions& options = {});

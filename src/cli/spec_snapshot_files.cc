@@ -132,8 +132,8 @@ Command rollback_command() {
           "snapshot; without ID, of the latest of this VM that is not a safety snapshot. First everything is "
           "checked and made ready, and a "
           "safety snapshot of its present state is taken, whose id is printed; if the other state does not "
-          "come up, the VM goes on as it was. A VM that does not run has no state but its disk, which only "
-          "--no-safety gives up. If this command is killed, the VM runs as before, is rolled back, or is "
+          "come up, the VM goes on as it was. Of a VM that does not run the safety snapshot has the "
+          "disk. If this command is killed, the VM runs as before, is rolled back, or is "
           "stopped and can be put back to the safety snapshot (`knaller snapshot ls --filter "
           "label=safety`).",
       .flags = {{.name = "no-safety", .help = "Keep no snapshot of what the VM is now"},

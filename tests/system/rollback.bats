@@ -57,15 +57,34 @@ only_web_is_there() {
   only_web_is_there
 }
 
-@test "a stopped VM has no state to keep: only --no-safety puts it back" {
+@test "of a stopped VM the safety snapshot has the disk" {
+  local safety
   k_exits 0 stop web
-  k_exits 4 rollback web "$id"
-  contains "$stderr" "--no-safety"
-  [[ $(word_of_web) == newer ]]
-  k_exits 0 rollback web "$id" --no-safety
+  k_exits 0 rollback web "$id"
+  safety=$output
   is web running
-  [[ -z $(word_of_web) ]]
+  [[ -z $(word_of_web) && $(word_of "$KNALLER_HOME/snapshots/$safety") == newer ]]
+  [[ $(knaller snapshot inspect "$safety" | jq -r .has_memory) == false ]]
   only_web_is_there
+  # And there again, by a boot.
+  k_exits 0 rollback web "$safety" --no-safety
+  [[ $(word_of_web) == newer ]]
+  k_exits 0 stop web
+  k_exits 0 rollback web "$id" --no-safety --json
+  [[ $(jq .safety_snapshot <<< "$output") == null && -z $(word_of_web) ]]
+  only_web_is_there
+}
+
+@test "a stopped VM that can't be put back stays as it was, and no snapshot is left of it" {
+  k_exits 0 stop web
+  spoil_state
+  k_exits 12 rollback web "$id"
+  contains "$stderr" "the VM is stopped, as before"
+  is web stopped
+  [[ $(of_web uuid) == "$uuid" && $(word_of_web) == newer ]]
+  [[ $(knaller snapshot ls -q) == "$id" ]]
+  only_web_is_there
+  k_exits 0 start -d web
 }
 
 # Another state, of which the digests are right.

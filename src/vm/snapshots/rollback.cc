@@ -1,8 +1,11 @@
 #include "vm/snapshots/rollback.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "engine/choose.h"
 #include "monitor/alive.h"
@@ -90,13 +93,6 @@ class Rolling {
  private:
   void look_at_vm() {
     alive_ = monitor::is_alive(directory_.get());
-    if (!alive_ && options_.safety)
-      throw Error(Code::kWrongState,
-                  "it is not running: of its present state there is only the disk, which no "
-                  "safety snapshot can be taken of",
-                  fmt::format("start it first (knaller start {0}), or give its disk up: knaller rollback {0} "
-                              "--no-safety",
-                              vm_.name));
     if (!alive_) return;
     const Deadline deadline = Deadline::after(kMonitorTime, options_.stop);
     const monitor::Status status =
@@ -130,9 +126,10 @@ class Rolling {
     vm.ssh_port = vm_.ssh_port;
   }
 
-  // Also without a safety snapshot asked for: it is the way back, and then goes when it is not needed.
+  // Of a VM that runs also when no safety snapshot is asked for: it is the way back, and then goes when it is
+  // not needed. One that does not run has its disk in its place until the directories change theirs.
   void keep_present_state() {
-    if (!alive_) return;
+    if (!alive_ && !options_.safety) return;
     context_.step("taking a safety snapshot");
     SnapshotOptions options{.vm = vm_.name,
                             .labels = {{kSafetyLabel, "rollback"}},
@@ -161,7 +158,10 @@ class Rolling {
     } catch (const std::exception& exception) {
       Error error = error_from(exception);
       error.in(fmt::format("put it back to {}", id.str()));
-      if (safety_) go_back(error);
+      if (alive_)
+        go_back(error);
+      else
+        stay_stopped(error);
       throw error;
     }
     RollbackResult result{.snapshot = id.str()};
@@ -178,6 +178,21 @@ class Rolling {
     plan.options.stop = options_.stop;
     plan.keep_ports = true;
     bring_up(context_, clone.vm, plan, std::move(clone.launch));
+  }
+
+  // Nothing was touched of a VM that did not run, unless the other one has its place already.
+  void stay_stopped(Error& error) {
+    const bool in_place =
+        is_still_named(AT_FDCWD, context_.home.path_of(Kind::kVm, vm_.name), directory_.get());
+    if (in_place && safety_) drop_safety();
+    if (in_place)
+      add_hint(error, "the VM is stopped, as before");
+    else if (safety_)
+      add_hint(error, fmt::format("what it was is in {}", safety_->str()));
+  }
+
+  static void add_hint(Error& error, const std::string& hint) {
+    error.with_hint(error.hint().empty() ? hint : error.hint() + "\n" + hint);
   }
 
   // Nobody may stop this: there is nothing else that runs.
@@ -208,8 +223,7 @@ class Rolling {
                           safety_->str(), vm_.name));
       return;
     }
-    error.with_hint(error.hint().empty() ? "the VM runs as before"
-                                         : error.hint() + "\nthe VM runs as before");
+    add_hint(error, "the VM runs as before");
   }
 
   // It runs, and needs nobody any more: what fails here is told. Its clock stood still since the safety
