@@ -41,6 +41,32 @@ teardown_file() {
   knaller rm -f count
 }
 
+# More than the page cache is asked about, and more than is kept in memory until the guest runs again.
+@test "of a disk that is rewritten all the time, every block is of the instant" {
+  command -v cc > /dev/null || skip "there is no C compiler"
+  cc -O2 -Wall -Werror -static -o "$BATS_TEST_TMPDIR/counter" "$BATS_TEST_DIRNAME/counter.c"
+  knaller start sweep --detach --memory 256
+  knaller cp "$BATS_TEST_TMPDIR/counter" sweep:/root/counter
+  knaller exec sweep -- sh -c '/root/counter /var/lib/knaller/count 100 > /root/out 2>&1 < /dev/null &
+    until grep -q counting /root/out; do sleep 0.1; done; sync; sleep 3'
+  touched=0
+  for _ in 1 2 3; do
+    id=$(knaller snapshot create sweep --no-sync --max-pause 60s --while-paused -- \
+      sh -c 'fincore --bytes --noheadings --output RES "$1" > "$KNALLER_SNAPSHOT_DIR/touched"' sh "$KNALLER_HOME/vms/sweep/jail/disk.ext4")
+    now=$(tr -d ' ' < "$KNALLER_HOME/snapshots/$id/touched")
+    echo "$id: $((now >> 20)) MiB were in the page cache"
+    ((now <= touched)) || touched=$now
+    knaller snapshot extract "$id" /var/lib/knaller/count -o "$BATS_TEST_TMPDIR/$id"
+    run python3 "$BATS_TEST_DIRNAME/one_instant.py" "$KNALLER_HOME/snapshots/$id/memory" "$BATS_TEST_TMPDIR/$id/count" 100
+    echo "$id: $output"
+    [ "$status" -eq 0 ]
+    knaller snapshot rm "$id"
+  done
+  knaller exec sweep -- pidof counter
+  knaller rm -f sweep
+  ((touched > 64 << 20))
+}
+
 # What each generation adds in memory (a tmpfs) and on the disk must be in all later ones.
 @test "a chain of generations, and clones of the last at once, have all that was ever written" {
   knaller start g0 --detach --memory 256
