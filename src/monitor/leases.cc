@@ -109,27 +109,31 @@ void Leases::undo_abandoned() {
       retry_ = loop_.after(kRetryDelay, [this] { undo_abandoned(); });
       return;
     }
-    became(false);
+    const auto stood = became(false);
     stuck_reason_.clear();
     finish();
+    actions_.on_undone(stood);
   });
 }
 
-void Leases::became(bool paused) {
+// How long it stood still that runs again.
+std::chrono::microseconds Leases::became(bool paused) {
   using std::chrono::duration_cast;
   using std::chrono::microseconds;
-  if (std::exchange(paused_, paused) == paused) return;
+  if (std::exchange(paused_, paused) == paused) return {};
   const auto now = Loop::Clock::now();
   if (paused) {
     paused_since_ = now;
     paused_at_ = std::chrono::system_clock::now();
-    return actions_.record(VmEventKind::kPaused, fmt::format("paused by {}", holder()));
+    actions_.record(VmEventKind::kPaused, fmt::format("paused by {}", holder()));
+    return {};
   }
   const auto stood = duration_cast<microseconds>(now - paused_since_);
   if (holder_ && holder_->verb == kSnapshotVerb)
     last_snapshot_ = {
         .at = paused_at_, .paused = stood, .duration = duration_cast<microseconds>(now - holder_->since)};
   actions_.record(VmEventKind::kResumed, fmt::format("runs again after {}", format_duration(stood)));
+  return stood;
 }
 
 void Leases::finish() {

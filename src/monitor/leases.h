@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
@@ -27,6 +28,8 @@ struct LeaseActions {
   std::function<void(ConnectionId, const Error&)> refuse;
   std::function<void(VmEventKind kind, const std::string& what)> record;  // for the VM's event log
   std::function<void()> on_free;                                          // nobody holds it and nobody waits
+  // It was resumed here, for a holder that is gone, after so long.
+  std::function<void(std::chrono::microseconds stood)> on_undone;
 };
 
 class Leases {
@@ -67,7 +70,7 @@ class Leases {
   bool holds(ConnectionId connection);
   void change(ConnectionId connection, bool pause);
   void undo_abandoned();
-  void became(bool paused);
+  std::chrono::microseconds became(bool paused);
   void finish();
   void grant_next();
 

@@ -35,6 +35,7 @@ class LeasesTest : public testing::Test {
   std::deque<Call> calls_;
   std::map<ConnectionId, std::vector<std::string>> said_;
   int freed_ = 0;
+  int undone_ = 0;
   std::vector<std::string> recorded_;
   Leases leases_{
       loop_,
@@ -49,7 +50,8 @@ class LeasesTest : public testing::Test {
        .refuse = [this](ConnectionId connection,
                         const Error& error) { said_[connection].push_back(error.what()); },
        .record = [this](VmEventKind kind, const std::string&) { recorded_.push_back(to_string(kind)); },
-       .on_free = [this] { ++freed_; }}};
+       .on_free = [this] { ++freed_; },
+       .on_undone = [this](std::chrono::microseconds) { ++undone_; }}};
 };
 
 TEST_F(LeasesTest, ReleasingResumesBeforeItIsAnswered) {
@@ -126,6 +128,7 @@ TEST_F(LeasesTest, APipelinedReleaseIsNoWayAroundTheResume) {
   answer();
   answer();
   EXPECT_FALSE(leases_.paused());
+  EXPECT_EQ(undone_, 0);
 }
 
 TEST_F(LeasesTest, AResumeThatFailsKeepsTheLeaseAndTheReason) {
@@ -139,9 +142,11 @@ TEST_F(LeasesTest, AResumeThatFailsKeepsTheLeaseAndTheReason) {
   // The loop tries again by itself.
   Loop::Timer check = loop_.after(std::chrono::milliseconds(150), [this] { loop_.stop(); });
   loop_.run();
+  EXPECT_EQ(undone_, 0);
   answer();
   EXPECT_EQ(leases_.stuck_reason(), "");
   EXPECT_TRUE(leases_.free());
+  EXPECT_EQ(undone_, 1);
 }
 
 TEST_F(LeasesTest, TheNextHolderWaitsForTheUndo) {

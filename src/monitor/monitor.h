@@ -26,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include "monitor/clock_keeper.h"
 #include "monitor/engine_run.h"
 #include "monitor/exit_record.h"
 #include "monitor/halt_watch.h"
@@ -64,6 +65,7 @@ class Monitor {
     std::unique_ptr<EngineRun> run;
     std::unique_ptr<StatusProbe> probe;
     std::unique_ptr<HaltWatch> halt_watch;
+    std::unique_ptr<ClockKeeper> clock;
     bool said_ready = false;    // the guest, on its console
     unsigned times_halted = 0;  // that the console has said so
   };
@@ -141,6 +143,7 @@ class Monitor {
   nlohmann::json status_json(RunState state, const std::string& reason) const;
   void set_paused(bool pause, std::function<void(const std::optional<Error>&)> done);
   bool guest_may_run() const;
+  std::unique_ptr<ClockKeeper> keep_clock();
 
   Loop& loop_;
   life::State life_;

@@ -85,6 +85,8 @@ int main(int argc, char** argv) {
     // For `knaller doctor`: a profile of AppArmor's is for this program and not for that one.
     if (argc > 1 && std::strcmp(argv[1], "--try-namespaces") == 0)
       monitor::try_namespaces();
+    else if (argc > 2 && std::strcmp(argv[1], monitor::kSetClockFlag) == 0)
+      return monitor::set_clock_main(argv[2]);
     else
       run_monitor();
     return 0;

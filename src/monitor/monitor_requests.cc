@@ -182,6 +182,15 @@ void Monitor::set_paused(bool pause, std::function<void(const std::optional<Erro
       std::move(done));
 }
 
+// Whoever resumes a guest sets its clock; the rest is done here.
+std::unique_ptr<ClockKeeper> Monitor::keep_clock() {
+  return std::make_unique<ClockKeeper>(
+      loop_, ClockKeeper::Actions{
+                 .guest_runs = [this] { return life::guest_is_up(life_) && !leases_->paused(); },
+                 .set = [this](int output) { return ClockKeeper::begin_setting(spec_.entry.name, output); },
+                 .warn = [this](const std::string& what) { record_event(VmEventKind::kWarning, what); }});
+}
+
 // Nobody holds it paused who is still there.
 bool Monitor::guest_may_run() const {
   return leases_ && (leases_->free() || leases_->abandoned());

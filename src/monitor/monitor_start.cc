@@ -64,7 +64,11 @@ LeaseActions Monitor::lease_actions() {
       .reply = [this](ConnectionId connection, const Json& answer) { server_->reply(connection, answer); },
       .refuse = [this](ConnectionId connection, const Error& error) { server_->refuse(connection, error); },
       .record = [this](VmEventKind kind, const std::string& what) { record_event(kind, what); },
-      .on_free = [this] { dispatch(life::LeaseFreed{}); }};
+      .on_free = [this] { dispatch(life::LeaseFreed{}); },
+      .on_undone =
+          [this](std::chrono::microseconds stood) {
+            if (engine_) engine_->clock->stood_still(stood, "the pause that its command did not end");
+          }};
 }
 
 // An engine that could not be made, the first or the one after a reboot.
@@ -92,6 +96,7 @@ void Monitor::start_engine(const Requests& requests) {
       loop_, [this](ConnectionId connection, RunState state, const std::string& reason) {
         server_->reply(connection, status_json(state, reason));
       });
+  engine.clock = keep_clock();
   engine_ = std::move(engine);
   dispatch(life::EngineCloned{});
   attach_network();

@@ -36,6 +36,29 @@ look_at_four() {
   [ "$(knaller exec web -- cat /root/note)" = kept ]
 }
 
+# A second for the answer to come.
+clock_is_right() { (($(date +%s) - $(knaller exec "$1" -- date +%s) <= 2)); }
+nobody_sets_a_clock() { ! pgrep --full -- "^/proc/self/exe --set-guest-clock" > /dev/null; }
+
+@test "whoever ends a pause, the guest's clock is set" {
+  # By the monitor, for a command that is gone.
+  knaller snapshot create web --max-pause 60s --while-paused -- sleep 60 > /dev/null 2>&1 3>&- &
+  command=$!
+  within 20000 is web paused
+  sleep 5
+  kill -KILL "$command"
+  wait "$command" || true
+  within 10000 is web running
+  within 20000 clock_is_right web
+  within 20000 nobody_sets_a_clock
+  run jq --raw-output '.what' "$KNALLER_HOME/vms/web/events.jsonl"
+  [[ $output != *"clock is slow"* ]]
+  # By a command that fails.
+  run knaller snapshot create web --max-pause 60s --while-paused -- sh -c 'sleep 5; exit 1'
+  [ "$status" -ne 0 ]
+  clock_is_right web
+}
+
 @test "a killed pasta comes back on the same ports, and the guest is entered again" {
   look_at_four web
   before=$(knaller inspect web --json | jq -c '[.ports, .ssh_port]')

@@ -22,8 +22,6 @@
 
 namespace knaller::vm {
 
-inline constexpr char kHostAlias[] = "knaller";
-
 // The engine's devices.
 inline constexpr char kNetworkId[] = "eth0";
 std::vector<const char*> drive_ids(const store::Machine& machine);

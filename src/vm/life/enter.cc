@@ -7,6 +7,7 @@
 #include "guest/session.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
+#include "monitor/guest_session.h"
 #include "store/layout.h"
 #include "store/vm_record.h"
 #include "vm/home/layout.h"
@@ -64,13 +65,13 @@ SshTarget ssh_target(const Context& context, const std::string& name) {
     throw Error(Code::kUnsupported, fmt::format("VM '{}' runs an image that knaller has no key for", name),
                 fmt::format("its SSH port is {} on 127.0.0.1", record.ssh_port));
   require_running(name, directory.get());
-  const std::string path = context.home.path_of(store::Kind::kVm, name);
-  return {.host = "127.0.0.1",
-          .port = record.ssh_port,
-          .user = "root",
-          .key_file = path + "/" + layout::kSshKey,
-          .known_hosts_file = path + "/" + layout::kKnownHosts,
-          .host_alias = kHostAlias};
+  const guest::Address address = monitor::guest_address(record, context.home.path_of(store::Kind::kVm, name));
+  return {.host = address.host,
+          .port = address.port,
+          .user = address.user,
+          .key_file = address.key_file,
+          .known_hosts_file = address.known_hosts_file,
+          .host_alias = address.host_alias};
 }
 
 ExecResult exec_in_vm(const Context& context, const std::string& name, const ExecOptions& options) {

@@ -4,6 +4,7 @@
 #include "guest/probe.h"
 #include "guest/renew.h"
 #include "guest/session.h"
+#include "monitor/guest_session.h"
 #include "store/layout.h"
 #include "vm/home/layout.h"
 
@@ -107,33 +108,9 @@ void probe_ssh(Watch& watch, uint16_t port, const Deadline& deadline) {
   }
 }
 
-guest::Address address_of(const store::VmRecord& record, const std::string& path) {
-  return {.host = kLoopback,
-          .port = record.ssh_port,
-          .user = "root",
-          .key_file = path + "/" + layout::kSshKey,
-          .known_hosts_file = path + "/" + layout::kKnownHosts,
-          .host_alias = kHostAlias};
-}
-
-// A server may turn a connection away while it still gets rid of the probe's (dropbear allows an address five
-// that have not logged in), so one that breaks is tried again.
-guest::Session open_session(const store::VmRecord& record, const std::string& path,
-                            const Deadline& deadline) {
-  constexpr std::chrono::milliseconds kBetween{50};
-  while (true) {
-    try {
-      return guest::Session::connect(address_of(record, path), deadline);
-    } catch (const Error& error) {
-      if (error.code() != Code::kIo || deadline.expired()) throw;
-    }
-    pause_for(kBetween, deadline);
-  }
-}
-
 void renew_by_ssh(store::VmRecord& record, const std::string& path, const Deadline& deadline) {
   try {
-    guest::Session session = open_session(record, path, deadline);
+    guest::Session session = monitor::open_guest_session(record, path, deadline);
     const guest::Renewal renewal = guest::renew(session, {.hostname = record.name}, deadline);
     record.renewed = renewal.ok;
     record.renew_reason = renewal.reason;
@@ -159,18 +136,7 @@ void pin_host_key(const Context& context, const store::VmRecord& record, int dir
   if (!record.has_ssh || record.ssh_port == 0 || stat_if_exists(directory, layout::kKnownHosts)) return;
   const PhaseTimer timer(context, "pin host key");
   // Connecting with an empty known_hosts learns the key and writes it there.
-  open_session(record, path, deadline);
-}
-
-std::string set_guest_clock(const store::VmRecord& record, const std::string& path,
-                            const Deadline& deadline) {
-  if (record.guest_protocol == 0 || record.ssh_port == 0) return {};
-  try {
-    guest::Session session = open_session(record, path, deadline);
-    return guest::renew(session, {}, deadline).reason;
-  } catch (const Error& error) {
-    return error.what();
-  }
+  monitor::open_guest_session(record, path, deadline);
 }
 
 void renew_clone(const Context& context, store::VmRecord& record, const std::string& path,

@@ -23,11 +23,6 @@ void pin_host_key(const Context& context, const store::VmRecord& record, int dir
 void renew_clone(const Context& context, store::VmRecord& record, const std::string& path,
                  const Deadline& deadline);
 
-// After a pause, for which the guest's clock stood still: the host's time, by the helper of our images.
-// Returns why it could not be set; empty when it was, and for guests that are not known to have the helper or
-// a network to reach it by.
-std::string set_guest_clock(const store::VmRecord& record, const std::string& path, const Deadline& deadline);
-
 }  // namespace knaller::vm
 
 #endif  // KNALLER_VM_LIFE_READY_H_

@@ -4,6 +4,7 @@
 #include "monitor/alive.h"
 #include "monitor/client.h"
 #include "monitor/force.h"
+#include "monitor/guest_session.h"
 #include "store/names.h"
 #include "store/transaction.h"
 #include "vm/home/locks.h"
@@ -156,9 +157,9 @@ void resume_vm(const Context& context, const std::string& name, std::stop_token 
   lease.resume(deadline);
   lease.release(deadline);
   if (!was_paused) return;
-  const std::string failure =
-      set_guest_clock(store::read_vm_record(directory.get(), name), context.home.path_of(Kind::kVm, name),
-                      Deadline::after(kClockTime, deadline.stop()));
+  const std::string failure = monitor::set_guest_clock(store::read_vm_record(directory.get(), name),
+                                                       context.home.path_of(Kind::kVm, name),
+                                                       Deadline::after(kClockTime, deadline.stop()));
   note_clock(context, name, failure);
 }
 

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
+#include "monitor/guest_session.h"
 #include "store/digest.h"
 #include "store/layout.h"
 #include "store/manifest.h"
@@ -182,7 +183,10 @@ class Creation {
     } catch (Error& error) {
       if (error.code() == Code::kTimeout)
         error.with_hint("the VM runs on; allow the pause more time with --max-pause");
-      if (const auto worse = release(lease)) error.in(worse->message()).with_hint(worse->hint());
+      if (const auto worse = release(lease))
+        error.in(worse->message()).with_hint(worse->hint());
+      else if (!lease.was_paused() && Clock::now() - began > kPauseOfNote)
+        set_clock_at_once();
       throw;
     }
     if (const auto failure = release(lease)) throw *failure;
@@ -197,8 +201,15 @@ class Creation {
   void begin_setting_clock() {
     clock_set_ = begin_beside([vm = vm_, path = context_.home.path_of(Kind::kVm, vm_.name),
                                deadline = Deadline::after(kClockTime, options_.stop)] {
-      return set_guest_clock(vm, path, deadline);
+      return monitor::set_guest_clock(vm, path, deadline);
     });
+  }
+
+  // Of a guest that stood still for nothing; also for whoever wants to stop: he has waited for the pause.
+  void set_clock_at_once() const {
+    note_clock(context_, vm_.name,
+               monitor::set_guest_clock(vm_, context_.home.path_of(Kind::kVm, vm_.name),
+                                        Deadline::after(kClockTime)));
   }
 
   void call_user(const Deadline& limit) const {

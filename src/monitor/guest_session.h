@@ -1,0 +1,26 @@
+// Into a VM's guest by its own key, with what its directory and record say.
+#ifndef KNALLER_MONITOR_GUEST_SESSION_H_
+#define KNALLER_MONITOR_GUEST_SESSION_H_
+
+#include <string>
+
+#include "base/deadline.h"
+#include "guest/session.h"
+#include "store/vm_record.h"
+
+namespace knaller::monitor {
+
+// `path`: the VM's directory.
+guest::Address guest_address(const store::VmRecord& record, const std::string& path);
+// A connection that breaks is tried again until the deadline.
+guest::Session open_guest_session(const store::VmRecord& record, const std::string& path,
+                                  const Deadline& deadline);
+
+// After a pause, for which the guest's clock stood still: the host's time, by the helper of our images.
+// Returns why it could not be set; empty when it was, and for guests that are not known to have the helper or
+// a network to reach it by.
+std::string set_guest_clock(const store::VmRecord& record, const std::string& path, const Deadline& deadline);
+
+}  // namespace knaller::monitor
+
+#endif  // KNALLER_MONITOR_GUEST_SESSION_H_
