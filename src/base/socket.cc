@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -18,6 +19,9 @@
 
 namespace knaller {
 namespace {
+
+// A stop request does not wake a blocking call.
+constexpr std::chrono::milliseconds kUntilStopIsSeen{50};
 
 UniqueFd make_socket(int family, int type) {
   UniqueFd fd(::socket(family, type | SOCK_CLOEXEC, 0));
@@ -54,6 +58,13 @@ void remove_stale_socket(int dir, const std::string& name) {
 void make_blocking(int fd) {
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0) fail_errno("make a socket blocking");
+}
+
+// Of connect(2), too; zero for none.
+void limit_sending(int fd, std::chrono::milliseconds limit) {
+  const timeval time = {.tv_sec = limit.count() / 1000, .tv_usec = limit.count() % 1000 * 1000};
+  if (::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time) != 0)
+    fail_errno("limit how long a socket waits");
 }
 
 void finish_connect(int fd, const std::string& peer, const Deadline& deadline) {
@@ -105,14 +116,20 @@ UniqueFd connect_unix(int dir, const std::string& name, const Deadline& deadline
   if (!S_ISSOCK(status.st_mode)) fail(Code::kCorrupt, "'{}' is not a socket", printable(name));
   UniqueFd fd = make_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
   const sockaddr_un address = unix_address(fmt::format("/proc/self/fd/{}", target.get()));
+  bool has_limit = false;
   while (connect_to(fd.get(), address) != 0) {
     if (errno == ECONNREFUSED) fail(Code::kEngineDied, "nobody listens on '{}'", printable(name));
     if (errno != EAGAIN && errno != EINTR) fail_errno("connect to '{}'", printable(name));
-    // EAGAIN: the backlog is full, and for unix sockets no event tells when it no longer is.
+    // EAGAIN: the backlog is full. poll(2) does not tell when it no longer is, but a blocking call waits for
+    // it.
     deadline.check(fmt::format("a connection to '{}'", printable(name)));
-    pause_for(std::chrono::milliseconds(2), deadline);
+    make_blocking(fd.get());
+    limit_sending(fd.get(),
+                  std::chrono::milliseconds(std::max(1, deadline.sooner(kUntilStopIsSeen).poll_timeout())));
+    has_limit = true;
   }
   make_blocking(fd.get());
+  if (has_limit) limit_sending(fd.get(), {});
   return fd;
 }
 

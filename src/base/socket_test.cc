@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -70,6 +71,45 @@ TEST(UnixSocketTest, AFullBacklogIsWaitedForUntilTheDeadline) {
   EXPECT_EQ(code_thrown_by([&] { connect_unix(folder.fd(), "s", Deadline::after(10ms)); }), Code::kTimeout);
   std::jthread server([&] { UniqueFd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)); });
   EXPECT_EQ(code_thrown_by([&] { connect_unix(folder.fd(), "s", kSoon); }), std::nullopt);
+}
+
+// How often this thread has gone to sleep.
+int64_t sleeps() {
+  rusage usage = {};
+  ::getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nvcsw;
+}
+
+TEST(UnixSocketTest, AFullBacklogIsWaitedForAsleepAndCanBeCancelled) {
+  TestFolder folder;
+  const UniqueFd listener = listen_unix(folder.fd(), "s", 0);
+  const UniqueFd first = connect_unix(folder.fd(), "s", kSoon);
+  const int64_t before = sleeps();
+  EXPECT_EQ(code_thrown_by([&] { connect_unix(folder.fd(), "s", Deadline::after(500ms)); }), Code::kTimeout);
+  EXPECT_LT(sleeps() - before, 50) << "it looks again and again";
+  std::stop_source source;
+  std::jthread stopper([&] {
+    std::this_thread::sleep_for(20ms);
+    source.request_stop();
+  });
+  const auto connect = [&] { connect_unix(folder.fd(), "s", Deadline::after(10min, source.get_token())); };
+  EXPECT_EQ(code_thrown_by(connect), Code::kCancelled);
+}
+
+TEST(UnixSocketTest, ASocketThatHadToWaitSendsLikeAnyOther) {
+  TestFolder folder;
+  const UniqueFd listener = listen_unix(folder.fd(), "s", 0);
+  const UniqueFd first = connect_unix(folder.fd(), "s", kSoon);
+  std::jthread server([&] {
+    std::this_thread::sleep_for(20ms);
+    UniqueFd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  });
+  const UniqueFd second = connect_unix(folder.fd(), "s", kSoon);
+  timeval limit = {};
+  socklen_t size = sizeof limit;
+  ASSERT_EQ(::getsockopt(second.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, &size), 0);
+  EXPECT_TRUE(limit.tv_sec == 0 && limit.tv_usec == 0);
+  EXPECT_EQ(::fcntl(second.get(), F_GETFL) & O_NONBLOCK, 0);
 }
 
 TEST(TcpTest, ConnectsOrSaysWhyNot) {

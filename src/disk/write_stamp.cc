@@ -42,6 +42,7 @@ WriteStamp WriteStamp::take(int fd, const Deadline& deadline) {
   const struct stat info = look_at(fd);
   // A time to come (the host's clock was set back) tells nothing.
   const Deadline longest = deadline.sooner(kSeveralTicks);
+  // No timer expires with a clock's tick.
   while (!(info.st_mtim < file_time()) && !longest.expired())
     pause_for(std::chrono::milliseconds(1), longest);
   stamp.modified_ = info.st_mtim;

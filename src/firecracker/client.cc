@@ -23,6 +23,7 @@ namespace http = boost::beast::http;
 constexpr uint32_t kHeaderLimit = 16 << 10;
 constexpr uint64_t kBodyLimit = 1 << 20;
 constexpr size_t kShownLimit = 2000;
+// inotify(7) tells when a socket is bound, nothing when it is listened to.
 constexpr auto kConnectPause = std::chrono::milliseconds(1);
 
 std::string render(const Request& request) {

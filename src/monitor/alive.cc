@@ -14,6 +14,8 @@ namespace {
 
 constexpr uint64_t kMonitorByte = 0;
 constexpr uint64_t kEngineByte = 1;
+// Until a lock is let go, which nothing tells: fcntl(2) waits for one without a deadline, inotify(7) tells of
+// the closing of its file just before, and the processes that hold it are known to their monitor only.
 constexpr std::chrono::milliseconds kRetry{2};
 
 }  // namespace

@@ -52,7 +52,7 @@ int bind_error(const PortForward& port) {
   return ::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) == 0 ? 0 : errno;
 }
 
-// A port is free only some 50 ms after its last owner was killed.
+// A port is free only some 50 ms after its last owner was killed, and nothing tells when.
 int lasting_bind_error(const PortForward& port) {
   constexpr std::chrono::milliseconds kBetween{5};
   const Deadline patience = Deadline::after(std::chrono::milliseconds(200));

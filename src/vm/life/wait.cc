@@ -220,7 +220,8 @@ class Waiting {
         vm.end = std::make_unique<MonitorEnd>(vm.directory.get());
         return add_to_epoll(vm.end->fd());
       } catch (const Error& error) {
-        // It is coming up, ending, or its queue is full.
+        // It is coming up and does not listen yet, or is ending and still has its lock: nothing tells of
+        // either.
         if (error.code() != Code::kNotFound && error.code() != Code::kEngineDied) throw;
         pause_for(std::chrono::milliseconds(5), deadline_);
         deadline_.check(fmt::format("VM '{}'", vm.name));

@@ -156,7 +156,7 @@ class ScratchVm {
     const auto memory =
         memory::GuestMemory::find(engine, kScratchGuestMemoryMib << 20, parent ? parent.get() : -1);
     while (memory && !limit.expired() && memory->changed_bytes(deadline_) < kScratchGuestWrites)
-      pause_for(std::chrono::milliseconds(2), limit);
+      pause_for(std::chrono::milliseconds(2), limit);  // no event tells of writes to memory
   }
 
   void capture(const CaptureSource& source, const std::string& folder, CaptureWay way) const {
