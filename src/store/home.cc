@@ -42,6 +42,15 @@ std::string network_file_system_at(int dir) {
   }
 }
 
+void require_local(int dir) {
+  const std::string type = network_file_system_at(dir);
+  if (!type.empty())
+    throw Error(Code::kUnsupported,
+                fmt::format("it lies on {}, where locks and renames can't be relied on", type),
+                "set KNALLER_HOME to a folder on a local file system; if no other host uses this one, "
+                "--allow-network-home takes it");
+}
+
 UniqueFd open_folder(const Home& home, const std::string& name) {
   if (::mkdirat(home.root(), name.c_str(), 0700) != 0 && errno != EEXIST)
     fail_errno("make '{}' in knaller's home", name);
@@ -122,12 +131,7 @@ Home Home::open(const std::string& path, NetworkFileSystem network) {
                       home.path_ = resolved;
                       require_own_folder(found.get(), home.path_);
                       home.root_ = open_at(found.get(), ".", O_RDONLY | O_DIRECTORY);
-                      const std::string type = network_file_system_at(home.root_.get());
-                      if (!type.empty() && network == NetworkFileSystem::kRefused)
-                        throw Error(
-                            Code::kUnsupported,
-                            fmt::format("it lies on {}, where locks and renames can't be relied on", type),
-                            "set KNALLER_HOME to a folder on a local file system");
+                      if (network == NetworkFileSystem::kRefused) require_local(home.root_.get());
                       home.vms_ = open_folder(home, layout::kVms);
                       home.snapshots_ = open_folder(home, layout::kSnapshots);
                       home.images_ = open_folder(home, layout::kImages);

@@ -38,6 +38,8 @@ life_on() {
     home=$1 files=$2 life=$3
     shift 3
     "$@" || { echo "it can not be mounted: $*"; exit 77; }
+    # A server of FUSE would keep the namespace, and this its mount, for ever.
+    trap "umount --lazy $(printf %q "$home")" EXIT
     bash -e -c "$life" bash "$home" "$files"' bash "$home" "$BATS_TEST_TMPDIR/files" "$life" "$@" || {
     [[ $? -ne 77 ]] || skip "it can't be mounted in a user namespace here"
     return 1
@@ -53,6 +55,40 @@ life_on() {
   life_on "$BATS_TEST_TMPDIR/mounted" mount -t overlay -o \
     "userxattr,lowerdir=$BATS_TEST_TMPDIR/lower,upperdir=$BATS_TEST_TMPDIR/upper,workdir=$BATS_TEST_TMPDIR/work" \
     none "$BATS_TEST_TMPDIR/mounted"
+}
+
+# What FUSE shows here is the folder `behind`. Only who mounts it may use it.
+fuse() {
+  command -v bindfs > /dev/null || skip "there is no bindfs"
+  [[ -r /dev/fuse && -w /dev/fuse ]] || skip "/dev/fuse can't be opened"
+  mkdir -p "$BATS_TEST_TMPDIR/behind" "$BATS_TEST_TMPDIR/mounted"
+  fuse=(bindfs --no-allow-other "$BATS_TEST_TMPDIR/behind" "$BATS_TEST_TMPDIR/mounted")
+}
+
+@test "on FUSE, where knaller is told that this host alone uses the home" {
+  fuse
+  export KNALLER_ALLOW_NETWORK_HOME=1
+  life_on "$BATS_TEST_TMPDIR/mounted" "${fuse[@]}"
+}
+
+@test "on FUSE, of which nobody has said so" {
+  fuse
+  life='KNALLER_HOME=$1/home knaller ls || { echo "exit code $?"; ls -A "$1/home"; }'
+  run life_on "$BATS_TEST_TMPDIR/mounted" "${fuse[@]}"
+  [[ $status -ne 0 ]] || contains "$output" "it lies on FUSE"
+  contains "$output" "--allow-network-home"
+  [[ ${lines[-1]} == "exit code 6" ]]
+}
+
+@test "on FUSE, as root, whose engines are somebody else" {
+  [[ $EUID -eq 0 ]] || skip "only root's engines are"
+  fuse
+  "${fuse[@]}" 3>&- || skip "FUSE can't be mounted here"
+  export KNALLER_HOME=$BATS_TEST_TMPDIR/mounted/home KNALLER_ALLOW_NETWORK_HOME=1
+  knaller image import fake --kernel "$BATS_TEST_TMPDIR/files/vmlinux" --rootfs "$BATS_TEST_TMPDIR/files/rootfs.ext4"
+  k_exits 6 start -d web
+  contains "$stderr" "no mounts with other ids"
+  nothing_left
 }
 
 # A file of $2 bytes with a file system of the type $1, mounted.
