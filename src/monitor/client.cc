@@ -156,13 +156,10 @@ MonitorStats MonitorClient::take_stats(const Deadline& deadline) {
           .last_snapshot = {}};
 }
 
-void MonitorClient::set(const Egress& egress, const Deadline& deadline) {
-  send_request(socket_.get(), {{"op", "set"}, {"egress", store::egress_to_json(egress)}}, deadline);
-  read_answer(socket_.get(), buffer_, deadline);
-}
-
-void MonitorClient::set(const LimitsChange& change, const Deadline& deadline) {
-  send_request(socket_.get(), {{"op", "set"}, {"limits", limits_change_to_json(change)}}, deadline);
+void MonitorClient::set(const RunningChange& change, const Deadline& deadline) {
+  Json request = running_change_to_json(change);
+  request["op"] = "set";
+  send_request(socket_.get(), request, deadline);
   read_answer(socket_.get(), buffer_, deadline);
 }
 

@@ -99,8 +99,7 @@ class MonitorClient {
   void ask_stats();
   MonitorStats take_stats(const Deadline& deadline);
   // Changes what runs; nothing, when it throws.
-  void set(const Egress& egress, const Deadline& deadline);
-  void set(const LimitsChange& change, const Deadline& deadline);
+  void set(const RunningChange& change, const Deadline& deadline);
   // Waits its turn while another holds the lease: `on_wait` is told once who ("snapshot (pid 123)"). kBusy,
   // naming the holder, when the deadline passes first.
   Lease lease(const std::string& verb, const Deadline& deadline,

@@ -137,7 +137,9 @@ class Monitor {
   void answer_status(ConnectionId connection);
   void answer_stats(ConnectionId connection);
   void set(ConnectionId connection, const JsonReader& request);
-  void set_limits(ConnectionId connection, const nlohmann::json& json);
+  void tell_changed(ConnectionId connection, const RunningChange& change);
+  void change_network(const RunningChange& change, const net::Plan& before);
+  void restore_network(const net::Plan& before);
   void lease(ConnectionId connection, const JsonReader& request);
   void stop(ConnectionId connection, const JsonReader& request);
   nlohmann::json status_json(RunState state, const std::string& reason) const;

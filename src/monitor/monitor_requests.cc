@@ -73,34 +73,60 @@ void Monitor::lease(ConnectionId connection, const JsonReader& request) {
   leases_->request(connection, verb, server_->peer_pid(connection));
 }
 
-// What changes while the VM runs: each member that is there, all that is asked for or nothing.
+// What changes while the VM runs. The engine comes last, for it may refuse, and takes its time; what it
+// refuses is no change for the next one either.
 void Monitor::set(ConnectionId connection, const JsonReader& request) {
-  if (request.has("limits")) return set_limits(connection, request.object("limits"));
-  if (request.has("egress")) {
-    if (!network_) fail(Code::kWrongState, "the VM has no network");
-    network_->set_egress(store::egress_from_json(request.object("egress"), "the request's egress"));
-    record_event(VmEventKind::kChanged, "where the guest may connect to was changed");
+  const RunningChange change = running_change_from_json(request);
+  if (change.egress && !network_) fail(Code::kWrongState, "the VM has no network");
+  if (!change.limits) {
+    if (change.egress) network_->set_egress(*change.egress);
+    return tell_changed(connection, change);
   }
+  if (!life::guest_is_up(life_)) throw Error(Code::kBusy, "the guest is just booting again");
+  group_.limit(change.limits->group);
+  const net::Plan before = network_ ? network_->plan() : net::Plan{};
+  change_network(change, before);
+  engine_->run->worker().post(
+      [requests = change.limits->requests](const firecracker::Client& client, std::stop_token stop) {
+        for (const auto& one : requests) client.apply(one, Deadline::never(stop));
+      },
+      [this, connection, change, before](const std::optional<Error>& error) {
+        if (error) {
+          restore_network(before);
+          return server_->refuse(connection, *error);
+        }
+        if (!change.limits->boot.empty()) spec_.boot = change.limits->boot;
+        tell_changed(connection, change);
+      });
+}
+
+void Monitor::tell_changed(ConnectionId connection, const RunningChange& change) {
+  if (change.egress) record_event(VmEventKind::kChanged, "where the guest may connect to was changed");
+  if (change.limits) record_event(VmEventKind::kChanged, "what the VM may take of its host was changed");
   server_->reply(connection, {{"v", kProtocolVersion}, {"ok", true}});
 }
 
-// The engine last, for it may refuse, and takes its time; what it refuses is no change for the next one
-// either.
-void Monitor::set_limits(ConnectionId connection, const Json& json) {
-  const LimitsChange change = limits_change_from_json(json);
-  if (!life::guest_is_up(life_)) throw Error(Code::kBusy, "the guest is just booting again");
-  group_.limit(change.group);
-  if (network_) network_->set_bandwidth(change.bandwidth);
-  engine_->run->worker().post(
-      [requests = change.requests](const firecracker::Client& client, std::stop_token stop) {
-        for (const auto& request : requests) client.apply(request, Deadline::never(stop));
-      },
-      [this, connection, boot = change.boot](const std::optional<Error>& error) {
-        if (error) return server_->refuse(connection, *error);
-        if (!boot.empty()) spec_.boot = boot;
-        record_event(VmEventKind::kChanged, "what the VM may take of its host was changed");
-        server_->reply(connection, {{"v", kProtocolVersion}, {"ok", true}});
-      });
+void Monitor::change_network(const RunningChange& change, const net::Plan& before) {
+  if (!network_) return;
+  if (change.egress) network_->set_egress(*change.egress);
+  try {
+    network_->set_bandwidth(change.limits->bandwidth);
+  } catch (const Error&) {
+    restore_network(before);
+    throw;
+  }
+}
+
+// What came with something that was refused.
+void Monitor::restore_network(const net::Plan& before) {
+  if (!network_) return;
+  try {
+    if (network_->plan().egress != before.egress) network_->set_egress(before.egress);
+    network_->set_bandwidth(before.bandwidth);
+  } catch (const Error& error) {
+    record_event(VmEventKind::kWarning,
+                 fmt::format("a change that was refused was made in part: {}", error.what()));
+  }
 }
 
 // --- status

@@ -224,6 +224,34 @@ TEST_F(ChangingHostTest, AnAddressThatTheHostGetsIsOutOfReachAtOnce) {
   });
 }
 
+TEST_F(ChangingHostTest, WhatIsAskedForTogetherIsChangedTogetherOrNotAtAll) {
+  if (const std::string reason = net::namespaces_refused(); !reason.empty()) GTEST_SKIP() << reason;
+  net::in_host([this] {
+    net::set_lo_up();
+    const net::Internet internet;
+    const net::Service far(&internet.machine(), Protocol::kTcp, net::kInternet, 80);
+    const Running vm(vm_);
+    const std::string greeting = fmt::format("hello {}\n", net::kHostAddress);
+    const Egress none{.mode = EgressMode::kNone, .allow = {}, .deny = {}};
+    const Egress wrong{.mode = EgressMode::kNone, .allow = {{.to = "127.0.0.1"}}, .deny = {}};
+    const auto set = [this](const Egress& egress, const LimitsChange& limits) {
+      return code_thrown_by([&] { vm_.client().set({.egress = egress, .limits = limits}, soon()); });
+    };
+    LimitsChange limits;
+    limits.requests = {{"PATCH", "/drives/nowhere", "{}"}};
+    EXPECT_EQ(set(none, limits), Code::kEngineRefused);
+    EXPECT_EQ(vm_.client().status(soon()).egress, Egress{});
+    EXPECT_EQ(vm.reach(net::kInternet, 80), greeting);
+    limits.requests = {{"PATCH", "/vm", R"({"state": "Paused"})"}};
+    EXPECT_EQ(set(wrong, limits), Code::kInvalidArgument);
+    EXPECT_EQ(vm_.client().status(soon()).state, RunState::kRunning) << "the engine was told";
+    limits.requests = {};
+    EXPECT_EQ(set(none, limits), std::nullopt);
+    EXPECT_EQ(vm.reach(net::kInternet, 80), "No route to host");
+    vm_.stop(seconds(5), true);
+  });
+}
+
 TEST_F(ChangingHostTest, WhereTheGuestMayConnectToChangesWhileItRunsAndStaysAfterAReboot) {
   if (const std::string reason = net::namespaces_refused(); !reason.empty()) GTEST_SKIP() << reason;
   net::in_host([this] {
@@ -232,11 +260,12 @@ TEST_F(ChangingHostTest, WhereTheGuestMayConnectToChangesWhileItRunsAndStaysAfte
     const net::Service far(&internet.machine(), Protocol::kTcp, net::kInternet, 80);
     const Running vm(vm_);
     const Egress none{.mode = EgressMode::kNone, .allow = {}, .deny = {}};
-    vm_.client().set(none, soon());
+    vm_.client().set({.egress = none, .limits = {}}, soon());
     EXPECT_EQ(vm.reach(net::kInternet, 80), "No route to host");
     EXPECT_EQ(vm_.client().status(soon()).egress, none);
     const Egress wrong{.mode = EgressMode::kNone, .allow = {{.to = "127.0.0.1"}}, .deny = {}};
-    EXPECT_EQ(code_thrown_by([&] { vm_.client().set(wrong, soon()); }), Code::kInvalidArgument);
+    EXPECT_EQ(code_thrown_by([&] { vm_.client().set({.egress = wrong, .limits = {}}, soon()); }),
+              Code::kInvalidArgument);
     EXPECT_EQ(vm_.client().status(soon()).egress, none);
     const UniqueFd jail = open_directory(vm_.path("jail"));
     firecracker::Client(jail.get(), "api.sock").apply(firecracker::send_ctrl_alt_del(), soon());

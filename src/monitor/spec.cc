@@ -91,6 +91,21 @@ LimitsChange limits_change_from_json(const Json& json) {
           .boot = requests_from_json(reader.array("boot"))};
 }
 
+Json running_change_to_json(const RunningChange& change) {
+  Json json = Json::object();
+  if (change.egress) json["egress"] = store::egress_to_json(*change.egress);
+  if (change.limits) json["limits"] = limits_change_to_json(*change.limits);
+  return json;
+}
+
+RunningChange running_change_from_json(const JsonReader& reader) {
+  RunningChange change;
+  if (reader.has("egress"))
+    change.egress = store::egress_from_json(reader.object("egress"), "the request's egress");
+  if (reader.has("limits")) change.limits = limits_change_from_json(reader.object("limits"));
+  return change;
+}
+
 Json plan_to_json(const net::Plan& plan) {
   return {{"tap", plan.tap},
           {"tap_mac", plan.tap_mac},

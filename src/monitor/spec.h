@@ -15,6 +15,10 @@
 #include "store/engine_type.h"
 #include "store/transaction.h"
 
+namespace knaller {
+class JsonReader;
+}
+
 namespace knaller::monitor {
 
 struct LaunchSpec {
@@ -59,6 +63,14 @@ struct LimitsChange {
 };
 nlohmann::json limits_change_to_json(const LimitsChange& change);
 LimitsChange limits_change_from_json(const nlohmann::json& json);
+
+// What is asked of a VM that runs. It is changed altogether or not at all.
+struct RunningChange {
+  std::optional<Egress> egress;
+  std::optional<LimitsChange> limits;
+};
+nlohmann::json running_change_to_json(const RunningChange& change);
+RunningChange running_change_from_json(const JsonReader& request);
 
 nlohmann::json plan_to_json(const net::Plan& plan);
 net::Plan plan_from_json(const nlohmann::json& json);

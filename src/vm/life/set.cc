@@ -66,18 +66,24 @@ GroupLimits group_changes(const store::VmRecord& record, const LimitChanges& cha
   return limits;
 }
 
+monitor::LimitsChange limits_change(int directory, const LimitChanges& changes,
+                                    const store::VmRecord& record) {
+  monitor::LimitsChange change{.group = group_changes(record, changes, directory),
+                               .bandwidth = network_plan(record).value_or(net::Plan{}).bandwidth};
+  if (changes.disk_bandwidth || changes.disk_operations || changes.network_bandwidth)
+    change.requests = limiter_requests(record);
+  if (!record.boot_args.empty()) change.boot = boot_requests(record);
+  return change;
+}
+
 // What runs becomes what the record says.
 void tell_monitor(int directory, const VmChanges& changes, const store::VmRecord& record,
                   const Deadline& deadline) {
-  auto client = monitor::MonitorClient::connect(directory, deadline);
-  if (changes.egress) client.set(record.egress, deadline);
-  if (changes.limits == LimitChanges{}) return;
-  monitor::LimitsChange change{.group = group_changes(record, changes.limits, directory),
-                               .bandwidth = network_plan(record).value_or(net::Plan{}).bandwidth};
-  if (changes.limits.disk_bandwidth || changes.limits.disk_operations || changes.limits.network_bandwidth)
-    change.requests = limiter_requests(record);
-  if (!record.boot_args.empty()) change.boot = boot_requests(record);
-  client.set(change, deadline);
+  monitor::RunningChange change;
+  if (changes.egress) change.egress = record.egress;
+  if (changes.limits != LimitChanges{}) change.limits = limits_change(directory, changes.limits, record);
+  if (!change.egress && !change.limits) return;
+  monitor::MonitorClient::connect(directory, deadline).set(change, deadline);
 }
 
 // Some of it may have been changed when the rest was refused.
