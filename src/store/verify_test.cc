@@ -105,6 +105,32 @@ TEST_F(VerifyTest, AWholeManifestOfTooLittleIsDamaged) {
   EXPECT_EQ(damaged(), "state metadata.json");
 }
 
+TEST_F(VerifyTest, AManifestNamesWhatTheMetadataSaysIsThere) {
+  SnapshotRecord record;
+  record.id = kId;
+  record.vm_name = "web";
+  record.uuid = "u";
+  record.engine = EngineType::kQemu;
+  record.boot_args = "quiet";
+  record.has_base = record.has_initrd = record.has_ssh = true;
+  put("metadata.json", to_json_text(record));
+  remove_tree(folder_.fd(), "rootfs.ext4");
+  const std::vector<std::string> all{"state",   "memory",    "disk.ext4", "base.ext4",
+                                     "vmlinux", "initramfs", "ssh_key"};
+  for (const std::string& name : all) put(name, name);
+  for (const std::string& left_out : all) {
+    std::vector<std::string> names{"metadata.json"};
+    std::copy_if(all.begin(), all.end(), std::back_inserter(names),
+                 [&](const std::string& name) { return name != left_out; });
+    remove_tree(folder_.fd(), left_out);
+    seal(names);
+    EXPECT_EQ(damaged(), "metadata.json") << left_out;
+    put(left_out, left_out);
+  }
+  seal({"metadata.json", "state", "memory", "disk.ext4", "base.ext4", "vmlinux", "initramfs", "ssh_key"});
+  EXPECT_EQ(damaged(), "");
+}
+
 TEST_F(VerifyTest, OneWithoutItsDiskIsWholeIfItWasTakenSo) {
   remove_tree(folder_.fd(), "rootfs.ext4");
   seal({"metadata.json", "state", "memory", "ssh_key"});
