@@ -50,8 +50,7 @@ class Question {
   }
 
   std::string script() const { return script_ + "echo end\n"; }
-  const std::string& name(size_t number) const { return names_.at(number); }
-  size_t count() const { return names_.size(); }
+  const std::vector<std::string>& names() const { return names_; }
 
  private:
   void ask(char kind, const std::string& as, const std::string& link = {}) {
@@ -66,6 +65,27 @@ class Question {
 
 }  // namespace
 
+std::optional<std::set<std::string>> parse_present(std::string_view answer, const std::string& folder,
+                                                   const std::vector<std::string>& names) {
+  std::set<std::string> present;
+  for (const auto line : split(answer, '\n')) {
+    if (line == "end") return present;
+    const auto words = split(line, ' ');
+    const auto number =
+        words.size() == 2 ? parse_integer(words[1], 0, static_cast<int64_t>(names.size()) - 1) : std::nullopt;
+    if (!number) continue;
+    const std::string& named = names.at(static_cast<size_t>(*number));
+    if (words[0] == "folder") present.insert(named);
+    if (words[0] == "taken")
+      throw Error(Code::kAlreadyExists,
+                  fmt::format("'{}' in the guest is of another kind than what would take its place, and no "
+                              "copy replaces it",
+                              printable(folder == "/" ? "/" + named : folder + "/" + named)),
+                  "remove it in the guest first, or copy to another name");
+  }
+  return std::nullopt;
+}
+
 std::set<std::string> present_folders(Session& session, const std::string& host_path,
                                       const std::string& folder, const std::string& name,
                                       const Deadline& deadline) {
@@ -79,24 +99,7 @@ std::set<std::string> present_folders(Session& session, const std::string& host_
   // Read as a whole first: half a script asks something else, and some shells read a script byte by byte.
   options.argv = {"sh", "-c", "s=$(cat); eval \"$s\""};
   const auto output = session.run_command(options, question.script(), deadline, kMostOutput);
-
-  std::set<std::string> present;
-  for (const auto line : split(output.out, '\n')) {
-    if (line == "end") return present;
-    const auto words = split(line, ' ');
-    const auto number = words.size() == 2
-                            ? parse_integer(words[1], 0, static_cast<int64_t>(question.count()) - 1)
-                            : std::nullopt;
-    if (!number) continue;
-    const std::string& named = question.name(static_cast<size_t>(*number));
-    if (words[0] == "folder") present.insert(named);
-    if (words[0] == "taken")
-      throw Error(Code::kAlreadyExists,
-                  fmt::format("'{}' in the guest is of another kind than what would take its place, and no "
-                              "copy replaces it",
-                              printable(folder == "/" ? "/" + named : folder + "/" + named)),
-                  "remove it in the guest first, or copy to another name");
-  }
+  if (auto present = parse_present(output.out, folder, question.names())) return std::move(*present);
   fail(Code::kIo, "the guest does not say what it has in '{}' already: {}", printable(folder),
        describe_failure(output.result, output.err));
 }

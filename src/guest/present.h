@@ -3,8 +3,11 @@
 #ifndef KNALLER_GUEST_PRESENT_H_
 #define KNALLER_GUEST_PRESENT_H_
 
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/deadline.h"
 #include "guest/session.h"
@@ -18,6 +21,11 @@ namespace knaller::guest {
 std::set<std::string> present_folders(Session& session, const std::string& host_path,
                                       const std::string& folder, const std::string& name,
                                       const Deadline& deadline);
+
+// Pure: which of these names the guest says are folders already; nothing when its answer is not whole. What
+// it says of other things is passed over.
+std::optional<std::set<std::string>> parse_present(std::string_view answer, const std::string& folder,
+                                                   const std::vector<std::string>& names);
 
 }  // namespace knaller::guest
 

@@ -33,14 +33,6 @@ constexpr auto kMostPatience = 1000ms;
 
 enum class Seen { kNothing, kRefused, kSilent, kClosed, kNotSsh };
 
-bool has_banner(std::string_view text) {
-  const auto lines = split(text, '\n');
-  // The last piece has no newline yet.
-  return std::any_of(lines.begin(), lines.end() - 1, [](std::string_view line) {
-    return line.starts_with("SSH-2.0-") || line.starts_with("SSH-1.99-");
-  });
-}
-
 class Attempt {
  public:
   enum class State { kWaiting, kReady, kOver };
@@ -181,6 +173,14 @@ class Prober {
 };
 
 }  // namespace
+
+bool has_banner(std::string_view heard) {
+  const auto lines = split(heard, '\n');
+  // The last piece has no newline yet.
+  return std::any_of(lines.begin(), lines.end() - 1, [](std::string_view line) {
+    return line.starts_with("SSH-2.0-") || line.starts_with("SSH-1.99-");
+  });
+}
 
 void probe(const std::string& host, uint16_t port, const Deadline& deadline,
            const std::function<void()>& alive_check) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "base/deadline.h"
 
@@ -17,6 +18,9 @@ namespace knaller::guest {
 // by throwing. Throws kTimeout, with what was seen instead of a banner, and kCancelled.
 void probe(const std::string& host, uint16_t port, const Deadline& deadline,
            const std::function<void()>& alive_check = {});
+
+// Pure: whether there is an SSH server's first line, with its end, in what was heard.
+bool has_banner(std::string_view heard);
 
 }  // namespace knaller::guest
 
