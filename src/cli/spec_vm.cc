@@ -246,7 +246,9 @@ std::vector<Command> vm_commands() {
       {.path = "logs",
        .summary = "Show the console of a VM",
        .arguments = "NAME",
-       .description = "Works for VMs that have ended too, and then says how they ended.",
+       .description =
+           "What the guest has written since the VM was started last. Works for VMs that have ended "
+           "too, and then says how they ended.",
        .flags = {{.name = "follow", .letter = 'f', .help = "Go on until the VM ends or Ctrl-C"},
                  {.name = "lines",
                   .letter = 'n',

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "store/layout.h"
 
 namespace knaller::monitor {
 namespace {
@@ -41,7 +42,7 @@ void CappedLog::keep_room() {
 }
 
 void CappedLog::rotate() {
-  if (::renameat(dir_, name_.c_str(), dir_, (name_ + ".1").c_str()) != 0 && errno != ENOENT) {
+  if (::renameat(dir_, name_.c_str(), dir_, layout::older_part(name_).c_str()) != 0 && errno != ENOENT) {
     fail_errno("rotate '{}'", name_);
   }
 }

@@ -112,6 +112,10 @@ bool is_monitors_write(Place place, std::string_view name) {
   });
 }
 
+std::string older_part(std::string_view log) {
+  return std::string(log).append(".1");
+}
+
 std::string in_parts(std::string_view name) {
   return std::string(kParts).append("/").append(name);
 }

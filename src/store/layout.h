@@ -58,7 +58,6 @@ inline constexpr char kExitReserve[] = "exit.reserve";  // becomes it on a full 
 inline constexpr char kConsoleLog[] = "console.log";
 inline constexpr char kEngineLog[] = "engine.log";
 inline constexpr char kEvents[] = "events.jsonl";
-inline constexpr char kOlderEvents[] = "events.jsonl.1";  // what was there before its last rotation
 
 // --- The jail
 inline constexpr char kApiSocket[] = "api.sock";
@@ -120,6 +119,8 @@ bool comes_from_image(std::string_view name);
 // writer is the monitor, which takes no lock.
 bool is_monitors_write(Place place, std::string_view name);
 
+// Of a log: what was there before its last rotation.
+std::string older_part(std::string_view log);
 // "parts/NAME" and "jail/NAME", below a VM's directory.
 std::string in_parts(std::string_view name);
 std::string in_jail(std::string_view name);

@@ -223,6 +223,29 @@ teardown() {
   contains "$stderr" "stopped"
 }
 
+@test "logs begins with what was rotated away since the VM's start, not with the run before" {
+  k_exits 0 start -d web
+  older=$KNALLER_HOME/vms/web/console.log.1
+  printf 'first\nsecond\n' > "$older"
+  k_exits 0 logs web
+  [[ ${lines[0]} == first && ${lines[1]} == second ]]
+  contains "$output" "Linux version"
+  current=$(wc -l < "$KNALLER_HOME/vms/web/console.log")
+  k_exits 0 logs web -n $((current + 1))
+  [[ ${lines[0]} == second ]]
+  k_exits 0 logs web -n 1
+  [[ ${#lines[@]} -eq 1 ]]
+  knaller logs -f web > "$BATS_TEST_TMPDIR/files/log" 3>&- &
+  follower=$!
+  knaller stop web
+  wait "$follower"
+  [[ $(head -n 1 "$BATS_TEST_TMPDIR/files/log") == first ]]
+  k_exits 0 start -d web
+  k_exits 0 logs web
+  lacks "$output" second
+  [[ $(grep -c "Linux version" <<< "$output") -eq 1 ]]
+}
+
 @test "logs -f ends with the VM" {
   k_exits 0 start -d web
   knaller logs -f web > "$BATS_TEST_TMPDIR/files/log" &

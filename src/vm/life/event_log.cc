@@ -11,17 +11,12 @@
 #include "base/file.h"
 #include "monitor/vm_event.h"
 #include "store/layout.h"
+#include "vm/life/log_parts.h"
 
 namespace knaller::vm {
 namespace {
 
 constexpr size_t kLineLimit = 64 << 10;
-
-UniqueFd open_if_exists(int directory, const char* name) {
-  UniqueFd file(::openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file && errno != ENOENT) fail_errno("open '{}'", name);
-  return file;
-}
 
 bool is_same_file(int a, int b) {
   struct stat one {};
@@ -32,19 +27,6 @@ bool is_same_file(int a, int b) {
 
 }  // namespace
 
-// Both of one moment: the one under the first name has it still when the other is open, so nothing was
-// rotated between.
-EventLog::Pair EventLog::open_both() const {
-  while (true) {
-    Pair pair;
-    pair.current = open_if_exists(directory_.get(), layout::kEvents);
-    pair.older = open_if_exists(directory_.get(), layout::kOlderEvents);
-    const bool still = pair.current ? is_still_named(directory_.get(), layout::kEvents, pair.current.get())
-                                    : !stat_if_exists(directory_.get(), layout::kEvents);
-    if (still) return pair;
-  }
-}
-
 void EventLog::read(const TakeLine& take) {
   if (!file_) begin(take);
   if (!file_) return;
@@ -53,12 +35,11 @@ void EventLog::read(const TakeLine& take) {
   } while (move_on(take));
 }
 
-// Where there is only the older one, a rotation is under way, or the monitor was killed in it.
 void EventLog::begin(const TakeLine& take) {
-  Pair pair = open_both();
+  LogParts parts = open_log_parts(directory_.get(), layout::kEvents);
   uint64_t from = 0;
-  if (pair.current && pair.older) drain(pair.older.get(), from, take);
-  go_on_with(std::move(pair.current ? pair.current : pair.older));
+  if (parts.current && parts.older) drain(parts.older.get(), from, take);
+  go_on_with(std::move(parts.current ? parts.current : parts.older));
 }
 
 void EventLog::go_on_with(UniqueFd file) {
@@ -71,13 +52,13 @@ void EventLog::go_on_with(UniqueFd file) {
 bool EventLog::move_on(const TakeLine& take) {
   if (!stat_if_exists(directory_.get(), layout::kEvents)) return false;
   if (is_still_named(directory_.get(), layout::kEvents, file_.get())) return false;
-  Pair pair = open_both();
-  if (!pair.current) return false;
+  LogParts parts = open_log_parts(directory_.get(), layout::kEvents);
+  if (!parts.current) return false;
   // Its last words, from before it lost its name; from now on nobody writes to it.
   drain(file_.get(), offset_, take);
   uint64_t from = 0;
-  if (pair.older && !is_same_file(pair.older.get(), file_.get())) drain(pair.older.get(), from, take);
-  go_on_with(std::move(pair.current));
+  if (parts.older && !is_same_file(parts.older.get(), file_.get())) drain(parts.older.get(), from, take);
+  go_on_with(std::move(parts.current));
   return true;
 }
 

@@ -30,12 +30,6 @@ class EventLog {
   void read(const TakeLine& take);
 
  private:
-  struct Pair {
-    UniqueFd current;
-    UniqueFd older;
-  };
-
-  Pair open_both() const;
   void begin(const TakeLine& take);
   bool move_on(const TakeLine& take);
   void go_on_with(UniqueFd file);

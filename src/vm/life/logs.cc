@@ -11,10 +11,14 @@
 #include "base/file.h"
 #include "monitor/alive.h"
 #include "store/layout.h"
+#include "store/vm_record.h"
 #include "vm/life/list.h"
+#include "vm/life/log_parts.h"
 
 namespace knaller::vm {
 namespace {
+
+constexpr size_t kLargestLog = 64 << 20;
 
 using Write = std::function<void(std::string_view)>;
 
@@ -37,19 +41,19 @@ std::string_view last_lines(std::string_view text, int64_t lines) {
 // left, the log is looked at ten times a second.
 class LogFollower {
  public:
-  LogFollower(int directory, std::string file, const Write& write)
+  // `log` is what has that name, if anything has, and was read up to `offset`.
+  LogFollower(int directory, std::string file, UniqueFd log, uint64_t offset, const Write& write)
       : directory_(directory),
         file_(std::move(file)),
         write_(write),
-        watch_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+        watch_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
+        log_(std::move(log)),
+        offset_(offset) {
     const std::string path = "/proc/self/fd/" + std::to_string(directory);
     if (watch_ && ::inotify_add_watch(watch_.get(), path.c_str(),
                                       IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE) < 0)
       watch_.reset();
-    reopen();
   }
-
-  void skip_to(uint64_t offset) { offset_ = offset; }
 
   void run(const std::stop_token& stop) {
     while (true) {
@@ -100,19 +104,34 @@ class LogFollower {
   uint64_t offset_ = 0;
 };
 
+// A start rotates the log, too: what was written last before it is of the run before.
+bool is_of_this_run(int older, int directory, const std::string& name) {
+  struct stat info {};
+  if (::fstat(older, &info) != 0) fail_errno("look at an older log of '{}'", name);
+  try {
+    const auto since_epoch =
+        std::chrono::seconds(info.st_mtim.tv_sec) + std::chrono::nanoseconds(info.st_mtim.tv_nsec);
+    return store::read_vm_record(directory, name).started_at < SystemTime(since_epoch);
+  } catch (const Error&) {
+    return false;  // a VM whose record is broken has a log all the same
+  }
+}
+
 }  // namespace
 
 void write_logs(const Context& context, const LogOptions& options, const Write& write) {
-  constexpr size_t kLargestLog = 64 << 20;
   const UniqueFd directory = open_vm(context, options.vm);
   const std::string file = options.engine ? layout::kEngineLog : layout::kConsoleLog;
-  const std::string text = read_file_if_exists(directory.get(), file, kLargestLog).value_or("");
+  LogParts parts = open_log_parts(directory.get(), file);
+  std::string text;
+  if (parts.older && is_of_this_run(parts.older.get(), directory.get(), options.vm))
+    text = read_to_end(parts.older.get(), kLargestLog, file);
+  const size_t older = text.size();
+  if (parts.current) text += read_to_end(parts.current.get(), kLargestLog, file);
   const std::string_view shown = last_lines(text, options.lines);
   if (!shown.empty()) write(shown);
   if (!options.follow) return;
-  LogFollower follower(directory.get(), file, write);
-  follower.skip_to(text.size());
-  follower.run(options.stop);
+  LogFollower(directory.get(), file, std::move(parts.current), text.size() - older, write).run(options.stop);
 }
 
 }  // namespace knaller::vm
