@@ -1,10 +1,7 @@
 #include "net/pasta.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,41 +40,6 @@ void never_block(const UniqueFd& fd) {
   const int flags = ::fcntl(fd.get(), F_GETFL);
   if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
     fail_errno("prepare pasta's standard error");
-}
-
-// Why binding fails: 0 when it does not (any more). pasta itself does not say.
-int bind_error(const PortForward& port) {
-  const int type = port.protocol == Protocol::kTcp ? SOCK_STREAM : SOCK_DGRAM;
-  const UniqueFd socket(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
-  if (!socket) return errno;
-  const int on =
-      1;  // as pasta does; else connections that have ended would stand in the way here but not there
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in name{};
-  name.sin_family = AF_INET;
-  name.sin_port = htons(port.host);
-  if (::inet_pton(AF_INET, port.address.c_str(), &name.sin_addr) != 1) return EINVAL;
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) != 0) return errno;
-  if (port.protocol == Protocol::kTcp && ::listen(socket.get(), 1) != 0) return errno;
-  return 0;
-}
-
-Error port_refused(const PortForward& port) {
-  const std::string what = fmt::format("host port {}:{}", port.address, port.host);
-  switch (bind_error(port)) {
-    case EACCES:
-      return Error(Code::kPermission, fmt::format("cannot listen on {}: this user may not", what),
-                   "use a port from 1024 on, or lower the sysctl net.ipv4.ip_unprivileged_port_start");
-    case EADDRNOTAVAIL:
-      return Error(Code::kInvalidArgument,
-                   fmt::format("cannot listen on {}: the host has no such address", what),
-                   "`ip address` shows the host's addresses; 0.0.0.0 stands for all of them");
-    default:
-      break;
-  }
-  const std::string holder = port_holder(port.address, port.host, port.protocol);
-  return Error(Code::kBusy, fmt::format("{} is taken{}{}", what, holder.empty() ? "" : " by ", holder),
-               "choose another port, or 0 for one that is free");
 }
 
 }  // namespace
@@ -183,7 +145,7 @@ void Pasta::throw_failure() {
   const std::string words = last_words();
   for (const auto& port : plan_.ports) {
     if (words.find(port_specification(port) + "'") == std::string::npos) continue;
-    Error error = port_refused(port);
+    Error error = port_refused(port, bind_error(port));
     if (error.code() == Code::kBusy) taken_port_ = port.host;
     throw error;
   }

@@ -149,4 +149,43 @@ std::string port_holder(const std::string& address, uint16_t port, Protocol prot
   return links.empty() ? std::string() : process_with(links);
 }
 
+int bind_error(const PortForward& port) {
+  const int type = port.protocol == Protocol::kTcp ? SOCK_STREAM : SOCK_DGRAM;
+  const UniqueFd socket(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+  if (!socket) fail_errno("make a socket");
+  // As pasta does: connections of an earlier listener that are still being closed are no obstacle.
+  const int on = 1;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_port = htons(port.host);
+  if (::inet_pton(AF_INET, port.address.c_str(), &name.sin_addr) != 1)
+    fail(Code::kInvalidArgument, "'{}' is not an IPv4 address", printable(port.address));
+  return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 ? 0 : errno;
+}
+
+Error port_refused(const PortForward& port, int error) {
+  const std::string what = fmt::format("host port {}:{}", port.address, port.host);
+  switch (error) {
+    case EACCES:
+      return Error(Code::kPermission,
+                   fmt::format("{} can't be opened: ports that low are for root alone", what),
+                   fmt::format("use one from 1024 on, or let users have it: sudo sysctl "
+                               "net.ipv4.ip_unprivileged_port_start={}",
+                               port.host));
+    case EADDRNOTAVAIL:
+      return Error(Code::kInvalidArgument, what + " can't be opened: the host has no such address",
+                   "`ip address` shows the host's addresses; 0.0.0.0 stands for all of them");
+    case EADDRINUSE:
+    case 0:
+      break;
+    default:
+      return errno_error(error, "bind " + what);
+  }
+  const std::string holder = port_holder(port.address, port.host, port.protocol);
+  return Error(Code::kBusy,
+               fmt::format("{} is held by {}", what, holder.empty() ? "another program" : holder),
+               fmt::format("choose another port, or let knaller choose one: --port 0:{}", port.guest));
+}
+
 }  // namespace knaller::net

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/error.h"
 #include "net/plan.h"
 
 namespace knaller::net {
@@ -21,6 +22,11 @@ Plan lease_udp_ports(Plan asked);
 
 // "python3 (pid 123)", or empty when nobody, or nobody that this user may look at, has it. For messages only.
 std::string port_holder(const std::string& address, uint16_t port, Protocol protocol);
+
+// 0, or why a socket can't have this address, as errno.
+int bind_error(const PortForward& port);
+// What to tell of that. An error of 0 is one that has passed: somebody had it just now.
+Error port_refused(const PortForward& port, int error);
 
 }  // namespace knaller::net
 

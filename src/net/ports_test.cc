@@ -50,5 +50,18 @@ TEST(PortHolder, IsNamedWhereItListensOnIpv6AndTakesIpv4WithIt) {
   EXPECT_THAT(port_holder("127.0.0.1", any.port, Protocol::kUdp), IsEmpty());
 }
 
+TEST(PortRefusedTest, SaysWhatToDo) {
+  const PortForward port{.host = 80, .guest = 8000};
+  const Error low = port_refused(port, EACCES);
+  EXPECT_EQ(low.code(), Code::kPermission);
+  EXPECT_THAT(low.hint(), HasSubstr("net.ipv4.ip_unprivileged_port_start=80"));
+  EXPECT_EQ(port_refused({.address = "192.0.2.1", .host = 80, .guest = 80}, EADDRNOTAVAIL).code(),
+            Code::kInvalidArgument);
+  EXPECT_EQ(port_refused(port, EMFILE).code(), Code::kExhausted);
+  const Error passed = port_refused(port, 0);
+  EXPECT_EQ(passed.code(), Code::kBusy);
+  EXPECT_THAT(passed.hint(), HasSubstr("--port 0:8000"));
+}
+
 }  // namespace
 }  // namespace knaller::net

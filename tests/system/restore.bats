@@ -206,7 +206,7 @@ print(s.getsockname()[1], flush=True); time.sleep(600)' > "$BATS_TEST_TMPDIR/por
   children+=("$!")
   within 3000 test -s "$BATS_TEST_TMPDIR/port"
   port=$(< "$BATS_TEST_TMPDIR/port")
-  refused 8 ports "host port $port of 127.0.0.1 is held by python3" --port "$port:80"
+  refused 8 ports "host port 127.0.0.1:$port is held by python3" --port "$port:80"
   k_exits 0 start -d web3 --no-wait --from-snapshot "$id" --port 0:80
   taken=$(knaller inspect web3 | jq '.ports[0].Host')
   k_exits 8 start -d web2 --from-snapshot "$id" --port "$taken:80"

@@ -1,8 +1,5 @@
 #include "vm/life/ports.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 
@@ -36,31 +33,15 @@ const HeldPort* holder_of(const PortForward& port, const std::vector<HeldPort>& 
   return found == held.end() ? nullptr : &*found;
 }
 
-// 0, or why a socket can't have this address.
-int bind_error(const PortForward& port) {
-  const bool tcp = port.protocol == Protocol::kTcp;
-  const UniqueFd socket(::socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
-  if (!socket) fail_errno("make a socket");
-  // As pasta does: connections of an earlier listener that are still being closed are no obstacle.
-  const int yes = 1;
-  if (tcp) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  sockaddr_in name{};
-  name.sin_family = AF_INET;
-  name.sin_port = htons(port.host);
-  if (::inet_pton(AF_INET, port.address.c_str(), &name.sin_addr) != 1)
-    fail(Code::kInvalidArgument, "'{}' is not an IPv4 address", printable(port.address));
-  return ::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) == 0 ? 0 : errno;
-}
-
 // A port is free only some 50 ms after its last owner was killed, and nothing tells when.
 int lasting_bind_error(const PortForward& port) {
   constexpr std::chrono::milliseconds kBetween{5};
   const Deadline patience = Deadline::after(std::chrono::milliseconds(200));
-  int error = bind_error(port);
+  int error = net::bind_error(port);
   while (error == EADDRINUSE && !patience.expired()) {
     if (!net::port_holder(port.address, port.host, port.protocol).empty()) break;
     pause_for(kBetween, patience);
-    error = bind_error(port);
+    error = net::bind_error(port);
   }
   return error;
 }
@@ -104,16 +85,7 @@ void require_free(const Context& context, const std::vector<PortForward>& ports)
 void require_bindable(const std::vector<PortForward>& ports) {
   for (const PortForward& port : ports) {
     if (port.host == 0) continue;
-    const int error = lasting_bind_error(port);
-    if (error == 0) continue;
-    const std::string what = fmt::format("host port {} of {}", port.host, port.address);
-    if (error != EADDRINUSE)
-      throw errno_error(error, "bind " + what)
-          .with_hint(fmt::format("choose another port, or let knaller choose one: --port 0:{}", port.guest));
-    const std::string holder = net::port_holder(port.address, port.host, port.protocol);
-    throw Error(Code::kBusy,
-                fmt::format("{} is held by {}", what, holder.empty() ? "another program" : holder),
-                fmt::format("choose another port, or let knaller choose one: --port 0:{}", port.guest));
+    if (const int error = lasting_bind_error(port); error != 0) throw net::port_refused(port, error);
   }
 }
 
