@@ -159,8 +159,9 @@ int cmd_snapshot_prune(Context& context) {
     for (const PrunedSnapshot& pruned : result.removed) out.result(pruned.snapshot.id);
   } else {
     if (!result.removed.empty()) out.raw(prune_table(result, std::chrono::system_clock::now()));
-    out.note(fmt::format("{} {} snapshots, {} ({} bytes)", options.dry_run ? "would remove" : "removed",
-                         result.removed.size(), format_bytes(result.freed_bytes), result.freed_bytes));
+    out.note(fmt::format("{} {} snapshot{}, {} ({} bytes)", options.dry_run ? "would remove" : "removed",
+                         result.removed.size(), result.removed.size() == 1 ? "" : "s",
+                         format_bytes(result.freed_bytes), result.freed_bytes));
   }
   return 0;
 }

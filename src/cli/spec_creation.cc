@@ -193,8 +193,10 @@ Command run_command() {
           "Starts a new VM, runs CMD in it with this terminal, and removes the VM. The exit code is the "
           "command's own. Without CMD it opens a shell. If this command is killed, the VM goes too.",
       .flags = creation_flags(),
-      .examples = {{"knaller run -- uname -a", "a clean machine for one command"},
-                   {"knaller run --keep web -- sh -c 'apk add nginx'", "keep the VM for later"}},
+      .examples =
+          {{"knaller run -- uname -a", "a clean machine for one command"},
+           {"knaller run --keep --image debian web -- sh -c 'apt-get update && apt-get install -y nginx'",
+            "keep the VM for later"}},
       .most = 1,
       .tail = Tail::kAfterDashes,
       .run = cmd_run,
@@ -204,14 +206,14 @@ Command run_command() {
   std::erase_if(run.flags, [](const Flag& flag) { return flag.name == "no-wait"; });
   run.flags.push_back({.name = "keep", .help = "Keep the VM running afterwards"});
   run.flags.push_back({.name = "rm",
-                       .help = "Remove the VM afterwards, which is done anyway",
+                       .help = "Remove the VM afterwards, which is the default",
                        .not_with = "keep",
                        .why = "run removes the VM unless --keep is given"});
   run.flags.push_back(
       {.name = "tty", .letter = 't', .help = "Give the command a terminal, always", .not_with = "no-tty"});
   run.flags.push_back({.name = "no-tty", .letter = 'T', .help = "Give the command no terminal"});
   run.flags.push_back(
-      {.name = "interactive", .letter = 'i', .help = "Connect the input, which is done anyway"});
+      {.name = "interactive", .letter = 'i', .help = "Connect the input, which is the default"});
   run.flags.push_back({.name = "no-stdin", .letter = 'n', .help = "Give the command no input"});
   run.flags.push_back({.name = "env",
                        .letter = 'e',

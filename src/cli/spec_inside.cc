@@ -45,7 +45,7 @@ std::vector<Command> inside_commands() {
                   .help = "Give the command a terminal, always",
                   .not_with = "no-tty"},
                  {.name = "no-tty", .letter = 'T', .help = "Give the command no terminal"},
-                 {.name = "interactive", .letter = 'i', .help = "Connect the input, which is done anyway"},
+                 {.name = "interactive", .letter = 'i', .help = "Connect the input, which is the default"},
                  {.name = "no-stdin", .letter = 'n', .help = "Give the command no input"},
                  {.name = "env",
                   .letter = 'e',

@@ -27,7 +27,7 @@ std::vector<Command> image_commands() {
        .most = 1,
        .run = cmd_image_build},
       {.path = "image import",
-       .summary = "Make an image of a kernel and a root file system of your own",
+       .summary = "Make an image from a kernel and a root file system of your own",
        .arguments = "NAME --kernel FILE --rootfs FILE [--initrd FILE]",
        .flags = {{.name = "kernel",
                   .value = "FILE",

@@ -133,6 +133,10 @@ settle() {
   k_exits 0 snapshot prune --keep-last 1 --dry-run -q
   [[ $output == "${ids[0]}"$'\n'"${ids[1]}" ]]
   [[ $(knaller snapshot ls -q | wc -l) -eq 4 ]]
+  k_exits 0 snapshot prune --keep-last 1 --dry-run
+  contains "$stderr" "would remove 2 snapshots, "
+  k_exits 0 snapshot prune --vm web --keep-last 2 --dry-run
+  contains "$stderr" "would remove 1 snapshot, "
   k_exits 0 snapshot prune --max-age 1h
   [[ $(knaller snapshot ls -q | wc -l) -eq 4 ]]
   k_exits 0 snapshot prune --keep-last 1 -q
