@@ -1,5 +1,5 @@
 # Homes on other file systems than the one that the tests happen to lie on.
-# shellcheck disable=SC2016,SC2154 # scripts are for other shells; bats' run and common.bash set variables
+# shellcheck disable=SC2016,SC2154,SC2030,SC2031 # scripts are for other shells, common.bash sets variables; each test is a subshell
 load common
 
 setup() { system_setup; }
