@@ -17,8 +17,19 @@ job_exits() {
   wait "$job" || code=$?
   [[ $code -eq $1 ]] || { echo "exit code $code instead of $1"; cat "$log" "$log.err"; return 1; }
 }
-# The command in the background has had the time to begin: nobody may look into its /proc, since it is not dumpable.
-watches() { sleep 1; }
+# The same with a `wait` for the VM $1, which has begun when this returns: the VM's records are read once its directory is
+# watched. (Nobody may look into its /proc, since it is not dumpable.)
+waits_for() {
+  local vm=$1 reader line
+  shift
+  exec {reader}< <("$KNALLER_SOURCE/tests/lib/until-read" "$KNALLER_HOME/vms/$vm/events.jsonl" 3>&-)
+  read -r line <&"$reader"
+  [[ $line == watching ]]
+  in_background knaller wait "$@" "$vm"
+  read -r line <&"$reader"
+  [[ $line == read ]]
+  exec {reader}<&-
+}
 log_has() { grep -q -- "$1" "$log"; }
 kinds_of() { knaller events --json "$@" | jq -r '.events[].kind' | tr '\n' ' '; }
 monitor_of() { knaller inspect "$1" --json | jq .monitor_pid; }
@@ -114,14 +125,12 @@ busy() { engine_with '{"guest": {"tick_ms": 1}}'; }
 
 @test "wait of a VM that crashes is exit code 12, also when its monitor is killed" {
   k_exits 0 start -d a
-  in_background knaller wait a
-  within 3000 watches 3
+  waits_for a
   kill -KILL "$(engine_of a)"
   job_exits 12
   log_has 'a: crashed: '
   k_exits 0 start -d b
-  in_background knaller wait --json b
-  within 3000 watches 3
+  waits_for b --json
   kill -KILL "$(monitor_of b)"
   job_exits 12
   jq -e '.results[0].result.state == "crashed"' "$log"
@@ -135,8 +144,7 @@ busy() { engine_with '{"guest": {"tick_ms": 1}}'; }
   k_exits 7 wait --timeout 100ms web
   contains "$stderr" "VM 'web'"
   k_exits 3 wait --timeout 0 nobody web
-  in_background knaller wait web
-  within 3000 watches 3
+  waits_for web
   kill -INT "$job"
   job_exits 130
 }
@@ -155,15 +163,13 @@ busy() { engine_with '{"guest": {"tick_ms": 1}}'; }
 
 @test "wait of one that is removed: its end is told, and who waits for it to run is told that it is gone" {
   k_exits 0 start -d a
-  in_background knaller wait a
-  within 3000 watches 3
+  waits_for a
   k_exits 0 rm -f a
   job_exits 0
   log_has 'a: stopped: '
   k_exits 0 start -d a
   k_exits 0 stop a
-  in_background knaller wait --for running a
-  within 3000 watches 3
+  waits_for a --for running
   k_exits 0 rm a
   job_exits 3
   nothing_left
@@ -174,14 +180,12 @@ busy() { engine_with '{"guest": {"tick_ms": 1}}'; }
   k_exits 0 wait --for running a
   [[ $output == "a: running" ]]
   k_exits 0 pause a
-  in_background knaller wait --for running a
-  within 3000 watches 3
+  waits_for a --for running
   kill -0 "$job"
   k_exits 0 resume a
   job_exits 0
   k_exits 0 stop a
-  in_background knaller wait --for running a
-  within 3000 watches 3
+  waits_for a --for running
   k_exits 0 start -d a
   job_exits 0
   slow=$(engine_with '{"rules": [{"path": "/actions", "nth": 1, "delay_ms": 500}]}')
@@ -228,8 +232,11 @@ busy() { engine_with '{"guest": {"tick_ms": 1}}'; }
 }
 
 @test "events --follow sees VMs come, reboot, be rolled back and go" {
+  k_exits 0 start -d z
+  k_exits 0 stop z
   in_background knaller events --follow --json
-  within 3000 watches 1
+  # The past is told when what comes is watched already.
+  within 5000 grep -q '"vm":"z"' "$log"
   k_exits 0 start -d a --mem 128
   within 5000 log_has '"kind":"created"'
   k_exits 0 snapshot create a
