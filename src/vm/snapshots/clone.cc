@@ -15,6 +15,7 @@
 #include "vm/home/locks.h"
 #include "vm/life/boot.h"
 #include "vm/life/ports.h"
+#include "vm/snapshots/clone_settings.h"
 #include "vm/snapshots/foreign_state.h"
 #include "vm/snapshots/part_digests.h"
 #include "vm/snapshots/preflight.h"

@@ -7,20 +7,16 @@
 #include "base/file.h"
 #include "base/free_space.h"
 #include "base/parallel.h"
-#include "base/process.h"
 #include "base/text.h"
 #include "engine/check_row.h"
 #include "engine/choose.h"
 #include "engine/engine_family.h"
-#include "net/egress.h"
 #include "store/fields.h"
 #include "store/labels.h"
 #include "store/layout.h"
-#include "store/limits.h"
 #include "vm/home/host_facts.h"
 #include "vm/home/layout.h"
-#include "vm/life/limits.h"
-#include "vm/life/ports.h"
+#include "vm/snapshots/preflight_asked.h"
 #include "vm/snapshots/preflight_rows.h"
 #include "vm/snapshots/snapshot.h"
 #include "vm/snapshots/snapshot_files.h"
@@ -144,111 +140,6 @@ CheckRow file_system_row(const Context& context) {
   return doubtful("file system", fmt::format("knaller's home is on {}, whose locks may fail", network));
 }
 
-// --- What was asked for
-
-CheckRow name_row(const Context& context, const std::string& name) {
-  if (name.empty()) return passed("name", "one is made up");
-  store::Name::parse(name);
-  if (!context.home.has(store::Kind::kVm, name)) return passed("name", fmt::format("'{}' is free", name));
-  return refused("name", Code::kAlreadyExists, fmt::format("there is a VM '{}' already", name),
-                 fmt::format("choose another name, or remove it: knaller rm {}", name));
-}
-
-CheckRow egress_row(const SnapshotRecord& record, bool imported, const RestoreOptions& asked) {
-  const std::string name = "egress";
-  const Egress egress = egress_of_clone(record, imported, asked);
-  try {
-    net::check_egress(egress);
-  } catch (const Error& error) {
-    return refused(name, asked.egress ? error.code() : Code::kCorrupt, error.message(), error.hint());
-  }
-  if (asked.egress && network_of_clone(record, asked) == NetworkMode::kNone)
-    return refused(name, Code::kInvalidArgument,
-                   "without a network there is nothing that a clone could reach",
-                   "leave out --egress, --allow and --deny");
-  if (!asked.egress && egress != record.egress)
-    return passed(name, net::to_text(egress) + ", without what the imported snapshot would allow");
-  return passed(name, net::to_text(egress));
-}
-
-// In one pass with what is said of a new VM.
-CheckRow limits_row(const SnapshotRecord& record, bool imported, const RestoreOptions& asked) {
-  const std::string name = "limits";
-  store::Machine machine = record;
-  try {
-    machine.limits = limits_of_clone(record, imported, asked);
-    store::check_limits(machine.limits);
-    require_limits(machine);
-  } catch (const Error& error) {
-    return refused(name, error.code(), error.message(), error.hint());
-  }
-  return passed(name, machine.limits == Limits{} ? "none beside those of every VM" : "can be kept here");
-}
-
-// Why a clone can't have the network that was asked for; empty when it can.
-CheckRow network_mode_row(const SnapshotRecord& record, const RestoreOptions& asked) {
-  const NetworkMode mode = network_of_clone(record, asked);
-  const bool ports = asked.ports && !asked.ports->empty();
-  const std::string name = "network";
-  if (mode != NetworkMode::kNone && !record.network_device)
-    return refused(name, Code::kUnsupported,
-                   "its VM had no network device, and a saved state keeps the devices that it has",
-                   "leave out --network, or take the snapshot of a VM that was started with a network");
-  if (mode == NetworkMode::kNone && ports && !record.network_device)
-    return refused(name, Code::kUnsupported,
-                   "its VM had no network device, so no port can be forwarded to a clone");
-  if (mode == NetworkMode::kNone && ports)
-    return refused(name, Code::kInvalidArgument, "without a network no port can be forwarded",
-                   "leave out --port or --network none");
-  if (mode != NetworkMode::kNone) return passed(name, std::string(store::to_text(mode)));
-  return passed(name,
-                record.network_device ? "none: the guest keeps its device, which leads nowhere" : "none");
-}
-
-CheckRow tap_row() {
-  const UniqueFd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
-  if (tun) return passed("TAP", "/dev/net/tun opens");
-  const Error error = errno_error(errno, "open /dev/net/tun");
-  return refused("TAP", error.code() == Code::kPermission ? Code::kPermission : Code::kUnsupported,
-                 error.message(),
-                 error.code() == Code::kPermission ? "sudo chmod 0666 /dev/net/tun" : "sudo modprobe tun");
-}
-
-CheckRow pasta_row(const Context& context) {
-  const std::string wanted = context.pasta.empty() ? "pasta" : context.pasta;
-  const std::string found = find_program(wanted);
-  if (!found.empty()) return passed("pasta", found);
-  return refused("pasta", Code::kNotFound,
-                 fmt::format("there is no '{}', which gives VMs their network", wanted),
-                 "sudo apt install passt   # or start it with --network none");
-}
-
-CheckRow ports_row(const Context& context, const SnapshotRecord& record, bool imported,
-                   const RestoreOptions& asked) {
-  if (!asked.ports) {
-    if (record.ports.empty()) return passed("ports", "none asked for");
-    if (imported && !asked.trust_ports)
-      return passed("ports", fmt::format("the guest ports of an imported snapshot, on free ones of 127.0.0.1 "
-                                         "(it asks for {})",
-                                         ports_text(record.ports)));
-    return passed("ports", "those of the snapshot, or others where they are taken");
-  }
-  require_free(context, *asked.ports);
-  require_bindable(*asked.ports);
-  return passed("ports", asked.ports->empty() ? "none asked for" : "those asked for are free");
-}
-
-void add_network_rows(const Context& context, const SnapshotRecord& record, bool imported,
-                      const RestoreOptions& asked,
-                      const std::function<void(std::string, std::function<CheckRow()>)>& add) {
-  add("network", [&] { return network_mode_row(record, asked); });
-  add("egress", [&] { return egress_row(record, imported, asked); });
-  if (record.network_device) add("TAP", tap_row);
-  if (network_of_clone(record, asked) == NetworkMode::kNone) return;
-  add("pasta", [&] { return pasta_row(context); });
-  add("ports", [&] { return ports_row(context, record, imported, asked); });
-}
-
 void pass_over_judgement(std::vector<CheckRow>& rows) {
   for (CheckRow& row : rows) {
     if (row.result != CheckRow::Result::kFailed || !row.judgement) continue;
@@ -281,43 +172,6 @@ bool read_record(const Context& context, Preflight& preflight, int directory, co
 }
 
 }  // namespace
-
-std::vector<PortForward> ports_of_clone(const SnapshotRecord& record, bool imported,
-                                        const RestoreOptions& asked) {
-  if (network_of_clone(record, asked) == NetworkMode::kNone) return {};
-  if (asked.ports) return *asked.ports;
-  std::vector<PortForward> ports = record.ports;
-  if (imported && !asked.trust_ports)
-    for (PortForward& port : ports) port = {.guest = port.guest, .protocol = port.protocol};
-  return ports;
-}
-
-Egress egress_of_clone(const SnapshotRecord& record, bool imported, const RestoreOptions& asked) {
-  if (asked.egress) return *asked.egress;
-  Egress egress = record.egress;
-  if (imported) egress.allow.clear();
-  return egress;
-}
-
-Limits limits_of_clone(const SnapshotRecord& record, bool imported, const RestoreOptions& asked) {
-  Limits limits = record.limits;
-  if (imported)
-    limits = {.milli_cpus = limits.milli_cpus,
-              .cpu_weight = std::min(limits.cpu_weight, store::kUsualWeight),
-              .best_effort = true,
-              .disk_bandwidth = limits.disk_bandwidth,
-              .disk_operations = limits.disk_operations,
-              .network_bandwidth = limits.network_bandwidth};
-  // Who asks for something himself is told when it can't be had.
-  if (imported && !asked.limits.best_effort && asked.limits != LimitChanges{}) limits.best_effort = false;
-  limits = store::with_changes(limits, asked.limits);
-  store::settle_cpus(limits, std::max(record.vcpus, 1u));
-  return limits;
-}
-
-NetworkMode network_of_clone(const SnapshotRecord& record, const RestoreOptions& asked) {
-  return asked.network.value_or(record.network);
-}
 
 Preflight run_preflight(const Context& context, RestoreOptions asked, const store::SnapshotId& id,
                         int directory, const Deadline& deadline) {

@@ -1,7 +1,5 @@
 #include "vm/snapshots/preflight_rows.h"
 
-#include "vm/snapshots/preflight.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -70,67 +68,11 @@ TEST(VcpusRow, WarnsOfMoreThanTheHostHas) {
   EXPECT_EQ(vcpus_row(2, 3).result, Result::kWarning);
 }
 
-TEST(PortsOfClone, OfAnImportAreTheGuestsAlone) {
-  store::SnapshotRecord record;
-  record.ports = {{"0.0.0.0", 8080, 80}, {"127.0.0.1", 53, 53, Protocol::kUdp}};
-  EXPECT_EQ(ports_of_clone(record, false, {}), record.ports);
-  EXPECT_EQ(ports_of_clone(record, true, {.trust_ports = true}), record.ports);
-  const std::vector<PortForward> guests{{"127.0.0.1", 0, 80}, {"127.0.0.1", 0, 53, Protocol::kUdp}};
-  EXPECT_EQ(ports_of_clone(record, true, {}), guests);
-  const std::vector<PortForward> asked{{"0.0.0.0", 1234, 80}};
-  EXPECT_EQ(ports_of_clone(record, true, {.ports = asked}), asked);
-  EXPECT_TRUE(ports_of_clone(record, true, {.trust_ports = true, .network = NetworkMode::kNone}).empty());
-}
-
-TEST(EgressOfClone, OfAnImportIsWhatItForbids) {
-  store::SnapshotRecord record;
-  const EgressRule database{.to = "10.0.0.5", .port = 5432, .protocol = {}};
-  const EgressRule mail{.to = "0.0.0.0/0", .port = 25, .protocol = {}};
-  record.egress = {.mode = EgressMode::kNone, .allow = {database}, .deny = {mail}};
-  EXPECT_EQ(egress_of_clone(record, false, {}), record.egress);
-  const Egress forbids{.mode = EgressMode::kNone, .allow = {}, .deny = {mail}};
-  EXPECT_EQ(egress_of_clone(record, true, {}), forbids);
-  EXPECT_EQ(egress_of_clone(record, true, {.egress = Egress{}}), Egress{});
-}
-
 TEST(SpaceRow, RefusesWhatCantBeCopied) {
   EXPECT_EQ(space_row({.bytes = kGiB}, kGiB).result, Result::kOk);
   EXPECT_TRUE(is_refusal(space_row({.bytes = kGiB - 1}, kGiB)));
   EXPECT_EQ(space_row({.bytes = kGiB - 1}, kGiB).code, Code::kExhausted);
   EXPECT_EQ(space_row({.bytes = 0, .may_share = true}, kGiB).result, Result::kWarning);
-}
-
-TEST(LimitsOfAClone, AreItsSnapshotsWithWhatWasAskedFor) {
-  store::SnapshotRecord record;
-  record.vcpus = 1;
-  record.limits = {.milli_cpus = 500,
-                   .cpu_weight = 900,
-                   .memory_mib = 9000,
-                   .processes = 5000,
-                   .slice = "theirs",
-                   .disk_bandwidth = {.per_second = 7}};
-  EXPECT_EQ(limits_of_clone(record, false, {}), record.limits);
-  EXPECT_EQ(limits_of_clone(record, false, {.limits = {.slice = "mine"}}).slice, "mine");
-  // All of its processor is no limit, and more than that can't be.
-  EXPECT_EQ(limits_of_clone(record, false, {.limits = {.milli_cpus = 1000}}).milli_cpus, 0U);
-  EXPECT_THROW(limits_of_clone(record, false, {.limits = {.milli_cpus = 1001}}), Error);
-}
-
-TEST(LimitsOfAClone, OfAnImportRestrictAndDecideNothing) {
-  store::SnapshotRecord record;
-  record.vcpus = 1;
-  record.limits = {.milli_cpus = 500,
-                   .cpu_weight = 900,
-                   .memory_mib = 9000,
-                   .any_memory = false,
-                   .processes = 5000,
-                   .slice = "theirs",
-                   .disk_bandwidth = {.per_second = 7}};
-  const Limits kept{
-      .milli_cpus = 500, .cpu_weight = 100, .best_effort = true, .disk_bandwidth = {.per_second = 7}};
-  EXPECT_EQ(limits_of_clone(record, true, {}), kept);
-  // Who asks for something himself is told when it can't be had.
-  EXPECT_FALSE(limits_of_clone(record, true, {.limits = {.processes = 100}}).best_effort);
 }
 
 }  // namespace
