@@ -5,8 +5,11 @@
 
 #include <fstream>
 
+#include "base/control_group.h"
+#include "base/group_place.h"
 #include "base/process.h"
 #include "base/test_folder.h"
+#include "base/text.h"
 
 namespace knaller {
 namespace {
@@ -97,6 +100,21 @@ TEST(AvailableMemory, IsWhatTheControlGroupLeaves) {
       left_by_control_groups("4:memory:/" + group.substr(group.rfind('/') + 1) + "\n", mounts);
   EXPECT_EQ(::rmdir(group.c_str()), 0);
   EXPECT_EQ(left, 64 * kMiB);
+}
+
+// A real group of version 2, likewise.
+TEST(AvailableMemory, IsWhatTheControlGroupOfVersion2Leaves) {
+  const GroupPlace place = prepare_group_place("knaller-test-" + hex(random_bytes(4)));
+  if (!place.has("memory")) GTEST_SKIP() << "no control group with controllers here: " << place.why_not;
+  {
+    const ControlGroup group = ControlGroup::make(place.folder, "web");
+    group.limit({.memory = 64 * kMiB});
+    const std::string mounts = read_file("/proc/self/mountinfo");
+    const std::string path = group.path().substr(find_group_mount(mounts, GroupVersion::k2)->point.size());
+    EXPECT_EQ(left_by_control_groups("0::" + path + "\n", mounts), 64 * kMiB);
+    EXPECT_EQ(limit_of_control_groups("0::" + path + "\n", mounts), 64 * kMiB);
+  }
+  EXPECT_EQ(::rmdir(place.folder.c_str()), 0);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/group_place.h"
 #include "base/process.h"
+#include "base/test_folder.h"
 #include "base/text.h"
 
 namespace knaller {
@@ -24,9 +25,10 @@ class GroupsOfTheKernel : public ::testing::Test {
   void SetUp() override {
     const auto mount = find_group_mount(read_file("/proc/self/mountinfo"), GroupVersion::k2);
     if (!mount) GTEST_SKIP() << "no control groups of version 2 here";
-    const std::string folder = mount->point + "/knaller-test-" + hex(random_bytes(4));
-    if (::mkdir(folder.c_str(), 0755) != 0) GTEST_SKIP() << "no control group of one's own here";
-    folder_ = folder;
+    const std::string name = "knaller-test-" + hex(random_bytes(4));
+    folder_ = mount->point + "/" + name;
+    if (::mkdir(folder_.c_str(), 0755) != 0) folder_ = prepare_group_place(name).folder;
+    if (folder_.empty()) GTEST_SKIP() << "no control group of one's own here";
   }
   void TearDown() override {
     EXPECT_TRUE(folder_.empty() || ::rmdir(folder_.c_str()) == 0) << folder_ << ": " << errno;
@@ -75,6 +77,15 @@ TEST_F(GroupsOfTheKernel, TellWhatTheyCouldNotWrite) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("cpu.weight"), std::string::npos) << error.what();
   }
+}
+
+// The number in a row of one of a group's files: "nr_periods 40".
+uint64_t row_of(const ControlGroup& group, const char* file, std::string_view row) {
+  const std::string text = read_file(group.fd(), file);
+  for (const std::string_view line : split(text, '\n'))
+    if (line.starts_with(row) && line.substr(row.size()).starts_with(' '))
+      return static_cast<uint64_t>(parse_integer(line.substr(row.size() + 1), 0, INT64_MAX).value_or(0));
+  return 0;
 }
 
 // With controllers, where this process may make groups that have them.
@@ -135,6 +146,38 @@ TEST_F(LimitedGroups, GiveABusyProcessNoMoreOfAProcessorThanAllowed) {
   const double used = static_cast<double>(group.usage().cpu_microseconds.value_or(0)) / 1e6;
   EXPECT_LE(used / passed.count(), 0.5 * 1.15);
   EXPECT_GT(used, 0.0);
+  // It had the host's processors whenever it was allowed to.
+  const uint64_t periods = row_of(group, "cpu.stat", "nr_periods");
+  const bool kept_back = row_of(group, "cpu.stat", "nr_throttled") * 10 >= periods * 9;
+  if (kept_back) {
+    EXPECT_GE(used / passed.count(), 0.5 * 0.85);
+  }
+  group.remove(Deadline::after(seconds(10)));
+}
+
+TEST_F(LimitedGroups, LetNoMoreThroughToADiskThanAllowedAndAsMuchAsThat) {
+  const TestFolder folder;
+  const auto disk = disk_of(open_directory(folder.path()).get());
+  if (!place_.has("io") || !disk) GTEST_SKIP() << "no disk that a control group could limit here";
+  constexpr uint64_t kRate = 2 << 20;
+  ControlGroup group = ControlGroup::make(place_.folder, "web");
+  group.limit({.device = DeviceLimit{.device = *disk, .bytes = kRate, .operations = 0}});
+  const std::string file = folder.path() + "/file";
+  const auto write = [&](uint64_t mib) {
+    return fmt::format("dd if=/dev/zero of={} bs=64k count={} oflag=direct conv=notrunc status=none", file,
+                       mib * 16);
+  };
+  Pipe go = make_pipe();
+  Child child = spawn({.argv = {"sh", "-c", fmt::format("read go; {} && {}", write(2), write(12))},
+                       .search_path = true,
+                       .stdin_fd = go.read_end.get()});
+  group.add(child.pid());
+  const auto begin = std::chrono::steady_clock::now();
+  write_all(go.write_end.get(), "go\n", "the child's input");
+  const auto status = child.wait(Deadline::after(seconds(60)));
+  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
+  ASSERT_TRUE(status && status->success());
+  EXPECT_NEAR((14 << 20) / passed.count(), kRate, kRate * 0.15);
   group.remove(Deadline::after(seconds(10)));
 }
 
