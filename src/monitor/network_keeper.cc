@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/process.h"
+#include "net/bandwidth.h"
 #include "net/namespace.h"
 #include "net/packet_filter.h"
 #include "net/ports.h"

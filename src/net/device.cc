@@ -4,15 +4,12 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/neighbour.h>
-#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <limits>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -41,13 +38,13 @@ ifreq named_request(const std::string& name) {
   return request;
 }
 
+}  // namespace
+
 int index_of(const std::string& device) {
   const unsigned index = ::if_nametoindex(device.c_str());
   if (index == 0) fail_errno("find the network device '{}'", device);
   return static_cast<int>(index);
 }
-
-}  // namespace
 
 void make_tap(const std::string& name, uid_t owner) {
   const UniqueFd tun(::open(kTunDevice, O_RDWR | O_CLOEXEC));
@@ -108,61 +105,6 @@ void answer_quickly(RouteSocket& netlink, const std::string& device) {
   mnl_attr_put_u32(message.header(), NDTPA_MCAST_PROBES, 40);
   mnl_attr_nest_end(message.header(), parameters);
   netlink.apply(message, fmt::format("shorten the neighbour timeouts of '{}'", device));
-}
-
-namespace {
-
-// For a rate of which half a second is less than some full-sized packets.
-constexpr uint64_t kLeastQueue = 256 << 10;
-// The largest packet of the devices. A bucket that holds less would let none of that size through.
-constexpr uint64_t kLargestPacket = 64 << 10;
-
-template <typename T>
-T capped(uint64_t value) {
-  return static_cast<T>(std::min<uint64_t>(value, std::numeric_limits<T>::max()));
-}
-
-void remove_root(RouteSocket& netlink, const std::string& device) {
-  NetlinkMessage message(RTM_DELQDISC, 0);
-  auto& header = message.family<tcmsg>();
-  header.tcm_ifindex = index_of(device);
-  header.tcm_parent = TC_H_ROOT;
-  try {
-    netlink.apply(message, fmt::format("take the limit from '{}'", device));
-  } catch (const Error& error) {
-    if (error.code() != Code::kNotFound && error.code() != Code::kInvalidArgument) throw;  // it has none
-  }
-}
-
-}  // namespace
-
-void limit_rate(RouteSocket& netlink, const std::string& device, const Rate& rate) {
-  if (rate.per_second == 0) return remove_root(netlink, device);
-  const uint64_t burst = std::max(rate.burst == 0 ? rate.per_second : rate.burst, kLargestPacket);
-  tc_tbf_qopt options{};
-  options.rate.rate = capped<uint32_t>(rate.per_second);
-  options.rate.linklayer = TC_LINKLAYER_ETHERNET;  // else the kernel wants a table of rates
-  options.limit = capped<uint32_t>(std::max(rate.per_second / 2, kLeastQueue));
-
-  NetlinkMessage message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE);
-  auto& header = message.family<tcmsg>();
-  header.tcm_ifindex = index_of(device);
-  header.tcm_parent = TC_H_ROOT;
-  mnl_attr_put_strz(message.header(), TCA_KIND, "tbf");
-  nlattr* nest = mnl_attr_nest_start(message.header(), TCA_OPTIONS);
-  mnl_attr_put(message.header(), TCA_TBF_PARMS, sizeof options, &options);
-  mnl_attr_put_u32(message.header(), TCA_TBF_BURST, capped<uint32_t>(burst));
-  if (rate.per_second > std::numeric_limits<uint32_t>::max())
-    mnl_attr_put_u64(message.header(), TCA_TBF_RATE64, rate.per_second);
-  mnl_attr_nest_end(message.header(), nest);
-  try {
-    netlink.apply(message, fmt::format("limit '{}'", device));
-  } catch (const Error& error) {
-    if (error.code() != Code::kNotFound) throw;
-    throw Error(Code::kUnsupported,
-                "the kernel has no token bucket filter, which limits a network's bandwidth",
-                "sudo modprobe sch_tbf");
-  }
 }
 
 }  // namespace knaller::net

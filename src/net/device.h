@@ -7,13 +7,14 @@
 
 #include <string>
 
-#include "knaller/types.h"
 #include "net/netlink.h"
 
 namespace knaller::net {
 
 // A persistent TAP that processes of `owner` may attach to without capabilities.
 void make_tap(const std::string& name, uid_t owner);
+
+int index_of(const std::string& device);
 
 void set_mac(RouteSocket& netlink, const std::string& device, const std::string& mac);
 void set_up(RouteSocket& netlink, const std::string& device);
@@ -22,10 +23,6 @@ void add_address(RouteSocket& netlink, const std::string& device, const std::str
 // Asks for a neighbour every 25 ms for a second, instead of every second for three: a guest that has just
 // come up is seen at once, and who connects to one that is not there learns it sooner.
 void answer_quickly(RouteSocket& netlink, const std::string& device);
-
-// What leaves through the device is shaped to a rate of bytes; per_second 0: as fast as it can. A token
-// bucket filter (tbf), so what comes too fast waits for up to half a second, and then is lost.
-void limit_rate(RouteSocket& netlink, const std::string& device, const Rate& rate);
 
 }  // namespace knaller::net
 

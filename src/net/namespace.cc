@@ -50,14 +50,4 @@ void set_up_namespace(const Plan& plan, const HostNetwork& host, uid_t tap_owner
              [&] { load_rules(render_rules(plan, host)); });
 }
 
-// What goes to the guest leaves through the TAP, what comes from it through pasta's device.
-void limit_bandwidth(const Plan& plan) {
-  in_context([] { return std::string("limit the VM's network"); },
-             [&] {
-               RouteSocket netlink;
-               for (const std::string& device : {plan.tap, std::string(kPastaDevice)})
-                 limit_rate(netlink, device, plan.bandwidth);
-             });
-}
-
 }  // namespace knaller::net

@@ -19,9 +19,6 @@ namespace knaller::net {
 // Throws an Error that names the step; nothing has to be undone, it ends with the namespace.
 void set_up_namespace(const Plan& plan, const HostNetwork& host, uid_t tap_owner);
 
-// In the VM's namespaces, when its TAP and pasta's device are there; also to change or lift it.
-void limit_bandwidth(const Plan& plan);
-
 }  // namespace knaller::net
 
 #endif  // KNALLER_NET_NAMESPACE_H_

@@ -346,47 +346,6 @@ TEST_F(NetworkTest, MissingPastaSaysWhatToInstall) {
   }
 }
 
-// Bytes a second that leave through "wan0", into which as much is sent as it takes, for two seconds after
-// what was saved up.
-double rate_of_uplink(const UniqueFd& other_end) {
-  using Clock = std::chrono::steady_clock;
-  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  const sockaddr_in far = socket_name("192.0.2.1", 9);
-  const std::string datagram(1400, 'x');
-  char packet[2048];
-  Clock::time_point begin = Clock::now();
-  uint64_t bytes = 0;
-  for (bool saved_up = true; saved_up || Clock::now() - begin < std::chrono::seconds(2);) {
-    for (int i = 0; i < 64; ++i)
-      ::sendto(socket.get(), datagram.data(), datagram.size(), 0, reinterpret_cast<const sockaddr*>(&far),
-               sizeof far);
-    for (ssize_t length; (length = ::read(other_end.get(), packet, sizeof packet)) > 0;)
-      bytes += static_cast<uint64_t>(length);
-    pause_for(std::chrono::milliseconds(1), Deadline::never());
-    if (!saved_up || Clock::now() - begin < std::chrono::milliseconds(500)) continue;
-    saved_up = false;
-    bytes = 0;
-    begin = Clock::now();
-  }
-  return static_cast<double>(bytes) / std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-TEST_F(NetworkTest, ADeviceCarriesNoMoreThanItsRateAndAsMuchAsThat) {
-  in_host([] {
-    const UniqueFd other_end = make_uplink({"192.0.2.2"});
-    RouteSocket netlink;
-    constexpr uint64_t kRate = 1 << 20;
-    limit_rate(netlink, "wan0", {.per_second = kRate, .burst = kRate / 8});
-    EXPECT_NEAR(rate_of_uplink(other_end), kRate, kRate * 0.15);
-    limit_rate(netlink, "wan0", {.per_second = 2 * kRate, .burst = kRate / 8});
-    EXPECT_NEAR(rate_of_uplink(other_end), 2 * kRate, 2 * kRate * 0.15);
-    limit_rate(netlink, "wan0", {});
-    limit_rate(netlink, "wan0", {});  // there is none to lift
-    EXPECT_GT(rate_of_uplink(other_end), 4.0 * kRate);
-    EXPECT_THROW(limit_rate(netlink, "wan9", {.per_second = kRate}), Error);
-  });
-}
-
 // Whoever may not open /dev/net/tun, or has none, is told how to mend it, by the namespace's set-up and by
 // pasta.
 TEST_F(NetworkTest, UnusableTunDeviceIsSaid) {

@@ -27,7 +27,8 @@ void check_device(const std::string& name) {
            c == '_' || c == '.';
   };
   const bool valid = !name.empty() && name.size() < IFNAMSIZ && name != "." && name != ".." && name != "lo" &&
-                     name != kPastaDevice && std::all_of(name.begin(), name.end(), allowed);
+                     name != kPastaDevice && name != kShaperDevice &&
+                     std::all_of(name.begin(), name.end(), allowed);
   if (!valid) fail(Code::kInvalidArgument, "'{}' cannot be the name of a TAP device", printable(name));
 }
 

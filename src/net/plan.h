@@ -26,6 +26,8 @@ inline constexpr const char* kPastaMac = "06:00:0a:ff:ff:01";  // of what is beh
 inline constexpr const char* kPastaAddress = "10.255.255.2";
 inline constexpr const char* kPastaGateway = "10.255.255.1";
 inline constexpr int kPastaPrefix = 30;
+// Where the guest's packets wait if its bandwidth is limited (see bandwidth.h).
+inline constexpr const char* kShaperDevice = "shaper0";
 
 struct Plan {
   std::string tap = "tap0";
@@ -41,8 +43,7 @@ struct Plan {
   bool redirect_dns = false;
   std::vector<PortForward> ports;  // SSH's included; host port 0: to be leased
   Egress egress;
-  // Bytes, each way, shaped by the namespace's devices: for an engine that does not do it. Once pasta is
-  // there.
+  // Bytes, each way, shaped by the namespace's devices: for an engine that does not do it.
   Rate bandwidth;
   // The host's ports from which pasta sends what the guest sends over UDP; 0: none (see udp_sources.h).
   uint16_t udp_first = 0;

@@ -33,8 +33,8 @@ TEST(PlanTest, RefusesWhatMustNotReachTheKernelOrNft) {
     return code_thrown_by([&] { check_plan(plan); });
   };
   EXPECT_EQ(code_with([](Plan&) {}), std::nullopt);
-  for (const char* tap :
-       {"", ".", "..", "lo", "pasta0", "tap 0", "tap0\" accept", "a/b", "sixteen-letters-", "t\xff"}) {
+  for (const char* tap : {"", ".", "..", "lo", "pasta0", "shaper0", "tap 0", "tap0\" accept", "a/b",
+                          "sixteen-letters-", "t\xff"}) {
     EXPECT_EQ(code_with([&](Plan& plan) { plan.tap = tap; }), Code::kInvalidArgument) << tap;
   }
   for (const char* address : {"", "1.2.3", "1.2.3.4.5", "::1", "1.2.3.4; drop", "1.2.3.256"}) {
