@@ -134,6 +134,22 @@ TEST_F(LimitedGroups, CountWhoIsEndedForWantOfMemory) {
   group.remove(Deadline::after(seconds(10)));
 }
 
+TEST_F(LimitedGroups, HoldNoMoreProcessesThanAllowed) {
+  ControlGroup group = ControlGroup::make(place_.folder, "web");
+  group.limit({.processes = 20});
+  Pipe go = make_pipe();
+  Child child = spawn({.argv = {"sh", "-c", "read go; for i in $(seq 40); do sleep 1000 & done; exit 0"},
+                       .search_path = true,
+                       .stdin_fd = go.read_end.get()});
+  group.add(child.pid());
+  write_all(go.write_end.get(), "go\n", "the child's input");
+  const auto status = child.wait(Deadline::after(seconds(20)));
+  ASSERT_TRUE(status);
+  EXPECT_FALSE(status->success());
+  EXPECT_EQ(group.usage().processes, 19U);
+  group.remove(Deadline::after(seconds(10)));
+}
+
 // By its CPU time, which says what it was given, however busy the host is.
 TEST_F(LimitedGroups, GiveABusyProcessNoMoreOfAProcessorThanAllowed) {
   ControlGroup group = ControlGroup::make(place_.folder, "web");
