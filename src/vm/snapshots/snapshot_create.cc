@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -7,7 +6,6 @@
 #include <future>
 #include <optional>
 
-#include "base/all_processes.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/parallel.h"
@@ -33,17 +31,13 @@
 #include "vm/snapshots/part_digests.h"
 #include "vm/snapshots/snapshot.h"
 #include "vm/snapshots/snapshot_change.h"
+#include "vm/snapshots/standstill.h"
 
 namespace knaller::vm {
 namespace {
 
-using std::chrono::duration_cast;
-using std::chrono::microseconds;
 using store::Kind;
-using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kResumeTime{30};
-constexpr std::chrono::seconds kAtOnce{0};
 // By which a guest's clock may be slow; setting it takes a connection.
 constexpr std::chrono::seconds kPauseOfNote{1};
 constexpr std::chrono::seconds kClockTime{5};
@@ -83,7 +77,7 @@ class Creation {
     const auto digests_prepared = begin_beside([] { store::prepare_digests(); });
     monitor::MonitorClient monitor =
         monitor::MonitorClient::connect(directory_, Deadline::after(kLockPatience, options_.stop));
-    const pid_t engine = running_engine(monitor);
+    const pid_t engine = running_engine(monitor, vm_.name, Deadline::after(kLockPatience, options_.stop));
     if (options_.capture == CaptureWay::kAuto)
       why_not_outside_ = why_not_outside(context_, vm_, options_.stop);
     Capture capture({vm_, directory_, jail_.get(), engine}, staged_.directory(),
@@ -109,7 +103,7 @@ class Creation {
   // Of one that does not: there is only its disk, which nobody writes to while its lock is held.
   store::SnapshotId run_stopped() {
     const auto digests_prepared = begin_beside([] { store::prepare_digests(); });
-    created_at_ = std::chrono::system_clock::now();
+    standstill_.began = std::chrono::system_clock::now();
     has_memory_ = false;
     prepare(nullptr);
     copy_disk();
@@ -121,28 +115,6 @@ class Creation {
   }
 
  private:
-  pid_t running_engine(monitor::MonitorClient& monitor) const {
-    const monitor::Status status = monitor.status(Deadline::after(kLockPatience, options_.stop));
-    if (status.state == monitor::RunState::kStuck)
-      throw Error(Code::kWrongState, fmt::format("its engine does not answer: {}", status.reason),
-                  fmt::format("see `knaller logs --engine {0}`; end it: knaller stop --force {0}", vm_.name));
-    return certain_engine(monitor, status.engine_pid);
-  }
-
-  // The engine's pid, of which the monitor says so while the process of that pid lives: the guest may be
-  // rebooting, and its old pid become somebody else's.
-  pid_t certain_engine(monitor::MonitorClient& monitor, pid_t pid) const {
-    const Deadline deadline = Deadline::after(kLockPatience, options_.stop);
-    while (true) {
-      const UniqueFd process = open_pidfd(pid);
-      const pid_t now = monitor.status(deadline).engine_pid;
-      if (process && now == pid && poll_until(process.get(), POLLIN, Deadline::after(kAtOnce)) == 0)
-        return pid;
-      deadline.check("the guest, which is rebooting");
-      pid = now;
-    }
-  }
-
   // Everything slow that needs no pause.
   void prepare(Capture* capture) {
     const PhaseTimer timer(context_, "prepare");
@@ -169,32 +141,21 @@ class Creation {
     files_.push_back(name);
   }
 
-  // The guest stands still for this. Whatever happens, it runs again: by our release, or, should we not live
-  // to call it, by the monitor when the lease's connection ends.
+  // The guest stands still for this.
   void stand_still(Capture& capture, monitor::Lease& lease) {
     const PhaseTimer timer(context_, "pause");
     const Deadline limit = Deadline::after(options_.max_pause, options_.stop);
-    const auto began = Clock::now();
-    created_at_ = std::chrono::system_clock::now();
     try {
-      if (!lease.was_paused()) lease.pause(limit);
-      capture.take(limit);
-      call_user(limit);
-    } catch (Error& error) {
-      if (error.code() == Code::kTimeout)
-        error.with_hint("the VM runs on; allow the pause more time with --max-pause");
-      if (const auto worse = release(lease))
-        error.in(worse->message()).with_hint(worse->hint());
-      else if (!lease.was_paused() && Clock::now() - began > kPauseOfNote)
-        set_clock_at_once();
+      hold_still(lease, vm_.name, limit, standstill_, [&] {
+        capture.take(limit);
+        call_user(limit);
+      });
+    } catch (...) {
+      if (standstill_.lasted > kPauseOfNote) set_clock_at_once();
       throw;
     }
-    if (const auto failure = release(lease)) throw *failure;
     for (const CaptureStep& step : capture.steps()) context_.timing("pause: " + step.what, step.duration);
-    if (lease.was_paused()) return;
-    paused_ = duration_cast<microseconds>(Clock::now() - began);
-    resumed_at_ = std::chrono::system_clock::now();
-    if (paused_ > kPauseOfNote) begin_setting_clock();
+    if (standstill_.lasted > kPauseOfNote) begin_setting_clock();
   }
 
   // Beside the rest, which needs nothing of the guest.
@@ -216,17 +177,6 @@ class Creation {
     if (!options_.while_paused) return;
     options_.while_paused({.directory = staged_.path(), .deadline = limit.when()});
     limit.check("what was to be done while the VM stood still");
-  }
-
-  // Why the guest does not run again; nothing when it does.
-  std::optional<Error> release(monitor::Lease& lease) const {
-    try {
-      lease.release(Deadline::after(kResumeTime));
-      return std::nullopt;
-    } catch (const Error& error) {
-      return Error(error.code(), fmt::format("THE VM COULD NOT BE RESUMED ({})", error.what()),
-                   fmt::format("see `knaller inspect {0}`; resume it: knaller resume {0}", vm_.name));
-    }
   }
 
   // The guest runs again.
@@ -263,16 +213,16 @@ class Creation {
     static_cast<store::Machine&>(record) = static_cast<const store::Machine&>(vm_);
     record.id = id_.str();
     record.vm_name = vm_.name;
-    record.created_at = created_at_;
+    record.created_at = standstill_.began;
     record.ports = vm_.bound;
     record.uuid = make_uuid();
     record.vm_uuid = vm_.uuid;
     describe_host(context_, record);
     record.ssh_host_keys = read_file_if_exists(directory_, layout::kKnownHosts).value_or("");
     record.parent = vm_.from_snapshot;
-    record.paused = paused_;
-    if (resumed_at_) record.paused_at = created_at_;
-    record.resumed_at = resumed_at_;
+    record.paused = standstill_.lasted;
+    if (standstill_.ended) record.paused_at = standstill_.began;
+    record.resumed_at = standstill_.ended;
     record.capture = capture_;
     record.capture_reason = why_not_outside_;
     record.has_memory = has_memory_;
@@ -349,9 +299,7 @@ class Creation {
   std::string why_not_outside_;
   bool has_memory_ = true;
   std::vector<std::string> files_;
-  SystemTime created_at_{};
-  std::optional<SystemTime> resumed_at_;
-  microseconds paused_{0};
+  Standstill standstill_;
   std::future<std::string> clock_set_;
 };
 
