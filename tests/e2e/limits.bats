@@ -83,10 +83,12 @@ PY
   near 8192 disk_rate web 40
   near 2048 network_rate_in web 10
   near 2048 network_rate_out web
+  # Lifted from a rate that a guest on emulation exceeds even on a busy host.
+  knaller set web --network-bandwidth 512K:64K
   knaller set web --disk-bandwidth none --network-bandwidth none
   [[ $(disk_rate web 40) -gt 9500 ]]
-  [[ $(network_rate_in web 10) -gt 2400 ]]
-  [[ $(network_rate_out web) -gt 2400 ]]
+  [[ $(network_rate_in web 10) -gt 800 ]]
+  [[ $(network_rate_out web) -gt 800 ]]
 }
 
 @test "a clone has the limits of its own options, whatever its snapshot's were" {
