@@ -20,7 +20,7 @@ constexpr size_t kMostConnections = 64;
 // For a connection's first request: who says nothing must not keep others out.
 constexpr std::chrono::seconds kSilence{10};
 // While there are no descriptors for new connections.
-constexpr std::chrono::milliseconds kRest{200};
+constexpr std::chrono::milliseconds kAcceptRest{200};
 
 std::string refusal(const Error& error) {
   return dump_json({{"v", kProtocolVersion}, {"ok", false}, {"error", error_to_json(error)}}) + "\n";
@@ -69,7 +69,7 @@ void Server::accept_one() {
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
     // What waits in the queue would call us again and again.
     watch_.reset();
-    rest_ = loop_.after(kRest, [this] { listen(); });
+    rest_ = loop_.after(kAcceptRest, [this] { listen(); });
     return;
   }
   if (connections_.size() >= kMostConnections) return turn_away(socket.get());

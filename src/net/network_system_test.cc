@@ -225,9 +225,8 @@ TEST_F(NetworkTest, TakenPortIsNamedWithItsHolder) {
       ADD_FAILURE() << "pasta took a port that was taken";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Code::kBusy) << error.what();
-      EXPECT_THAT(error.what(),
-                  ::testing::HasSubstr(
-                      fmt::format("host port 127.0.0.1:{} is held by {} (pid ", holder.port(), own_name())));
+      EXPECT_THAT(error.what(), ::testing::HasSubstr(fmt::format("host port 127.0.0.1:{} is held by {} (pid ",
+                                                                 holder.port(), own_name())));
       EXPECT_EQ(pasta.taken_port(), holder.port());
     }
     EXPECT_FALSE(pasta.child()) << "a pasta that failed is gone";
