@@ -21,6 +21,12 @@ if(KNALLER_SANITIZE)
   target_compile_options(knaller_options INTERFACE -fsanitize=${KNALLER_SANITIZE} -fno-sanitize=null,alignment,object-size,vptr
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(knaller_options INTERFACE -fsanitize=${KNALLER_SANITIZE})
+  # Compilers have no common word for it.
+  if(KNALLER_SANITIZE MATCHES address)
+    target_compile_definitions(knaller_options INTERFACE KNALLER_ASAN)
+  else()
+    target_compile_definitions(knaller_options INTERFACE KNALLER_TSAN)
+  endif()
 endif()
 target_include_directories(knaller_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 if(KNALLER_CCACHE)

@@ -16,7 +16,7 @@ namespace knaller::disk {
 namespace {
 
 // Looked at by one core.
-constexpr uint64_t kRegion = 1 << 30;
+constexpr uint64_t kLookedThroughAtOnce = 1 << 30;
 // In the answer to one call.
 constexpr uint32_t kMostExtents = 1024;
 
@@ -27,7 +27,10 @@ class ExtentQuery {
   // What follows `from`; nothing where the file system does not tell.
   std::optional<std::vector<fiemap_extent>> ask(int fd, const Extent& within) {
     auto* const query = reinterpret_cast<fiemap*>(memory_.data());
-    *query = {.fm_start = within.begin, .fm_length = within.size(), .fm_extent_count = kMostExtents};
+    query->fm_start = within.begin;
+    query->fm_length = within.size();
+    query->fm_flags = 0;
+    query->fm_extent_count = kMostExtents;
     if (::ioctl(fd, FS_IOC_FIEMAP, query) != 0) {
       if (errno == EOPNOTSUPP || errno == ENOTTY || errno == EINVAL || errno == EBADR) return std::nullopt;
       fail_errno("ask where a disk has data");
@@ -96,10 +99,10 @@ std::vector<Extent> subtract(const std::vector<Extent>& from, const std::vector<
 }
 
 std::vector<Extent> data_on_disk(int fd, uint64_t size, const Deadline& deadline) {
-  std::vector<std::vector<Extent>> of_region((size + kRegion - 1) / kRegion);
+  std::vector<std::vector<Extent>> of_region((size + kLookedThroughAtOnce - 1) / kLookedThroughAtOnce);
   std::vector<char> told(of_region.size());
   for_each_in_parallel(of_region.size(), [&](size_t region) {
-    const Extent within{region * kRegion, std::min((region + 1) * kRegion, size)};
+    const Extent within{region * kLookedThroughAtOnce, std::min((region + 1) * kLookedThroughAtOnce, size)};
     told[region] = add_data(fd, within, of_region[region], deadline) ? 1 : 0;
   });
   if (std::ranges::count(told, 0) > 0) return data_pieces(fd, {0, size}, size);

@@ -166,7 +166,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> environment{fmt::format("PATH={}", engine::kEnginePath),
                                        fmt::format("KNALLER_ALIVE_FD={}", kEngineLockFd)};
-#ifdef __SANITIZE_ADDRESS__
+#ifdef KNALLER_ASAN
   // At the start it would set a limit, and at the end look at its own threads: neither is allowed in the
   // jail.
   environment.emplace_back("ASAN_OPTIONS=detect_leaks=0:disable_coredump=0");

@@ -43,7 +43,7 @@ std::vector<std::string> processes_of(const TestVm& vm) {
   return found;
 }
 
-void launch_and_hang(TestVm& vm) {
+[[noreturn]] void launch_and_hang(TestVm& vm) {
   try {
     Launch launch = vm.begin();
     launch.commit(soon());
@@ -215,7 +215,7 @@ TEST_F(HostileEngineTest, AConsoleThatNeverStopsFillsNoDisk) {
   EXPECT_GE(now.st_size + before.st_size, 8 << 20);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // its shadow memory would be counted
+#if !defined(KNALLER_ASAN) && !defined(KNALLER_TSAN)  // its shadow memory would be counted
 TEST(MonitorMemoryTest, TheMonitorStaysSmall) {
   TestVm vm;
   if (!find_program("pasta").empty() && ::access("/dev/net/tun", R_OK | W_OK) == 0) {

@@ -199,7 +199,7 @@ void write_filter(const char* name, bool sanitized) {
 }  // namespace
 
 int main() {
-  std::printf("// Made by make_monitor_filter.\n#ifdef __SANITIZE_ADDRESS__\n");
+  std::printf("// Made by make_monitor_filter.\n#ifdef KNALLER_ASAN\n");
   write_filter("kMonitorFilter", true);
   std::printf("#else\n");
   write_filter("kMonitorFilter", false);

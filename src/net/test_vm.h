@@ -56,7 +56,7 @@ class Service {
   bool was_visited() const { return poll_until(visits_.get(), POLLIN, Deadline::after({})) != 0; }
 
  private:
-  static void serve(Protocol protocol, sockaddr_in name, UniqueFd& ready, int visits) {
+  [[noreturn]] static void serve(Protocol protocol, sockaddr_in name, UniqueFd& ready, int visits) {
     const bool tcp = protocol == Protocol::kTcp;
     const UniqueFd socket(::socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
     socklen_t size = sizeof name;
