@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "base/error.h"
 #include "base/test_folder.h"
@@ -68,6 +70,20 @@ TEST(Zstd, MakesTheSameStreamWithAnyNumberOfThreads) {
   const std::string text = noise(40 << 20);
   const std::string one = compressed(text, 1);
   for (const unsigned threads : {2u, 3u, 8u, 0u}) EXPECT_TRUE(compressed(text, threads) == one);
+}
+
+// Threads that have nothing to do take what there is at another time.
+TEST(Zstd, MakesTheSameStreamHoweverSlowlyItIsFed) {
+  const std::string text = noise(40 << 20);
+  const std::string_view rest = text;
+  std::string slow;
+  Compressor compressor([&](std::string_view data) { slow += data; }, 3, 1);
+  for (size_t at = 0; at < text.size(); at += 1 << 20) {
+    compressor.write(rest.substr(at, 1 << 20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  compressor.finish();
+  EXPECT_TRUE(slow == compressed(text));
 }
 
 TEST(Zstd, RefusesWhatIsNotAllOfOneFrame) {

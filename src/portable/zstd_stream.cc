@@ -35,6 +35,10 @@ struct Compressor::Impl {
   Sink sink;
   std::unique_ptr<ZSTD_CCtx, FreeCompressor> context{ZSTD_createCCtx()};
   std::vector<char> out = std::vector<char>(ZSTD_CStreamOutSize());
+  // The last byte is kept back for finish(). Without any there, a stream that is a multiple of what a thread
+  // compresses would or would not get an empty block at its end, by whether the threads were busy (zstd
+  // 1.5.4).
+  std::string last;
 
   void set(ZSTD_cParameter parameter, int value) {
     require(ZSTD_CCtx_setParameter(context.get(), parameter, value), Code::kInternal, "set up zstd");
@@ -65,12 +69,16 @@ Compressor::Compressor(Sink sink, int level, unsigned threads) : impl_(new Impl{
 Compressor::~Compressor() = default;
 
 void Compressor::write(std::string_view data) {
-  ZSTD_inBuffer in{data.data(), data.size(), 0};
-  while (in.pos < in.size) impl_->step(in, ZSTD_e_continue);
+  if (data.empty()) return;
+  for (const std::string_view piece : {std::string_view(impl_->last), data.substr(0, data.size() - 1)}) {
+    ZSTD_inBuffer in{piece.data(), piece.size(), 0};
+    while (in.pos < in.size) impl_->step(in, ZSTD_e_continue);
+  }
+  impl_->last.assign(1, data.back());
 }
 
 void Compressor::finish() {
-  ZSTD_inBuffer in{nullptr, 0, 0};
+  ZSTD_inBuffer in{impl_->last.data(), impl_->last.size(), 0};
   while (!impl_->step(in, ZSTD_e_end)) continue;
 }
 

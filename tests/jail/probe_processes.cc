@@ -45,7 +45,7 @@ Outcome access_memory(const Attempt& attempt) {
   char byte = 0;
   const iovec local = {&byte, 1};
   const iovec remote = {reinterpret_cast<void*>(0x400000), 1};
-  return judge(syscall(attempt.number, options.host_pid, &local, 1, &remote, 1, 0), {ESRCH});
+  return judge(syscall(attempt.number, options.host_pid, &local, 1UL, &remote, 1UL, 0UL), {ESRCH});
 }
 
 // Its own memory may be written by other means; this call would do so with what it finds read-only.
@@ -54,7 +54,7 @@ Outcome write_own_memory(const Attempt&) {
   char to = 0;
   const iovec local = {&from, 1};
   const iovec remote = {&to, 1};
-  return judge(syscall(SYS_process_vm_writev, getpid(), &local, 1, &remote, 1, 0));
+  return judge(syscall(SYS_process_vm_writev, getpid(), &local, 1UL, &remote, 1UL, 0UL));
 }
 
 Outcome open_entry(const Attempt& attempt) {
