@@ -153,7 +153,7 @@ children_of_monitor() {
   run --separate-stderr knaller start taken --detach --memory 256 --port "$service:80"
   echo "$stderr"
   [ "$status" -eq 8 ]
-  [[ $stderr == *"127.0.0.1:$service is taken by python3 (pid $SERVICE_PID)"* ]]
+  [[ $stderr == *"127.0.0.1:$service is held by python3 (pid $SERVICE_PID)"* ]]
   [[ $(knaller ls --all --quiet) != *taken* ]]
   kill "$SERVICE_PID"
 }
