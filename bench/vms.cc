@@ -65,7 +65,7 @@ double private_memory_of(int pid) {
     if (line.starts_with("Private_Clean:") || line.starts_with("Private_Dirty:"))
       kib += std::stod(line.substr(line.find(':') + 1));
   }
-  if (kib == 0)
+  if (kib <= 0)
     throw Error(Code::kInternal, fmt::format("the private memory of process {} can't be read", pid));
   return kib / 1024;
 }

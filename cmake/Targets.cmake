@@ -86,13 +86,9 @@ function(knaller_folder name)
   endif()
 endfunction()
 
-# What a user runs, and nothing that tests it.
-add_custom_target(programs)
-
 # knaller_program(NAME SOURCE [library ...]): a program, put into the build's bin/ folder.
 function(knaller_program name source)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE knaller_options ${ARGN})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-  add_dependencies(programs ${name})
 endfunction()
