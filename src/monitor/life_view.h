@@ -10,7 +10,19 @@
 namespace knaller::monitor::life {
 
 // The requests of monitor.sock.
-enum class Op { kStatus, kStats, kWait, kStop, kSet, kLease, kPause, kResume, kRelease, kLeavePaused, kUnknown };
+enum class Op {
+  kStatus,
+  kStats,
+  kWait,
+  kStop,
+  kSet,
+  kLease,
+  kPause,
+  kResume,
+  kRelease,
+  kLeavePaused,
+  kUnknown
+};
 Op op_from_text(std::string_view text);
 
 // Why a request is refused, whatever it asks in detail; nothing: it is served.
