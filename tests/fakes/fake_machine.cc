@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/page.h"
 
 namespace knaller::fake {
 
@@ -25,7 +26,6 @@ using firecracker::VmSetup;
 namespace {
 
 constexpr uint64_t kRootPointerAddress = 0xE0000;
-constexpr uint64_t kPage = 4096;
 constexpr size_t kStateLimit = 1 << 20;
 constexpr auto kReaction = std::chrono::milliseconds(1);
 
