@@ -188,8 +188,8 @@ void measure_restore(const Setting& setting, const Engine& engine, NetworkMode n
 }
 
 void measure_many(const Setting& setting, const Engine& engine, std::vector<Figure>& figures) {
-  constexpr int kStopped = 100;
-  constexpr int kRunning = 10;
+  constexpr int kStopped = 1000;
+  constexpr int kRunning = 100;
   Manager manager({.home = setting.home, .libexec = setting.programs});
   std::vector<std::unique_ptr<TemporaryVm>> vms;
   Figure memory{.name = "monitor's private memory", .unit = "MiB", .samples = {}, .bar = 3, .note = {}};
@@ -206,7 +206,7 @@ void measure_many(const Setting& setting, const Engine& engine, std::vector<Figu
   Figure ls{.name = fmt::format("knaller ls of {} stopped and {} running VMs", kStopped, kRunning),
             .unit = "ms",
             .samples = {},
-            .bar = 20,
+            .bar = 50,
             .note = {}};
   for (int i = 0; i < 20; ++i) ls.samples.push_back(time_of([&] { run_knaller(setting, {"ls", "--all"}); }));
   figures.push_back(std::move(memory));
