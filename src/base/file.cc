@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
@@ -53,11 +54,14 @@ void write_and_sync(int fd, const std::string& path, std::string_view content, D
   if (durability == Durability::kFsync) fsync_fd(fd, path);
 }
 
-bool is_temporary(std::string_view name) {
-  if (!name.starts_with('.') || name.size() < kTemporaryDigits + 3) return false;
-  const std::string_view digits = name.substr(name.size() - kTemporaryDigits);
-  return name[name.size() - kTemporaryDigits - 1] == '.' &&
-         digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+// Of what getdents64() has filled a buffer with.
+void add_names(std::string_view entries, size_t most, std::vector<std::string>& names) {
+  while (!entries.empty() && names.size() < most) {
+    const auto* const entry = reinterpret_cast<const dirent64*>(entries.data());
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+    entries.remove_prefix(entry->d_reclen);
+  }
 }
 
 }  // namespace
@@ -154,9 +158,16 @@ std::string temporary_name(const std::string& name) {
   return fmt::format(".{}.{}", name, hex(random_bytes(kTemporaryDigits / 2)));
 }
 
+bool is_unfinished_write(std::string_view name) {
+  if (!name.starts_with('.') || name.size() < kTemporaryDigits + 3) return false;
+  const std::string_view digits = name.substr(name.size() - kTemporaryDigits);
+  return name[name.size() - kTemporaryDigits - 1] == '.' &&
+         digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 std::vector<std::string> unfinished_writes(int dir) {
   std::vector<std::string> names = list_directory(dir);
-  std::erase_if(names, [](const std::string& name) { return !is_temporary(name); });
+  std::erase_if(names, [](const std::string& name) { return !is_unfinished_write(name); });
   return names;
 }
 
@@ -191,23 +202,20 @@ bool exists(const std::string& path) {
   return stat_if_exists(AT_FDCWD, path).has_value();
 }
 
-std::vector<std::string> list_directory(int dir, size_t most) {
-  // Opened anew: reading moves an offset that duplicates would share, and `dir` may be an O_PATH descriptor.
-  UniqueFd fd = open_at(dir, ".", O_RDONLY | O_DIRECTORY);
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), &::closedir);
-  if (!stream) fail_errno("list a directory");
-  fd.release();
+std::vector<std::string> list_unread_directory(int dir, size_t most) {
   std::vector<std::string> names;
-  while (names.size() < most) {
-    errno = 0;
-    const dirent* entry = ::readdir(stream.get());
-    if (entry == nullptr && errno != 0) fail_errno("list a directory");
-    if (entry == nullptr) break;
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
+  alignas(dirent64) std::array<char, 32 << 10> buffer;
+  ssize_t got = 0;
+  while (names.size() < most && (got = ::getdents64(dir, buffer.data(), buffer.size())) > 0)
+    add_names(std::string_view(buffer.data(), static_cast<size_t>(got)), most, names);
+  if (got < 0) fail_errno("list a directory");
   std::sort(names.begin(), names.end());
   return names;
+}
+
+std::vector<std::string> list_directory(int dir, size_t most) {
+  // Opened anew: reading moves an offset that duplicates would share, and `dir` may be an O_PATH descriptor.
+  return list_unread_directory(open_at(dir, ".", O_RDONLY | O_DIRECTORY).get(), most);
 }
 
 uint64_t file_size(int fd) {

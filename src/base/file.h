@@ -40,7 +40,8 @@ void write_file_atomically(int dir, const std::string& path, std::string_view co
                            Durability durability = Durability::kFsync, mode_t mode = 0600);
 // A new one of those that it writes to first.
 std::string temporary_name(const std::string& name);
-// Those in a folder that it left when it was killed, or is writing to now.
+// Whether it is one of those: it was left by a write that was killed, or is being written now.
+bool is_unfinished_write(std::string_view name);
 std::vector<std::string> unfinished_writes(int dir);
 void fsync_fd(int fd, std::string_view what);
 
@@ -52,6 +53,8 @@ bool exists(const std::string& path);
 bool is_still_named(int dir, const std::string& name, int fd);
 // Names, sorted, without "." and ".."; no more than `most` of them.
 std::vector<std::string> list_directory(int dir, size_t most = SIZE_MAX);
+// The same of a descriptor that is the caller's alone, and from which nothing was read yet.
+std::vector<std::string> list_unread_directory(int dir, size_t most = SIZE_MAX);
 // Removes a file or a whole tree without following links. Nothing there is no error. kTimeout or kCancelled
 // when the deadline passes or is stopped first: an engine may have made a million files, or make more of
 // them.

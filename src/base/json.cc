@@ -7,9 +7,28 @@ namespace {
 
 constexpr int kMostDepth = 64;
 
-// Looks at a document without building it, so that a hostile one is refused before it costs memory, and keeps
-// the place of the first error, which the library's exception-free parse does not tell.
-class Checker final : public nlohmann::json_sax<Json> {
+// Before anything is built: what builds it calls itself for each level. Up to a document's first error, at
+// which that stops, strings end where they seem to.
+bool is_too_deep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (in_string && c == '\\') {
+      ++at;
+    } else if (c == '"') {
+      in_string = !in_string;
+    } else if (!in_string && (c == '{' || c == '[')) {
+      if (++depth > kMostDepth) return true;
+    } else if (!in_string && (c == '}' || c == ']')) {
+      --depth;
+    }
+  }
+  return false;
+}
+
+// Finds the place of the first error, which the library's exception-free parse does not tell.
+class Finder final : public nlohmann::json_sax<Json> {
  public:
   bool null() override { return true; }
   bool boolean(bool) override { return true; }
@@ -19,10 +38,10 @@ class Checker final : public nlohmann::json_sax<Json> {
   bool string(string_t&) override { return true; }
   bool binary(binary_t&) override { return true; }
   bool key(string_t&) override { return true; }
-  bool start_object(size_t) override { return enter(); }
-  bool start_array(size_t) override { return enter(); }
-  bool end_object() override { return leave(); }
-  bool end_array() override { return leave(); }
+  bool start_object(size_t) override { return true; }
+  bool start_array(size_t) override { return true; }
+  bool end_object() override { return true; }
+  bool end_array() override { return true; }
   bool parse_error(size_t, const std::string&, const nlohmann::detail::exception& exception) override {
     const std::string_view text = exception.what();
     const size_t prefix = text.find("] ");  // "[json.exception.parse_error.101] "
@@ -33,26 +52,19 @@ class Checker final : public nlohmann::json_sax<Json> {
   const std::string& error() const { return error_; }
 
  private:
-  bool enter() {
-    if (++depth_ <= kMostDepth) return true;
-    error_ = fmt::format("it is nested deeper than {} levels", kMostDepth);
-    return false;
-  }
-  bool leave() {
-    --depth_;
-    return true;
-  }
-
-  int depth_ = 0;
   std::string error_;
 };
 
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view what, Code code) {
-  Checker checker;
-  if (!Json::sax_parse(text, &checker)) fail(code, "{} is not valid JSON: {}", what, checker.error());
-  return Json::parse(text, nullptr, false);
+  if (is_too_deep(text))
+    fail(code, "{} is not valid JSON: it is nested deeper than {} levels", what, kMostDepth);
+  Json json = Json::parse(text, nullptr, false);
+  if (!json.is_discarded()) return json;
+  Finder finder;
+  Json::sax_parse(text, &finder);
+  fail(code, "{} is not valid JSON: {}", what, finder.error());
 }
 
 JsonReader::JsonReader(const Json& object, std::string what, Code code)

@@ -40,6 +40,9 @@ TEST(JsonTest, DepthIsLimited) {
   EXPECT_EQ(error_of(nested(64)), "");
   EXPECT_NE(error_of(nested(65)), "");
   EXPECT_NE(error_of(std::string(5'000'000, '[')), "");
+  EXPECT_EQ(error_of("[\"" + std::string(65, '[') + "\\\"" + std::string(65, '{') + "\"]"), "");
+  EXPECT_NE(error_of("[\"\\\\\"," + nested(64) + "]"), "");
+  EXPECT_NE(error_of("]]" + std::string(5'000'000, '[')), "");
 }
 
 TEST(JsonReaderTest, ReadsMembersOfTheirType) {

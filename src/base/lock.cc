@@ -70,7 +70,11 @@ bool try_lock_byte(int fd, uint64_t byte, LockKind kind) {
 }
 
 bool is_byte_locked(int fd, uint64_t byte) {
-  return is_locked(fd, write_lock(static_cast<off_t>(byte), 1));
+  return is_any_byte_locked(fd, byte, 1);
+}
+
+bool is_any_byte_locked(int fd, uint64_t first, uint64_t count) {
+  return is_locked(fd, write_lock(static_cast<off_t>(first), static_cast<off_t>(count)));
 }
 
 std::optional<LockFile> LockFile::try_acquire(int dir, const std::string& name, const std::string& verb) {

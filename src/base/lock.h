@@ -21,6 +21,8 @@ enum class LockKind { kExclusive, kShared };
 bool try_lock_byte(int fd, uint64_t byte, LockKind kind = LockKind::kExclusive);
 // Is the byte locked by another description? Takes nothing. Works on read-only descriptors.
 bool is_byte_locked(int fd, uint64_t byte);
+// The same of any of so many bytes from this one on.
+bool is_any_byte_locked(int fd, uint64_t first, uint64_t count);
 
 // A named lock file, held by one command at a time. The holder's verb, pid and start time are written into
 // the file, for messages only, never for a decision. The file stays when the lock is released, unless

@@ -49,7 +49,7 @@ int inspect(Context& context, const std::vector<std::string>& names,
 int cmd_ls(Context& context) {
   const Invocation& args = context.args();
   Output& out = context.out();
-  std::vector<VmInfo> vms = context.manager().list();
+  std::vector<VmInfo> vms = context.manager().list({.stopped_in_full = args.has("all")});
   const size_t all = vms.size();
   if (!args.has("all")) std::erase_if(vms, [](const VmInfo& vm) { return vm.state == VmState::kStopped; });
   if (out.json()) {

@@ -84,7 +84,7 @@ namespace {
 
 std::vector<Candidate> vm_names(Manager& manager, std::string_view behind) {
   std::vector<Candidate> names;
-  for (const VmInfo& vm : manager.list())
+  for (const VmInfo& vm : manager.list({.stopped_in_full = false}))
     names.push_back({vm.name + std::string(behind), to_string(vm.state)});
   return names;
 }

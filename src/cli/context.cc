@@ -212,7 +212,7 @@ void suggest_vm(Context& context, const std::string& name, const std::function<v
       name,
       [&context] {
         std::vector<std::string> names;
-        for (const VmInfo& vm : context.manager().list()) names.push_back(vm.name);
+        for (const VmInfo& vm : context.manager().list({.stopped_in_full = false})) names.push_back(vm.name);
         return names;
       },
       body);

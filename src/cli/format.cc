@@ -109,7 +109,7 @@ std::string Format::line(const Fields& row, bool for_terminal) const {
         out += json_text(Json(*row.find(piece.text)));
         break;
       case Kind::kJsonAll:
-        out += row.json;
+        out += row.json();
         break;
     }
   }

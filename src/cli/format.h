@@ -7,6 +7,7 @@
 #ifndef KNALLER_CLI_FORMAT_H_
 #define KNALLER_CLI_FORMAT_H_
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,10 +15,11 @@
 
 namespace knaller::cli {
 
-// One thing that can be printed: its fields in the order of the documentation, and itself as JSON.
+// One thing that can be printed: its fields in the order of the documentation, and itself as JSON, which few
+// outputs ask for. The thing must outlive it.
 struct Fields {
   std::vector<std::pair<std::string, std::string>> text;
-  std::string json;
+  std::function<std::string()> json;
 
   const std::string* find(std::string_view name) const;
 };

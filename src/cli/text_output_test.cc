@@ -36,7 +36,7 @@ TEST(Table, IsSafeForTerminals) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
 }
 
-const Fields kRow{{{"Name", "web"}, {"SSHPort", "2222"}}, "{\"name\":\"web\"}"};
+const Fields kRow{{{"Name", "web"}, {"SSHPort", "2222"}}, [] { return std::string("{\"name\":\"web\"}"); }};
 
 TEST(Format, ReplacesFields) {
   EXPECT_EQ(Format("{{.Name}}\\t{{ .SSHPort }}!", kRow).render({kRow, kRow}), "web\t2222!\nweb\t2222!\n");
@@ -47,11 +47,13 @@ TEST(Format, ReplacesFields) {
 }
 
 TEST(Format, IsSafeForTerminals) {
-  const Fields row{{{"VM", "a\x1b]0;x\x07\u202e\n"}}, json_text(Json{{"vm", "\x1b\u009b\u202e\x7f\u00fc"}})};
+  const Fields row{{{"VM", "a\x1b]0;x\x07\u202e\n"}}, [] {
+                     return json_text(Json{{"vm", "\x1b\u009b\u202e\x7f\u00fc"}});
+                   }};
   EXPECT_EQ(Format("{{.VM}}", row).render({row}, true), "a\\x1b]0;x\\x07\\xe2\\x80\\xae\\x0a\n");
   EXPECT_EQ(Format("{{.VM}}", row).render({row}), "a\x1b]0;x\x07\u202e\n\n");
   EXPECT_EQ(Format("{{json .}}", row).render({row}), "{\"vm\":\"\\u001b\\u009b\\u202e\\u007f\u00fc\"}\n");
-  EXPECT_EQ(parse_json(row.json, "it").at("vm"), "\x1b\u009b\u202e\x7f\u00fc");
+  EXPECT_EQ(parse_json(row.json(), "it").at("vm"), "\x1b\u009b\u202e\x7f\u00fc");
   EXPECT_EQ(Format("{{json .VM}}", row).render({row}), "\"a\\u001b]0;x\\u0007\\u202e\\n\"\n");
 }
 
@@ -84,10 +86,11 @@ TEST(Events, AreALineThatIsSafeForTerminals) {
 }
 
 TEST(Stats, OfAVmThatDoesNotRunAreItsName) {
-  const Fields fields = fields_of(VmStats{.name = "web"});
+  const VmStats ended{.name = "web"};
+  const Fields fields = fields_of(ended);
   for (const auto& [name, text] : fields.text)
     EXPECT_EQ(text, name == "Name" ? "web" : name == "Remarks" ? "does not run" : "") << name;
-  const Json json = Json::parse(fields.json);
+  const Json json = Json::parse(fields.json());
   for (const char* member :
        {"engine", "helpers", "network", "disk", "last_snapshot", "uptime_us", "memory_mib"})
     EXPECT_TRUE(json.contains(member) && json.at(member).is_null()) << member;

@@ -96,7 +96,7 @@ Fields fields_of(const VmInfo& vm, SystemTime now) {
            {"Started", vm.started_at ? format_time(*vm.started_at) : ""},
            {"Directory", vm.directory},
            {"PID", count_text(static_cast<uint64_t>(vm.monitor_pid))}},
-          json_text(to_json(vm))};
+          [&vm] { return json_text(to_json(vm)); }};
 }
 
 Fields fields_of(const SnapshotInfo& snapshot, SystemTime now) {
@@ -120,7 +120,7 @@ Fields fields_of(const SnapshotInfo& snapshot, SystemTime now) {
            {"Created", time_text(snapshot.created_at)},
            {"UUID", snapshot.uuid},
            {"Directory", snapshot.directory}},
-          json_text(to_json(snapshot))};
+          [&snapshot] { return json_text(to_json(snapshot)); }};
 }
 
 Fields fields_of(const ImageInfo& image, SystemTime now) {
@@ -133,7 +133,7 @@ Fields fields_of(const ImageInfo& image, SystemTime now) {
            {"Age", age(image.created_at, now)},
            {"Created", time_text(image.created_at)},
            {"Directory", image.directory}},
-          json_text(to_json(image))};
+          [&image] { return json_text(to_json(image)); }};
 }
 
 std::string vm_table(const std::vector<VmInfo>& vms, SystemTime now) {

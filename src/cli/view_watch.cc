@@ -99,7 +99,7 @@ Fields fields_of(const VmStats& vm) {
            {"Reboots", vm.reboots == 0 ? "" : fmt::format("{}", vm.reboots)},
            {"Uptime", only_if(measured, age(vm.at - duration_cast<SystemTime::duration>(vm.uptime), vm.at))},
            {"Remarks", remarks_of(vm)}},
-          json_text(to_json(vm))};
+          [&vm] { return json_text(to_json(vm)); }};
 }
 
 std::string stats_table(const std::vector<VmStats>& vms) {

@@ -24,7 +24,8 @@ bool is_alive(int vm_directory) {
   const UniqueFd fd(::openat(vm_directory, layout::kAlive, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd && errno == ENOENT) return false;
   if (!fd) fail_errno("open '{}'", layout::kAlive);
-  return is_byte_locked(fd.get(), kMonitorByte) || is_byte_locked(fd.get(), kEngineByte);
+  static_assert(kEngineByte == kMonitorByte + 1);
+  return is_any_byte_locked(fd.get(), kMonitorByte, 2);
 }
 
 bool wait_until_dead(int vm_directory, const Deadline& deadline) {

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/lock.h"
 #include "base/rename.h"
@@ -17,7 +19,7 @@ bool is_alive(const Home& home, Kind kind, const std::string& entry) {
   const auto alive = stat_if_exists(home.folder(kind), path);
   if (!alive || !S_ISREG(alive->st_mode)) return false;
   const UniqueFd fd = open_at(home.folder(kind), path, O_RDONLY | O_NOFOLLOW);
-  return is_byte_locked(fd.get(), 0) || is_byte_locked(fd.get(), 1);
+  return is_any_byte_locked(fd.get(), 0, 2);
 }
 
 // The lock goes with it, unless there is an entry of that name.
@@ -29,8 +31,9 @@ void sweep_entry(const Home& home, Kind kind, const std::string& entry, const De
   finish_interrupted(home, kind, entry, deadline);
 }
 
-void sweep_folder(const Home& home, Kind kind, const Deadline& deadline) {
-  for (const std::string& entry : list_directory(home.folder(kind))) {
+void sweep_folder(const Home& home, Kind kind, const std::vector<std::string>& entries,
+                  const Deadline& deadline) {
+  for (const std::string& entry : entries) {
     try {
       sweep_entry(home, kind, entry, deadline);
     } catch (const Error&) {
@@ -41,12 +44,13 @@ void sweep_folder(const Home& home, Kind kind, const Deadline& deadline) {
 
 // Locks of what never came to be, or went away without a command: a command that was killed, a VM tied to
 // one.
-void sweep_locks(const Home& home, Kind kind) {
+void sweep_locks(const Home& home, Kind kind, const std::vector<std::string>& entries,
+                 const std::vector<std::string>& locks) {
   const std::string prefix = lock_name(kind, "");
-  for (const std::string& file : list_directory(home.locks())) {
+  for (const std::string& file : locks) {
     if (!file.starts_with(prefix)) continue;
     const std::string name = file.substr(prefix.size());
-    if (home.has_any(kind, name)) continue;
+    if (std::ranges::binary_search(entries, name) || home.has_any(kind, name)) continue;
     try {
       home.try_lock(kind, name, "sweep");  // its end removes the file
     } catch (const Error&) {
@@ -59,9 +63,12 @@ void sweep_locks(const Home& home, Kind kind) {
 
 void sweep(const Home& home) {
   const Deadline deadline = Deadline::after(kSweepTime);
+  // Before the entries: a lock is taken before its entry is made.
+  const std::vector<std::string> locks = list_directory(home.locks());
   for (const Kind kind : {Kind::kVm, Kind::kSnapshot, Kind::kImage}) {
-    sweep_folder(home, kind, deadline);
-    sweep_locks(home, kind);
+    const std::vector<std::string> entries = list_directory(home.folder(kind));
+    sweep_folder(home, kind, entries, deadline);
+    sweep_locks(home, kind, entries, locks);
   }
 }
 

@@ -122,8 +122,8 @@ void Manager::pause(const std::string& name, std::stop_token stop) {
 void Manager::resume(const std::string& name, std::stop_token stop) {
   vm::resume_vm(impl_->context, name, std::move(stop));
 }
-std::vector<VmInfo> Manager::list() {
-  return vm::list_vms(impl_->context);
+std::vector<VmInfo> Manager::list(const ListOptions& options) {
+  return vm::list_vms(impl_->context, options);
 }
 VmInfo Manager::inspect(const std::string& name) {
   return vm::inspect_vm(impl_->context, name);

@@ -91,12 +91,6 @@ void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline&
     clear_name(jail.get(), name, directory, Deadline::after(kClearTime));
 }
 
-bool has_engine_files(int jail) {
-  const auto names = layout::leftovers(layout::Place::kInJail, layout::Leftover::kOfACapture);
-  return std::ranges::any_of(names,
-                             [&](const std::string& name) { return stat_if_exists(jail, name).has_value(); });
-}
-
 void remove_engine_files(int directory, int jail) {
   for (const std::string& file : layout::leftovers(layout::Place::kInJail, layout::Leftover::kOfACapture))
     clear_name(jail, file, directory, Deadline::after(kClearTime));

@@ -52,9 +52,8 @@ void remove_parts(int directory, const std::vector<Part>& parts);
 // sockets and fifos of processes that are gone.
 void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline& deadline);
 
-// What snapshot commands that were killed left in a jail.
-bool has_engine_files(int jail);
-// Of a VM's directory, whose engine may have made anything of them.
+// What snapshot commands that were killed left in a jail of a VM's directory, whose engine may have made
+// anything of them.
 void remove_engine_files(int directory, int jail);
 
 }  // namespace knaller::vm

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/parallel.h"
 #include "image/image.h"
 #include "monitor/alive.h"
 #include "store/layout.h"
@@ -35,9 +36,40 @@ bool is_of_the_dead(int directory, const std::string& name) {
   return info && !S_ISREG(info->st_mode);
 }
 
-bool has_of_the_dead(int directory, Place place) {
-  const auto names = layout::leftovers(place, Leftover::kOfTheDead);
-  return std::ranges::any_of(names, [&](const auto& name) { return is_of_the_dead(directory, name); });
+// What there may be to do for one VM, learnt without its lock: mostly nothing.
+struct Findings {
+  bool is_ours = false;
+  bool of_the_dead = false;
+  bool of_a_capture = false;
+  bool unfinished = false;
+
+  bool any() const { return of_the_dead || of_a_capture || unfinished; }
+};
+
+void look_into_jail(int directory, Findings& found) {
+  for (const layout::File& file : layout::files()) {
+    if (file.place != Place::kInJail) continue;
+    if (file.leftover == Leftover::kOfTheDead)
+      found.of_the_dead |= is_of_the_dead(directory, layout::in_jail(file.name));
+    else if (file.leftover == Leftover::kOfACapture)
+      found.of_a_capture |= stat_if_exists(directory, layout::in_jail(file.name)).has_value();
+  }
+}
+
+Findings look_at(int directory) {
+  Findings found;
+  for (const std::string& name : list_unread_directory(directory)) {
+    const layout::File* const file = layout::find(Place::kInVm, name);
+    if (file == nullptr)
+      found.unfinished |= is_unfinished_write(name);
+    else if (file->leftover == Leftover::kOfTheDead)
+      found.of_the_dead |= is_of_the_dead(directory, name);
+    else
+      found.is_ours |= name == layout::kVmRecord;
+  }
+  if (found.is_ours) look_into_jail(directory, found);
+  if (found.of_the_dead && monitor::is_alive(directory)) found.of_the_dead = false;
+  return found;
 }
 
 void remove_of_the_dead(int directory, Place place) {
@@ -47,15 +79,11 @@ void remove_of_the_dead(int directory, Place place) {
 
 void sweep_vm(const Context& context, const std::string& name) {
   const UniqueFd directory = context.home.open_entry(Kind::kVm, name);
-  if (!stat_if_exists(directory.get(), layout::kVmRecord)) return;  // the Go program's
-  const UniqueFd jail = open_at(directory.get(), layout::kJail, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  const bool dead_left_something =
-      (has_of_the_dead(directory.get(), Place::kInVm) || has_of_the_dead(jail.get(), Place::kInJail)) &&
-      !monitor::is_alive(directory.get());
-  if (!dead_left_something && !has_engine_files(jail.get()) && unfinished_writes(directory.get()).empty())
-    return;
+  const Findings found = look_at(directory.get());
+  if (!found.is_ours || !found.any()) return;  // that of the Go program is swept by nobody
   const auto lock = context.home.try_lock(Kind::kVm, name, "sweep");
   if (!lock) return;
+  const UniqueFd jail = open_at(directory.get(), layout::kJail, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   const bool alive = monitor::is_alive(directory.get());
   remove_engine_files(directory.get(), jail.get());
   remove_unfinished_writes(directory.get(), alive);
@@ -89,13 +117,14 @@ void sweep_remembered(const std::string& path) {
 void sweep(const Context& context) {
   store::sweep(context.home);
   const auto each = [&](Kind kind, auto sweep_one) {
-    for (const std::string& name : context.home.entries(kind)) {
+    const std::vector<std::string> names = context.home.entries(kind);
+    for_each_in_parallel(names.size(), [&](size_t at) {
       try {
-        sweep_one(context, name);
+        sweep_one(context, names[at]);
       } catch (const Error&) {
         // An entry that is broken, or was removed just now; `ls` shows what is wrong with it.
       }
-    }
+    });
   };
   each(Kind::kVm, sweep_vm);
   each(Kind::kSnapshot, sweep_snapshot);

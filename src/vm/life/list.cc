@@ -72,11 +72,11 @@ void fill_from_status(VmInfo& info, const monitor::Status& status) {
 }
 
 // An ended VM's ports are free, and its times are of the past.
-void describe_ended(VmInfo& info, int directory, const store::VmRecord& record) {
+void describe_ended(VmInfo& info, const std::optional<monitor::ExitRecord>& exit,
+                    const store::VmRecord& record) {
   info.ssh_port = 0;
   info.ports = record.ports;
   info.started_at.reset();
-  const auto exit = monitor::read_exit_record(directory);
   if (exit) {
     info.state = state_of(exit->state);
     info.reason = exit->reason;
@@ -102,24 +102,33 @@ VmInfo broken(const std::string& name, const std::string& reason) {
 class Look {
  public:
   // Throws for a VM whose record can't be read.
-  Look(const Context& context, const std::string& name, UniqueFd directory)
+  Look(const Context& context, const std::string& name, UniqueFd directory, const ListOptions& options)
       : directory_(std::move(directory)) {
     info_.name = name;
     info_.directory = context.home.path_of(Kind::kVm, name);
+    alive_ = monitor::is_alive(directory_.get());
+    if (alive_) ask();
+    const auto exit = alive_ ? std::nullopt : monitor::read_exit_record(directory_.get());
+    if (exit && exit->state == monitor::EndState::kStopped && !options.stopped_in_full) {
+      info_.state = VmState::kStopped;
+      return;
+    }
     if (!stat_if_exists(directory_.get(), layout::kVmRecord)) {
+      alive_ = false;
       info_.state = VmState::kForeign;
       info_.reason = "it is not of this knaller";
       return;
     }
     record_ = store::read_vm_record(directory_.get(), name);
     fill_from_record(info_, *record_);
-    alive_ = monitor::is_alive(directory_.get());
-    if (alive_) ask();
+    if (!alive_) describe_ended(info_, exit, *record_);
   }
 
   VmInfo finish(const Deadline& deadline) {
-    if (alive_) await(deadline);
-    if (record_ && !alive_) describe_ended(info_, directory_.get(), *record_);
+    if (alive_) {
+      await(deadline);
+      if (!alive_) describe_ended(info_, monitor::read_exit_record(directory_.get()), *record_);
+    }
     return std::move(info_);
   }
 
@@ -164,10 +173,10 @@ struct Entry {
   std::optional<Look> look;
   std::string why_broken;
 
-  void begin(const Context& context) {
+  void begin(const Context& context, const ListOptions& options) {
     try {
       if (!store::Name::is_valid(name)) throw Error(Code::kCorrupt, "knaller would not give it that name");
-      look.emplace(context, name, context.home.open_entry(Kind::kVm, name));
+      look.emplace(context, name, context.home.open_entry(Kind::kVm, name), options);
     } catch (const Error& error) {
       if (error.code() == Code::kExhausted) throw;  // this process lacks something, not the VM
       why_broken = error.what();
@@ -185,11 +194,12 @@ struct Entry {
   }
 };
 
-void look_at(const Context& context, std::span<const std::string> names, std::vector<VmInfo>& vms) {
+void look_at(const Context& context, std::span<const std::string> names, const ListOptions& options,
+             std::vector<VmInfo>& vms) {
   std::vector<Entry> entries(names.size());
   for_each_in_parallel(names.size(), [&](size_t at) {
     entries[at].name = names[at];
-    entries[at].begin(context);
+    entries[at].begin(context, options);
   });
   const Deadline deadline = Deadline::after(kStatusTimeout);
   for (Entry& entry : entries) vms.push_back(entry.finish(deadline));
@@ -232,15 +242,15 @@ void fill_from_record(VmInfo& info, const store::VmRecord& record) {
 }
 
 VmInfo describe_vm(const Context& context, const std::string& name, int directory) {
-  return Look(context, name, open_at(directory, ".", O_RDONLY | O_DIRECTORY))
+  return Look(context, name, open_at(directory, ".", O_RDONLY | O_DIRECTORY), {})
       .finish(Deadline::after(kStatusTimeout));
 }
 
-std::vector<VmInfo> list_vms(const Context& context) {
+std::vector<VmInfo> list_vms(const Context& context, const ListOptions& options) {
   const std::vector<std::string> names = context.home.entries(Kind::kVm);
   std::vector<VmInfo> vms;
   for (size_t at = 0; at < names.size(); at += kAtOnce)
-    look_at(context, std::span(names).subspan(at, std::min(kAtOnce, names.size() - at)), vms);
+    look_at(context, std::span(names).subspan(at, std::min(kAtOnce, names.size() - at)), options, vms);
   // Removed between the listing and the look at it: it is no VM any more.
   std::erase_if(vms, [&](const VmInfo& vm) {
     return vm.state == VmState::kBroken && !context.home.has(Kind::kVm, vm.name);

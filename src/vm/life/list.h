@@ -11,7 +11,7 @@
 
 namespace knaller::vm {
 
-std::vector<VmInfo> list_vms(const Context& context);
+std::vector<VmInfo> list_vms(const Context& context, const ListOptions& options = {});
 // kNotFound, with the nearest name as a hint.
 VmInfo inspect_vm(const Context& context, const std::string& name);
 std::string inspect_vm_json(const Context& context, const std::string& name);
