@@ -12,12 +12,13 @@
 namespace knaller {
 
 // Calls `each` for every process, until it returns false. `directory` is an O_PATH descriptor of its
-// /proc/PID: it is of the process that had the pid when it was opened, and shows nothing once that has ended.
+// /proc/PID: it stays with the process that had the pid when it was opened, and shows nothing once that
+// process has ended.
 void for_each_process(const std::function<bool(pid_t pid, int directory)>& each);
 
-// What a process's descriptor is of, in the kernel's words: "/a/file (deleted)", "/memfd:x (deleted)",
-// "socket:[1]". Empty when it has none of that number. To stat(2) whatever somebody has open could hang on a
-// dead file server; this does not.
+// What a process's descriptor refers to, in the kernel's words: "/a/file (deleted)", "/memfd:x (deleted)",
+// "socket:[1]". Empty when there is no such descriptor. Calling stat(2) on whatever somebody has open could
+// hang on a dead file server; this does not.
 std::string descriptor_name(int process, const std::string& descriptor);
 
 // Nothing when it has ended.

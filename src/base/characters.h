@@ -9,8 +9,8 @@ namespace knaller {
 
 // How long the sequence is that begins with this byte; 0 for one that begins none.
 size_t utf8_length_by_lead(unsigned char lead);
-// The length of the UTF-8 sequence that `text` starts with; 0 when it starts with none. Overlong forms,
-// surrogates and what lies beyond U+10FFFF are none.
+// The length of the UTF-8 sequence that `text`, which must not be empty, starts with; 0 when it starts with
+// none. Overlong forms, surrogates and anything beyond U+10FFFF don't count as sequences.
 size_t utf8_length(std::string_view text);
 
 // The character that a whole sequence stands for.

@@ -1,10 +1,11 @@
 // Confinement for helper programs that read what somebody hostile may have made: SpawnOptions::confinement.
 //
 // Such a program has user, mount, network, IPC, host name and process namespaces of its own, gains no
-// privilege by anything that it executes, opens nothing but programs and libraries for reading and the one
-// file that it is given (Landlock), and has limits of memory, time and file sizes. What a host does not have
-// (user namespaces that are forbidden, a kernel without Landlock) is left out; the rest holds. It is a second
-// line: the program runs as its caller, whose files a kernel without Landlock would let it open.
+// privileges from anything it executes, may open only programs, libraries and /proc for reading, and the one
+// file that it is given (Landlock), and has limits on memory, time and file sizes. What a host does not have
+// (user namespaces may be forbidden, its kernel may lack Landlock) is left out; the rest holds. This is a
+// second line of defence: the program runs as its caller, whose files a kernel without Landlock would let it
+// open.
 //
 // The file is a descriptor in SpawnOptions::descriptors, and the program's argument "/dev/fd/N".
 #ifndef KNALLER_BASE_CONFINED_PROGRAM_H_

@@ -1,9 +1,9 @@
 // Makes files, folders and links below one folder of the host from names that somebody hostile chose: a guest
 // that sends them, a disk that has them. Nothing outside that folder is read, made or changed, whatever the
 // names are and whatever links were made before: every path is reached by openat2(2) with RESOLVE_BENEATH and
-// without following any link. Existing folders are used as they are. A regular file, or a link to one or to
-// nothing, is replaced in one step; a folder, a device, a pipe, a socket and a link to any of these is not
-// (kAlreadyExists).
+// without following any link. Existing folders are used as they are. A regular file, a link to one or to
+// nothing, and a link that this object made are replaced in one step; a folder, a device, a pipe, a socket
+// and any other link to one of these are not (kAlreadyExists).
 //
 // Devices, pipes and sockets cannot be made; set-user-id, set-group-id and sticky bits are dropped, since the
 // files become the user's own, and so is what the process's umask takes away. A name that leads out of the
@@ -36,16 +36,15 @@ using PathParts = std::vector<std::string>;
 // Where a link leads, as it is written there.
 std::string read_link(int folder, const std::string& name);
 
-// The names between the slashes, "." left out. kCorrupt: absolute, "..", empty, a NUL, longer than 4096
-// bytes.
-// "." alone gives no parts.
+// The names between the slashes, "." left out: "." alone gives no parts. kCorrupt: absolute, "..", empty, a
+// NUL, longer than 4096 bytes.
 PathParts confined_parts(std::string_view path);
 
 class ConfinedTree {
  public:
   explicit ConfinedTree(UniqueFd root);
 
-  // A file that is there under its name only after commit(), whole. Not committed: it never was.
+  // A file that appears under its name only with commit(), whole; one that isn't committed never appears.
   class File {
    public:
     File(File&&) noexcept = default;

@@ -27,7 +27,7 @@ struct DeviceLimit {
 // Absent: stays as it is, at first without a limit. UINT64_MAX: no limit.
 struct GroupLimits {
   std::optional<uint64_t> memory;      // bytes
-  std::optional<uint64_t> swap;        // bytes, beside the memory
+  std::optional<uint64_t> swap;        // bytes, on top of the memory
   std::optional<uint64_t> processes;   // and threads
   std::optional<uint64_t> milli_cpus;  // thousandths of a processor's time, 10 at least
   std::optional<uint64_t> cpu_weight;  // 1 to 10000, against the neighbours' 100
@@ -55,10 +55,10 @@ class ControlGroup {
   void limit(const GroupLimits& limits) const;
   void add(pid_t process) const;
   GroupUsage usage() const;
-  uint64_t memory_kills() const;  // processes that the kernel has ended for want of memory
-  // Ends all that is in it, wait for nothing.
+  uint64_t memory_kills() const;  // processes that the kernel has killed because memory ran out
+  // Kills everything in it, without waiting for the end.
   void kill() const;
-  // Ends all that is in it and removes it; kTimeout when something does not end.
+  // Kills everything in it and removes it; kTimeout when something does not end.
   void remove(const Deadline& deadline);
 
  private:
@@ -72,7 +72,7 @@ class ControlGroup {
   UniqueFd directory_;  // locked as long as the group is in use
 };
 
-// "8:0", the whole disk on which an open file lies; nothing where it is on none that can be limited (network,
+// "8:0", the whole disk that holds an open file; nothing where there is none that can be limited (network,
 // memory, several disks).
 std::optional<std::string> disk_of(int fd);
 

@@ -12,8 +12,8 @@
 
 namespace knaller {
 
-// In nanoseconds, which reach 292 years; what is longer, as milliseconds::max() is, which says "no limit", is
-// as long as that. The implicit conversion overflows.
+// In nanoseconds, which reach 292 years; anything longer, such as milliseconds::max() for "no limit", becomes
+// that much. The implicit conversion would overflow.
 template <class Rep, class Period>
 constexpr std::chrono::nanoseconds saturated(std::chrono::duration<Rep, Period> duration) {
   using std::chrono::nanoseconds;
@@ -71,7 +71,8 @@ short poll_until(int fd, short events, const Deadline& deadline);
 void wait_readable(int fd, const Deadline& deadline, std::string_view what);
 void wait_writable(int fd, const Deadline& deadline, std::string_view what);
 
-// Sleeps for `duration`, cut short by the deadline or the stop token. For connect-and-retry loops only.
+// Sleeps for `duration`, cut short by the deadline; throws kCancelled when asked to stop. Only for what the
+// kernel reports no event for.
 void pause_for(std::chrono::microseconds duration, const Deadline& deadline);
 
 }  // namespace knaller

@@ -45,11 +45,10 @@ Pipe make_pipe();
 // A connected pair of unix stream sockets.
 std::pair<UniqueFd, UniqueFd> make_socket_pair();
 
-// write(2), but to a pipe that nobody reads any more it fails with EPIPE and nothing else: the program's
-// disposition of SIGPIPE, whose default action would end it, is its own. Sockets have MSG_NOSIGNAL for that.
+// write(2) that raises no SIGPIPE: to a pipe that nobody reads any more it only fails with EPIPE, whatever
+// the program does with that signal, which by default would end it. Sockets have MSG_NOSIGNAL for that.
 ssize_t write_without_sigpipe(int fd, std::string_view data);
-// Writes all of it (EINTR and short writes are gone on with; SIGPIPE is never raised). Throws kIo and the
-// like.
+// Writes all of it (continues after EINTR and short writes; never raises SIGPIPE). Throws kIo and the like.
 void write_all(int fd, std::string_view data, std::string_view what);
 // Reads up to `size` bytes, fewer only at end of file.
 size_t read_up_to(int fd, void* buffer, size_t size, std::string_view what);

@@ -208,7 +208,7 @@ std::vector<std::string> list_unread_directory(int dir, size_t most) {
   ssize_t got = 0;
   while (names.size() < most && (got = ::getdents64(dir, buffer.data(), buffer.size())) > 0)
     add_names(std::string_view(buffer.data(), static_cast<size_t>(got)), most, names);
-  if (got < 0) fail_errno("list a directory");
+  if (got < 0 && errno != ENOENT) fail_errno("list a directory");  // ENOENT: it has been removed meanwhile
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -34,14 +34,15 @@ std::string read_file(int dir, const std::string& path, size_t limit = 1 << 20);
 std::string read_file(const std::string& path, size_t limit = 1 << 20);
 std::optional<std::string> read_file_if_exists(int dir, const std::string& path, size_t limit = 1 << 20);
 
-// Replaces `path` in one step: temporary name beside it, fsync, rename, fsync of the directory. Mode 0600
+// Replaces `path` in one step: a temporary file next to it, fsync, rename, fsync of the directory. Mode 0600
 // unless given.
 void write_file_atomically(int dir, const std::string& path, std::string_view content,
                            Durability durability = Durability::kFsync, mode_t mode = 0600);
-// A new one of those that it writes to first.
+// A new name for such a temporary file.
 std::string temporary_name(const std::string& name);
-// Whether it is one of those: it was left by a write that was killed, or is being written now.
+// Whether it is the name of one: left by a process that was killed, or being written now.
 bool is_unfinished_write(std::string_view name);
+// Those in a folder.
 std::vector<std::string> unfinished_writes(int dir);
 void fsync_fd(int fd, std::string_view what);
 
@@ -53,17 +54,18 @@ bool exists(const std::string& path);
 bool is_still_named(int dir, const std::string& name, int fd);
 // Names, sorted, without "." and ".."; no more than `most` of them.
 std::vector<std::string> list_directory(int dir, size_t most = SIZE_MAX);
-// The same of a descriptor that is the caller's alone, and from which nothing was read yet.
+// The same for a descriptor that is the caller's alone and has not been read from.
 std::vector<std::string> list_unread_directory(int dir, size_t most = SIZE_MAX);
 // Removes a file or a whole tree without following links. Nothing there is no error. kTimeout or kCancelled
-// when the deadline passes or is stopped first: an engine may have made a million files, or make more of
-// them.
+// when the deadline passes or is stopped first, kBusy when something keeps filling it: an engine may have
+// made a million files, or go on making more.
 void remove_tree(int dir, const std::string& name, const Deadline& deadline = Deadline::never());
 // Frees a name in a directory that an engine writes to, whatever it has put there: a tree is moved into
-// `aside`, out of its reach, and removed until the deadline. What is left then is of unfinished_writes().
+// `aside`, out of its reach, and removed until the deadline. What is left then is found by
+// unfinished_writes().
 void clear_name(int dir, const std::string& name, int aside, const Deadline& deadline);
 
-// Memory files and disks keep no stored zeros: a block of them is a hole.
+// Memory files and disks don't store zeros: a block of zeros is a hole.
 inline constexpr uint64_t kBlockBytes = 4096;
 bool is_zero(const char* data, size_t size);
 // Writes those blocks of `data` at their places in the file, counted from `offset` on, that are not all zero,
@@ -81,7 +83,7 @@ struct Extent {
   uint64_t size() const { return end - begin; }
   bool operator==(const Extent&) const = default;
 };
-// Adds what lies behind all that is there; it is one with the last where that ends at its begin.
+// Adds an extent that comes after all of these; it is merged with the last one when they touch.
 void append(std::vector<Extent>& extents, const Extent& next);
 uint64_t total_bytes(const std::vector<Extent>& extents);
 // The next data of the file at or after `from`, in whole blocks; empty, at `size`, when there is none. File
@@ -93,7 +95,7 @@ void punch_hole(int fd, const Extent& extent);
 
 struct CopyResult {
   uint64_t apparent_bytes = 0;
-  uint64_t copied_bytes = 0;  // data that was written; 0 when it was cloned or linked
+  uint64_t copied_bytes = 0;  // data that was written; 0 when it was cloned
   bool reflinked = false;
 };
 using ByteProgress = std::function<void(uint64_t done, uint64_t total)>;
@@ -103,7 +105,8 @@ using ByteProgress = std::function<void(uint64_t done, uint64_t total)>;
 // fsync'd.
 CopyResult copy_sparse(int from, int to, uint64_t size, const Deadline& deadline,
                        const ByteProgress& progress = {});
-// A hard link to `from`; a sparse, fsync'd copy with mode 0400 where links fail (EXDEV, EPERM, EMLINK).
+// A hard link to `from`; a sparse, fsync'd copy with mode 0400 where links fail (EXDEV, EPERM, EMLINK,
+// EOPNOTSUPP).
 void link_or_copy(int from_dir, const std::string& from, int to_dir, const std::string& to,
                   const Deadline& deadline);
 

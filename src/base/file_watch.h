@@ -1,7 +1,7 @@
-// inotify(7): what changes in folders and files, told as it happens. One thread at a time.
+// inotify(7): what changes in folders and files, as it happens. One thread at a time.
 //
-// A user has few instances (fs.inotify.max_user_instances, 128 as a rule), so a program makes one and watches
-// all that it wants with it.
+// A user has few instances (fs.inotify.max_user_instances, usually 128), so a program makes one and watches
+// everything with it.
 #ifndef KNALLER_BASE_FILE_WATCH_H_
 #define KNALLER_BASE_FILE_WATCH_H_
 
@@ -26,9 +26,10 @@ class FileWatch {
 
   // Readable while there is something for read().
   int fd() const { return fd_.get(); }
-  // What is open as `fd`, whatever its name is or becomes. The same number for what is watched already.
+  // Watches what is open as `fd`, whatever its name is or becomes. Returns the same number for what is
+  // watched already.
   int add(int fd, uint32_t mask);
-  // One that the kernel has removed, since its file is gone, is no error. Its changes may still be in the
+  // A watch that the kernel has removed, since its file is gone, is no error. Its changes may still be in the
   // queue.
   void remove(int watch);
   // All that is there; empty when there is nothing. Never waits.

@@ -7,17 +7,17 @@
 namespace knaller {
 
 struct FreeSpace {
-  uint64_t bytes = 0;  // that this user may take: root has the blocks that are reserved for it, too
+  uint64_t bytes = 0;  // that this user may take; root's include the blocks reserved for it
   uint64_t total = 0;  // the size of the whole file system
   // Copies of files may share their blocks with the original (FICLONE), and then take nothing. On XFS that
   // was decided when the file system was made, so it is certain only once a copy has been made.
   bool may_share = false;
 };
 
-// Of the file system on which the open file or directory lies.
+// Of the file system that holds the open file or directory.
 FreeSpace free_space(int fd);
 
-// Whether so many bytes more fit. Pure.
+// Whether that many more bytes fit. Pure.
 enum class Room { kEnough, kIfShared, kTooLittle };
 Room room_for(const FreeSpace& space, uint64_t bytes);
 

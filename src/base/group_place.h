@@ -20,13 +20,13 @@ enum class GroupVersion { k1, k2 };
 // By the text of /proc/self/mountinfo: of cgroup2, or of version 1's hierarchy that has the controller
 // "memory".
 std::optional<GroupMount> find_group_mount(std::string_view mountinfo, GroupVersion version);
-// The group, as /proc/self/cgroup names it, below that mount: "" for its top. So is a group of which the
-// mount does not say where it lies.
+// The group, as /proc/self/cgroup names it, below that mount: "" for its top, and for a group that is outside
+// it.
 std::string below_mount(const GroupMount& mount, std::string_view group);
 // "0::/user.slice/session-1.scope" -> "/user.slice/session-1.scope"; nothing without a group of version 2.
 std::optional<std::string> group_of_version_2(std::string_view cgroups);
 
-// Where groups can be made, and by which controllers they can be limited.
+// Where groups can be made, and which controllers can limit them.
 struct GroupPlace {
   std::string folder;  // absolute; empty: nowhere
   std::vector<std::string>
@@ -37,11 +37,12 @@ struct GroupPlace {
   bool has(std::string_view controller) const;
 };
 
-// Makes the folder if it is missing, and hands the controllers down to it. Below the topmost group that this
-// process may write, of its own group and those above it, and that has no processes: root's is the whole
-// hierarchy, an ordinary user's what the system has delegated. A group that has limits of memory or processor
-// time, and that this process is in, is not left. There it is the folder "knaller", or `slice`,
-// a relative path; kInvalidArgument for one that is none, kPermission and the like when it can't be used.
+// The folder is "knaller", or `slice`, a relative path, in the topmost group, of this process's own and those
+// above it, that it may write to and that has no processes: root's is the top of the hierarchy, an ordinary
+// user's what the system has delegated. Unless there is a `slice`, the folder is not outside of a group
+// around this process that limits memory or processor time. Makes the folder if it is missing, and hands the
+// controllers down to it. kInvalidArgument for a `slice` that is no relative path, kPermission and the like
+// when it can't be used.
 GroupPlace prepare_group_place(const std::string& slice = {});
 // The same of any process: by its /proc/PID/cgroup and mountinfo.
 GroupPlace prepare_group_place(const std::string& slice, std::string_view cgroups,

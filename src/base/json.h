@@ -21,7 +21,7 @@ using Json = nlohmann::json;
 Json parse_json(std::string_view text, std::string_view what, Code code = Code::kCorrupt);
 
 // Typed access to the members of an object. `what` names the document in errors: "vm.json: 'vcpus' must be a
-// number".
+// whole number".
 class JsonReader {
  public:
   JsonReader(const Json& object, std::string what, Code code = Code::kCorrupt);

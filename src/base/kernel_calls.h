@@ -1,5 +1,5 @@
-// The younger system calls that knaller can't do without. An older kernel lacks some of them, and a
-// container's filter may refuse them as such a kernel does.
+// The newer system calls that knaller can't do without. An older kernel lacks some of them, and a container's
+// filter may refuse them as such a kernel does.
 #ifndef KNALLER_BASE_KERNEL_CALLS_H_
 #define KNALLER_BASE_KERNEL_CALLS_H_
 
@@ -14,7 +14,7 @@ struct KernelCall {
   std::string_view since;  // "5.6", of Linux
 };
 
-// Those that this kernel does not have. Asks the kernel, by calls that can't succeed: microseconds.
+// Those that this kernel does not have. Asks the kernel, with calls that change nothing: microseconds.
 std::vector<KernelCall> missing_kernel_calls();
 // "openat2 (Linux 5.6), clone3 (Linux 5.3)"
 std::string describe(const std::vector<KernelCall>& calls);

@@ -1,4 +1,4 @@
-// libarchive, opened when it is needed: with the eight libraries that it brings it takes 2 ms to load.
+// libarchive, opened when it is needed: with the eight libraries that it pulls in, it takes 2 ms to load.
 // Include in .cc files only.
 #ifndef KNALLER_BASE_LIBARCHIVE_H_
 #define KNALLER_BASE_LIBARCHIVE_H_

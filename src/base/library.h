@@ -1,11 +1,12 @@
 // A shared library that is opened when it is needed and not linked, so that commands that never need it do
-// not wait for it and what it brings.
+// not wait for it and what it pulls in.
 #ifndef KNALLER_BASE_LIBRARY_H_
 #define KNALLER_BASE_LIBRARY_H_
 
 #include <string>
 
-// A member for a function of a header, to be found: for structs that a list of functions makes.
+// A member for a function that a header declares, for find() to set: for structs made from a list of
+// functions.
 #define KNALLER_LIBRARY_FUNCTION(name) \
   decltype(&::name) name = nullptr;  // NOLINT(bugprone-macro-parentheses): a declaration
 
@@ -14,7 +15,7 @@ namespace knaller {
 // Never closed: it may have started threads, and its functions are kept. Any thread.
 class Library {
  public:
-  // kNotFound when there is no `file` ("libssh.so.4"), with the Debian package that has it as the hint.
+  // kNotFound when there is no `file` ("libssh.so.4"), with the Debian package that has it in the hint.
   Library(std::string file, const std::string& package);
 
   // A function whose type its header gives; kUnsupported when the library has none of that name.

@@ -39,7 +39,7 @@ class LockFile {
   LockFile(LockFile&&) noexcept = default;
   LockFile& operator=(LockFile&&) noexcept = default;
 
-  // What can't be removed hurts nobody: an empty file, which the next command's sweep takes.
+  // A lock file that can't be removed does no harm: the next command's sweep removes it.
   void unlink_while_held() noexcept { ::unlinkat(dir_.get(), name_.c_str(), 0); }
   int fd() const { return fd_.get(); }
 

@@ -1,4 +1,4 @@
-// The size of a page of memory: of x86-64, the one processor that knaller runs on.
+// The size of a page of memory on x86-64, the only processor that knaller runs on.
 #ifndef KNALLER_BASE_PAGE_H_
 #define KNALLER_BASE_PAGE_H_
 

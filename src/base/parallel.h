@@ -1,4 +1,4 @@
-// Work on other cores: cut into pieces, or beside what the caller goes on with.
+// Work on other cores: cut into pieces, or while the caller does something else.
 #ifndef KNALLER_BASE_PARALLEL_H_
 #define KNALLER_BASE_PARALLEL_H_
 
@@ -20,7 +20,7 @@ unsigned core_count();
 void for_each_in_parallel(size_t count, const std::function<void(size_t)>& work);
 
 // Begins work() on a thread of its own. get() gives its result, or throws what it has thrown; where no thread
-// is to be had, get() does the work. What is never got is waited for by the future's destructor.
+// can be started, get() does the work. The future's destructor waits for a thread whose result nobody got.
 template <typename Work>
 std::future<std::invoke_result_t<Work>> begin_beside(Work work) {
   try {

@@ -32,7 +32,7 @@ struct SpawnOptions {
   std::vector<std::pair<int, int>> descriptors;  // {ours, the child's number (>= 3)}
   bool outlive_parent = false;                   // true: no parent-death signal, a session of its own
   std::optional<Confinement> confinement;        // for programs that read hostile files
-  bool own_group = false;  // a process group of its own: what ends the child by force ends its children, too
+  bool own_group = false;  // a process group of its own: killing the child kills its children, too
 };
 
 // How a process ended.

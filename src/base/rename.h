@@ -1,6 +1,6 @@
-// Renames that never overwrite, and that change two names in one step: renameat2(2) with RENAME_NOREPLACE and
-// RENAME_EXCHANGE, and other ways to them for file systems (NFS, FUSE, ZFS before 2.2) and seccomp filters
-// that answer these flags with EINVAL or ENOSYS.
+// Renames that never overwrite, and that exchange two names in one step: renameat2(2) with RENAME_NOREPLACE
+// and RENAME_EXCHANGE, and substitutes for file systems (NFS, FUSE, ZFS before 2.2) and seccomp filters that
+// answer these flags with EINVAL or ENOSYS.
 //
 // As the system calls: 0, or -1 with errno. Safe for concurrent use as far as the names are locked by the
 // caller.
@@ -14,9 +14,9 @@ namespace knaller {
 // EEXIST, or ENOTEMPTY of a directory, where `to` is taken. Without the flags, a directory may take the place
 // of an empty one, and a file has both names for a moment.
 int rename_new(int dir, const std::string& from, const std::string& to);
-// `from` and `to`, which are both there, change their names. Without the flags in three steps: `to` is called
-// `aside`, `from` is called `to`, `aside` is called `from`. Who was interrupted in between left `aside`: if
-// there is no `to`, it is the old one and has to get its name back; else it has to go.
+// Exchanges the names of `from` and `to`, which both exist. Without the flags this takes three steps: `to` is
+// renamed `aside`, `from` `to`, and `aside` `from`. An interruption in between leaves `aside`: if there is no
+// `to`, it is the old one and must get its name back; otherwise it must go.
 int exchange_names(int dir, const std::string& from, const std::string& to, const std::string& aside);
 
 // Tries it, with directories that it makes in `dir` and removes.

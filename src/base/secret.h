@@ -1,4 +1,4 @@
-// Keys in memory: for as short a time as can be.
+// Keys in memory, for as short a time as possible.
 #ifndef KNALLER_BASE_SECRET_H_
 #define KNALLER_BASE_SECRET_H_
 

@@ -5,8 +5,9 @@
 
 namespace knaller {
 
-// Every signal does what it does by default, and none is blocked: the handlers were the parent's, and what it
-// ignores a new program would go on ignoring. What the kernel refuses (SIGKILL, SIGSTOP) is as it should be.
+// Gives every signal its default action and blocks none: the handlers were the parent's, and a new program
+// would go on ignoring what the parent ignores. SIGKILL and SIGSTOP, which the kernel refuses, need no
+// change.
 void reset_signals() noexcept;
 
 }  // namespace knaller

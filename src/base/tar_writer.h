@@ -2,7 +2,7 @@
 // what `snapshot extract` gives out. (Portable snapshots are src/portable's own, so that they are always the
 // same bytes.)
 //
-// One thread at a time. What the taker throws is thrown by the call during which it did.
+// One thread at a time. What the taker throws comes out of the call during which it threw.
 #ifndef KNALLER_BASE_TAR_WRITER_H_
 #define KNALLER_BASE_TAR_WRITER_H_
 
@@ -29,26 +29,26 @@ struct TarEntry {
   gid_t group = 0;
   std::string symlink = {};    // where it leads
   std::string hard_link = {};  // to an entry that came before
-  // kPax only, of files with holes: the stretches with data. All bytes are to be written all the same.
+  // kPax only, of files with holes: the stretches with data. All bytes must still be written.
   std::vector<Extent> data = {};
 };
 
 class TarWriter {
  public:
   enum class Format {
-    kGnu,  // busybox reads it: it passes over pax headers, and long names with them
-    kPax,  // the one that knows holes, long names and nanoseconds, and that every tar on a host reads
+    kGnu,  // busybox reads it: it skips pax headers, and long names with them
+    kPax,  // has holes, long names and nanoseconds, and every tar on a host reads it
   };
-  // Is given the stream in pieces; false: nobody wants more.
+  // Gets the stream in pieces; false: nobody wants more.
   using Taker = std::function<bool(std::string_view)>;
 
   TarWriter(Format format, Taker taker);
   TarWriter(const TarWriter&) = delete;
   TarWriter& operator=(const TarWriter&) = delete;
-  // What was not finished stays cut off.
+  // A stream that was not finished stays cut off.
   ~TarWriter();
 
-  // Nothing that follows comes to anybody when this is false.
+  // When this is false, nobody gets anything that follows.
   bool wanted() const;
   void add(const TarEntry& entry);
   // The content of the entry that was added last: as many bytes as it has.

@@ -28,7 +28,8 @@ std::optional<std::chrono::system_clock::time_point> parse_time(std::string_view
 std::vector<std::string_view> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);
 bool is_valid_utf8(std::string_view text);
-// Control characters, and bytes that are no UTF-8, as \xNN: for showing anything from outside on a terminal.
+// Control characters, and bytes that are not UTF-8, become \xNN: for showing anything from outside on a
+// terminal.
 std::string printable(std::string_view text);
 // The candidate nearest to `word` (edit distance at most 2 and less than its length); empty when none is
 // near.

@@ -7,8 +7,8 @@
 
 namespace knaller {
 
-// Measures the time stamp counter against CLOCK_MONOTONIC_RAW from its construction on, so that the time
-// until the result is needed is used.
+// Measures the time stamp counter against CLOCK_MONOTONIC_RAW from its construction on, so that it can use
+// all the time until the result is needed.
 class TscMeter {
  public:
   TscMeter() : first_(sample()) {}
