@@ -1,4 +1,4 @@
-// Which processor a host has, as far as a guest can tell: KVM shows it to the guest, and a saved state counts
+// Which processor a host has, as far as a guest can tell: KVM shows it to the guest, and a saved state relies
 // on it.
 #ifndef KNALLER_STORE_CPU_H_
 #define KNALLER_STORE_CPU_H_
@@ -15,7 +15,8 @@ struct CpuIdentity {
   int64_t family = 0;
   int64_t model = 0;
   std::string name;
-  std::string features;  // the kernel's flags, separated by spaces; empty in records of before this was noted
+  std::string features;  // the kernel's flags, separated by spaces; empty in records from before this was
+                         // noted
 
   bool operator==(const CpuIdentity&) const = default;
 };

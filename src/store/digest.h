@@ -1,7 +1,7 @@
 // Digests of the chunks of files, made on all cores.
 //
-// The caller's thread works beside the others and is the only one that calls `progress`. Holes are found, not
-// read; memory is a small buffer a thread. What one thread throws ends the others and is thrown to the
+// The caller's thread works along with the others and is the only one that calls `progress`. Holes are found,
+// not read; memory is a small buffer per thread. What one thread throws ends the others and is thrown to the
 // caller.
 #ifndef KNALLER_STORE_DIGEST_H_
 #define KNALLER_STORE_DIGEST_H_
@@ -22,15 +22,15 @@ constexpr uint64_t kChunkBytes = 4 << 20;
 // How a digest is made of a chunk's bytes.
 enum class DigestKind {
   kPlain,  // their SHA-256
-  // The SHA-256 of the SHA-256s, one behind the other, of its leaves: 16 KiB each, the last one what is left.
-  // A processor computes many of those at once, and those of zeros are known.
+  // The SHA-256 of the concatenated SHA-256s of its leaves: 16 KiB each, the last one what is left. A
+  // processor computes many of those at once, and those of zeros are known.
   kTree,
 };
 
 // Of at most kChunkBytes, as 64 hexadecimal digits; empty when all of them are zero.
 std::string chunk_digest(DigestKind kind, std::string_view data);
 
-// What the first digests would wait for, some 6 ms: the library that makes them is opened. Any thread.
+// Opens the library that computes digests, for which the first ones would wait some 6 ms. Any thread.
 void prepare_digests();
 
 // Offsets of the chunks of an open file that are not all hole.
@@ -47,7 +47,7 @@ struct ChunkTask {
 };
 
 struct ChunkWork {
-  // Other work that is to be done meanwhile: by one thread, which then takes part.
+  // Other work to do meanwhile: one thread does it, and then helps with the digests.
   std::function<void()> first;
   // Asked before each chunk, on any thread; absent: all are wanted.
   std::function<bool(const ChunkTask&)> wanted;

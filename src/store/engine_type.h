@@ -1,4 +1,4 @@
-// Which kind of engine a VM runs on, and a saved state is of. What somebody asks for is another thing: the
+// Which kind of engine a VM runs on, or a saved state is from. What somebody asks for is something else: the
 // public EngineKind, which may leave the choice open.
 #ifndef KNALLER_STORE_ENGINE_TYPE_H_
 #define KNALLER_STORE_ENGINE_TYPE_H_

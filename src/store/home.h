@@ -1,8 +1,8 @@
-// knaller's data directory: where VMs, snapshots, images and locks lie.
+// knaller's data directory: where VMs, snapshots, images and locks are kept.
 //
 //   HOME/vms/NAME  HOME/snapshots/ID  HOME/images/NAME  HOME/locks
 //
-// How entries come and go is store/transaction.h's, and what interrupted commands leave store/sweep.h's. A
+// store/transaction.h makes and removes entries, and store/sweep.h cleans up after interrupted commands. A
 // Home may be used from several threads.
 #ifndef KNALLER_STORE_HOME_H_
 #define KNALLER_STORE_HOME_H_
@@ -40,7 +40,7 @@ class EntryLock {
   const Home& home() const { return *home_; }
   Kind kind() const { return kind_; }
   const std::string& name() const { return name_; }
-  // Ends it, and takes the file away though there is such an entry: one that had no lock file before.
+  // Ends it and removes its file although the entry exists: one that had no lock file before.
   void end_without_file() noexcept;
 
  private:
@@ -64,7 +64,7 @@ class Home {
   static Home open(const std::string& path, NetworkFileSystem network = NetworkFileSystem::kRefused);
 
   const std::string& path() const { return path_; }
-  // Of what can be had again: may not exist.
+  // For what can be made or fetched again: may not exist.
   std::string cache_path() const { return path_ + "/" + layout::kCache; }
   int root() const { return root_.get(); }
   int locks() const { return locks_.get(); }
@@ -75,7 +75,7 @@ class Home {
 
   // Names of the published entries, sorted; leaves out everything with a leading dot.
   std::vector<std::string> entries(Kind kind) const;
-  // Names (without ".new-") of the entries that somebody is making right now.
+  // Names (without ".new-") of the entries that are being made, or that a killed command left unfinished.
   std::vector<std::string> entries_in_making(Kind kind) const;
   bool has(Kind kind, const std::string& name) const;
   // The same, or a hidden entry of that name.

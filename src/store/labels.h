@@ -1,4 +1,4 @@
-// labels.json of a snapshot: what this home says of it. Its name, its labels, whether it is protected, and
+// labels.json of a snapshot: what this home says about it. Its name, its labels, whether it is protected, and
 // when it was imported; the one file of a snapshot that changes, replaced atomically under the snapshot's
 // lock. Described in docs/formats/snapshot.md.
 #ifndef KNALLER_STORE_LABELS_H_
@@ -18,7 +18,7 @@ struct SnapshotLabels {
   std::string name;  // the user's own, may be empty
   std::map<std::string, std::string> labels;
   bool is_protected = false;
-  // By this host's clock. What an imported snapshot says of itself (whose it is, how old, which ports it
+  // By this host's clock. What an imported snapshot says about itself (whose it is, how old, which ports it
   // wants) was written by whoever made the archive, and decides nothing.
   std::optional<SystemTime> imported = {};
 };
@@ -35,7 +35,7 @@ void write_labels(int directory, const SnapshotLabels& labels, Durability durabi
 SnapshotLabels read_labels(int directory);
 // Throws kCorrupt unless the file is, to the bit, one that write_labels() wrote, or absent.
 void verify_labels(int directory);
-// True as well when labels that can't be read may have said so.
+// Also true when the labels can't be read, since they may say so.
 bool may_be_imported(int directory);
 // What write_labels() leaves when it is killed.
 bool is_unfinished_labels(std::string_view file);

@@ -1,4 +1,4 @@
-// Every name that knaller gives to something on disk, and one table of what lies in an entry of its home.
+// Every name that knaller gives to something on disk, and one table of what an entry of its home contains.
 //
 //   HOME/vms/NAME/  parts/  jail/      docs/formats/vm.md
 //   HOME/snapshots/ID/                 docs/formats/snapshot.md
@@ -28,8 +28,8 @@ inline constexpr char kFacts[] = "facts.json";       // remembered of engines an
 inline constexpr char kPackages[] = "packages";      // in the cache
 inline constexpr char kCaptures[] = "capture.json";  // in the cache
 
-// An entry that is being made, one that is being removed, and one that another is about to take the name of,
-// where the file system can't exchange names in one step.
+// An entry that is being made, one that is being removed, and one whose name another is about to take, where
+// the file system can't exchange names in one step.
 inline constexpr std::string_view kNewPrefix = ".new-";
 inline constexpr std::string_view kGonePrefix = ".gone-";
 inline constexpr std::string_view kOldPrefix = ".old-";
@@ -82,10 +82,10 @@ inline constexpr char kWork[] = "work";  // while it is made
 
 enum class Place { kInVm, kInParts, kInJail, kInSnapshot, kInImage };
 enum class Writer { kCommand, kMonitor, kEngine };
-// How a file of ours must be. Modes are about others, and about what is never rewritten. What an engine may
-// change is not looked at.
+// What kind of file it must be and who may access it: nobody else, and nobody may write what is never
+// rewritten. What an engine may change is not checked.
 enum class Access { kFolder, kPrivate, kImmutable, kEngines };
-// When it is in nobody's way to be removed.
+// When it may be removed.
 enum class Leftover {
   kNever,
   kOfTheDead,   // a socket or fifo, when monitor and engine are gone
@@ -107,7 +107,7 @@ struct File {
 std::span<const File> files();
 // Null for one that has no row.
 const File* find(Place place, std::string_view name);
-// How a file has to be there, known or not.
+// How a file there must be, whether the table has it or not.
 Access access_of(Place place, std::string_view name);
 // What may be left over there, and when.
 std::vector<std::string> leftovers(Place place, Leftover when);
@@ -115,11 +115,11 @@ std::vector<std::string> leftovers(Place place, Leftover when);
 // Files that come from an image, and that another home may have: they are shared by images, VMs and
 // snapshots.
 bool comes_from_image(std::string_view name);
-// Whether `name` is what an atomic write of a file of `place` leaves when it is killed, or is at now, and the
-// writer is the monitor, which takes no lock.
+// Whether `name` is the temporary file of an atomic write, killed or under way, to a file of `place` that the
+// monitor writes, which takes no lock.
 bool is_monitors_write(Place place, std::string_view name);
 
-// Of a log: what was there before its last rotation.
+// The file with what a log had before its last rotation.
 std::string older_part(std::string_view log);
 // "parts/NAME" and "jail/NAME", below a VM's directory.
 std::string in_parts(std::string_view name);

@@ -15,7 +15,7 @@ nlohmann::json limits_to_json(const Limits& limits);
 // kCorrupt for what no VM can have. What is not a member is not limited.
 Limits limits_from_json(const nlohmann::json& json, const std::string& what);
 
-inline constexpr uint32_t kUsualWeight = 100;  // of a control group's that was given none
+inline constexpr uint32_t kUsualWeight = 100;  // of a control group that was given none
 
 // {"per_second":20971520,"burst":41943040}; per_second 0: no limit.
 nlohmann::json rate_to_json(const Rate& rate);
@@ -26,10 +26,10 @@ LimitChanges as_changes(const Limits& limits);  // all of them
 // kInvalidArgument for values that mean nothing, whoever gave them.
 void check_limits(const Limits& limits);
 
-// All the time of its vCPUs is no limit; more than that is kInvalidArgument.
+// A limit of all its vCPUs' time becomes no limit; more than that is kInvalidArgument.
 void settle_cpus(Limits& limits, uint32_t vcpus);
 
-// What only a control group can keep; for whoever has none.
+// Whether there is a limit that only a control group can enforce.
 bool needs_group(const Limits& limits);
 
 }  // namespace knaller::store

@@ -36,7 +36,7 @@ struct ManifestFile {
   std::vector<ManifestChunk> chunks;
   DigestKind kind = DigestKind::kTree;  // the same for all files of a manifest
 };
-// A file of which all is at hand.
+// For a file whose whole content is at hand.
 ManifestFile describe_file(const std::string& name, std::string_view content, DigestKind kind);
 
 struct Manifest {
@@ -51,17 +51,18 @@ struct KnownFile {
   std::vector<Extent> changed = {};  // in ascending order
 };
 
-// A chunk that is in memory, and a hole in its file yet.
+// A chunk that is in memory, and still a hole in its file.
 struct HeldChunk {
   uint64_t offset = 0;
   std::string_view bytes;  // all of it
 };
 
 struct ManifestOptions {
-  // Of a file of that name and size, only the chunks that may have changed are read, when its digests are of
-  // the kind that is made today.
+  // Of a file with such a name and size, only the chunks that may have changed are read, provided that its
+  // digests are of the kind that is made today.
   std::vector<KnownFile> known = {};
-  // Of the file `held_of`; `write_held` brings them into it, on one of the threads, beside the digests.
+  // Chunks of the file `held_of`; `write_held` writes them into it, on one of the threads, while others
+  // compute digests.
   std::string held_of = {};
   std::vector<HeldChunk> held = {};
   std::function<void()> write_held = {};
@@ -76,16 +77,17 @@ ManifestFile digest_file(int directory, const std::string& name, const Deadline&
 std::string to_text(const Manifest& manifest);
 // kCorrupt for anything that is not a whole manifest with the right digest of its own.
 Manifest parse_manifest(std::string_view text);
-// Of an entry's directory; kNotFound, too.
+// The one in an entry's directory; throws kNotFound, too.
 Manifest read_manifest(int directory, const std::string& name = layout::kManifest);
 
-// What is wrong with a file; the first of it.
+// The first thing that is wrong with a file.
 struct Damage {
   std::string file;
-  std::optional<uint64_t> offset;  // of the chunk that differs; absent when it is not its content
+  std::optional<uint64_t> offset;  // of the chunk that differs; absent when something else is wrong
   std::string reason;              // a sentence that names the file
 };
-// Reads every file that the manifest names, on all cores. At most one damage a file, in the manifest's order.
+// Reads every file that the manifest names, on all cores. At most one damage per file, in the manifest's
+// order.
 std::vector<Damage> verify_files(int directory, const Manifest& manifest, const Deadline& deadline,
                                  const ByteProgress& progress = {});
 // Throws kCorrupt, naming the file and the offset of the first damage.

@@ -21,7 +21,7 @@ class MultiBuffer {
   // Nothing where the library is not installed, or is not the one whose header this was built with.
   static std::unique_ptr<MultiBuffer> open();
 
-  // See sha256.h. Pieces may have any length below 64 KiB, 0 excepted.
+  // See sha256.h. Pieces may have any length below 64 KiB, except 0.
   std::string sha256_of_each(const std::vector<std::string_view>& pieces);
 
  private:

@@ -1,5 +1,5 @@
-// Whose a folder is: knaller runs engines that its home names and believes what lies there, so nobody else
-// may write there.
+// Who owns a folder: knaller runs engines that its home names and believes what it finds there, so nobody
+// else may write there.
 #ifndef KNALLER_STORE_OWNER_H_
 #define KNALLER_STORE_OWNER_H_
 
@@ -10,8 +10,8 @@
 namespace knaller::store {
 
 // kPermission, with what to do, unless the folder is this user's, or root's, and nobody else may write in it.
-// Root uses root's only. A group that is this user's alone may write, as sshd(8) of Debian allows: where
-// every user has a group of their own, umask 002 makes all folders so.
+// Root uses only root's. A group that is this user's alone may write, as sshd(8) of Debian allows: where
+// every user has a group of their own, umask 002 makes all folders group-writable.
 void require_own_folder(int folder, const std::string& path);
 
 // The same as a sentence for errors; empty when nothing is wrong. `own_group`: the folder's group is this

@@ -27,9 +27,9 @@ class Sha256 {
 std::string sha256(std::string_view data);
 std::string sha256_hex(std::string_view data);  // 64 lower-case digits
 
-// The digests of the pieces, one behind the other. A processor computes those of up to sixteen equally long
-// pieces, each shorter than 64 KiB, in the time of a few: with Intel's multi-buffer library, where it is
-// installed. Any thread.
+// The digests of the pieces, concatenated. A processor computes those of up to sixteen equally long pieces,
+// each shorter than 64 KiB, in the time of a few: with Intel's multi-buffer library, where it is installed.
+// Any thread.
 std::string sha256_of_each(const std::vector<std::string_view>& pieces);
 
 }  // namespace knaller::store

@@ -1,6 +1,5 @@
-// metadata.json of a snapshot. It is written once and never again; it keeps the Go
-// program's fields with the same names and forms, so both programs read each other's. Described in
-// docs/formats/snapshot.md.
+// metadata.json of a snapshot. It is written once and never again; it keeps the Go program's fields with the
+// same names and forms, so each program reads the other's. Described in docs/formats/snapshot.md.
 #ifndef KNALLER_STORE_SNAPSHOT_RECORD_H_
 #define KNALLER_STORE_SNAPSHOT_RECORD_H_
 
@@ -16,7 +15,7 @@
 
 namespace knaller::store {
 
-// A record of the Go program has format 0, and of the machine only processors, memory and ports.
+// A record of the Go program has format 0 and, of the machine, only processors, memory and ports.
 struct SnapshotRecord : Machine {
   std::string id;
   std::string vm_name;
@@ -27,12 +26,12 @@ struct SnapshotRecord : Machine {
   std::string vm_uuid;
   // Of the host on which it was taken.
   CpuIdentity cpu;
-  std::string kernel;         // "6.1.0-13-amd64"; empty in records of before this was noted
+  std::string kernel;         // "6.1.0-13-amd64"; empty in records from before this was noted
   uint64_t tsc_khz = 0;       // 0 in such records
   std::string ssh_host_keys;  // lines of known_hosts, required of every clone
   std::string parent;
   std::chrono::microseconds paused{0};
-  std::optional<SystemTime> paused_at;  // absent when the VM stood still already
+  std::optional<SystemTime> paused_at;  // absent when the VM was already paused or stopped
   std::optional<SystemTime> resumed_at;
   std::string capture;         // "outside" or "engine"; empty in early snapshots
   std::string capture_reason;  // why not from outside
@@ -48,7 +47,7 @@ enum class Needed { kAll, kColdBoot };
 std::vector<std::string> files_needed(const SnapshotRecord& record, Needed needed);
 
 std::string to_json_text(const SnapshotRecord& record);
-// kCorrupt for anything that is not such a record, or one of another id than `expected`; kUnsupported for a
+// kCorrupt for anything that is not such a record, or one with another id than `expected`; kUnsupported for a
 // newer format.
 SnapshotRecord parse_snapshot_record(std::string_view text, const SnapshotId& expected);
 SnapshotRecord read_snapshot_record(int directory, const SnapshotId& id);

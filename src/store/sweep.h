@@ -1,5 +1,5 @@
-// What interrupted commands left in the home: the end of transactions (store/transaction.h) that nobody
-// brings to theirs.
+// What interrupted commands left in the home: finishes the transactions (store/transaction.h) that nobody
+// else will.
 #ifndef KNALLER_STORE_SWEEP_H_
 #define KNALLER_STORE_SWEEP_H_
 
@@ -11,13 +11,14 @@
 
 namespace knaller::store {
 
-// No command is held up for longer by what an engine filled with a million files: the next one goes on.
+// What an engine filled with a million files holds up no command for longer than this: the next one
+// continues.
 inline constexpr std::chrono::seconds kSweepTime{2};
 
-// Removes what lies there with its lock free, and the locks of what is not there. Cheap when there is
-// nothing.
+// Finishes the hidden entries whose locks nobody holds, and removes the lock files of entries that don't
+// exist. Cheap when there is nothing to do.
 void sweep(const Home& home);
-// Of one hidden entry that somebody's death left, with its lock held: removes it, or gives it its name back.
+// For one hidden entry that a killed command left, with its lock held: removes it, or gives it its name back.
 void finish_interrupted(const Home& home, Kind kind, const std::string& entry, const Deadline& deadline);
 
 }  // namespace knaller::store

@@ -5,9 +5,9 @@
 //   published   it has its name: the point of no return. What it replaced has the name `.new-NAME`
 //   undone      it was given up: out of the way in one step, and then removed
 //
-// Which of these it is, the names say, by inode: of a VM the monitor publishes, and neither side needs to be
-// told by the other what has become of it. A command that is killed leaves hidden names; the sweep finishes
-// what they stand for (store/sweep.h).
+// The names say which of these it is, by inode: the monitor publishes a VM, and neither side needs to tell
+// the other what became of it. A command that is killed leaves hidden names; the sweep finishes what they
+// stand for (store/sweep.h).
 //
 // One thread at a time. When a step throws, the names are as they were before it.
 #ifndef KNALLER_STORE_TRANSACTION_H_
@@ -26,21 +26,22 @@ namespace knaller::store {
 // that publishes it.
 struct EntryChange {
   enum class How {
-    kMake,     // of a name that is free
-    kReplace,  // of one that is there: both change places in one step
-    kKeep,     // it stays as it is, under its name; undone, too
+    kMake,     // under a name that is free
+    kReplace,  // of one that exists: the two change places in one step
+    kKeep,     // it stays as it is, under its name, even when undone
   };
   Kind kind = Kind::kVm;
   std::string name;
   How how = How::kMake;
 
-  // Under which it is found before it is published: ".new-web", or "web" of one that is kept.
+  // Its name before it is published: ".new-web", or "web" for one that is kept.
   std::string present_name() const;
   bool operator==(const EntryChange&) const = default;
 };
 
 // The directory that a change is about, held open, and its names. It is renamed only while they mean this
-// very directory: whoever stood still for long may find another command's under the name that it knows.
+// very directory: a process that was stopped for long may find another command's under the name that it
+// knows.
 class EntryDirectory {
  public:
   // Opens it in `folder`, under its present name.
@@ -51,8 +52,8 @@ class EntryDirectory {
   const EntryChange& change() const { return change_; }
   bool is_published() const { return is_named(change_.name); }
 
-  // Gives it its name, durably with kFsync. kAlreadyExists when that is taken, kWrongState when it is not to
-  // be found under its present name. When the name can't be made durable it is taken back.
+  // Gives it its name, durably with kFsync. kAlreadyExists when that is taken, kWrongState when it is no
+  // longer found under its present name. When the name can't be made durable it is taken back.
   void publish(Durability durability);
   // Removes it unless it is published, by way of the name `gone`. False: it was published, or is somebody
   // else's to remove. What takes too long is left there for the sweep.
@@ -89,11 +90,11 @@ class Transaction {
   const EntryChange& change() const { return directory_.change(); }
   // By the monitor, too.
   bool is_published() const { return directory_.is_published(); }
-  // Absolute, until it is published.
+  // The absolute path, until it is published.
   std::string path() const;
 
   // The point of no return: fsyncs the directory (unless kNoSync), renames it, fsyncs its parent. When it
-  // throws, the entry has not come to be.
+  // throws, nothing was published.
   void publish(Durability durability = Durability::kFsync);
 
   // A removal: makes the entry unreachable in one step, then removes it; what takes too long is for the next

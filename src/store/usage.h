@@ -1,5 +1,5 @@
 // What directories take on the disk, by inodes: several names of one file are counted once, as du does it.
-// Blocks that files share by reflinks can't be told from others, neither here nor by du.
+// Blocks that files share by reflinks can't be told from others, either here or by du.
 #ifndef KNALLER_STORE_USAGE_H_
 #define KNALLER_STORE_USAGE_H_
 
@@ -36,24 +36,24 @@ struct TreeUse {
 
   uint64_t allocated() const;
   uint64_t apparent() const;
-  // Of inodes that have no name anywhere else: what would come free with the tree.
+  // Of inodes that have no name anywhere else: what removing the tree would free.
   uint64_t exclusive() const;
 };
 
-// `name` below `dir` and everything in it, following no link. What vanishes meanwhile is passed over.
+// `name` below `dir` and everything in it, following no link. What vanishes meanwhile is skipped.
 TreeUse look_through(int dir, const std::string& name);
 // `name` alone.
 TreeUse look_at(int dir, const std::string& name);
 // Bytes that the files of a folder take, each by itself; not of those in folders below it.
 uint64_t allocated_in(int directory);
-// kExhausted, saying that `what` needs so many bytes and what to do, unless they fit into the home.
+// kExhausted, saying that `what` needs that many bytes and what to do, unless they fit into the home.
 void require_room(const FreeSpace& home, uint64_t bytes, std::string_view what);
 void add(TreeUse& to, const TreeUse& tree);
 
-// Removals one after the other, while nothing is removed yet: the last name of a file frees it.
+// Plans removals one after the other before anything is removed: the last name of a file frees it.
 class PlannedRemovals {
  public:
-  // The bytes that come free with this tree, after those before.
+  // The bytes that removing this tree frees, after those before it.
   uint64_t remove(const TreeUse& tree);
 
  private:

@@ -22,7 +22,7 @@ struct Verification {
   uint64_t checked_bytes = 0;   // that the manifest vouches for; holes do not count
 };
 
-// Throws only what is no damage: a stop, a file system that fails, a manifest of a newer knaller.
+// Throws only for what is not damage: a stop, a file system that fails, a manifest of a newer knaller.
 Verification verify_snapshot(int directory, const SnapshotId& id, const Deadline& deadline,
                              const ByteProgress& progress = {}, Depth depth = Depth::kAll);
 

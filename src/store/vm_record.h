@@ -32,7 +32,7 @@ struct VmRecord : Machine {
 };
 
 std::string to_json_text(const VmRecord& record);
-// kCorrupt for anything that is not such a record, or one of another name than `expected_name`.
+// kCorrupt for anything that is not such a record, or one with another name than `expected_name`.
 VmRecord parse_vm_record(std::string_view text, const std::string& expected_name);
 
 // `directory` is the VM's.
