@@ -17,8 +17,8 @@ class DirectReader {
   // Nothing where the file system can't. `fd` may be closed afterwards.
   static std::optional<DirectReader> open(int fd);
 
-  // Of a stretch that begins with a page and has at most kMost bytes; kCorrupt when the file ends in it. The
-  // bytes are the calling thread's until it reads again. Threads can read at once.
+  // Reads a stretch that begins at a page boundary and has at most kMost bytes; kCorrupt when the file ends
+  // in it. The bytes stay valid for the calling thread until it reads again. Threads can read at once.
   std::span<const char> read(const Extent& extent) const;
 
   static constexpr uint64_t kMost = 1 << 20;

@@ -27,10 +27,10 @@ class DiskBytes {
   // All `size` bytes; beyond the end is kCorrupt.
   void read(char* buffer, size_t size, uint64_t offset) const;
 
-  // What of the file is no hole, in bytes: what a file system on it can have at most, apart from zeros. Looks
-  // at the whole file.
+  // How many bytes of the file are not holes: the most that a file system on it can have, apart from zeros.
+  // Looks at the whole file.
   uint64_t data_bytes() const;
-  // The parts of it that are no holes: reading the rest would give zeros.
+  // The parts of it that are not holes: reading the rest would give zeros.
   std::vector<Extent> data_in(const Extent& within) const;
 
   // Lays a block of the journal, which lies at `from` in the file, over the block at `at`. `escaped`: its

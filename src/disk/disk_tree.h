@@ -31,14 +31,14 @@ class DiskTree {
     kMount,  // the root of the private disk, at /var/lib/knaller
   };
 
-  // A file, by where it lies. Plain data.
+  // Where a file is. Plain data.
   struct Node {
     Place place = Place::kPlain;
     InodeNumber inode = 0;
     InodeNumber below = 0;  // of a directory: that of the base which it is merged with; 0: none
     // The way to /var/lib/knaller: 1 for /var, 2 for /var/lib, 3 for itself; of /: 0; else -1.
     int8_t depth = -1;
-    // Only its metadata are here; asking for more is kUnsupported.
+    // Only its metadata is here; asking for more is kUnsupported.
     bool redirected = false;
 
     auto operator<=>(const Node&) const = default;
@@ -55,8 +55,8 @@ class DiskTree {
   // Follows links on the way, not a last one unless the path ends in "/". kNotFound when it is not there.
   Node find(std::string_view path) const;
 
-  // What the disks have that is no hole: with more than that, files or folders share their blocks. Looks at
-  // all of them.
+  // How many bytes of the disks are not holes: files or folders that have more than that share their blocks.
+  // Looks at all of them.
   uint64_t data_bytes() const;
   // Of the blocks that hold a directory's names, in both disks where it is merged.
   uint64_t folder_bytes(const Node& directory) const;

@@ -1,5 +1,5 @@
-// e2fsprogs on the disks of others. Whose image it is nobody knows, or a guest wrote it, and those programs
-// were not made for hostile ones: they are run confined, with the disk as their only file.
+// e2fsprogs on disks that others wrote. An image may be anybody's and a guest's disk hostile, and those
+// programs were not made for that: they run confined, with the disk as their only file.
 #ifndef KNALLER_DISK_E2FSPROGS_H_
 #define KNALLER_DISK_E2FSPROGS_H_
 
@@ -16,10 +16,11 @@ namespace knaller::disk {
 // how it ended. kNotFound, with the package to install, when there is none.
 ProgramOutput run_e2fs_program(int disk, const std::string& program, std::vector<std::string> arguments,
                                const Deadline& deadline);
-// Of e2fsck: it found nothing, or has mended all of it.
+// Of e2fsck: it found nothing, or repaired everything.
 bool has_mended(const ExitStatus& status);
-// Of an e2fsck that has not mended all: kCorrupt when it says that there is damage left, kExhausted when it
-// had no memory, kIo when it did not come to an answer. What it could not look at may be whole.
+// The error for an e2fsck that did not repair everything: kCorrupt when it says that there is damage left,
+// kExhausted when it ran out of memory, kIo when it gave no answer, since a disk that it could not check may
+// be intact.
 Error unmended(const ProgramOutput& result);
 
 }  // namespace knaller::disk

@@ -14,7 +14,7 @@
 
 namespace knaller::disk {
 
-// Where the bytes of such a file lie, in its order: one or two stretches, which together may be longer than
+// Where the bytes of such a file are, in its order: one or two stretches, which together may be longer than
 // the file.
 std::vector<Stretch> inline_stretches(ext2_filsys fs, const DiskBytes& bytes, InodeNumber number);
 

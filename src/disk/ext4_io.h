@@ -10,7 +10,8 @@
 
 namespace knaller::disk {
 
-// The caller's to ext2fs_free(); `bytes` must live as long. kCorrupt when it is no file system.
+// The caller must ext2fs_free() it, and keep `bytes` until then. kCorrupt when it is not a file system,
+// kUnsupported when it has features that can't be read.
 ext2_filsys open_file_system(const DiskBytes& bytes);
 
 // The library's own words.

@@ -1,4 +1,5 @@
-// Reads an ext4 file system out of a file: nothing is mounted, nothing is written, and its journal counts.
+// Reads an ext4 file system out of a file: nothing is mounted, nothing is written, and its journal is taken
+// into account.
 //
 // The file is hostile, and its size says nothing: a disk of terabytes that is all hole fits into an archive
 // of kilobytes. Whatever is read is checked against the disk's own bounds and against constants that no real
@@ -36,7 +37,7 @@ struct FileInfo {
   uint32_t minor = 0;
 };
 
-// A stretch of a file that is not a hole, and where on the disk its bytes lie.
+// A stretch of a file that is not a hole, and where on the disk its bytes are.
 struct Stretch {
   uint64_t begin = 0;  // in the file
   uint64_t bytes = 0;
@@ -61,7 +62,7 @@ class Ext4Reader {
   std::string link_target(InodeNumber inode) const;
   // Nothing when there is none of that name: "trusted.overlay.opaque".
   std::optional<std::string> attribute(InodeNumber inode, const std::string& name) const;
-  // In the file's order, none of them empty. What lies in a hole of the disk is none of them: it is zeros.
+  // In the file's order, none of them empty. What is in a hole of the disk is left out: it is zeros.
   std::vector<Stretch> data_of(InodeNumber inode) const;
   // Of the blocks that hold a directory's names, holes or not.
   uint64_t folder_bytes(InodeNumber directory) const;

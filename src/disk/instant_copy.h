@@ -3,15 +3,15 @@
 //   InstantCopy copy(disk, target, {.longest_pause = …});
 //   copy.copy_ahead(deadline);      the guest runs: almost all of the work
 //   …pause the guest…
-//   copy.complete(deadline);        it stands still: what it changed since is brought over
+//   copy.complete(deadline);        it stands still: what it changed since is copied
 //   …let it run…
-//   copy.finish(deadline);          all that had to wait for the host, and the last doubt
+//   copy.finish(deadline);          what had to wait for the host, and the last check
 //
 // What changed is found by looking, never by trust in what the engine says (ADRs 50 and 80):
 // - where the file system shares extents there is nothing to find;
 // - a disk whose modification time shows that no write began since the last look is left alone;
 // - a disk of much data is copied past the page cache, which then holds what was touched since: that is
-//   brought over again and again, until little is left for the pause;
+//   copied again and again, until little is left for the pause;
 // - else the data of both files is compared, at the speed of memory for as much as that holds.
 // In the pause little is written to the copy, or nothing: what has changed is kept in memory until finish().
 #ifndef KNALLER_DISK_INSTANT_COPY_H_
@@ -34,9 +34,9 @@ namespace knaller::disk {
 struct InstantCopyOptions {
   // copy_ahead() fails rather than leave more to the pause than can be done in that.
   std::chrono::milliseconds longest_pause = std::chrono::seconds(5);
-  // Of data: a disk of no more is compared in the pause, some 20 ms, and keeps its place in the page cache.
+  // Bytes of data: a disk with no more is compared in the pause, some 20 ms, and stays in the page cache.
   uint64_t small_disk = 64 << 20;
-  // Of TouchedPages.
+  // See TouchedPages.
   uint64_t marks_kept = 0;
 };
 
@@ -48,12 +48,12 @@ class InstantCopy {
   // About how much room the copy takes.
   uint64_t bytes_to_store() const { return shares_ ? 0 : allocated_bytes(disk_); }
 
-  // kTimeout when the guest writes more than can be brought over in the pause; the hint says what helps.
+  // kBusy when the guest writes more than can be copied in the pause; the hint says what helps.
   void copy_ahead(const Deadline& deadline);
   // The engine has written out what it held (every snapshot of a state does that) and writes nothing until
-  // this returns. May be called again, if the guest turns out not to have stood still.
+  // this returns. May be called again, if the guest turns out not to have stood still. kBusy as above.
   void complete(const Deadline& deadline);
-  // kBusy when the host, for want of memory, may have lost sight of something that changed.
+  // kBusy when the host, short of memory, may have lost track of something that changed.
   void finish(const Deadline& deadline) const;
   // Once the copy is on the host's disk: drops it from the page cache if that does not hold it anyway.
   void let_go() const;

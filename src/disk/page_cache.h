@@ -12,9 +12,8 @@ namespace knaller::disk {
 
 // How the kernel is asked.
 enum class CacheQuery {
-  // cachestat(2), from Linux 6.5 on: what is there, and what was until it was put out for want of memory.
-  // Some
-  // 12 us for a page by itself, nothing for what the cache has nothing of.
+  // cachestat(2), from Linux 6.5 on: what is there, and what was evicted for lack of memory. Some 12 us for a
+  // single page, nothing for what was never there.
   kStatistics,
   // mincore(2): what is there; 15 ms for a GiB.
   kResidency,
@@ -24,8 +23,8 @@ enum class CacheQuery {
 // order. kUnsupported where the kernel knows no such call.
 std::vector<Extent> cached_pages(int fd, uint64_t size, CacheQuery query, const Deadline& deadline);
 
-// Writes the pages to the host's disk and drops them from the cache, with the marks of those that were put
-// out. What is used at the same time stays.
+// Writes the pages to the host's disk and drops them from the cache, with the marks of those that were
+// evicted. What is used at the same time stays.
 void drop_cached_pages(int fd, const std::vector<Extent>& extents);
 
 // Has dirty pages written to the host's disk, so that whoever flushes next need not; not durable. The first

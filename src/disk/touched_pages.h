@@ -8,8 +8,8 @@
 //   if (!touched->is_complete()) …that may be less than all: look at the whole file…
 //
 // Forgetting drops pages from the page cache: whoever reads them next waits for the host's disk. A page that
-// was written since is in the cache, or was put out of it for want of memory, which leaves a mark in its
-// place. What could take away the mark too, or where the kernel does not show it the page, is watched:
+// was written since is in the cache, or was evicted for lack of memory, which leaves a mark in its place.
+// Whatever could take away the mark too, or the page where the kernel shows no marks, is watched:
 // is_complete().
 //
 // For one thread.
@@ -32,8 +32,8 @@ class TouchedPages {
  public:
   // The files stay the caller's and open. `scratch`, an empty one on the same file system, is written to and
   // emptied, to see the page cache at work. Nothing where it can't be told what is touched: on a file system
-  // whose page cache is not known, a kernel that does not show it, or a file of another user's.
-  // `marks_kept`: so many of the host's marks may go, in nodes of its trees, before one of this file's can.
+  // whose page cache is not known, a kernel that does not show it, or another user's file. `marks_kept`: how
+  // many of the host's marks, in nodes of its trees, may go before one of this file's can.
   static std::unique_ptr<TouchedPages> watch(int file, uint64_t size, int scratch, uint64_t marks_kept = 0);
   static std::unique_ptr<TouchedPages> watch_by(CacheQuery query, int file, uint64_t size, int scratch,
                                                 uint64_t marks_kept = 0);
@@ -53,7 +53,7 @@ class TouchedPages {
   // Counts of the kernel, of the whole host.
   struct Losses {
     uint64_t dropped = 0;    // times that an administrator had the cache dropped
-    uint64_t reclaimed = 0;  // pages of files that were put out for want of memory
+    uint64_t reclaimed = 0;  // pages of files that were evicted for lack of memory
     uint64_t unmarked = 0;   // nodes of the cache's trees that had nothing but marks; comes late
   };
 
@@ -73,7 +73,7 @@ class TouchedPages {
   uint64_t size_;
   CacheQuery query_;
   uint64_t marks_kept_;
-  UniqueFd opens_;  // tells of everyone who opens the file
+  UniqueFd opens_;  // reports everyone who opens the file
   Losses before_;
   mutable std::chrono::steady_clock::time_point looked_{};
 };

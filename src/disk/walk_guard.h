@@ -1,5 +1,5 @@
-// For walks over a hostile disk: its folders may lead round and round, and its files and folders may share
-// their blocks, so that a small disk holds any amount of data and any number of names. All are kCorrupt.
+// For walks over a hostile disk: its folders may form loops, and its files and folders may share their
+// blocks, so that a small disk holds any amount of data and any number of names. All are kCorrupt.
 #ifndef KNALLER_DISK_WALK_GUARD_H_
 #define KNALLER_DISK_WALK_GUARD_H_
 
@@ -20,7 +20,7 @@ class WalkGuard {
 
   // Call for each directory, with its path.
   void enter(const DiskTree::Node& directory, const std::string& path);
-  // Call for each file, with its bytes that are no holes. Hard links count once.
+  // Call for each file, with its bytes that are not holes. Hard links count once.
   void take(uint64_t bytes, const FileInfo& info, const DiskTree::Node& file);
 
  private:

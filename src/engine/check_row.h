@@ -1,4 +1,4 @@
-// How the rows of a check come about. Pure.
+// Makes the rows of a check. Pure.
 #ifndef KNALLER_ENGINE_CHECK_ROW_H_
 #define KNALLER_ENGINE_CHECK_ROW_H_
 
@@ -12,7 +12,7 @@ CheckRow passed(std::string name, std::string detail);
 CheckRow doubtful(std::string name, std::string detail, std::string remedy = {});
 // For a restore: the error with which it would end.
 CheckRow refused(std::string name, Code code, std::string detail, std::string remedy = {});
-// One that --force passes over.
+// One that --force overrides.
 CheckRow judged(std::string name, Code code, std::string detail, std::string remedy = {});
 // For `doctor`, which ends with no error.
 CheckRow failed(std::string name, std::string detail, std::string remedy);

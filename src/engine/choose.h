@@ -15,10 +15,11 @@ struct Choice {
   std::string binary;
   std::string reason;  // why this one
 };
-// Of which family the program really is, only it says (ask_engine()). kNotFound when it is missing.
+// Only the program itself says which family it really belongs to (ask_engine()). kNotFound when it is
+// missing.
 Choice choose(const EngineChoice& asked, const Host& host);
 
-// To ask for this family.
+// What asks for this family.
 EngineKind kind_of(store::EngineType type);
 
 // For a snapshot's state, which only its own family loads: that one where nobody has asked for another and it

@@ -1,5 +1,5 @@
-// What an engine's program says of itself, and what it needs of the host. It takes milliseconds to find out
-// and seldom changes: remember it by identity_of_engine().
+// What an engine's program says about itself, and what it needs from the host. It takes milliseconds to find
+// out and seldom changes: remember it by identity_of_engine().
 #ifndef KNALLER_ENGINE_ENGINE_FACTS_H_
 #define KNALLER_ENGINE_ENGINE_FACTS_H_
 
@@ -31,16 +31,16 @@ struct EngineFacts {
 // Runs the program. kUnsupported when it is no engine or too old.
 EngineFacts ask_engine(const std::string& binary, const Deadline& deadline);
 
-// What of the host it needs beside its own program: absolute paths of files and folders, sorted.
+// What it needs from the host besides its own program: absolute paths of files and folders, sorted.
 std::vector<std::string> engine_files(const std::string& binary, const EngineFamily& family,
                                       const Deadline& deadline);
 
 // Changes with the program's file, with the host's libraries, and for every engine with the programs that any
-// family runs guests on: of which family it is only the program itself says.
+// family runs guests on: only the program itself says which family it belongs to.
 std::string identity_of_engine(const std::string& binary, const Host& host = {});
 
 nlohmann::json facts_to_json(const EngineFacts& facts);
-EngineFacts facts_from_json(const JsonReader& reader);  // throws for what is none
+EngineFacts facts_from_json(const JsonReader& reader);  // throws for anything else
 
 }  // namespace knaller::engine
 

@@ -2,7 +2,7 @@
 // is found and read, what it is given, and on which hosts its saved states load. Everything that differs
 // between the kinds is here; above this folder nothing asks which one it is.
 //
-// Families have no state and live for ever; any thread. All but find() and doctor_row() only answer.
+// Families have no state and live forever; any thread.
 #ifndef KNALLER_ENGINE_ENGINE_FAMILY_H_
 #define KNALLER_ENGINE_ENGINE_FAMILY_H_
 
@@ -24,13 +24,13 @@ namespace knaller::engine {
 // The list of system calls that an engine may make (monitor/call_filter.h).
 enum class CallFilter { kFirecracker, kQemu };
 
-// Whether it is what a VM gets for which nobody has named an engine.
+// Whether a VM gets it when nobody has named an engine.
 struct Fitness {
   bool fits = false;
   std::string reason;  // why, or why not; empty: there is nothing to say
 };
 
-// What a saved state asks of the host.
+// What a saved state needs from the host.
 struct StateNeeds {
   enum class Processor {
     kHosts,     // the guest saw the host's
@@ -39,7 +39,7 @@ struct StateNeeds {
   };
   CheckRow version;  // whether the engine reads it
   Processor processor = Processor::kHosts;
-  uint64_t tsc_khz = 0;  // what the guest's time stamp counter counted; 0: not known
+  uint64_t tsc_khz = 0;  // the rate of the guest's time stamp counter; 0: not known
 };
 
 class EngineFamily {
@@ -63,10 +63,10 @@ class EngineFamily {
   virtual CheckRow doctor_row(const Host& host, const Deadline& deadline) const = 0;
 
   // --- What it is given
-  virtual void add_files(ProgramFiles& files) const = 0;  // beside what its own program needs
+  virtual void add_files(ProgramFiles& files) const = 0;  // besides what its own program needs
   virtual bool is_shown_kvm(const Host& host) const = 0;
   virtual CallFilter call_filter() const = 0;
-  // Of memory, beside its guest's (ADR 88).
+  // Memory, on top of its guest's (ADR 88).
   virtual uint64_t overhead_mib() const = 0;
   // Its limiters reach the network; else the namespace's devices limit it (ADR 89).
   virtual bool limits_network() const = 0;
@@ -77,7 +77,7 @@ class EngineFamily {
   virtual StateNeeds needs_of(const store::SnapshotRecord& record,
                               const std::function<std::string()>& read_state, const EngineFacts& here,
                               const Host& host) const = 0;
-  virtual std::string_view where_states_load() const = 0;  // "start it with …"
+  virtual std::string_view where_states_load() const = 0;  // "start it on a host with …"
 };
 
 const EngineFamily& family_of(store::EngineType type);

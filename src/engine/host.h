@@ -14,7 +14,7 @@ namespace knaller::engine {
 struct KvmStatus {
   bool usable = false;
   std::string reason;  // why, either way
-  std::string remedy;  // the command that mends it, if there is one
+  std::string remedy;  // the command that fixes it, if there is one
 };
 // /dev/kvm opens read-write, and the processor shows vmx or svm: some hosts have a /dev/kvm on which guests
 // hang.
@@ -22,7 +22,7 @@ KvmStatus probe_kvm();
 CheckRow kvm_row(const KvmStatus& kvm);
 
 struct Host {
-  std::string libexec;  // where knaller's own programs lie
+  std::string libexec;  // where knaller's own programs are
   // As base's find_program() does; empty when there is none.
   std::function<std::string(const std::string& program)> find = find_program;
   std::function<KvmStatus()> kvm = probe_kvm;

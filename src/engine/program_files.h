@@ -1,4 +1,4 @@
-// What of the host a program needs beside itself: nothing for a static one, else its loader and libraries.
+// What a program needs from the host besides itself: nothing for a static one, else its loader and libraries.
 #ifndef KNALLER_ENGINE_PROGRAM_FILES_H_
 #define KNALLER_ENGINE_PROGRAM_FILES_H_
 

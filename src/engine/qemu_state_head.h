@@ -1,5 +1,5 @@
-// The head of a state that knaller-qemu wrote (docs/formats/qemu-state.md), for who writes it and for who
-// asks whether it can be loaded.
+// The head of a state that knaller-qemu wrote (docs/formats/qemu-state.md), for its writer and for whoever
+// checks whether it can be loaded.
 #ifndef KNALLER_ENGINE_QEMU_STATE_HEAD_H_
 #define KNALLER_ENGINE_QEMU_STATE_HEAD_H_
 

@@ -68,9 +68,9 @@ class GuestMemory {
   uint64_t changed_bytes(const Deadline& deadline) const;
   // Makes the empty file `to` size() bytes long and writes every page that differs from the parent (all that
   // are not zero, when there is none) at its offset, on all cores. Pages of zeros become holes. Returns what
-  // is now as it has to be, in ascending order; what is staged counts, and is the caller's to write. Of a
-  // clone's memory all is staged for which there is room; of other memory whole shares, one extent each, that
-  // are full enough, while one of the threads writes the others.
+  // needs no more work, in ascending order: this includes what is staged, which the caller has to write. Of a
+  // clone's memory everything is staged that there is room for; of other memory, whole shares that are full
+  // enough, one extent each, while one of the threads writes the others.
   std::vector<Extent> copy_changed(int to, const Deadline& deadline, StagingBuffer* staging = nullptr) const;
 
  private:
@@ -107,16 +107,16 @@ class GuestMemory {
   bool is_own_proc_ = true;
   UniqueFd process_;  // /proc/PID: tells whether the pid still means this process
   UniqueFd content_;  // its address space, whatever the pid comes to mean
-  UniqueFd pagemap_;  // but for kShared
+  UniqueFd pagemap_;  // except for kShared
   UniqueFd shared_;   // kShared: the memfd
   std::vector<Stretch> stretches_;
 };
 
-// The pid under which /proc shows the process of a pidfd. It is another one than ours in a pid namespace
-// whose /proc is still that of the namespace around it (pasta starts programs so).
+// The pid under which /proc shows the process of a pidfd. It differs from ours in a pid namespace whose /proc
+// is still that of the namespace around it (pasta starts programs like that).
 pid_t pid_in_proc(int pidfd);
 
-// What was staged, to its place in the memory file; any thread.
+// Writes what was staged to its place in the memory file; any thread.
 void write_part(int to, const StagingBuffer::Part& part);
 
 // The rest of what copy_changed() began, when the guest may run again: the parent's data outside of `done`,

@@ -10,10 +10,10 @@
 
 namespace knaller::memory {
 
-// Each of an open /proc/PID/pagemap, for whole pages; addresses in ascending order. They tell the same. Reads
-// nothing of the pages themselves, for reading makes them present.
+// Both take an open /proc/PID/pagemap and whole pages, return addresses in ascending order, and find the
+// same. Neither reads the pages themselves, since reading makes them present.
 
-// By ioctl(PAGEMAP_SCAN): the kernel looks for them. Nothing before Linux 6.7, which can't.
+// By ioctl(PAGEMAP_SCAN): the kernel looks for them. Nothing before Linux 6.7, which introduced it.
 std::optional<std::vector<Extent>> scan_own_pages(int pagemap, const Extent& addresses);
 // By an entry for each page: three times as slow.
 std::vector<Extent> read_own_pages(int pagemap, const Extent& addresses);

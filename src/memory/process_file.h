@@ -7,7 +7,7 @@
 
 namespace knaller::memory {
 
-// Of /proc/PID/mem or pagemap, whose reads may be interrupted or short, too. False with errno, which is 0 at
+// Reads /proc/PID/mem or pagemap, whose reads may be interrupted or short. False with errno, which is 0 at
 // the end of the file.
 bool read_whole(int fd, void* buffer, size_t size, off_t at);
 

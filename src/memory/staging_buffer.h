@@ -1,6 +1,6 @@
-// Memory that is there before it is needed: what is read into it while a guest stands still is written to the
-// memory file when the guest runs again. It is filled several times as fast as a file, for whose every page
-// the kernel has to find one of the host's first.
+// Memory that is allocated before it is needed: what is read into it while a guest is paused is written to
+// the memory file when the guest runs again. Filling it is several times as fast as filling a file, for each
+// of whose pages the kernel first has to find a free one.
 #ifndef KNALLER_MEMORY_STAGING_BUFFER_H_
 #define KNALLER_MEMORY_STAGING_BUFFER_H_
 
@@ -19,7 +19,7 @@ class StagingBuffer {
  public:
   struct Part {
     std::vector<Extent> extents;  // of the memory
-    const char* bytes = nullptr;  // of each, one behind the other
+    const char* bytes = nullptr;  // of all of them, one after the other
   };
 
   // Of `size` bytes, zeroed and present when this returns; of none where the host has no memory for them.
@@ -28,8 +28,8 @@ class StagingBuffer {
   StagingBuffer(const StagingBuffer&) = delete;
   StagingBuffer& operator=(const StagingBuffer&) = delete;
 
-  // Room for the bytes of these extents, one behind the other, to be filled by the caller; null when so much
-  // is not left. Any thread.
+  // Room for the bytes of these extents, one after the other, to be filled by the caller; null when not that
+  // much is left. Any thread.
   char* take(std::vector<Extent> extents);
 
   // What was taken, in no order. Not while another thread takes.

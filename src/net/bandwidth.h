@@ -12,12 +12,12 @@
 
 namespace knaller::net {
 
-// Limits what goes to the guest and what comes from it, changes the limit, or lifts it. When its TAP is
-// there.
+// Limits what goes to the guest and what comes from it, changes the limit, or lifts it. Its TAP must exist.
 void limit_bandwidth(const Plan& plan);
 
 // What leaves through the device is shaped to a rate of bytes; per_second 0: as fast as it can. A token
-// bucket filter (tbf), so what comes too fast waits for up to half a second, and then is lost.
+// bucket filter (tbf): what comes too fast waits in a queue for half a second's bytes, or for 256 KiB if that
+// is more; what doesn't fit is lost.
 void limit_rate(RouteSocket& netlink, const std::string& device, const Rate& rate);
 
 }  // namespace knaller::net

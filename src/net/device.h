@@ -21,7 +21,7 @@ void set_up(RouteSocket& netlink, const std::string& device);
 void add_address(RouteSocket& netlink, const std::string& device, const std::string& address, int prefix);
 
 // Asks for a neighbour every 25 ms for a second, instead of every second for three: a guest that has just
-// come up is seen at once, and who connects to one that is not there learns it sooner.
+// come up is seen at once, and connecting to one that is not there fails sooner.
 void answer_quickly(RouteSocket& netlink, const std::string& device);
 
 }  // namespace knaller::net

@@ -14,8 +14,8 @@ inline constexpr const char* kDns = "dns";  // EgressRule::to: the guest's own n
 std::string to_text(const EgressRule& rule);
 std::string to_text(const Egress& egress);  // "none, allow dns 10.0.0.5:5432, deny 10.0.0.6"
 
-// kInvalidArgument for rules that mean nothing: no IPv4 prefix, a protocol without a port that has none, what
-// can never be reached.
+// kInvalidArgument for rules that make no sense: not an IPv4 prefix, a protocol without a port, something
+// that can never be reached.
 void check_egress(const Egress& egress);
 
 }  // namespace knaller::net

@@ -10,11 +10,11 @@
 namespace knaller::net {
 
 struct HostNetwork {
-  bool has_default_route = false;  // IPv4; without one a guest is offline, and the user is told
+  bool has_default_route = false;  // IPv4; without one a guest is offline, and the user gets a warning
   // Every IPv4 address that the host takes for its own. All lists are sorted, without those that another
   // prefix contains.
   std::vector<Prefix> own;
-  // Networks that it has another way to than the default route: its links, and what a VPN or an
+  // Networks that it reaches by other routes than the default one: its links, and what a VPN or an
   // administrator gave it a route to.
   std::vector<Prefix> networks;
 

@@ -17,7 +17,8 @@ struct NameServer {
   socklen_t size = 0;
 };
 
-// At most three, as resolvers have it; what is no address is left out. Pure but for the indices of devices.
+// At most three, as for the C library's resolver; what is not an address is left out. Pure except for the
+// indices of devices.
 std::vector<NameServer> parse_name_servers(std::string_view resolv_conf);
 
 class NameServers {

@@ -2,8 +2,8 @@
 //
 // Called in the cloned child, before it gives up its capabilities: what is made here (a persistent TAP that
 // belongs to `tap_owner`, addresses, rules) stays with the namespace, and the engine attaches to the TAP
-// without any capability. The child does it and not the monitor, because libnftables would make the monitor
-// three times as large.
+// without any capability. The child does it and not the monitor, because libnftables would add 0.25 MB to
+// every monitor's private memory.
 #ifndef KNALLER_NET_NAMESPACE_H_
 #define KNALLER_NET_NAMESPACE_H_
 

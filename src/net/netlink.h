@@ -30,7 +30,7 @@ class NetlinkMessage {
 
 class RouteSocket {
  public:
-  // `groups`: of RTMGRP_…, whose messages come by themselves.
+  // `groups`: RTMGRP_… flags, whose messages come unasked.
   explicit RouteSocket(unsigned groups = 0);
 
   // Sends and waits for the acknowledgement. `what` completes "cannot …".
@@ -40,7 +40,7 @@ class RouteSocket {
             const std::function<void(const nlmsghdr*)>& each);
 
   int fd() const { return mnl_socket_get_fd(socket_.get()); }
-  // Reads all that has come by itself, without waiting.
+  // Reads everything that has come unasked, without waiting.
   void discard();
 
  private:

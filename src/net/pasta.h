@@ -2,7 +2,7 @@
 // foreground as a child of the monitor, and ended with it.
 //
 // It binds the forwarded ports itself, then makes `pasta0` in the namespace, then prints its pid: that line
-// means ready. Not thread-safe. The thread that calls start() must live as long as pasta shall (parent-death
+// means ready. Not thread-safe. The thread that calls start() must live as long as pasta is to (parent-death
 // signal).
 #ifndef KNALLER_NET_PASTA_H_
 #define KNALLER_NET_PASTA_H_
@@ -34,9 +34,10 @@ class Pasta {
 
   // Readable when there is something for take_answer(). Not to be watched after that was true.
   int ready_fd() const { return output_.get(); }
-  // Takes what pasta has said so far, and never waits for more: true once all ports are bound. Otherwise
-  // throws pasta's own words; a port that is taken is kBusy, naming the port and, where it can be seen, its
-  // holder. After a failure pasta is gone.
+  // Takes what pasta has said so far: true once all ports are bound, false as long as it says neither that
+  // nor why not. Throws pasta's own words when it failed, after up to a second's wait for its end; a port
+  // that is taken is kBusy, naming the port and, where it can be seen, its holder. After a failure pasta is
+  // gone.
   bool take_answer();
   // Returns when take_answer() is true.
   void wait_ready(const Deadline& deadline);

@@ -19,8 +19,9 @@ namespace knaller::net {
 // pasta's side is constant as well, and does not copy the host's address and routes: so a host without any
 // route is nothing special, and a host that changes its network meanwhile changes nothing in the namespace.
 inline constexpr const char* kPastaDevice = "pasta0";
-// Given, since pasta (2023-03-09) does not read what the kernel made up, and sends to 00:00:00:00:00:00 until
-// the namespace has sent something: connections from other machines would never arrive.
+// Set explicitly, since pasta (2023-03-09) does not read what the kernel made up, and sends to
+// 00:00:00:00:00:00 until the namespace has sent something: connections from other machines would never
+// arrive.
 inline constexpr const char* kPastaDeviceMac = "06:00:0a:ff:ff:02";
 inline constexpr const char* kPastaMac = "06:00:0a:ff:ff:01";  // of what is behind the device
 inline constexpr const char* kPastaAddress = "10.255.255.2";
@@ -60,7 +61,7 @@ Plan standard_plan(std::vector<PortForward> ports);
 Plan go_plan(std::string_view vm_name, std::vector<PortForward> ports);
 
 // Throws kInvalidArgument for what must never reach the kernel, nft or pasta: names, addresses or MACs that
-// are none, guest ports that are 0, one host port twice.
+// are not valid, guest ports that are 0, one host port twice.
 void check_plan(const Plan& plan);
 
 }  // namespace knaller::net

@@ -25,7 +25,7 @@ std::string port_holder(const std::string& address, uint16_t port, Protocol prot
 
 // 0, or why a socket can't have this address, as errno.
 int bind_error(const PortForward& port);
-// What to tell of that. An error of 0 is one that has passed: somebody had it just now.
+// What to say about that. 0: somebody had the port a moment ago, and no longer does.
 Error port_refused(const PortForward& port, int error);
 
 }  // namespace knaller::net

@@ -26,7 +26,7 @@ struct Prefix {
 
 // "10.0.0.0/8" or "192.0.2.7"; bits beyond the length are cut off. Nothing for any other text.
 std::optional<Prefix> parse_prefix(std::string_view text);
-// For constants, which are right.
+// For constants, which must be valid.
 Prefix prefix(std::string_view text);
 std::string to_text(const Prefix& prefix);
 

@@ -16,7 +16,7 @@ namespace knaller::net {
 // `plan` must have passed check_plan(); the host ports of its UDP forwards must be leased.
 std::string render_rules(const Plan& plan, const HostNetwork& host);
 
-// What changes while a VM runs, for a table that is there: where the guest may connect to, after
+// What changes while a VM runs, for a table that is there: where the guest may connect to, according to
 // `plan.egress` and the host's network. Connections that it has already are subject to it, too.
 std::string render_update(const Plan& plan, const HostNetwork& host);
 
