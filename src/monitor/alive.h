@@ -19,7 +19,7 @@ bool wait_until_dead(int vm_directory, const Deadline& deadline);
 
 // The monitor's own: opens the file anew and locks the byte. kBusy when another process holds it.
 UniqueFd lock_monitor_alive(int vm_directory);
-// The engine's byte, on another description of the file, beside the one that holds it.
+// Locks the engine's byte (shared) through another description of the file as well.
 void hold_engine_alive(int fd);
 UniqueFd lock_engine_alive(int vm_directory, const Deadline& deadline);  // waits for a dying engine to let go
 

@@ -20,15 +20,15 @@ namespace knaller::monitor {
 
 using engine::CallFilter;
 
-// For the single-threaded child, after it has given up its privileges (NO_NEW_PRIVS is set). Returns what
-// tells of refused calls; nothing where a filter with such a listener is in force already, as in some
-// containers: then execve(2) stays allowed, and refused calls have no name.
+// For the single-threaded child, after it has given up its privileges (NO_NEW_PRIVS is set). Returns the
+// listener that reports refused calls; nothing where a filter with such a listener is in force already, as in
+// some containers: then execve(2) stays allowed, and refused calls have no name.
 UniqueFd install_call_filter(CallFilter filter);
 
 // Answers for an engine's filter. The event loop's thread only.
 class CallGuard {
  public:
-  // `log` gets a line for each refused call, up to a number that is told, too.
+  // `log` gets a line for each refused call, up to 64, and then one that says that further ones go unnamed.
   CallGuard(UniqueFd listener, CallFilter filter, std::function<void(std::string_view)> log);
 
   // To be watched for POLLIN, then answer(); -1 when it has stopped listening.

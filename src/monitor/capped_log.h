@@ -1,8 +1,7 @@
 // A log file that never takes more than its limit: when half of it is full it becomes NAME.1 (the one before
 // is dropped), and a new one begins. Nor is it written faster than its rate for long: what is beyond that is
-// left out, and a line in its place says how much. Some room is kept ahead of it, so that it can be gone on
-// with for a while when the disk is full. Failures to write are kept, not thrown: a full disk must not end a
-// VM.
+// left out, and a line in its place says how much. Some room is kept ahead of it, so that it can continue for
+// a while when the disk is full. Failures to write are kept, not thrown: a full disk must not end a VM.
 #ifndef KNALLER_MONITOR_CAPPED_LOG_H_
 #define KNALLER_MONITOR_CAPPED_LOG_H_
 

@@ -30,7 +30,7 @@
 
 namespace knaller::monitor {
 
-// With which a lease is asked for by whoever takes a snapshot.
+// The verb with which taking a snapshot asks for a lease.
 inline constexpr char kSnapshotVerb[] = "snapshot create";
 
 struct Status {
@@ -52,15 +52,15 @@ struct Status {
 
 // What the monitor knows of what a VM uses, without asking its engine.
 struct MonitorStats {
-  bool told = true;  // false: it is an older one, and the last is absent for that reason alone
+  bool told = true;  // false: an older monitor, which doesn't tell `last_snapshot`
   pid_t monitor_pid = 0;
-  pid_t engine_pid = 0;                           // 0: none, just now
+  pid_t engine_pid = 0;                           // 0: none at the moment
   std::chrono::system_clock::time_point since{};  // start of the engine
   uint64_t reboots = 0;
   std::optional<VmStats::Snapshot> last_snapshot;
 };
 
-// The right to pause the VM. Who holds it asks the monitor to pause and resume, so that the monitor always
+// The right to pause the VM. Its holder asks the monitor to pause and resume, so that the monitor always
 // knows the true state and can undo: when the connection ends in any way, a VM that was not paused when the
 // lease was given runs again.
 class Lease {
@@ -98,10 +98,11 @@ class MonitorClient {
   // In two steps, too. An older monitor does not know this request; it is then asked for its status.
   void ask_stats();
   MonitorStats take_stats(const Deadline& deadline);
-  // Changes what runs; nothing, when it throws.
+  // Changes what runs, all of it or, when it throws, nothing; an older monitor may have taken the limits
+  // alone.
   void set(const RunningChange& change, const Deadline& deadline);
-  // Waits its turn while another holds the lease: `on_wait` is told once who ("snapshot (pid 123)"). kBusy,
-  // naming the holder, when the deadline passes first.
+  // Waits its turn while another holds the lease: `on_wait` is called once with the holder ("snapshot (pid
+  // 123)"). kBusy, naming the holder, when the deadline passes first.
   Lease lease(const std::string& verb, const Deadline& deadline,
               const std::function<void(const std::string& holder)>& on_wait = {});
 

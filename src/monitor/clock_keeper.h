@@ -2,7 +2,8 @@
 // because the monitor itself resumed the guest for a command that is gone. On the event loop's thread.
 //
 // The setting takes SSH and its libraries, so it is done by a process of its own (this program, with
-// kSetClockFlag), which ends with this object. It is tried once for each time; what goes wrong is told.
+// kSetClockFlag), which ends with this object. It is tried once for each time; what goes wrong becomes a
+// warning.
 #ifndef KNALLER_MONITOR_CLOCK_KEEPER_H_
 #define KNALLER_MONITOR_CLOCK_KEEPER_H_
 
@@ -46,14 +47,14 @@ class ClockKeeper {
     std::function<Child(int output)> set;
     std::function<void(const std::string& what)> warn;
   };
-  // `set` of a real VM.
+  // The `set` of a real VM.
   static Child begin_setting(const std::string& vm, int output);
 
   ClockKeeper(Loop& loop, Actions actions);
   ClockKeeper(const ClockKeeper&) = delete;
   ClockKeeper& operator=(const ClockKeeper&) = delete;
 
-  // The guest stood still for so long, and runs again.
+  // The guest stood still for that long, and runs again.
   void stood_still(std::chrono::nanoseconds time, const std::string& why);
 
  private:

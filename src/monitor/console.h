@@ -1,4 +1,4 @@
-// What a guest's serial console tells about it, and what follows from that when its engine has ended. Pure.
+// What a guest's serial console says about it, and what follows from that when its engine has ended. Pure.
 //
 // Whoever can write to the console can write these lines: they are hints. Nothing is ended because of one;
 // what a line says is looked at where that can be seen (HaltWatch), and is believed as the reason of an end
@@ -16,8 +16,8 @@
 namespace knaller::monitor {
 
 // What the console said last, since the engine's start. The kernel's words count with its time stamp only.
-// All but `ready` are taken back when the guest goes on to say something else: something without the kernel's
-// stamp, or "reboot: Restarting system".
+// When the guest goes on to say something without the kernel's stamp, it takes back all but `ready` and
+// `times_halted`; with "reboot: Restarting system" it keeps `poweroff`, too.
 struct ConsoleMarkers {
   bool ready = false;         // "knaller: ready", of our images
   bool poweroff = false;      // "knaller: poweroff", of our images: the reboot that follows is an orderly end

@@ -1,5 +1,5 @@
 // Answers the guest's name queries at the name server's address of its namespace: passes them on, byte for
-// byte, to the host's name servers of the moment, over UDP and TCP, and brings back what they say.
+// byte, to the host's current name servers, over UDP and TCP, and returns what they say.
 //
 // The monitor does it and not pasta, since pasta (2023-03-09) reads resolv.conf once, knows UDP and IPv4
 // only, and asks the host's loopback where there is no server. Nothing is parsed but the two bytes by which
@@ -25,7 +25,7 @@ namespace knaller::monitor {
 // Sockets of UDP and TCP at `address`, which need not be there yet.
 std::vector<UniqueFd> listen_for_names(const net::VmNamespaces& namespaces, const std::string& address);
 
-// Its query, told that nobody can answer it (SERVFAIL). Pure.
+// The answer to this query that nobody can answer it (SERVFAIL). Pure.
 std::string failed_answer(std::string query);
 
 class UdpNames {

@@ -11,7 +11,7 @@ namespace knaller::monitor {
 inline constexpr char kFiltered = 'f';
 
 // In the child. Waits at the gate for the monitor's word, with the mounts that it can't make itself. An error
-// goes through the gate as JSON; that the engine executes is told by the gate's end.
+// goes through the gate as JSON; the gate's end means that the engine's program was executed.
 [[noreturn]] void run_engine_child(const EngineOptions& options, int gate);
 
 }  // namespace knaller::monitor

@@ -1,5 +1,5 @@
-// The engine as pid 1 of its own user, pid, mount, network and IPC namespaces, in its jail, without any
-// capability, and with a filter over its system calls.
+// The engine as pid 1 of its own user, pid, mount, network, IPC and host name namespaces, in its jail,
+// without any capability, and with a filter over its system calls.
 //
 // start() clones: the calling process must have one thread at that moment, since the child allocates memory
 // before it executes. The child dies with the thread that started it, and with it everything in its pid
@@ -38,7 +38,7 @@ struct EngineOptions {
   std::vector<std::string> arguments;  // without argv[0]
   std::optional<EngineNetwork> network;
   CallFilter filter = CallFilter::kFirecracker;
-  uint64_t file_limit = INT64_MAX;  // bytes that a file of its may have at most
+  uint64_t file_limit = INT64_MAX;  // the most bytes that one of its files may have
   int control_group = -1;           // into which it is cloned; -1: it stays in the monitor's
   int lock_fd = -1;                 // inherited as kEngineLockFd
   int stdout_fd = -1;
@@ -65,7 +65,7 @@ class EngineProcess {
   // before anything can be executed; the second says that the engine executes: then the gate is closed and
   // this is true. Throws the child's own error, with the gate closed.
   bool advance_start();
-  // What the filter's refusals come to; nothing where there can be none.
+  // The listener that gets the filter's refusals; nothing where there can be none.
   UniqueFd take_listener() { return std::move(listener_); }
 
  private:

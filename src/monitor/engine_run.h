@@ -23,7 +23,7 @@ namespace knaller::monitor {
 
 // What outlives a single engine.
 struct EngineLogs {
-  // Of each: the last words of a guest whose host's disk is full.
+  // Bytes kept free for each, for the guest's last words when the host's disk is full.
   static constexpr uint64_t kRoom = 64 << 10;
 
   CappedLog console;
@@ -41,7 +41,7 @@ struct EngineLogs {
                {.begin = CappedLog::Begin::kAppend, .limit = 1 << 20, .whole = true, .ahead = kRoom}) {}
   void add_console(std::string_view text);
   void add_engine(std::string_view text);
-  // What was last said is in the logs, also when much before it was not.
+  // Puts what was said last into the logs, even when much before it was left out.
   void end_gaps();
   // The last lines of both that explain a failure; empty when there are none.
   std::string explanation() const;

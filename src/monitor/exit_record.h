@@ -1,7 +1,7 @@
 // How a VM ended: `exit.json` in its directory, written atomically by the monitor at every end.
 //
-//   {"v":1,"state":"stopped","reason":"the guest powered
-//   off","rc":0,"signal":null,"at":"2026-11-23T09:26:15.201145921Z"}
+//   {"v":1,"state":"stopped","reason":"the guest powered off","rc":0,"signal":null,
+//    "at":"2026-11-23T09:26:15.201145921Z"}
 #ifndef KNALLER_MONITOR_EXIT_RECORD_H_
 #define KNALLER_MONITOR_EXIT_RECORD_H_
 
@@ -26,7 +26,7 @@ struct ExitRecord {
 };
 
 nlohmann::json exit_record_to_json(const ExitRecord& record);
-ExitRecord exit_record_from_json(const nlohmann::json& json);  // kCorrupt when it is none
+ExitRecord exit_record_from_json(const nlohmann::json& json);  // kCorrupt when it is not one
 
 // Nothing when the VM has left no record: it never ended, or its monitor was killed, or the host went down.
 std::optional<ExitRecord> read_exit_record(int vm_directory);

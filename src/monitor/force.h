@@ -24,8 +24,8 @@ struct Holder {
 // engine gave its lock to. Those that this user may not look at are left out.
 std::vector<Holder> alive_holders(int vm_directory);
 
-// Leaves what a monitor leaves at the end of its VM: no socket, and the record of it. For before
-// end_by_force(): afterwards the directory may be another start's.
+// Leaves what a monitor leaves at the end of its VM: no socket, and an exit record. Call it before
+// end_by_force(): afterwards the directory may belong to another start.
 void record_force(int vm_directory);
 
 // Kills them, with SIGKILL, and returns when nobody holds the locks any more. What ended before is no error.

@@ -1,4 +1,4 @@
-// Into a VM's guest by its own key, with what its directory and record say.
+// Logs in to a VM's guest with its own key, by what its directory and record say.
 #ifndef KNALLER_MONITOR_GUEST_SESSION_H_
 #define KNALLER_MONITOR_GUEST_SESSION_H_
 

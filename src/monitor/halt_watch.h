@@ -1,6 +1,6 @@
-// Looks whether a guest whose console says that it has halted really has: its processors must sleep for some
-// seconds without being woken once, though somebody knocks at its network. It never ends a guest by its
-// words. The event loop's thread only.
+// Looks whether a guest whose console says that it has halted really has: its processors must sleep without
+// being woken once: for 3 s while its network is knocked at, for 15 s without a network, and for 0.5 s when
+// it was asked to stop. Its words alone never end a guest. The event loop's thread only.
 #ifndef KNALLER_MONITOR_HALT_WATCH_H_
 #define KNALLER_MONITOR_HALT_WATCH_H_
 
@@ -16,8 +16,8 @@ namespace knaller::monitor {
 class HaltEvidence {
  public:
   enum class Verdict { kOpen, kHalted, kAlive };
-  // `needed`: so many looks in a row must have found it asleep. Looks are counted, not time: whoever was
-  // frozen meanwhile, the guest or the one who looks, has not seen more for it.
+  // `needed`: how many looks in a row must have found it asleep. Looks are counted, not time: while the guest
+  // or the watcher was frozen, nothing was seen.
   Verdict add(VcpuActivity::Since since, int needed);
   // It was not looked at for a while.
   void interrupt() { asleep_ = 0; }
@@ -30,10 +30,9 @@ class HaltEvidence {
 };
 
 struct HaltFacts {
-  bool may_run = false;  // not paused: a guest that may not run proves nothing
-  bool stop_asked =
-      false;          // somebody waits for its end, and its own disks are no more in danger than by that
-  uint16_t port = 0;  // of the host, behind which the guest's network is; 0: none
+  bool may_run = false;     // not paused: a guest that may not run proves nothing
+  bool stop_asked = false;  // somebody waits for its end: less evidence will do
+  uint16_t port = 0;        // of the host, behind which the guest's network is; 0: none
 };
 
 class HaltWatch {

@@ -1,7 +1,7 @@
 // Tells when the host's routes or addresses have changed. On the event loop's thread.
 //
-// Changes come in bursts (a VPN that comes up, a router with its peers), so they are told of a moment after
-// the first. Looking at the routes takes long where there are many; then it is done the more rarely.
+// Changes come in bursts (a VPN that comes up, a router with its peers), so they are reported a moment after
+// the first. Looking at the routes takes long where there are many; then it happens less often.
 #ifndef KNALLER_MONITOR_HOST_WATCH_H_
 #define KNALLER_MONITOR_HOST_WATCH_H_
 
@@ -21,7 +21,7 @@ class HostWatch {
   HostWatch& operator=(const HostWatch&) = delete;
 
   const net::HostNetwork& network() const { return network_; }
-  // Looks at once, and tells nobody.
+  // Looks at once, without calling `on_change`.
   void look();
 
  private:

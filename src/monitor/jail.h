@@ -1,10 +1,10 @@
 // The jail: a root that shows an engine its own VM's directory and nothing else of the user's. No root
 // needed.
 //
-// Both functions are for the cloned child that is pid 1 of new user, mount and pid namespaces, before it
-// executes the engine. It is single-threaded and may allocate. Everything is attached by descriptor
-// (Linux 5.12's mount calls), so paths may be long, hold spaces or be renamed, and no link that an engine
-// left behind in its directory is followed.
+// These functions are for the cloned child that is pid 1 of new user, mount and pid namespaces, before it
+// executes the engine. It is single-threaded and may allocate. Everything is attached by descriptor (Linux
+// 5.12's mount calls), so paths may be long, hold spaces or be renamed, and no link that an engine left
+// behind in its directory is followed.
 #ifndef KNALLER_MONITOR_JAIL_H_
 #define KNALLER_MONITOR_JAIL_H_
 
@@ -20,7 +20,7 @@ namespace knaller::monitor {
 struct JailOptions {
   std::string engine_binary;         // absolute
   std::vector<std::string> files;    // of the host, shown at their own paths: engine::engine_files()
-  std::vector<std::string> devices;  // of /dev, those that are there: "kvm", "net/tun"
+  std::vector<std::string> devices;  // of /dev, besides null and urandom, those that exist: "kvm", "net/tun"
   EngineIdentity identity;           // taken on the way
   std::string directory;  // the VM's jail directory, relative to the working directory; becomes /vm
   std::vector<std::string> immutable;

@@ -58,7 +58,7 @@ class Launch {
   void await_monitor(const Deadline& deadline);
   // Once. Returns when every request was answered with success, the network is up and the guest runs.
   // Otherwise throws the monitor's error, whose hint ends with the console and engine log lines that explain
-  // it; what is not undone by then is when the Launch is gone.
+  // it; what is not undone by then is undone once the Launch has been destroyed.
   void begin(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase = {});
 
   // With the leased host ports filled in; nothing without network.
@@ -94,7 +94,7 @@ class Launch {
   bool committed_ = false;
 };
 
-// Unties: the VM goes on when the connection ends. The monitor's answer is waited for.
+// Unties: the VM goes on when the connection ends. Waits for the monitor's answer.
 void release_tie(int tie_fd, const Deadline& deadline);
 
 }  // namespace knaller::monitor

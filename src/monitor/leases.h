@@ -1,6 +1,7 @@
 // The pause lease: one holder at a time, the others wait their turn. The holder's connection is the lease;
-// when it ends before the lease was given back, the VM is resumed here, again and again until the engine has
-// done it. Pure bookkeeping: what talks to the engine and to the connections is given in.
+// when it ends before the lease was given back, a VM that the holder paused, and that was not paused before,
+// is resumed here: again and again until the engine has done it. Pure bookkeeping: what talks to the engine
+// and to the connections is passed in.
 #ifndef KNALLER_MONITOR_LEASES_H_
 #define KNALLER_MONITOR_LEASES_H_
 
@@ -28,7 +29,7 @@ struct LeaseActions {
   std::function<void(ConnectionId, const Error&)> refuse;
   std::function<void(VmEventKind kind, const std::string& what)> record;  // for the VM's event log
   std::function<void()> on_free;                                          // nobody holds it and nobody waits
-  // It was resumed here, for a holder that is gone, after so long.
+  // It was resumed here, for a holder that is gone, after that long.
   std::function<void(std::chrono::microseconds stood)> on_undone;
 };
 

@@ -1,4 +1,4 @@
-// What others are told of a VM in each state of its life, and what they may ask of it then. Pure.
+// What others are told about a VM in each state of its life, and what they may ask of it then. Pure.
 #ifndef KNALLER_MONITOR_LIFE_VIEW_H_
 #define KNALLER_MONITOR_LIFE_VIEW_H_
 

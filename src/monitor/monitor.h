@@ -11,9 +11,9 @@
 // Everything happens on the event loop's thread. Only calls of the engine's API may take long: they are the
 // worker's.
 //
-// For what a VM has beside its engine (its network; control groups would be the next): before_engine() makes
-// it ready, after_engine() takes back what was one engine's, release_vm() what was the VM's, set() changes it
-// while the VM runs.
+// For what a VM has besides its engine (its network, its control group): begin_launch() makes it,
+// before_engine() readies it for an engine, after_engine() takes back what was one engine's, release_vm()
+// what was the VM's, set() changes it while the VM runs.
 #ifndef KNALLER_MONITOR_MONITOR_H_
 #define KNALLER_MONITOR_MONITOR_H_
 
@@ -53,7 +53,7 @@ class Monitor {
   Monitor(Loop& loop, UniqueFd handover);
   // Until the VM has ended or its start was undone.
   void run();
-  // SIGTERM: the guest is asked to shut down; before commit everything is undone.
+  // SIGTERM or SIGINT: the guest is asked to shut down; before commit everything is undone.
   void on_terminate();
 
  private:

@@ -1,5 +1,5 @@
 // The system calls that a monitor and everything that it starts (pasta, and the engine in front of its own
-// filter) have no use for: refused from the launch on, for good. Not told in a log of the VM's, since an
+// filter) have no use for: refused from the launch on, for good. The VM's logs don't show it, since an
 // engine's filter needs the one listener that the kernel allows; the kernel's log has a line for each.
 #ifndef KNALLER_MONITOR_MONITOR_FILTER_H_
 #define KNALLER_MONITOR_MONITOR_FILTER_H_

@@ -1,6 +1,6 @@
 // Keeps a VM's network: answers its name queries, has its packet filter follow the host's network and the
-// user's wishes, and keeps its pasta: starts it beside the engine, leases the host ports that were left open,
-// starts it again on the same ports when it dies (at most 3 times a minute, beyond that the VM lives on
+// user's wishes, and keeps its pasta: starts it alongside the engine, leases the host ports that were left
+// open, starts it again on the same ports when it dies (at most 3 times a minute, beyond that the VM lives on
 // without network), and ends it.
 #ifndef KNALLER_MONITOR_NETWORK_KEEPER_H_
 #define KNALLER_MONITOR_NETWORK_KEEPER_H_
@@ -25,8 +25,8 @@ namespace knaller::monitor {
 
 class NetworkKeeper {
  public:
-  // `record`: the network's loss and return, and what went wrong with nobody to tell, and goes on. `on_pasta`
-  // sees each pasta that was started.
+  // `record` gets the network's loss and return, and errors that end nothing and that nobody else would see.
+  // `on_pasta` sees each pasta that was started.
   NetworkKeeper(Loop& loop, std::string pasta_binary, net::Plan plan,
                 std::function<void(VmEventKind, const std::string&)> record,
                 std::function<void(pid_t)> on_pasta = {});
@@ -35,16 +35,16 @@ class NetworkKeeper {
   NetworkKeeper& operator=(const NetworkKeeper&) = delete;
 
   // Attaches a pasta to the engine's namespaces, which must stay until detach(); `on_ready` is called once,
-  // with the error if it could not be.
+  // with the error if that failed.
   void attach(const net::VmNamespaces& namespaces, std::function<void(const std::optional<Error>&)> on_ready);
   // The engine's own process has loaded the packet filter; from here on it follows.
   void filter_is_loaded();
-  // Ends pasta; its ports are free again afterwards.
+  // Ends pasta; its ports are free again afterwards, though the kernel may take some 70 ms for that.
   void detach();
 
   // Where the guest may connect to from now on. Nothing has changed when it throws.
   void set_egress(const Egress& egress);
-  // How much the guest's network may carry from now on, in an engine that does not see to it itself. Nothing
+  // How much the guest's network may carry from now on, for an engine that does not limit it itself. Nothing
   // has changed when it throws.
   void set_bandwidth(const Rate& bandwidth);
   // Before another engine: what plan() and host() say is what its packet filter begins with.

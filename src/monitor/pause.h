@@ -6,7 +6,7 @@
 
 namespace knaller::monitor {
 
-// A guest that is so already is left as it is.
+// Leaves a guest that is in that state already as it is.
 void apply_paused(const firecracker::Client& client, bool pause, const Deadline& deadline);
 
 }  // namespace knaller::monitor

@@ -3,7 +3,7 @@
 //
 //   {"v":1,"op":"status"}  ->  {"v":1,"ok":true,…}  or  {"v":1,"ok":false,"error":{"code",…}}
 //
-// A newer client may send fields that this monitor does not know, which are passed over, and ops, which are
+// A newer client may send fields that this monitor does not know, which are ignored, and ops, which are
 // refused.
 #ifndef KNALLER_MONITOR_SERVER_H_
 #define KNALLER_MONITOR_SERVER_H_

@@ -29,10 +29,10 @@ struct LaunchSpec {
   std::string uuid;  // given to the engine as --id
 
   store::EngineType engine = store::EngineType::kFirecracker;
-  std::string engine_binary;              // absolute; may lie anywhere
-  std::vector<std::string> engine_files;  // what else of the host it is shown: engine::engine_files()
+  std::string engine_binary;              // absolute; may be anywhere
+  std::vector<std::string> engine_files;  // what else of the host's it is shown: engine::engine_files()
   bool kvm = true;                        // it is shown /dev/kvm
-  uint64_t file_limit = INT64_MAX;        // bytes that a file may have that it writes
+  uint64_t file_limit = INT64_MAX;        // the most bytes that a file it writes may have
   // After those that the monitor gives. For tests alone: what the fake engine and the jail's probe are to do.
   std::vector<std::string> engine_args;
 
@@ -57,14 +57,14 @@ struct LaunchSpec {
 // What changes of a VM's limits while it runs.
 struct LimitsChange {
   GroupLimits group;
-  Rate bandwidth;                              // of the network, in an engine that does not see to it itself
+  Rate bandwidth;                              // of the network, for an engine that does not limit it itself
   std::vector<firecracker::Request> requests;  // to the engine that runs
   std::vector<firecracker::Request> boot;      // of engines after a reboot of the guest
 };
 nlohmann::json limits_change_to_json(const LimitsChange& change);
 LimitsChange limits_change_from_json(const nlohmann::json& json);
 
-// What is asked of a VM that runs. It is changed altogether or not at all.
+// What is asked of a VM that runs. All of it is changed, or nothing.
 struct RunningChange {
   std::optional<Egress> egress;
   std::optional<LimitsChange> limits;
@@ -77,7 +77,7 @@ net::Plan plan_from_json(const nlohmann::json& json);
 
 nlohmann::json spec_to_json(const LaunchSpec& spec);
 LaunchSpec spec_from_json(
-    const nlohmann::json& json);  // kInvalidArgument when it is none; kUnsupported for an unknown engine
+    const nlohmann::json& json);  // kInvalidArgument when it is not one; kUnsupported for an unknown engine
 
 }  // namespace knaller::monitor
 

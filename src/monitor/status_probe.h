@@ -1,5 +1,6 @@
 // Asks an engine whether its guest is paused, for whoever wants to know the VM's status: one question at a
-// time, whose answer is everybody's who asks meanwhile. Ends with its engine. The event loop's thread only.
+// time, whose answer goes to everybody who asks meanwhile. Ends with its engine. The event loop's thread
+// only.
 #ifndef KNALLER_MONITOR_STATUS_PROBE_H_
 #define KNALLER_MONITOR_STATUS_PROBE_H_
 
@@ -20,7 +21,7 @@ inline constexpr std::chrono::seconds kProbeTime{1};
 class StatusProbe {
  public:
   using Answer = std::function<void(ConnectionId, RunState state, const std::string& reason)>;
-  // What the worker still has to answer when the probe ends, it must not deliver.
+  // The worker must end first: it must not deliver an answer to a probe that has ended.
   StatusProbe(Loop& loop, Answer answer) : loop_(loop), answer_(std::move(answer)) {}
   StatusProbe(const StatusProbe&) = delete;
   StatusProbe& operator=(const StatusProbe&) = delete;

@@ -129,7 +129,7 @@ inline bool is_gone(pid_t pid) {
   return stat.substr(end + 2, 1) == "Z";
 }
 
-// Polls a condition that no descriptor tells of.
+// Polls a condition that no descriptor reports.
 template <typename Condition>
 bool becomes_true(Condition&& condition, std::chrono::milliseconds within) {
   const Deadline deadline = Deadline::after(within);

@@ -1,6 +1,6 @@
 // Whether a guest's processors do anything, seen from outside: by the kernel's bookkeeping of the engine's
-// vCPU threads. A vCPU that was halted with its interrupts off, which is how Linux ends where nothing turns
-// it off, sleeps and is never woken again; one that waits for interrupts is woken by each.
+// vCPU threads. A vCPU that was halted with its interrupts off, which is how Linux ends where nothing powers
+// the machine off, sleeps and is never woken again; one that waits for interrupts is woken by each.
 //
 // Not thread-safe. Throws nothing: what can't be read is no evidence.
 #ifndef KNALLER_MONITOR_VCPU_ACTIVITY_H_

@@ -1,5 +1,5 @@
 // The directory of the VM that a monitor owns: its descriptors, its alive lock, and the monitor's side of the
-// transaction by which it comes to its name (store/transaction.h).
+// transaction by which it gets its name (store/transaction.h).
 #ifndef KNALLER_MONITOR_VM_DIRECTORY_H_
 #define KNALLER_MONITOR_VM_DIRECTORY_H_
 
@@ -20,11 +20,12 @@ class VmDirectory {
   int fd() const { return entry_.fd(); }
   int jail() const { return jail_.get(); }
 
-  // Gives it its final name, durably. kAlreadyExists when that is taken; one that it replaces changes places
+  // Gives it its final name, durably. kAlreadyExists when that is taken; one that it replaces swaps names
   // with it. kWrongState when something else has its present name. When it throws, the names are as they
   // were.
   void publish() { entry_.publish(Durability::kFsync); }
-  // What is left of an engine, whatever it made of it: at once, and what takes longer is for the next sweep.
+  // Removes what an engine left, whatever it made of that: frees the name at once, and leaves what takes
+  // longer than 200 ms to remove for the next sweep.
   void clear_in_jail(const std::string& name) const;
   // Of a start that is given up. False: the VM was there before it, and stays.
   bool undo();

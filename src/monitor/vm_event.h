@@ -16,8 +16,8 @@ namespace knaller::monitor {
 // Without a newline. `text` may hold anything.
 std::string event_line(VmEventKind kind, std::string_view text, SystemTime at);
 
-// Without the VM's name, which the line does not have. Lines of older monitors have no kind: it is told from
-// their text. Nothing for what is not such a line.
+// Without the VM's name, which the line does not have. Lines of older monitors have no kind: it is derived
+// from their text. Nothing for what is not such a line.
 std::optional<VmEvent> parse_event_line(std::string_view line);
 
 }  // namespace knaller::monitor

@@ -18,7 +18,7 @@ namespace knaller::monitor {
 // What a launcher found, and wants.
 struct GroupSpec {
   std::string folder;     // absolute, of a GroupPlace; empty: none
-  bool required = false;  // somebody asked for what only the group can keep
+  bool required = false;  // somebody asked for what only the group can enforce
   GroupLimits limits;
 };
 // {"memory_bytes":…,"processes":…,"cpu_us":…}, without what is not counted.
@@ -43,7 +43,7 @@ class VmGroup {
   // Since this was asked last.
   bool ran_out_of_memory();
   nlohmann::json usage() const;
-  // Ends what is left in it, and removes it.
+  // Kills what is left in it, and removes it.
   void end();
 
  private:

@@ -1,5 +1,5 @@
-// The states that a monitor tells: of a VM that has not ended, over its socket, and in which one ended, in
-// exit.json. Their texts are part of both formats (docs/formats/monitor.md). Pure.
+// The states that a monitor reports: over its socket, that of a VM that has not ended; in exit.json, that in
+// which one ended. Their texts are part of both formats (docs/formats/monitor.md). Pure.
 #ifndef KNALLER_MONITOR_VM_STATE_H_
 #define KNALLER_MONITOR_VM_STATE_H_
 
