@@ -1,4 +1,4 @@
-// What this machine can do for knaller, and the command that mends what it can't.
+// What this machine can do for knaller, and the command that fixes what it can't.
 #ifndef KNALLER_VM_DOCTOR_H_
 #define KNALLER_VM_DOCTOR_H_
 
@@ -10,9 +10,10 @@
 
 namespace knaller::vm {
 
-// None of these throws for what it finds: a check that fails is a row. They start and change nothing.
+// None of these throws for what it finds: a check that fails is a row. They start no VM, and change nothing
+// that a start would not change.
 std::vector<CheckRow> check_host(const std::string& libexec, const std::string& pasta);
-// The home, and what depends on it; `engine` is what VMs are asked to run on.
+// The home, and what depends on it; `engine` is what VMs are to run on.
 std::vector<CheckRow> check_what_is_there(const Context& context, const EngineChoice& engine);
 // In place of those, when the home could not be opened.
 CheckRow home_unusable(const Error& error);

@@ -1,4 +1,4 @@
-// What every verb needs: the home, the programs beside us, and where to tell what happens.
+// What every verb needs: the home, knaller's other programs, and where to report what happens.
 #ifndef KNALLER_VM_HOME_CONTEXT_H_
 #define KNALLER_VM_HOME_CONTEXT_H_
 

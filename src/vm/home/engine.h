@@ -1,4 +1,4 @@
-// Which engine runs a VM, and what is known of it.
+// Which engine runs a VM, and what is known about it.
 #ifndef KNALLER_VM_HOME_ENGINE_H_
 #define KNALLER_VM_HOME_ENGINE_H_
 
@@ -19,7 +19,7 @@ struct Engine : engine::EngineFacts {
   std::string reason;  // why this one was chosen
 };
 
-// Throws kNotFound when a binary is missing, kUnsupported for one that is no engine or too old.
+// Throws kNotFound when a binary is missing, kUnsupported for one that is not an engine or is too old.
 Engine choose_engine(const Context& context, const EngineChoice& choice, const Deadline& deadline);
 
 }  // namespace knaller::vm

@@ -1,4 +1,4 @@
-// What takes milliseconds to find out and seldom changes: what an engine's program says of itself, and the
+// What takes milliseconds to find out and seldom changes: what an engine's program says about itself, and the
 // rate of the host's time stamp counter. Remembered in HOME/facts.json, which may be removed at any time.
 //
 // An engine is known by its path and by its identity (engine::identity_of_engine()), so another program put
@@ -15,7 +15,7 @@
 
 namespace knaller::vm {
 
-// Asks the program unless it is known. kUnsupported when it is no engine or too old.
+// Asks the program unless it is known. kUnsupported when it is not an engine or is too old.
 engine::EngineFacts engine_facts(const Context& context, const std::string& binary, const Deadline& deadline);
 
 // Measured once per boot of the host, which takes 10 ms.

@@ -22,8 +22,7 @@ void remove_image(const Context& context, const std::string& name, const RemoveO
 
 // kNotFound with the nearest name.
 image::Image load_image(const Context& context, const std::string& name);
-// Sees to it that there is such an image: "tiny" is built when it is missing, for any other that is
-// kNotFound.
+// Makes sure that there is such an image: a missing "tiny" is built, any other is kNotFound.
 void provide_image(const Context& context, const std::string& name, std::stop_token stop);
 
 }  // namespace knaller::vm

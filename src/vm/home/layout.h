@@ -52,8 +52,8 @@ void remove_parts(int directory, const std::vector<Part>& parts);
 // sockets and fifos of processes that are gone.
 void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline& deadline);
 
-// What snapshot commands that were killed left in a jail of a VM's directory, whose engine may have made
-// anything of them.
+// Removes from a jail of a VM's directory what snapshot commands that were killed left there, whatever the
+// engine made of it.
 void remove_engine_files(int directory, int jail);
 
 }  // namespace knaller::vm

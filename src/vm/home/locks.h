@@ -1,4 +1,4 @@
-// How commands take the locks of the home's entries: with patience for each other, and a word to the user.
+// How commands take the locks of the home's entries: patiently, and with a note to the user.
 #ifndef KNALLER_VM_HOME_LOCKS_H_
 #define KNALLER_VM_HOME_LOCKS_H_
 

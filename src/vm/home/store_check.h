@@ -1,5 +1,5 @@
-// `store check`: looks at everything in the home, and mends what can be mended without harm to anything that
-// is whole. What is of the Go program is passed over; so is what somebody works on right now.
+// `store check`: looks at everything in the home, and repairs what can be repaired without harm to anything
+// that is intact. What belongs to the Go program is skipped; so is what somebody is working on.
 #ifndef KNALLER_VM_HOME_STORE_CHECK_H_
 #define KNALLER_VM_HOME_STORE_CHECK_H_
 

@@ -1,5 +1,5 @@
-// What `store check` finds, and the repair of what can be mended. With a repair, every action is done when it
-// is found; without one nothing is ever changed. A repair that fails is told of and stops nothing.
+// What `store check` finds, and the repair of what can be repaired. With a repair, each finding is repaired
+// when it is found; without, nothing is ever changed. A repair that fails is reported and stops nothing.
 #ifndef KNALLER_VM_HOME_STORE_FINDINGS_H_
 #define KNALLER_VM_HOME_STORE_FINDINGS_H_
 
@@ -19,11 +19,11 @@ class StoreFindings {
  public:
   StoreFindings(const Context& context, bool repair);
 
-  // Left behind, and removed by `remove`; `trees` is what goes with it. `remove` looks again, under the lock,
-  // and returns false when somebody works on it by now.
+  // Left behind, and removed by `remove`; `tree` is what goes with it. `remove` looks again, under the lock,
+  // and returns false when somebody is working on it by now.
   void leftover(const std::string& path, const std::string& text, const store::TreeUse& tree,
                 const std::function<bool()>& remove);
-  // It was told of, and lies there still.
+  // It was reported, and is still there.
   bool is_leftover(const std::string& path) const { return leftovers_.contains(path); }
   // Owner and mode of `name` below `dir`; not of what is neither a file nor a folder.
   void check_access(int dir, const std::string& name, const std::string& path, Access access);
@@ -45,7 +45,7 @@ class StoreFindings {
   StoreReport report_;
   store::PlannedRemovals planned_;
   std::set<std::string> leftovers_;
-  std::set<store::InodeId> seen_;  // a file with several names is told of once
+  std::set<store::InodeId> seen_;  // a file with several names is reported once
 };
 
 }  // namespace knaller::vm

@@ -1,5 +1,5 @@
-// What every command does first: it removes what commands and VMs left behind that were killed. One thread.
-// It never fails: what can't be removed now, or is somebody's who works on it, is left for the next command.
+// What every command does first: it removes what killed commands and VMs left behind. One thread. It never
+// fails: what can't be removed now, or is in use, is left for the next command.
 #ifndef KNALLER_VM_HOME_SWEEP_H_
 #define KNALLER_VM_HOME_SWEEP_H_
 

@@ -21,11 +21,11 @@ struct GuestArgs {
   std::string ssh_key;     // a line of authorized_keys; empty: none is installed
   std::string extra_args;  // the user's
 };
-// The kernel command line. Guests of our images read knaller.*; others are given the kernel's own ip= and
-// need nothing of ours.
+// The kernel command line. Guests of our images read knaller.*; others get the kernel's own ip= and need
+// nothing of ours.
 std::string boot_args(const store::VmRecord& record, const GuestArgs& guest);
 
-// The same command line for a clone of another name.
+// The same command line for a clone with another name.
 std::string with_hostname(const std::string& boot_args, const std::string& hostname);
 
 // A cold boot, InstanceStart last.

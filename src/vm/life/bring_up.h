@@ -16,7 +16,7 @@
 
 namespace knaller::vm {
 
-// What is to be started. Without a commit it goes with this object, unless it is one that is kept.
+// What is to be started. Without a commit it is removed with this object, unless its entry is one to keep.
 struct PreparedVm {
   // Of its directory: vm.json, alive, parts/, jail/ are filled.
   std::unique_ptr<store::Transaction> transaction;
@@ -31,7 +31,7 @@ struct PreparedVm {
 // How it is started.
 struct BringUpPlan {
   StartOptions options = {};
-  bool keep_ports = false;  // leased host ports are to be the ones of the last start
+  bool keep_ports = false;  // leased host ports are to be the same as at the last start
   std::string why_not_renewed = "it was started with --no-wait";  // if a clone is not waited for
 };
 

@@ -1,5 +1,5 @@
-// A VM's event log, read through its rotations: no line is lost or comes twice, as long as it is looked at
-// once in two rotations (some thousand events).
+// A VM's event log, read through its rotations: no line is lost or comes twice, as long as it is read at
+// least once in two rotations (some thousand events).
 //
 // Not thread-safe. The files are the monitor's: no engine and no guest can reach them.
 #ifndef KNALLER_VM_LIFE_EVENT_LOG_H_
@@ -24,7 +24,7 @@ class EventLog {
   int directory() const { return directory_.get(); }
   // The file that is being written now, as of the last read(); -1 while there is none.
   int file() const { return file_.get(); }
-  // How many there have been: another number, another file().
+  // How many there have been: when it changes, so has file().
   uint64_t files() const { return files_; }
   // What was added since the last call, the first time all that there is: whole lines, without their newline.
   void read(const TakeLine& take);

@@ -1,4 +1,4 @@
-// A VM's limits as its engine keeps them: Firecracker's rate limiters, which knaller-qemu has for drives,
+// A VM's limits as its engine enforces them: Firecracker's rate limiters, which knaller-qemu has for drives,
 // too. Pure.
 #ifndef KNALLER_VM_LIFE_LIMITERS_H_
 #define KNALLER_VM_LIFE_LIMITERS_H_
@@ -15,8 +15,8 @@ namespace knaller::vm {
 std::optional<firecracker::RateLimiter> drive_limiter(const Limits& limits);
 // Of each direction; nothing without a limit.
 std::optional<firecracker::RateLimiter> network_limiter(const Limits& limits);
-// What gives an engine that runs, or has loaded a state, the limiters of this machine, whatever it had
-// before.
+// Requests that give an engine that runs, or has loaded a state, the limiters of this machine, whatever it
+// had before.
 std::vector<firecracker::Request> limiter_requests(const store::Machine& machine);
 // The limits that are the engine's are the same.
 bool same_limiters(const Limits& a, const Limits& b);

@@ -1,5 +1,5 @@
-// A VM's limits as its control group keeps them: which there are, where the host can keep them, and what is
-// said when it can't. What the engine keeps is limiters.h's.
+// A VM's limits as its control group enforces them: which there are, where the host can enforce them, and
+// what is said when it can't. Those that the engine enforces are in limiters.h.
 #ifndef KNALLER_VM_LIFE_LIMITS_H_
 #define KNALLER_VM_LIFE_LIMITS_H_
 
@@ -22,8 +22,8 @@ std::vector<std::string> left_out(const store::Machine& machine, const GroupPlac
 // On the disk of an open file; nothing where it can't be limited.
 std::optional<DeviceLimit> device_limit(const Limits& limits, int fd);
 
-// kUnsupported, with what to do, when the host can't keep what was asked for; kInvalidArgument and the like
-// for a slice that is none. Nothing is started yet.
+// kUnsupported, with what to do, when the host can't enforce what was asked for; kInvalidArgument and the
+// like for a bad slice. Nothing is started yet.
 void require_limits(const store::Machine& machine);
 // What the monitor is told. Says what a best effort leaves out. `directory` is the VM's, on whose disk the
 // bandwidth is limited, too, where that can be.

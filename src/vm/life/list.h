@@ -1,4 +1,4 @@
-// What is true of a VM: read from its directory and asked of its monitor.
+// What a VM is and does: read from its directory and asked of its monitor.
 #ifndef KNALLER_VM_LIFE_LIST_H_
 #define KNALLER_VM_LIFE_LIST_H_
 

@@ -15,7 +15,7 @@ struct LogParts {
   UniqueFd older;
 };
 
-// Both of one moment.
+// Both as of the same moment.
 LogParts open_log_parts(int directory, const std::string& name);
 
 }  // namespace knaller::vm

@@ -6,8 +6,7 @@
 
 namespace knaller::vm {
 
-// What a new VM may not be: kInvalidArgument for numbers out of range, the same host port twice, half a
-// guest.
+// kInvalidArgument for what a new VM can't be: numbers out of range, the same host port twice, half a guest.
 void check_options(const VmOptions& vm);
 
 }  // namespace knaller::vm

@@ -20,7 +20,7 @@ std::vector<HeldPort> held_ports(const Context& context);
 std::string ports_text(const std::vector<PortForward>& ports);
 bool is_same_listener(const PortForward& a, const PortForward& b);
 
-// For ports that the user asked for: kBusy, naming the VM that holds one. What other programs hold
+// For ports that the user asked for: kBusy, naming the VM that holds one. Whether another program holds one,
 // pasta finds out.
 void require_free(const Context& context, const std::vector<PortForward>& ports);
 // The same for what other programs hold, as far as a look can tell: in the end pasta's own bind decides.

@@ -2,7 +2,7 @@
 // that knows about sharing, walks all page tables (some 40 ms for a GiB in pages of 4 KiB), and is read only
 // when it is asked for.
 //
-// A process may end at any time: what it used is then no longer to be had, and counts as nothing.
+// A process may end at any time: what it used can then no longer be read, and counts as nothing.
 #ifndef KNALLER_VM_LIFE_PROCESS_USE_H_
 #define KNALLER_VM_LIFE_PROCESS_USE_H_
 
@@ -41,7 +41,7 @@ struct VmProcesses {
   std::vector<pid_t> engine;   // and what it has started: knaller-qemu's QEMU
   std::vector<pid_t> helpers;  // its monitor and what else that has started
 };
-// `engine` is 0 or a child of the monitor; one that is not, any more, is left out.
+// `engine` is 0 or a child of the monitor; one that no longer is, is left out.
 VmProcesses processes_of(pid_t monitor, pid_t engine);
 
 using CpuTimes = std::map<pid_t, std::chrono::nanoseconds>;

@@ -19,7 +19,8 @@ void wait_until_ready(const Context& context, monitor::Launch& launch, const sto
 void pin_host_key(const Context& context, const store::VmRecord& record, int directory,
                   const std::string& path, const Deadline& deadline);
 
-// A clone's randomness, wall clock and hostname. What could not be done is stored in the record, and told.
+// A clone's randomness, wall clock and hostname. What could not be done is stored in the record, and
+// reported.
 void renew_clone(const Context& context, store::VmRecord& record, const std::string& path,
                  const Deadline& deadline);
 

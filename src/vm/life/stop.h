@@ -13,7 +13,7 @@ void stop_vm(const Context& context, const std::string& name, const StopOptions&
 void remove_vm(const Context& context, const std::string& name, const RemoveOptions& options);
 void pause_vm(const Context& context, const std::string& name, std::stop_token stop);
 void resume_vm(const Context& context, const std::string& name, std::stop_token stop);
-// Tells why a guest's clock could not be set after a pause, unless it is empty.
+// Reports why a guest's clock could not be set after a pause, unless `failure` is empty.
 void note_clock(const Context& context, const std::string& name, const std::string& failure);
 // Blocks until the VM has ended.
 VmInfo wait_vm(const Context& context, const std::string& name, std::stop_token stop);

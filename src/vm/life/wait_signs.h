@@ -1,4 +1,4 @@
-// What wakes one who waits for a VM, beside changes of its files: each has a descriptor to be polled,
+// What wakes whoever waits for a VM, besides changes of its files: each has a descriptor to be polled,
 // together with those of other VMs.
 #ifndef KNALLER_VM_LIFE_WAIT_SIGNS_H_
 #define KNALLER_VM_LIFE_WAIT_SIGNS_H_
@@ -27,8 +27,8 @@ class Knock {
   std::jthread thread_;  // the last member: the first to go
 };
 
-// The end of a monitor, told by the end of a connection to it. It is asked something, for one that asks
-// nothing is hung up on.
+// The end of a monitor, seen by the end of a connection to it. It is asked something, since it hangs up on a
+// client that asks nothing.
 class MonitorEnd {
  public:
   explicit MonitorEnd(int vm_directory);

@@ -37,11 +37,11 @@ class Arrival {
   // The file, of its size and all hole. kCorrupt for one that the manifest does not name, or that came
   // already; kExhausted when there is no room for `bytes`.
   UniqueFd make_file(const std::string& name, uint64_t bytes);
-  // `there`: its labels where it comes from.
+  // `there`: its labels in the place it comes from.
   ImportResult publish(const store::SnapshotLabels& there);
 
   const store::Manifest& manifest() const { return manifest_; }
-  // The one of the manifest; kCorrupt when it names none.
+  // The one in the manifest; kCorrupt when that has none of this name.
   const store::ManifestFile& expected(const std::string& name) const;
   const store::SnapshotId& id_there() const { return *id_there_; }
   int directory() const { return staged_->directory(); }

@@ -62,15 +62,15 @@ class Capture {
   Capture(CaptureSource source, int target, CapturePlan plan);
 
   // kExhausted when what is known to be needed does not fit on the file system; kUnsupported for kOutside
-  // where the memory can't be read so; kBusy when the guest writes more than a pause can hold.
+  // where the memory can't be read like that; kBusy when the guest writes more than a pause can hold.
   void prepare(const Deadline& deadline);
   void take(const Deadline& limit);
   void collect(const Deadline& deadline);
-  // Of the memory file's chunks, those that only write_staged() brings into it; whole ones, in no order. None
-  // of a clone's.
+  // Those of the memory file's chunks that only write_staged() writes; whole ones, in no order. None for a
+  // clone.
   std::vector<store::HeldChunk> staged() const;
   void write_staged(const Deadline& deadline) const;
-  // Once all is on the host's disk: page cache of what is too large for it.
+  // Once everything is on the host's disk: drops what is too large for the page cache from it.
   void let_go() const;
   // What the engine wrote into its jail.
   void remove_engine_files() const;
@@ -81,7 +81,7 @@ class Capture {
   const std::string& why_not_outside() const { return why_not_outside_; }
   const std::vector<CaptureStep>& steps() const { return steps_; }
   // Where the memory may differ from that of the snapshot that the VM came from, in ascending order; nothing
-  // when it was not built upon that.
+  // when it was not built on that.
   std::optional<std::vector<Extent>> memory_changed() const;
 
  private:

@@ -24,8 +24,8 @@ struct CaptureCheck {
 // What is remembered of this engine on this kernel; nothing when it was not tried yet.
 std::optional<CaptureCheck> remembered_capture_check(const Context& context, const std::string& binary);
 
-// Why the memory of a VM like this one is not to be read from outside; empty when it is. Tries it, in a
-// second or so, when nothing is remembered. What keeps it from being tried is an answer, too, which is not
+// Why the memory of a VM like this one can't be read from outside; empty when it can. Tries it, in a second
+// or so, when nothing is remembered. What keeps it from being tried is an answer, too, which is not
 // remembered; only kCancelled is thrown.
 std::string why_not_outside(const Context& context, const store::VmRecord& record, std::stop_token stop);
 

@@ -15,10 +15,10 @@ struct CloneRequest {
   const RestoreOptions& asked;
   store::SnapshotId id;
   const store::EntryLock& lock;  // of the VM
-  bool in_place = false;         // of the VM of that name, which is there
+  bool in_place = false;         // of the VM of that name, which exists
 };
 
-// With its monitor, which was started ahead, beside what had to be prepared.
+// With its monitor, which was started early, while the rest was prepared.
 struct PreparedClone {
   PreparedVm vm;
   monitor::Launch launch;

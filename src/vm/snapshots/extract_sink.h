@@ -18,7 +18,7 @@ namespace knaller::vm {
 
 class ExtractSink {
  public:
-  // Fills the buffer from a stretch of the file, from `skip` on.
+  // Fills the buffer from a stretch of the file, starting at `skip`.
   using Read = std::function<void(const disk::Stretch&, uint64_t skip, char* buffer, size_t size)>;
 
   virtual ~ExtractSink() = default;

@@ -1,4 +1,4 @@
-// What is to be known of states that the Go program's VMs left.
+// What has to be known about states that the Go program's VMs left.
 #ifndef KNALLER_VM_SNAPSHOTS_FOREIGN_STATE_H_
 #define KNALLER_VM_SNAPSHOTS_FOREIGN_STATE_H_
 

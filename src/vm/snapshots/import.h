@@ -1,5 +1,5 @@
-// A snapshot out of one stream, or out of a directory of somebody's, the Go program's too. What comes is
-// hostile until its digests match.
+// A snapshot from one stream, or from somebody's directory, including the Go program's. What comes is hostile
+// until its digests match.
 #ifndef KNALLER_VM_SNAPSHOTS_IMPORT_H_
 #define KNALLER_VM_SNAPSHOTS_IMPORT_H_
 

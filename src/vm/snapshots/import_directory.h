@@ -1,4 +1,4 @@
-// A snapshot's directory that came from elsewhere: of knaller, copied by hand, or of the Go program.
+// A snapshot's directory that came from elsewhere: knaller's own, copied by hand, or the Go program's.
 #ifndef KNALLER_VM_SNAPSHOTS_IMPORT_DIRECTORY_H_
 #define KNALLER_VM_SNAPSHOTS_IMPORT_DIRECTORY_H_
 
@@ -8,11 +8,11 @@
 namespace knaller::vm {
 
 // Copies all of it (shares it, where the file system can). The Go program's becomes one of knaller's, with
-// digests; what it has no word for is left open.
+// digests; what it says nothing about is left open.
 ImportResult import_directory(const Context& context, int directory, const ImportOptions& options,
                               const Deadline& deadline);
 
-// Of an archive or a directory: what no command would have written is kCorrupt.
+// Labels from an archive or a directory: what no command would have written is kCorrupt.
 void check_labels_from_outside(store::SnapshotLabels& labels);
 
 }  // namespace knaller::vm

@@ -1,5 +1,5 @@
 // Where a long stream of bytes goes: a pipe or the like, or a file that appears when it is whole. Waits for a
-// slow reader so that the deadline's stop is heard.
+// slow reader in a way that the deadline's stop interrupts.
 #ifndef KNALLER_VM_SNAPSHOTS_OUTPUT_FILE_H_
 #define KNALLER_VM_SNAPSHOTS_OUTPUT_FILE_H_
 
@@ -25,8 +25,8 @@ class OutputStream {
   uint64_t written_ = 0;
 };
 
-// A file without a name until publish() gives it one. Where the file system can't do that it has a name of
-// its own beside it, which the destructor removes.
+// A file without a name until publish() gives it one. Where the file system can't do that, it has a temporary
+// name next to the final one, which the destructor removes.
 class OutputFile {
  public:
   enum class Existing { kRefused, kReplaced };

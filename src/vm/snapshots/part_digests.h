@@ -2,7 +2,7 @@
 //
 // `digests` in the VM's directory is a hard link to the manifest of the snapshot that the VM came from, or,
 // if it was booted, of its first one. A part that rots later keeps the digest that it had: `snapshot verify`
-// finds the damage, where a digest made anew would bless it.
+// finds the damage, which a digest made anew would hide.
 #ifndef KNALLER_VM_SNAPSHOTS_PART_DIGESTS_H_
 #define KNALLER_VM_SNAPSHOTS_PART_DIGESTS_H_
 
@@ -16,9 +16,9 @@
 
 namespace knaller::vm {
 
-// Of the files that a snapshot of the VM has in common with the VM, and of the memory that the VM came from,
-// of which the snapshot has all but `memory_changed`. Empty when nothing is known, or the file is damaged: a
-// power cut may leave it empty, since nobody needs it to be durable.
+// The digests of the files that a snapshot of the VM has in common with the VM, and of the memory that the VM
+// came from, of which the snapshot has all but `memory_changed`. Empty when nothing is known, or the file is
+// damaged: a power cut may leave it empty, since nothing needs it to be durable.
 std::vector<store::KnownFile> part_digests(int directory, const store::VmRecord& vm,
                                            const std::optional<std::vector<Extent>>& memory_changed);
 

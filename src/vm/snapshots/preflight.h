@@ -1,4 +1,4 @@
-// What a restore needs, checked before anything is touched: one row a check.
+// What a restore needs, checked before anything is touched: one row per check.
 //
 // The files of the snapshot are hostile until they are checked; the checks open them for reading only and
 // cost less than a millisecond, unless everything is to be read (RestoreOptions::verify).

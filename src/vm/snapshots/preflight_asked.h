@@ -12,7 +12,7 @@
 namespace knaller::vm {
 
 CheckRow name_row(const Context& context, const std::string& name);
-// In one pass with what is said of a new VM.
+// With the same checks as for a new VM.
 CheckRow limits_row(const store::SnapshotRecord& record, bool imported, const RestoreOptions& asked);
 
 using AddRow = std::function<void(std::string name, std::function<CheckRow()> check)>;

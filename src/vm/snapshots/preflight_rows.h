@@ -19,7 +19,7 @@ enum class TscUse {
 };
 CheckRow tsc_row(uint64_t there_khz, uint64_t here_khz, TscUse use);
 
-// Bytes. `total`: what the host has; `touched`: what the guest had touched by its snapshot.
+// Bytes. `touched`: what the guest had touched by its snapshot; `whole`: all of its memory.
 struct MemoryNeed {
   uint64_t touched = 0;
   uint64_t whole = 0;

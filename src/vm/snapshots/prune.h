@@ -8,8 +8,8 @@
 
 namespace knaller::vm {
 
-// Those of `snapshots` that the rules give up, oldest first. Never one that is protected, broken or of the Go
-// program. Pure.
+// Those of `snapshots` that the rules remove, oldest first. Never one that is protected, broken or the Go
+// program's. Pure.
 std::vector<SnapshotInfo> choose_prunable(std::vector<SnapshotInfo> snapshots, const PruneOptions& options,
                                           SystemTime now);
 

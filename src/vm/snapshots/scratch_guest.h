@@ -11,8 +11,8 @@ namespace knaller::vm {
 constexpr uint64_t kScratchGuestWrites = 8 << 20;
 constexpr uint64_t kScratchGuestMemoryMib = 64;
 
-// As an ELF file that every engine boots: Firecracker enters it in 64-bit mode or, from 1.12 on, through
-// its PVH note in 32-bit mode, by which others enter it. Its instructions mean the same in both.
+// As an ELF file that every engine boots: Firecracker enters it in 64-bit mode or, from 1.12 on, through its
+// PVH note in 32-bit mode, which other engines use. Its instructions mean the same in both.
 std::string scratch_guest_kernel();
 
 }  // namespace knaller::vm

@@ -13,8 +13,8 @@
 namespace knaller::vm {
 
 SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& options);
-// Call with the lock of the VM, whose directory this is. `on_collected`: nothing of the VM is needed from
-// then on, so that nobody has to wait for its lock while digests are made and files synced.
+// Call with the lock of the VM, whose directory this is. `on_collected`: nothing of the VM's is needed from
+// then on, so nobody has to wait for its lock while digests are made and files synced.
 store::SnapshotId take_snapshot(const Context& context, const SnapshotOptions& options, int directory,
                                 std::function<void()> on_collected = {});
 
@@ -23,8 +23,8 @@ SnapshotInfo inspect_snapshot(const Context& context, const std::string& referen
 std::string inspect_snapshot_json(const Context& context, const std::string& reference);
 void remove_snapshot(const Context& context, const std::string& reference, const RemoveOptions& options);
 
-// An id, the unique beginning of one, or a user's name for it. kNotFound with the nearest, kInvalidArgument
-// when ambiguous.
+// An id, a unique beginning of one with at least four digits, or a user's name for it. kNotFound with the
+// nearest, kInvalidArgument when ambiguous.
 store::SnapshotId find_snapshot(const Context& context, const std::string& reference);
 SnapshotInfo describe_snapshot(const Context& context, const store::SnapshotId& id);
 

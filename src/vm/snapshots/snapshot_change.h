@@ -1,4 +1,4 @@
-// What may be changed of a snapshot: its name, its labels, its protection.
+// What may be changed in a snapshot: its name, its labels, its protection.
 #ifndef KNALLER_VM_SNAPSHOTS_SNAPSHOT_CHANGE_H_
 #define KNALLER_VM_SNAPSHOTS_SNAPSHOT_CHANGE_H_
 
@@ -11,8 +11,8 @@
 
 namespace knaller::vm {
 
-// Throws unless a snapshot may have this name: kInvalidArgument for what is none, or looks like an id;
-// kAlreadyExists when another one than `except` has it. Empty is no name, and fine.
+// Throws unless a snapshot may have this name: kInvalidArgument for what is not a name, or looks like an id;
+// kAlreadyExists when one other than `except` has it. Empty is no name, and fine.
 void check_snapshot_name(const Context& context, const std::string& name, const std::string& except = {});
 
 // Held while a name is looked for and given, so that no two snapshots get the same.

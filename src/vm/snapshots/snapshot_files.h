@@ -18,7 +18,7 @@ namespace knaller::vm {
 std::string check_snapshot_files(int directory, const store::SnapshotRecord& record, bool verify,
                                  const Deadline& deadline, const ByteProgress& progress = {},
                                  store::Needed needed = store::Needed::kAll);
-// Of metadata that can't be read: is it as it was stored?
+// For metadata that can't be read: is it as it was stored?
 void check_metadata_digest(int directory, const Deadline& deadline);
 
 }  // namespace knaller::vm

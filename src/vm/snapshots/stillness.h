@@ -35,7 +35,7 @@ class Stillness {
 };
 
 // How many frames the engine has taken from its network device; 0 when it has none, and nothing when the
-// kernel does not tell.
+// kernel does not say.
 std::optional<uint64_t> frames_taken_by(const store::VmRecord& record, pid_t engine);
 
 }  // namespace knaller::vm
