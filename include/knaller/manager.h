@@ -9,10 +9,11 @@
 // threads at once.
 //
 // Every call blocks until it is done; those that may take long until the timeout or the stop token of their
-// options, too (Code::kTimeout, Code::kCancelled): what they had begun is then undone. Failures are
-// knaller::Error; nothing is printed, and no signal handler, working directory or environment is touched.
-// Children are waited for by pidfd only. The program may have its handler of SIGCHLD, but must not ignore the
-// signal nor reap children that it did not start (wait for a pid or pidfd, not for any child).
+// options, too (Code::kTimeout, Code::kCancelled): what they had begun is then undone, unless they say
+// otherwise. Failures are knaller::Error; nothing is printed, and no signal handler, working directory or
+// environment is touched. Children are waited for by pidfd only. The program may have its own handler of
+// SIGCHLD, but must not ignore the signal or reap children that it did not start (wait for a pid or pidfd,
+// not for any child).
 #ifndef KNALLER_MANAGER_H_
 #define KNALLER_MANAGER_H_
 
@@ -40,12 +41,12 @@ inline namespace v0 {
 
 struct ManagerOptions {
   std::string home;     // empty: the default of default_home()
-  std::string libexec;  // where knaller-monitor and knaller-qemu lie; empty: beside or behind this library's
-                        // installation
+  std::string libexec;  // where knaller-monitor and knaller-qemu are; empty: looked for next to the running
+                        // program, in ../libexec/knaller from there, and where this library was installed
   std::string pasta;    // empty: found on PATH
   EventSink on_event;
   // Every Manager first removes what interrupted commands left behind. False: it stays, for check_store() to
-  // tell of.
+  // report.
   bool sweep = true;
   bool allow_network_home = false;  // a home on NFS or FUSE is refused unless this is set
 };
@@ -64,16 +65,16 @@ struct RestoreOptions {
   // Absent: the snapshot's, on other host ports where those are taken; of an imported snapshot only its guest
   // ports, each on a free port of 127.0.0.1.
   std::optional<std::vector<PortForward>> ports;
-  bool trust_ports = false;  // takes an imported snapshot's host ports and addresses as those of others
+  bool trust_ports = false;  // takes host ports and addresses from an imported snapshot, too
   // absent: the snapshot's. kNone for a guest with a network device: it keeps the device, which leads
   // nowhere.
   std::optional<NetworkMode> network;
   std::optional<Egress> egress;  // absent: the snapshot's
-  LimitChanges limits;           // of the snapshot's limits; what is absent stays
+  LimitChanges limits;           // to the snapshot's limits; what is absent stays
   EngineChoice engine;
-  bool force = false;   // passes over the checks that are judgement (CheckRow::judgement), never over damage
+  bool force = false;   // overrides the checks that are judgement (CheckRow::judgement), never damage
   bool verify = false;  // reads all of the snapshot first and compares it with its digests
-  // Boots the snapshot's disk cold, with its kernel and settings, instead of going on where it was taken:
+  // Boots the snapshot's disk cold, with its kernel and settings, instead of continuing where it was taken:
   // memory and devices are not looked at, and any engine will do.
   bool disk_only = false;
 };
@@ -94,16 +95,16 @@ class KNALLER_API Tie {
 
 struct Started {
   VmInfo vm;
-  Tie tie;  // empty unless StartOptions::tie, and then to be kept: it is the VM's life
+  Tie tie;  // empty unless StartOptions::tie; then keep it: its end is the VM's
 };
 
 // A VM is put back to a snapshot of it, in its place: same name, uuid, ports and network.
 struct RollbackOptions {
   std::string name;
-  std::string snapshot;  // id, unique beginning of an id, or name; empty: the latest of this VM that is no
+  std::string snapshot;  // id, unique beginning of an id, or name; empty: the latest of this VM that is not a
                          // safety snapshot
   bool safety = true;    // keep a snapshot of its present state, labelled safety=rollback
-  bool force = false;    // pass over checks that are judgement, and take the snapshot of another VM, or one
+  bool force = false;    // override checks that are judgement, and accept the snapshot of another VM, or one
                          // that was imported
   bool verify = false;   // as in RestoreOptions
   CaptureWay capture = CaptureWay::kAuto;                         // as in SnapshotOptions
@@ -120,7 +121,7 @@ struct StopOptions {
 };
 
 struct ListOptions {
-  // false: of a VM that is stopped no more than its name and state, which takes a third of the time.
+  // false: only the names and states of VMs that are stopped, which is faster where there are many.
   bool stopped_in_full = true;
 };
 
@@ -131,7 +132,7 @@ struct RemoveOptions {
 
 // A VM that stands still for a snapshot, as SnapshotOptions::while_paused sees it.
 struct PausedVm {
-  std::string directory;  // of the snapshot in making: files put there become part of it
+  std::string directory;  // of the snapshot being made: files put there become part of it
   std::chrono::steady_clock::time_point deadline;  // past it the snapshot fails
 };
 
@@ -141,12 +142,12 @@ struct SnapshotOptions {
   std::map<std::string, std::string> labels;
   bool durable = true;  // false: not fsync'd
   bool disk = true;     // false: the VM's own disk is left out, for it is kept elsewhere
-  bool wait = true;     // false: kBusy at once while another snapshot of this VM, or its stop, goes on
+  bool wait = true;     // false: kBusy at once while another snapshot of this VM, or its stop, is under way
   CaptureWay capture = CaptureWay::kAuto;
   std::chrono::milliseconds max_pause =
       std::chrono::seconds(5);  // past it the snapshot fails and the VM runs
-  // Called on the calling thread while the VM stands still, when memory and disk are taken. What it throws
-  // fails the snapshot; the VM runs on all the same.
+  // Called on the calling thread while the VM stands still, once memory and disk have been taken. What it
+  // throws fails the snapshot; the VM runs on all the same.
   std::function<void(const PausedVm&)> while_paused;
   std::stop_token stop;
 };
@@ -160,16 +161,16 @@ struct SnapshotChange {
   std::stop_token stop;
 };
 
-// Removed is what matches `vm` and all of `labels`, is not among the last `keep_last` of its VM's that match,
-// and is not younger than `max_age`. At least one rule has to be given. Protected, broken and foreign
-// snapshots stay, and do not count. Imported ones are of no VM of this home: with `vm` or `keep_last` they
-// stay and do not count, and their age is the time since their import.
+// Removes what matches `vm` and all of `labels`, is not among the last `keep_last` such ones of its VM, and
+// is not younger than `max_age`. At least one rule has to be given. Protected, broken and foreign snapshots
+// stay, and do not count. Imported ones belong to no VM of this home: with `vm` or `keep_last` they stay and
+// do not count, and their age is the time since their import.
 struct PruneOptions {
   std::string vm;                                                          // empty: of any
   std::vector<std::pair<std::string, std::optional<std::string>>> labels;  // key; value, absent: any
   std::optional<uint64_t> keep_last;
   std::optional<std::chrono::milliseconds> max_age;
-  bool dry_run = false;  // only tells what would be removed
+  bool dry_run = false;  // only reports what would be removed
   std::stop_token stop;
 };
 
@@ -180,8 +181,8 @@ struct VerifyOptions {
 // Where a snapshot goes as one stream: to `file`, or to a descriptor.
 struct ExportOptions {
   std::string snapshot;  // id, unique beginning of an id, or name
-  std::string file;      // appears when it is whole, mode 0600; kAlreadyExists for one that is there
-  bool replace = false;  // of `file`
+  std::string file;      // appears when it is whole, mode 0600; kAlreadyExists if it exists
+  bool replace = false;  // an existing `file`
   int output_fd = -1;    // instead: a pipe, a socket, a file; the caller closes it
   bool thin = false;     // without base disk, kernel and initramfs, which the other home must have
   int level = 3;         // of zstd, 1 to 19
@@ -201,7 +202,7 @@ struct ExportResult {
 struct ImportOptions {
   std::string path;   // a file that export_snapshot() wrote, or a snapshot's directory, the Go program's too
   int input_fd = -1;  // instead: a stream of export_snapshot(); the caller closes it
-  std::string name;   // for it here, optional; kAlreadyExists when another snapshot has it
+  std::string name;   // its name here, optional; kAlreadyExists when another snapshot has it
   bool keep_name = false;  // the name that it has where it comes from, unless another snapshot has it here
   bool force = false;      // takes sizes that are larger than this host is likely to have room for
   std::stop_token stop;
@@ -211,12 +212,12 @@ struct ImportResult {
   SnapshotInfo snapshot;
   bool was_there = false;    // the same snapshot: nothing was done
   std::string was;           // its id where it comes from, when it got another one here; else empty
-  std::string dropped_name;  // its name there, when it has not got it here; else empty
+  std::string dropped_name;  // its name there, when it doesn't have it here; else empty
 };
 
-// Files, folders and links out of a snapshot's disk, each under the last part of its path. Links on the way
-// are followed inside the disk; a path that is a link is copied as the link, unless it ends in "/". "/" is
-// the contents of the whole disk.
+// Files, folders and links from a snapshot's disk, each under the last part of its path. Links on the way are
+// followed inside the disk; a path that is a link is copied as the link, unless it ends in "/". "/" is the
+// contents of the whole disk.
 struct ExtractOptions {
   std::string snapshot;            // id, unique beginning of an id, or name
   std::vector<std::string> paths;  // as the guest sees them
@@ -253,8 +254,7 @@ struct ExecOptions {
   int stdin_fd = -1;
   int stdout_fd = -1;
   int stderr_fd = -1;
-  // Readable when a byte that is a signal number to pass on, or 0 for "the window changed", is there. -1:
-  // none.
+  // Each byte read from it is a signal number to pass on, or 0 for "the window changed". -1: none.
   int signal_fd = -1;
   // Called on the caller's thread when the guest has taken the command: `signal_fd` and the input are read
   // from now on.
@@ -274,7 +274,7 @@ struct CopyOptions {
 struct LogOptions {
   std::string vm;
   bool engine = false;  // the engine's log instead of the console
-  int64_t lines = -1;   // the last so many; -1: all
+  int64_t lines = -1;   // how many of the last; -1: all
   bool follow = false;  // until the VM ends or the caller stops
   std::stop_token stop;
 };
@@ -304,7 +304,7 @@ struct SshTarget {
   std::string user;
   std::string key_file;
   std::string known_hosts_file;
-  std::string host_alias;  // the name under which the host key stands in known_hosts_file
+  std::string host_alias;  // the name under which known_hosts_file has the host key
 };
 
 class KNALLER_API Manager {
@@ -320,35 +320,35 @@ class KNALLER_API Manager {
   Started start(const VmOptions& vm, const StartOptions& options = {});  // a new VM
   Started start_existing(const std::string& name,
                          const StartOptions& options = {});  // a stopped one, as configured
-  // Until everything is checked, prepared and kept, the VM runs on; if the other state then does not come up,
-  // the VM goes on as it was. Of a VM that does not run the safety snapshot has the disk. A process that dies
-  // in it leaves the VM running, or stopped with the safety snapshot, or rolled back.
+  // Until everything is checked, prepared and saved, the VM runs on; if the other state then does not come
+  // up, the VM goes on as it was. Of a VM that does not run, the safety snapshot has the disk. A process that
+  // dies meanwhile leaves the VM running, or stopped with the safety snapshot, or rolled back.
   RollbackResult roll_back(const RollbackOptions& options);
   // Throws the error of the first row of check_restore() that failed, before anything is touched.
   Started restore(const RestoreOptions& restore, const StartOptions& options = {});
-  // Everything that restore() checks first, one row a check, in its order. Starts and changes nothing. Throws
-  // for a snapshot that does not exist; whatever else is wrong is a row.
+  // Everything that restore() checks first, one row per check, in its order. Starts nothing, and changes no
+  // VM or snapshot. Throws for a snapshot that does not exist; whatever else is wrong is a row.
   std::vector<CheckRow> check_restore(const RestoreOptions& restore, std::stop_token stop = {});
   void stop(const std::string& name, const StopOptions& options = {});
   Started restart(const std::string& name, const StopOptions& stop = {}, const StartOptions& start = {});
   void remove(const std::string& name, const RemoveOptions& options = {});
-  // Of a VM that is there, running or not: all of the changes, or none when it throws.
+  // For an existing VM, running or not: makes all of the changes, or none when it throws.
   VmInfo set(const std::string& name, const VmChanges& changes, std::stop_token stop = {});
   void pause(const std::string& name, std::stop_token stop = {});
   void resume(const std::string& name, std::stop_token stop = {});
-  // Every one, sorted by name; never fails for the sake of one.
+  // Every one, sorted by name; never fails because of one.
   std::vector<VmInfo> list(const ListOptions& options = {});
   VmInfo inspect(const std::string& name);
   std::string inspect_json(const std::string& name);  // everything known, as one JSON object
-  // Blocks until the VM has ended; how it ended.
+  // Blocks until the VM has ended; returns how it ended.
   VmInfo wait(const std::string& name, std::stop_token stop = {});
-  // Waits for events, and does not poll. In the order of the names; with `any`, only those that are in the
-  // state, and those for which waiting failed until then.
+  // Waits for events, and does not poll. Returns the VMs in the order of the names; with `any`, only those
+  // that are in the state by then, and those for which waiting has failed.
   std::vector<Waited> wait_for(const VmWaitOptions& options);
   // One sample, or a stream of them: all VMs at once, sorted by name.
   void stats(const StatsOptions& options, const std::function<void(const std::vector<VmStats>&)>& take);
-  // What happened, in the order of time; of each VM what its last 512 KiB to 1 MiB of records hold. kNotFound
-  // for a name that no VM has, unless `follow` waits for one.
+  // What happened, in the order of time; for each VM as far back as its last 512 KiB to 1 MiB of records go.
+  // kNotFound for a name that no VM has, unless `follow` waits for one.
   void events(const EventsOptions& options, const std::function<void(const VmEvent&)>& take);
   void logs(const LogOptions& options, const std::function<void(std::string_view)>& write);
 
@@ -365,22 +365,23 @@ class KNALLER_API Manager {
   // kWrongState for one that is protected, with and without `force`.
   void remove_snapshot(const std::string& id, const RemoveOptions& options = {});
   SnapshotInfo change_snapshot(const std::string& id, const SnapshotChange& change);
-  // In the middle of a failure, what was removed until then is gone.
+  // After a failure, what was removed until then is gone.
   PruneResult prune_snapshots(const PruneOptions& options);
   // Reads all of it and compares it with the digests that were made with it. Damage is a result, not an
   // error.
   VerifyResult verify_snapshot(const std::string& id, const VerifyOptions& options = {});
   // Writes a snapshot as one compressed stream, always the same for the same snapshot, name and labels. Its
-  // files are looked at as a start does; import_snapshot() is what reads all of it against its digests.
+  // files are checked as for a start; it is import_snapshot() that compares all of it with its digests.
   ExportResult export_snapshot(const ExportOptions& options);
   // Makes a snapshot of what somebody exported; the source may be anybody's. kCorrupt for a stream that is
-  // not, to the bit, what was exported; kNotFound when what was left out of it is not in this home. It is
-  // then not there at all.
+  // not, to the bit, what was exported; kNotFound when what was left out of it is not in this home. Then
+  // nothing is imported.
   ImportResult import_snapshot(const ImportOptions& options);
 
-  // Starts and mounts nothing; the journal of a disk that was in use counts. Modes and times are kept, owners
-  // are the caller's, set-user-id and the like are dropped, holes stay holes. A path that is not there is in
-  // the result and does not keep the others from being done. What failed half-way leaves what it had made.
+  // Starts and mounts nothing; the journal of a disk that was in use is taken into account. Modes and times
+  // are kept, owners are the caller's, set-user-id and the like are dropped, holes stay holes. A path that
+  // does not exist is listed in the result and does not keep the others from being extracted. A failure
+  // half-way leaves what was made until then.
   ExtractResult extract_snapshot(const ExtractOptions& options);
   // Files by everything but their times and extended attributes, memory by pages, devices, settings. Nothing
   // is started or mounted.
@@ -405,13 +406,13 @@ class KNALLER_API Manager {
   std::unique_ptr<Impl> impl_;
 };
 
-// What this machine can do for a Manager with these options and VMs on that engine, one row a check. A home
+// What this machine can do for a Manager with these options and VMs on that engine, one row per check. A home
 // that can't be used is one of them.
 KNALLER_API std::vector<CheckRow> doctor(const ManagerOptions& options = {}, const EngineChoice& engine = {});
 
 // $KNALLER_HOME, else $XDG_DATA_HOME/knaller, else ~/.local/share/knaller: the home of a Manager that was
-// given none. Of the rest of the environment the library reads PATH, to find programs, and hands all of it to
-// apt's.
+// given none. From the rest of the environment the library reads PATH, to find programs; apt's programs,
+// which may need its proxies, get all of it.
 KNALLER_API std::string default_home();
 // "0.1.0"
 KNALLER_API std::string_view version();

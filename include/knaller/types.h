@@ -18,7 +18,7 @@ inline namespace v0 {
 
 using SystemTime = std::chrono::system_clock::time_point;
 
-// --- What the library tells while it works
+// --- What the library reports while it works
 // ------------------------------------------------------------------------------
 
 enum class EventKind {
@@ -61,7 +61,8 @@ struct PortForward {
   bool operator==(const PortForward&) const = default;
 };
 
-// Where a guest may begin connections to, beside what is never open to it (docs/networking.md).
+// Where a guest may, or may not, open connections to, apart from what is never open to it
+// (docs/networking.md).
 struct EgressRule {
   std::string to;                    // "10.0.0.0/8", "192.0.2.7", or "dns": the guest's own name server
   uint16_t port = 0;                 // 0: every port
@@ -84,7 +85,7 @@ struct Egress {
 enum class NetworkMode { kRootless, kNone };
 enum class OnReboot { kRestart, kStop };
 
-// How much may pass a second. What was not used is saved up to `burst`, which may then pass at once.
+// How much may pass per second. What was not used is saved up to `burst`, which may then pass at once.
 struct Rate {
   uint64_t per_second = 0;  // 0: no limit
   uint64_t burst = 0;       // 0: one second's worth
@@ -92,9 +93,9 @@ struct Rate {
   bool operator==(const Rate&) const = default;
 };
 
-// What a VM may take of its host. 0 is no limit of yours; what limits every VM is in docs/limits.md.
+// What a VM may take of its host. 0: no limit of your own; docs/limits.md says what limits every VM.
 struct Limits {
-  // Kept by the VM's control group, of version 2
+  // Enforced by the VM's control group, of version 2
   uint32_t milli_cpus = 0;  // processor time, in thousandths of a processor
   uint32_t cpu_weight = 0;  // its share where processors are short, 1 to 10000; others have 100
   uint64_t memory_mib = 0;  // of the whole VM: guest, engine, network, page cache; 0: what it needs
@@ -103,11 +104,12 @@ struct Limits {
   // Below which group it gets its own, relative to the hierarchy or to what is delegated to the user; empty:
   // "knaller".
   std::string slice;
-  // Where control groups can't keep a limit, the VM is started all the same, and told of (kNote); else that
-  // is kUnsupported.
+  // Where control groups can't enforce a limit, the VM is started all the same, with a kNote; else that is
+  // kUnsupported.
   bool best_effort = false;
 
-  // Kept by the engine: each drive for itself, each direction of the network for itself
+  // Enforced by the engine (on QEMU, the network's by devices of the VM's namespace): each drive by itself,
+  // each direction of the network by itself
   Rate disk_bandwidth;     // bytes
   Rate disk_operations;    // reads and writes
   Rate network_bandwidth;  // bytes
@@ -115,7 +117,7 @@ struct Limits {
   bool operator==(const Limits&) const = default;
 };
 
-// Which of the limits are to be others; absent: stays as it is.
+// Which limits to change; absent: stays as it is.
 struct LimitChanges {
   std::optional<uint32_t> milli_cpus;
   std::optional<uint32_t> cpu_weight;
@@ -153,11 +155,11 @@ struct VmOptions {
   EngineChoice engine;
 };
 
-// What changes about a VM that is there, running or not; absent: stays as it is.
+// What to change about an existing VM, running or not; absent: stays as it is.
 struct VmChanges {
   std::optional<Egress> egress;
   LimitChanges limits;
-  std::optional<uint64_t> disk_mib;  // its private disk's, of a VM that is stopped: larger than it is
+  std::optional<uint64_t> disk_mib;  // its private disk's, for a stopped VM: larger than it is
 };
 
 struct WaitOptions {
@@ -180,7 +182,7 @@ enum class VmState {
 };
 std::string to_string(VmState state);  // "running"
 
-// What a VM takes at the moment, engine and network together.
+// What a VM uses at the moment, engine and network together.
 struct VmUsage {
   uint64_t memory_bytes = 0;  // page cache included
   uint64_t processes = 0;     // and threads
@@ -238,7 +240,7 @@ struct SnapshotInfo {
   std::string image;
   std::string parent;                   // the snapshot that the VM came from, may be empty
   std::chrono::microseconds paused{0};  // how long the guest stood still
-  std::optional<SystemTime> paused_at;  // absent when it was paused already
+  std::optional<SystemTime> paused_at;  // absent when it was already paused or stopped
   std::optional<SystemTime> resumed_at;
   std::string capture;         // how the memory was taken: "outside" or "engine"
   std::string capture_reason;  // why not from outside
@@ -249,7 +251,7 @@ struct SnapshotInfo {
   bool durable = true;        // false: taken without waiting until it was on the disk
   bool foreign = false;       // of the Go program
   // When this home imported it, by this host's clock; absent for one that was taken here. What an imported
-  // snapshot says of itself (vm_name, created_at, ports, labels) is the word of whoever made the archive.
+  // snapshot says about itself (vm_name, created_at, ports, labels) is the word of whoever made the archive.
   std::optional<SystemTime> imported;
   std::string broken;  // why it can't be used; empty when it can
   std::string directory;
@@ -257,8 +259,8 @@ struct SnapshotInfo {
 
 struct RollbackResult {
   VmInfo vm;
-  std::string snapshot;         // to which it was put back
-  std::string safety_snapshot;  // of what it was before; empty when none was to be kept
+  std::string snapshot;         // the one it was put back to
+  std::string safety_snapshot;  // of its state before; empty when none was to be kept
 };
 
 struct PrunedSnapshot {
@@ -271,7 +273,7 @@ struct PruneResult {
   uint64_t freed_bytes = 0;
 };
 
-// What is wrong with a file of a snapshot; the first of it.
+// The first thing that is wrong with a file of a snapshot.
 struct SnapshotDamage {
   std::string file;
   std::optional<uint64_t> offset;  // where the damaged 4 MiB begin; absent: the file as a whole
@@ -287,7 +289,7 @@ struct VerifyResult {
   std::string id;
   Status status = Status::kOk;
   std::string reason;                   // why it is not ok
-  std::vector<SnapshotDamage> damages;  // at most one a file
+  std::vector<SnapshotDamage> damages;  // at most one per file
   uint64_t checked_bytes = 0;           // that have a digest; holes do not count
 };
 
@@ -307,8 +309,8 @@ struct FileChange {
   std::string type;   // "file", "directory", "link", "device", "pipe", "socket"; of the later one
   uint64_t size = 0;  // of a file
   std::vector<std::string>
-      what;  // of a change: "type", "mode", "owner", "size", "content", "target", "device"; "unreadable":
-             // its content can't be compared, for it is encrypted, say
+      what;  // of a change: "type", "mode", "owner", "size", "content", "target", "device"; "unreadable": its
+             // content can't be compared, because it is encrypted, say
 };
 
 // Something about the machine that differs: "vcpus", "memory_mib", "kernel", "ports", …
@@ -333,7 +335,7 @@ struct SnapshotDiff {
   std::vector<SettingChange> settings;
 };
 
-// What an entry of the home takes on the disk, in bytes. Several names of one file within it count once.
+// What an entry of the home occupies on the disk, in bytes. Several names of one file within it count once.
 struct UsageRow {
   enum class Kind { kImage, kSnapshot, kVm, kOther };
   Kind kind = Kind::kOther;
@@ -341,7 +343,7 @@ struct UsageRow {
   uint64_t apparent_bytes = 0;   // the sizes of its files, holes included
   uint64_t allocated_bytes = 0;  // shared_bytes + exclusive_bytes
   uint64_t shared_bytes = 0;     // of files that have names outside of it, too
-  uint64_t exclusive_bytes = 0;  // what comes free when it is removed
+  uint64_t exclusive_bytes = 0;  // what removing it frees
 };
 
 struct StoreUsage {
@@ -358,14 +360,14 @@ struct StoreUsage {
 struct StoreFinding {
   enum class Kind {
     kLeftover,  // of an interrupted command; a repair removes it
-    kAccess,    // a wrong owner or mode; a repair mends it
-    kDamage,    // nobody can mend it; `remedy` says what to do
+    kAccess,    // a wrong owner or mode; a repair fixes it
+    kDamage,    // it can't be repaired; `remedy` says what to do
     kNote,      // nothing is wrong with the store, but somebody may want to know
   };
   Kind kind = Kind::kNote;
   std::string path;          // below the home
   std::string text;          // what was found
-  uint64_t frees_bytes = 0;  // of a leftover: what comes free with it
+  uint64_t frees_bytes = 0;  // of a leftover: what removing it frees
   bool repaired = false;
   std::string remedy;  // the command to use; may be empty
 };
@@ -394,9 +396,9 @@ struct CheckRow {
   Result result = Result::kOk;
   std::string name;    // "KVM", "pasta"
   std::string detail;  // what was found
-  std::string remedy;  // the exact command that mends it; empty when there is nothing to do
+  std::string remedy;  // the exact command that fixes it; empty when there is nothing to do
   // Of Manager::check_restore(): the error with which a restore would end, and whether RestoreOptions::force
-  // passes over it.
+  // overrides it.
   std::optional<Code> code = std::nullopt;
   bool judgement = false;
 };

@@ -19,7 +19,7 @@ inline namespace v0 {
 
 // Something that happened to a VM. More kinds may come; the word of each, to_string(), stays.
 enum class VmEventKind {
-  kCreated,   // it has its name; told by events() only
+  kCreated,   // it has its name; reported by events() only
   kStarted,   // its engine runs
   kReady,     // the guest has said so on its console
   kRebooted,  // and is being started again
@@ -31,8 +31,8 @@ enum class VmEventKind {
   kWarning,   // something went wrong, and it goes on
   kStopped,   // it ended as it should
   kCrashed,   // or otherwise; text: how
-  kReplaced,  // another VM, or an older state of it, has taken its name; told by events() only
-  kRemoved,   // it is gone; told by events() only
+  kReplaced,  // another VM, or an older state of it, has taken its name; reported by events() only
+  kRemoved,   // it is gone; reported by events() only
   kOther,     // of a kind that this version does not know
 };
 std::string to_string(VmEventKind kind);  // "network_lost"
@@ -58,7 +58,7 @@ struct ProcessUse {
 // A running VM, measured. What could not be learnt is absent, and `missing` says why.
 struct VmStats {
   std::string name;
-  bool running = false;  // nothing but the name and `at` is known of one that is not
+  bool running = false;  // for one that is not, nothing but the name and `at` is known
   SystemTime at{};
   std::chrono::nanoseconds interval{0};  // over which the percentages are; 0: there are none
   std::chrono::nanoseconds uptime{0};    // since the engine began, at the start or at the last reboot
@@ -125,7 +125,7 @@ struct StatsOptions {
 struct EventsOptions {
   std::vector<std::string> names;   // empty: of all VMs
   std::optional<SystemTime> since;  // leaves out what is older
-  bool follow = false;  // goes on with what happens, also to VMs that come later, until the caller stops
+  bool follow = false;  // continues with what happens, also to VMs that come later, until the caller stops
   std::stop_token stop;
 };
 

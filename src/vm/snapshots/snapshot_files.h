@@ -1,5 +1,6 @@
 // Whether the files of a snapshot are those that were stored, as far as that costs microseconds: there,
-// regular, of their size, our own; state and metadata by their digests. Reading all of them is asked for.
+// regular, of their size, our own; state and metadata by their digests. Everything is read only with
+// `verify`.
 //
 // The files may be anybody's doing. Damage is kCorrupt (or kNotFound, for a file that is missing), another
 // owner kPermission.

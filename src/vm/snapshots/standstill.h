@@ -28,8 +28,8 @@ struct Standstill {
 
 // Does the work while the VM is paused. Whatever happens, the guest runs again: by our release, or, should we
 // not live to call it, by the monitor when the lease's connection ends. Throws what the work throws, which
-// must be Errors; but first of all that the VM could not be resumed. `standstill` is also right when this
-// throws.
+// must be Errors; when the VM could not be resumed, the message says that first. `standstill` is also right
+// when this throws.
 void hold_still(monitor::Lease& lease, const std::string& vm, const Deadline& limit, Standstill& standstill,
                 const std::function<void()>& work);
 
