@@ -1,5 +1,5 @@
-// Snapshots and restores beside the Go program's, on the same engine and the same guest: 512 MiB, of which
-// 128 hold random bytes.
+// Snapshots and restores compared with the Go program's, on the same engine and the same guest: 512 MiB, of
+// which 128 hold random bytes.
 #pragma once
 
 #include <vector>

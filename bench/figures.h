@@ -20,7 +20,7 @@ struct Figure {
   std::string name;
   std::string unit;  // "ms", "MiB"
   std::vector<double> samples;
-  std::optional<double> bar;  // the median shall not be above it
+  std::optional<double> bar;  // the median must not be above it
   std::string note;
 
   bool missed() const { return bar && summarise(samples).median > *bar; }

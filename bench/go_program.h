@@ -39,7 +39,7 @@ class GoProgram {
   std::string engine_;
   struct Running {
     Child process;
-    UniqueFd output;  // kept: it would end at its next word to nobody
+    UniqueFd output;  // kept: writing to nobody would end it
   };
   std::map<std::string, Running> vms_;
 };

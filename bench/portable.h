@@ -1,4 +1,4 @@
-// Export and import of the standard guest's snapshot, beside `zstd -T0 -3` on the same bytes.
+// Export and import of the standard guest's snapshot, compared with `zstd -T0 -3` on the same bytes.
 #pragma once
 
 #include <vector>

@@ -1,5 +1,6 @@
-// The pause and the whole command, with the memory read from outside beside the engine's own dump, and of a
-// VM that came from a snapshot: of the standard guest on Firecracker, of `tiny`, ready and idle, on QEMU.
+// The pause and the whole command, with the memory read from outside compared with the engine's own dump, and
+// of a VM that came from a snapshot: of the standard guest on Firecracker, of `tiny`, ready and idle, on
+// QEMU.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// The VMs that are measured: knaller's own verbs, timed, beside the raw engine doing the same work.
+// The VMs that are measured: knaller's own verbs, timed, compared with the raw engine doing the same work.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,7 @@ void measure_many(const Setting& setting, const Engine& engine, std::vector<Figu
 void measure_image(const Setting& setting, std::vector<Figure>& figures);
 void measure_boot(const Setting& setting, const Engine& engine, std::vector<Figure>& figures);
 
-// `knaller version` over `true`.
+// How much longer `knaller version` takes than `true`.
 void measure_command(const Setting& setting, std::vector<Figure>& figures);
 
 }  // namespace knaller::bench

@@ -1,5 +1,5 @@
 // What a shell may offer at the end of a command line. The scripts only ask `knaller __complete -- WORD…` and
-// show its answer, so that all rules stand here. Pure.
+// show its answer, so that all rules are here. Pure.
 #ifndef KNALLER_CLI_COMPLETION_H_
 #define KNALLER_CLI_COMPLETION_H_
 

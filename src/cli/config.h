@@ -1,6 +1,6 @@
 // Settings: flags before KNALLER_* variables before the configuration file. Every value keeps where it came
-// from, so that an error can name the place. Which keys there are, and what each may be, stands in the rows
-// of their flags (settings_rows() in spec.h).
+// from, so that an error can name the place. Which keys there are, and what each may be, is in the rows of
+// their flags (settings_rows() in spec.h).
 #ifndef KNALLER_CLI_CONFIG_H_
 #define KNALLER_CLI_CONFIG_H_
 
@@ -34,7 +34,7 @@ using Environment = std::function<const char*(const char*)>;
 
 class Settings {
  public:
-  // Reads the configuration file. `environment` is ::getenv but in tests.
+  // Reads the configuration file. `environment` is ::getenv, except in tests.
   static Settings load(const Invocation& invocation, const Environment& environment);
   Settings(const Invocation& invocation, const Environment& environment, SettingsByKey file);
 

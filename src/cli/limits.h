@@ -7,7 +7,7 @@
 
 namespace knaller::cli {
 
-// Of a command that has the flags. What lifts a limit is 0 there.
+// For a command that has these flags. What lifts a limit is 0 in the result.
 LimitChanges limit_changes(const Invocation& args);
 // Those of a new VM.
 Limits limits_of(const LimitChanges& changes);

@@ -51,7 +51,7 @@ class Output {
 // "error: start 'web': …\nhint: …\n", or the object that --json promises.
 std::string render_error(const Error& error, const Stream& stream);
 std::string render_error_json(const Error& error);
-// JSON as it may be shown on a terminal: what terminals obey stands in it as \uXXXX.
+// JSON as it may be shown on a terminal: what terminals obey is in it as \uXXXX.
 std::string json_text(const nlohmann::json& json, int indent = -1);
 
 }  // namespace knaller::cli

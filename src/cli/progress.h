@@ -1,4 +1,4 @@
-// Shows what the library tells while it works: a line that is drawn over on terminals, one line per step
+// Shows what the library reports while it works: a line that is drawn over on terminals, one line per step
 // elsewhere, nothing with --quiet or --json. Collects the timings for --timings.
 //
 // on_event() may be called from several threads, one at a time.

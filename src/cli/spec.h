@@ -47,13 +47,13 @@ struct Flag {
   int64_t least = 0;            // with as_count and the like
   int64_t most = 0;
   std::string_view setting;    // the key of the configuration file that stands in for it
-  bool creates = false;        // configures a new VM: not for one that is there
+  bool creates = false;        // configures a new VM: not for an existing one
   std::string_view only_with;  // needs one of these flags, separated by spaces
   std::string_view not_with;   // excludes these flags
   std::string_view why;        // the hint, when it stands where it must not
 };
 
-// What may stand behind the flags.
+// What may follow the flags.
 enum class Tail {
   kNone,
   kAfterDashes,     // `-- CMD…` only
@@ -80,7 +80,7 @@ struct Command {
   int least = 0;
   int most = 0;  // -1: any number
   Tail tail = Tail::kNone;
-  // What does it: one of the two. They return the exit code and throw knaller::Error.
+  // What runs it: one of the two. They return the exit code and throw knaller::Error.
   int (*run)(Context& context) = nullptr;
   int (*plain)(const Invocation& args, Output& out) = nullptr;  // needs neither settings nor a home
   int failure_code = 0;  // of every failure of knaller's own; 0: each kind has its own

@@ -3,7 +3,7 @@
 //
 // The peer is not trusted: answers are limited (16 KiB of header, 1 MiB of body) and whatever is no proper
 // answer is an Error: kEngineDied when the engine is gone or ends the connection early, kTimeout and
-// kCancelled by the deadline, kEngineRefused for a refusal and for answers that are no HTTP or not the JSON
+// kCancelled by the deadline, kEngineRefused for a refusal and for answers that are not HTTP or not the JSON
 // they should be. Not thread-safe; cheap to make one per thread.
 #ifndef KNALLER_FIRECRACKER_CLIENT_H_
 #define KNALLER_FIRECRACKER_CLIENT_H_

@@ -2,7 +2,7 @@
 // refusal, for knaller-qemu and the fake. They supply a Hypervisor; everything that a client can see of the
 // rest is the same for both.
 //
-// What it answers is held against recordings of the real one (tests/data/firecracker). Single-threaded, like
+// What it answers is compared with recordings of the real one (tests/data/firecracker). Single-threaded, like
 // the server. A Hypervisor refuses by throwing an Error: its message becomes the fault_message.
 #ifndef KNALLER_FIRECRACKER_ENGINE_API_H_
 #define KNALLER_FIRECRACKER_ENGINE_API_H_
@@ -68,8 +68,8 @@ struct VmSetup {
   bool entropy = false;
   std::optional<std::string> serial_out_path = std::nullopt;  // where the console goes instead of stdout
 };
-// The form in which both engines keep a setup in their state files: JSON, and back (kCorrupt when it is
-// none).
+// The form in which both engines keep a setup in their state files: JSON, and back (kCorrupt when it is not
+// one).
 std::string setup_to_json(const VmSetup& setup);
 VmSetup setup_from_json(const std::string& text);
 

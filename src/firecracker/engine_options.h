@@ -31,8 +31,7 @@ struct EngineOptions {
 };
 
 // `own` names further options of the program that take a value. What only matters to Firecracker itself
-// (--no-seccomp,
-// --start-time-us …) is accepted and ignored. Throws kInvalidArgument: print it and exit with
+// (--no-seccomp, --start-time-us …) is accepted and ignored. Throws kInvalidArgument: print it and exit with
 // kExitBadArguments.
 EngineOptions parse_engine_options(const std::vector<std::string>& arguments,
                                    const std::vector<std::string>& own = {});

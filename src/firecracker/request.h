@@ -96,7 +96,7 @@ struct SnapshotCreate {
   std::string state_path;
   std::string memory_path;
   SnapshotType type = SnapshotType::kFull;
-  // False: the caller syncs both files himself, and need not let the guest wait for that. Left out where the
+  // False: the caller syncs both files itself, and need not let the guest wait for that. Left out where the
   // version does not know it.
   bool sync = true;
 };

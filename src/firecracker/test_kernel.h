@@ -1,4 +1,4 @@
-// For tests: the smallest kernel that Firecracker boots, an ELF file with one segment that halts for ever.
+// For tests: the smallest kernel that Firecracker boots, an ELF file with one segment that halts forever.
 #ifndef KNALLER_FIRECRACKER_TEST_KERNEL_H_
 #define KNALLER_FIRECRACKER_TEST_KERNEL_H_
 

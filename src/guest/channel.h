@@ -32,8 +32,8 @@ class Channel {
   std::optional<uint32_t> packet_size() const { return packet_size_; }
   // Throws kIo when the peer sends more than it was allowed to.
   void pump();
-  // Something came in since pump(): libssh looks for more whenever it is asked what there is. Who then waits
-  // for the connection to be readable would wait for what is here already.
+  // Something came in since pump(): libssh looks for more whenever it is asked what there is. Whoever then
+  // waits for the connection to be readable would wait for what is already here.
   bool has_news() const { return news_; }
 
   // How much of `data` was taken; 0 while the peer or the connection takes no more.

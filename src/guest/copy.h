@@ -5,7 +5,7 @@
 // otherwise as the target; a source folder that ends in "/." gives its contents alone. Modes and times (whole
 // seconds) are kept; links stay links, the source itself too unless its name ends in "/"; an existing target
 // that is a link to a file is written through. What comes from the guest is the user's own, without
-// set-user-id and the like, and by the user's umask; what goes in is its user's.
+// set-user-id and the like, and under the user's umask; what goes in belongs to the guest's user.
 //
 // A copy adds and replaces files. Folders, and links to folders, that are there already stay what they are,
 // with their modes and owners; devices, pipes and sockets, and links to them, are never replaced.
@@ -26,8 +26,8 @@ namespace knaller::guest {
 CopySummary copy_to_guest(Session& session, const std::string& host_path, const std::string& guest_path,
                           const CopyProgress& progress, const Deadline& deadline);
 // The guest may send what it likes: nothing outside the target is read, made or changed, and what it had
-// called a file does not arrive as a link (kCorrupt). kAlreadyExists may come half-way here, at the entry
-// that it is about.
+// called a file does not arrive as a link (kCorrupt). kAlreadyExists may come half-way here, at the entry in
+// question.
 CopySummary copy_from_guest(Session& session, const std::string& guest_path, const std::string& host_path,
                             const CopyProgress& progress, const Deadline& deadline);
 

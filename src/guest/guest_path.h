@@ -1,5 +1,5 @@
-// Paths in the guest, and what stands there. The answers come from the guest: they are believed only about
-// the guest.
+// Paths in the guest, and what is there. The answers come from the guest: they are believed only about the
+// guest.
 #ifndef KNALLER_GUEST_GUEST_PATH_H_
 #define KNALLER_GUEST_GUEST_PATH_H_
 

@@ -20,7 +20,7 @@ struct HostTarget {
 // replace. kPermission: the way leads through somebody else's link in a folder that all may write.
 HostTarget place_on_host(const PathName& source, bool source_is_folder, const std::string& path);
 
-// The rule of fs.protected_symlinks(5), which the kernel keeps only where it is switched on: a link in a
+// The rule of fs.protected_symlinks(5), which the kernel enforces only where it is switched on: a link in a
 // sticky folder that everybody may write is followed only for its owner, and if the folder's owner made it.
 bool is_foreign_link(const struct stat& link, const struct stat& folder, uid_t self);
 

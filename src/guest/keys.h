@@ -12,7 +12,7 @@ struct KeyPair {
 };
 
 KeyPair make_ed25519_key(const std::string& comment);
-// The base64 part of a public line, as it stands on a guest's kernel command line.
+// The base64 part of a public line, as it appears on a guest's kernel command line.
 std::string public_key_base64(const std::string& public_line);
 
 }  // namespace knaller::guest

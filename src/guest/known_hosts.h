@@ -8,7 +8,7 @@
 
 namespace knaller::guest {
 
-// The keys ("ssh-ed25519 AAAA…") that stand for `alias`. Comments, markers and hashed names are passed over.
+// The keys ("ssh-ed25519 AAAA…") recorded for `alias`. Comments, markers and hashed names are skipped.
 std::vector<std::string> pinned_keys(std::string_view known_hosts, std::string_view alias);
 // One line with its newline.
 std::string known_hosts_line(std::string_view alias, std::string_view key);

@@ -1,4 +1,4 @@
-// libssh, opened when it is needed: with the Kerberos libraries that it brings it takes 4 ms to load.
+// libssh, opened when it is needed: with the Kerberos libraries that it pulls in, it takes 4 ms to load.
 // Include in .cc files only.
 #ifndef KNALLER_GUEST_LIBSSH_H_
 #define KNALLER_GUEST_LIBSSH_H_

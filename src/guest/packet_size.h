@@ -1,7 +1,7 @@
 // libssh 0.10 divides what it sends by the largest packet that the peer takes, less 10 bytes: with a peer
-// that says 10, writing never ends and fills all memory. libssh tells that number to nobody but its log, so
-// it is read there while a channel opens. Internal to this folder. One thread at a time, and only one watch
-// on it: libssh's log belongs to the thread.
+// that says 10, writing never ends and fills all memory. libssh reports that number only in its log, so it is
+// read there while a channel opens. Internal to this folder. One thread at a time, and only one watch on it:
+// libssh's log belongs to the thread.
 #ifndef KNALLER_GUEST_PACKET_SIZE_H_
 #define KNALLER_GUEST_PACKET_SIZE_H_
 

@@ -22,8 +22,8 @@ class Poller {
   Poller(const Poller&) = delete;
   Poller& operator=(const Poller&) = delete;
 
-  // Fills in `revents`. How many are ready; 0 when the deadline passed. Entries with a negative fd are passed
-  // over.
+  // Fills in `revents`. Returns how many are ready; 0 when the deadline passed. Skips entries with a negative
+  // fd.
   int wait(std::span<pollfd> entries, const Deadline& deadline);
 
  private:

@@ -1,5 +1,5 @@
-// What stands in the guest already where a copy is about to put something. Asked before anything is sent, so
-// that a copy which must not be made changes nothing.
+// What the guest already has where a copy is about to put something. Asked before anything is sent, so that a
+// copy which must not be made changes nothing.
 #ifndef KNALLER_GUEST_PRESENT_H_
 #define KNALLER_GUEST_PRESENT_H_
 
@@ -23,7 +23,7 @@ std::set<std::string> present_folders(Session& session, const std::string& host_
                                       const Deadline& deadline);
 
 // Pure: which of these names the guest says are folders already; nothing when its answer is not whole. What
-// it says of other things is passed over.
+// it says about other things is ignored.
 std::optional<std::set<std::string>> parse_present(std::string_view answer, const std::string& folder,
                                                    const std::vector<std::string>& names);
 

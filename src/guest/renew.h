@@ -1,5 +1,5 @@
 // Makes a clone itself again: fresh randomness, the right wall clock, its own name. Done after every restore,
-// by the helper that images of ours carry; what could not be done is told, not thrown.
+// by the helper that images of ours carry; what could not be done is reported, not thrown.
 #ifndef KNALLER_GUEST_RENEW_H_
 #define KNALLER_GUEST_RENEW_H_
 
@@ -22,7 +22,7 @@ struct Renewal {
   std::vector<std::string> failed;  // what the helper could not do: "time", "entropy", "hostname"
 };
 
-// Throws what breaks the connection; a guest without the helper, or whose helper fails, is a Renewal that is
+// Throws when the connection breaks; a guest without the helper, or whose helper fails, is a Renewal that is
 // not ok.
 Renewal renew(Session& session, const RenewRequest& request, const Deadline& deadline);
 

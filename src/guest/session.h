@@ -3,7 +3,7 @@
 //
 // One thread at a time. Every wait ends with the deadline (kTimeout) or the stop token (kCancelled). A guest
 // whose key is not the pinned one, or that refuses ours, is kPermission; a connection that breaks, or a peer
-// that is no SSH server, is kIo.
+// that is not an SSH server, is kIo.
 #ifndef KNALLER_GUEST_SESSION_H_
 #define KNALLER_GUEST_SESSION_H_
 
@@ -24,7 +24,7 @@ struct Address {
   std::string user = "root";
   std::string key_file;
   std::string known_hosts_file;
-  std::string host_alias;  // the name under which the host key stands in known_hosts_file
+  std::string host_alias;  // the name under which known_hosts_file has the host key
 };
 
 struct CommandOutput {
@@ -48,7 +48,7 @@ class Session {
 
   // Runs a command with the caller's descriptors until it has ended; see ExecOptions. Only its stop token or
   // the end of the connection end it earlier. A command whose standard output nobody reads any more ends as
-  // by SIGPIPE.
+  // if by SIGPIPE.
   ExecResult exec(const ExecOptions& options);
 
   // Runs a command with `input` and collects what it writes, at most `output_limit` bytes (kIo beyond that).

@@ -34,8 +34,8 @@ using TarSource = std::function<size_t(char* buffer, size_t size)>;
 
 struct PackOptions {
   std::string name;  // under which the source goes into the archive; empty: a folder's contents alone
-  // Folders (by their names in the archive) that are where it will be unpacked, and stay as they are: the
-  // archive has what lies in them, and not themselves.
+  // Folders (by their names in the archive) that already exist where it will be unpacked, and stay as they
+  // are: the archive has their contents, but not the folders themselves.
   std::set<std::string> present;
 };
 
@@ -55,8 +55,7 @@ struct UnpackOptions {
   uint64_t total = 0;  // for the progress
 };
 
-// Throws kCorrupt for an archive that is none, that ends too early, or that names something outside its
-// target.
+// Throws kCorrupt for what is not an archive, ends too early, or names something outside its target.
 void unpack_tar(const TarSource& source, ConfinedTree& tree, const UnpackOptions& options,
                 CopySummary& summary, const CopyProgress& progress);
 

@@ -34,8 +34,8 @@ class Apt {
   std::string dependency(const std::string& name, const std::string& prefix, const Deadline& deadline);
   // `names`, which are package names, and all that they depend on, without what is only recommended.
   std::vector<std::string> closure(const std::vector<std::string>& names, const Deadline& deadline);
-  // Exactly these, checked against the digests of the lists. What lies there from before and is right is not
-  // fetched again.
+  // Exactly these, checked against the digests of the lists. What is already there and right is not fetched
+  // again.
   std::vector<PackageFile> download(const std::vector<std::string>& names, const Deadline& deadline);
 
   // For mmdebstrap: the sources, one line each.
@@ -68,7 +68,7 @@ class Apt {
 // As Debian's policy allows them; nothing that could be an option or hold a comma. Pure.
 bool is_package_name(std::string_view name);
 
-// "dlstatus:3:45.2000:Retrieving file 3 of 10" -> 45.2; negative when the line is no such one. Pure.
+// "dlstatus:3:45.2000:Retrieving file 3 of 10" -> 45.2; negative when it is not such a line. Pure.
 double percent_of_status_line(std::string_view line);
 
 }  // namespace knaller::image

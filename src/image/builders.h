@@ -29,7 +29,7 @@ PackageVersions make_tiny(const Workshop& workshop, FileTree& root, const Deadli
 PackageVersions make_debian(const Workshop& workshop, const FileTree& kernel, FileTree& root,
                             const Deadline& deadline);
 
-// Before anything is downloaded: can this machine build a `debian`? The error says what mends it.
+// Before anything is downloaded: can this machine build a `debian`? The error says how to fix it.
 void check_can_make_debian();
 
 inline void say(const EventSink& sink, EventKind kind, std::string text) {

@@ -2,9 +2,9 @@
 //
 //   FOLDER/lists/   FOLDER/debs/*.deb   FOLDER/lists-are-whole
 //
-// It may be removed whenever no build runs. What an interrupted build left is never taken for whole: packages
-// are checked against the digests in the lists (apt.h), and lists are fetched anew unless the last update
-// came to its end. Failures are knaller::Error.
+// It may be removed whenever no build runs. What an interrupted build left is never taken to be complete:
+// packages are checked against the digests in the lists (apt.h), and lists are fetched anew unless the last
+// update was finished. Failures are knaller::Error.
 #ifndef KNALLER_IMAGE_DOWNLOADS_H_
 #define KNALLER_IMAGE_DOWNLOADS_H_
 

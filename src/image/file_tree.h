@@ -2,7 +2,7 @@
 // tar. Owners, modes and device nodes are entries in it, never real ones, so an ordinary user can make them
 // all.
 //
-// Contents lie in one unlinked file. Paths are relative ("usr/bin/sh"). What comes out of an archive is
+// Contents are kept in one unlinked file. Paths are relative ("usr/bin/sh"). What comes out of an archive is
 // hostile: no "..", no way through a link, nothing but the known types. One thread at a time.
 #ifndef KNALLER_IMAGE_FILE_TREE_H_
 #define KNALLER_IMAGE_FILE_TREE_H_
@@ -63,7 +63,7 @@ class FileTree {
 
  private:
   void insert(const std::string& path, Entry entry);
-  // What has no time of its own is of now.
+  // Gives the current time to what has none of its own.
   disk::Attributes dated(disk::Attributes attributes) const;
   void add_archive_file(struct archive* archive, const std::string& path, Entry entry, std::string_view what);
   uint64_t image_bytes() const;

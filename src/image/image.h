@@ -67,9 +67,9 @@ Image import(const store::Home& home, const ImportOptions& options, const Deadli
 Image load(const store::Home& home, const std::string& name);
 // Every published image; one that can't be read has `info.broken`.
 std::vector<Image> list(const store::Home& home);
-// image.json as it is, with what is true of the files beside it.
+// image.json as it is, with what the files next to it are like.
 std::string inspect_json(const store::Home& home, const std::string& name);
-// VMs and snapshots that were made from it go on. kNotFound when there is none.
+// VMs and snapshots that were made from it keep working. kNotFound when there is none.
 void remove(const store::Home& home, const std::string& name, const Deadline& deadline);
 
 }  // namespace knaller::image

@@ -15,14 +15,13 @@ namespace knaller::image {
 // The names after "depends=" in a module's .modinfo section. kCorrupt when the file is no kernel module.
 std::vector<std::string> dependencies_of_module(std::string_view module, std::string_view what);
 
-// `wanted` with all that they depend on, each behind what it needs. `depends_on` gives a module's own list.
+// `wanted` with all that they depend on, each after what it needs. `depends_on` gives a module's own list.
 // kCorrupt for a circle.
 std::vector<std::string> order_of_modules(
     const std::vector<std::string>& wanted,
     const std::function<std::vector<std::string>(const std::string&)>& depends_on);
 
-// An archive in the kernel's "newc" form, not compressed: the kernel unpacks that the fastest, and it is
-// small.
+// An archive in the kernel's "newc" form, not compressed: the kernel unpacks that fastest, and it is small.
 class CpioWriter {
  public:
   void directory(std::string_view path);

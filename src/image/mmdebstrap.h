@@ -13,9 +13,9 @@ namespace knaller::image {
 // With `arguments`, in `folder`, where the tar is made as `tar`. Its steps go to `sink`. kNotFound without
 // mmdebstrap; kIo with its last words when it fails.
 //
-// However this ends, mmdebstrap has removed its chroot, which no other process of an ordinary user could. It
-// is given up on after three minutes, and then goes on removing by itself; so it does when this process is
-// killed.
+// However this ends, mmdebstrap has removed its chroot, which no other process of an ordinary user could do.
+// After three minutes nobody waits for that any more, and it goes on removing by itself, as it does when this
+// process is killed.
 void run_mmdebstrap(const std::vector<std::string>& arguments, const std::string& folder,
                     const std::string& tar, const EventSink& sink, const Deadline& deadline);
 

@@ -9,7 +9,7 @@
 namespace knaller::image {
 
 // The files of a .deb (an ar with a data.tar in any compression that libarchive knows). kCorrupt when it is
-// none.
+// not one.
 void unpack_package(const std::string& deb, FileTree& tree, const FileTree::Placement& placement,
                     const Deadline& deadline);
 

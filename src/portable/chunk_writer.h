@@ -1,7 +1,7 @@
 // Writes the chunks of files while their digests are compared, on all cores: whoever has the bytes fills
 // buffers and hands them over. Blocks of zeros become holes. Memory is a few buffers.
 //
-// Used by one thread; a chunk that is not as it should be is kCorrupt, thrown by one of the next calls.
+// Used by one thread; a chunk that does not match its digest is kCorrupt, thrown by one of the next calls.
 #ifndef KNALLER_PORTABLE_CHUNK_WRITER_H_
 #define KNALLER_PORTABLE_CHUNK_WRITER_H_
 

@@ -20,8 +20,8 @@ inline constexpr char kLeftOut[] = ".left-out";
 inline constexpr uint64_t kLargestManifest = 64 << 20;
 inline constexpr uint64_t kLargestSmallFile = 1 << 20;
 
-// A name a line. Throws kCorrupt for anything but distinct names of files that `manifest` has and that come
-// from an image: others can't be left out.
+// One name per line. Throws kCorrupt for anything but distinct names of files that `manifest` has and that
+// come from an image: others can't be left out.
 std::vector<std::string> parse_left_out(std::string_view text, const store::Manifest& manifest);
 
 // Which bytes of a file are not zero, in blocks, found on all cores; the same for the same content, whatever

@@ -1,7 +1,7 @@
-// The little of tar that a portable snapshot is: regular files, sparse ones in the form of GNU.sparse 1.0 of
-// pax, which GNU tar and libarchive read. Nothing else is written, and everything else is refused.
+// The small part of tar that a portable snapshot uses: regular files, sparse ones in the form of GNU.sparse
+// 1.0 of pax, which GNU tar and libarchive read. Nothing else is written, and everything else is refused.
 //
-// The reader is for archives of anybody: each size has a limit before anything is kept, and what is wrong is
+// The reader is for anybody's archives: each size has a limit before anything is kept, and what is wrong is
 // kCorrupt.
 #ifndef KNALLER_PORTABLE_TAR_H_
 #define KNALLER_PORTABLE_TAR_H_
@@ -17,14 +17,14 @@
 namespace knaller::portable {
 
 inline constexpr uint64_t kTarBlock = 512;
-// A map of more would be kept in memory: holes are then left out of it, the smallest first.
+// A map of more would take too much memory: the smallest holes are then left out of it.
 inline constexpr size_t kMostExtents = 1 << 20;
 
 // Joins the pieces of data with the smallest holes between them until there are at most `most`. Pure, and the
 // same for the same data.
 void limit_extents(std::vector<Extent>& data, size_t most = kMostExtents);
-// Adds one at the end, as limit_extents() would have it; `least_hole`, which begins with 0, is of all until
-// then.
+// Adds one at the end, and joins as limit_extents() does; `least_hole`, which begins with 0, keeps between
+// calls which holes were joined over.
 void add_extent(std::vector<Extent>& data, const Extent& next, uint64_t& least_hole,
                 size_t most = kMostExtents);
 
@@ -56,7 +56,7 @@ class TarWriter {
 struct TarEntry {
   std::string path;
   uint64_t size = 0;         // of the file
-  std::vector<Extent> data;  // what of it is not hole: ascending, apart, inside
+  std::vector<Extent> data;  // what of it is not a hole: ascending, apart, inside
   uint64_t data_bytes() const;
 };
 
@@ -64,8 +64,8 @@ class TarReader {
  public:
   explicit TarReader(Decompressor& from) : from_(from) {}
 
-  // False at the archive's end, behind which nothing may come. What is left of the entry before is an error:
-  // all of it is to be read.
+  // False at the archive's end, after which nothing may come. The entry before must have been read to its
+  // end, or this throws.
   bool next(TarEntry& entry);
   // The entry's data, one byte after the other; never more than there is.
   void read(char* buffer, size_t size);

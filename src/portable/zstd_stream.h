@@ -17,11 +17,11 @@ using Sink = std::function<void(std::string_view)>;
 using Source = std::function<size_t(char* buffer, size_t size)>;
 
 inline constexpr int kLowestLevel = 1;
-inline constexpr int kHighestLevel = 19;  // above, a reader needs a window of up to 2 GiB
+inline constexpr int kHighestLevel = 19;  // above, a reader needs a window of up to 128 MiB
 
 class Compressor {
  public:
-  // `threads` 0: as many as there are cores. kInvalidArgument for a level that there is not.
+  // `threads` 0: as many as there are cores. kInvalidArgument for a level that does not exist.
   Compressor(Sink sink, int level, unsigned threads);
   Compressor(const Compressor&) = delete;
   Compressor& operator=(const Compressor&) = delete;
@@ -35,7 +35,7 @@ class Compressor {
   std::unique_ptr<Impl> impl_;
 };
 
-// Of one frame, from anybody. What is no zstd, damaged, cut off, or followed by something is kCorrupt.
+// Reads one frame, from anybody. What is not zstd, damaged, cut off, or followed by something is kCorrupt.
 class Decompressor {
  public:
   explicit Decompressor(Source source);

@@ -41,7 +41,7 @@ class QemuHypervisor : public firecracker::Hypervisor {
   void change_drive(const firecracker::DriveSetup& drive, bool new_path) override;
   void change_network(const firecracker::NetworkSetup& network) override;
 
-  // For lines that belong into the engine's log. Without it they are lost.
+  // For lines that belong in the engine's log. Without it they are lost.
   void set_log(std::function<void(const std::string& line)> log) { log_ = std::move(log); }
 
   // Readable when on_ready() has something to do.

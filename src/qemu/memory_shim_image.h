@@ -1,4 +1,4 @@
-// The library made from memory_shim.c, carried inside of knaller-qemu: a jail then needs no further file.
+// The library made from memory_shim.c, carried inside knaller-qemu: a jail then needs no further file.
 #ifndef KNALLER_QEMU_MEMORY_SHIM_IMAGE_H_
 #define KNALLER_QEMU_MEMORY_SHIM_IMAGE_H_
 

@@ -1,9 +1,9 @@
 // Frames between a TAP device and QEMU under Firecracker's rate limiters. QEMU has none for network devices,
-// so an interface with a limiter is not QEMU's TAP but one end of a pair of datagram sockets, with this
+// so an interface with a limiter is not QEMU's TAP but one end of a pair of datagram sockets, with this in
 // between.
 //
-// Never blocks: a frame that must wait stays here, one for each direction, and everything behind it where it
-// came from, as in Firecracker. Single-threaded, in knaller-qemu's event loop.
+// Never blocks: a frame that must wait stays here, one for each direction, and everything behind it stays
+// where it came from, as in Firecracker. Single-threaded, in knaller-qemu's event loop.
 #ifndef KNALLER_QEMU_NETWORK_RELAY_H_
 #define KNALLER_QEMU_NETWORK_RELAY_H_
 
@@ -15,8 +15,9 @@
 
 namespace knaller::qemu {
 
-// An interface that was configured with a limiter, be it one that limits nothing. It decides what the guest's
-// card can do (a TAP takes checksums off it), so it is the same for all the VM's life and for its clones.
+// An interface that was configured with a limiter, even one that limits nothing. This decides what the
+// guest's card can do (a TAP takes checksums off it), so it stays the same all the VM's life and for its
+// clones.
 bool is_relayed(const firecracker::NetworkSetup& network);
 
 class NetworkRelay {

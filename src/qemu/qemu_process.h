@@ -50,7 +50,7 @@ class QemuProcess {
   void read_stderr();
   // Not before pidfd() is readable, or after QMP ended. Reads what is left.
   ExitStatus finish();
-  // QEMU's last lines on standard error, in one.
+  // QEMU's last lines on standard error, joined into one.
   std::string last_words();
 
  private:

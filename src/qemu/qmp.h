@@ -1,6 +1,6 @@
 // QEMU's control protocol (QMP) over a connected socket: one command at a time, its answer awaited.
 //
-// Not thread-safe. QEMU's end of file, and anything that is no QMP, is kEngineDied; a command that QEMU
+// Not thread-safe. QEMU's end of file, and anything that is not QMP, is kEngineDied; a command that QEMU
 // refuses is kEngineRefused with QEMU's words.
 #ifndef KNALLER_QEMU_QMP_H_
 #define KNALLER_QEMU_QMP_H_
@@ -17,7 +17,7 @@ class Qmp {
  public:
   explicit Qmp(UniqueFd socket) : socket_(std::move(socket)) {}
 
-  // Reads the greeting and leaves negotiation mode. Before anything else.
+  // Reads the greeting and leaves negotiation mode. Call it before anything else.
   void greet(const Deadline& deadline);
   const std::string& version() const { return version_; }  // "7.2.22"
 

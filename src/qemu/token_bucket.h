@@ -21,7 +21,7 @@ class TokenBucket {
 
   TokenBucket(const std::optional<firecracker::TokenBucket>& limit, Clock::time_point now);
 
-  // How long until so many tokens can be taken; 0: now. They are not taken.
+  // How long until that many tokens can be taken; 0: now. They are not taken.
   Clock::duration wait_for(uint64_t tokens, Clock::time_point now);
   // After wait_for() said 0.
   void take(uint64_t tokens);
@@ -44,7 +44,7 @@ class Limiter {
 
   Limiter(const std::optional<firecracker::RateLimiter>& limits, Clock::time_point now);
 
-  // Takes the tokens for one frame and gives 0, or takes none and tells how long to wait.
+  // Takes the tokens for one frame and returns 0, or takes none and returns how long to wait.
   Clock::duration pass(uint64_t bytes, Clock::time_point now);
   // Buckets that change begin full; the others stay as they are.
   void change(const std::optional<firecracker::RateLimiter>& limits, Clock::time_point now);

@@ -9,7 +9,7 @@ namespace knaller::guest_helper {
 // have the same one when it boots again.
 void settle_host_key();
 
-// When nothing writes any more. What can't be done is left: the journal is there for that.
+// Call it when nothing writes any more. What can't be done is left: the journal is there for that.
 void close_disks();
 
 // After close_disks(): the console line "knaller: poweroff", then a reboot, which is how a guest ends on

@@ -1,4 +1,4 @@
-// A guest's files, which are its owner's: what is there is changed only where it must, and keeps its mode,
+// A guest's files, which are its owner's: what is there is changed only where it must be, and keeps its mode,
 // owner, attributes and links. Links lead to where they lead within the guest's root (openat2, Linux 5.6),
 // also before that is the root.
 //
@@ -13,7 +13,7 @@
 
 namespace knaller::guest_helper {
 
-// A whole file, of the kernel's too. ENODATA when it is not a regular file, EFBIG beyond 16 MiB.
+// A whole file, including the kernel's. ENODATA when it is not a regular file, EFBIG beyond 16 MiB.
 bool read_file(const std::string& path, std::string* content);
 bool read_file_in(const std::string& root, const std::string& path, std::string* content);
 

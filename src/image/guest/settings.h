@@ -1,5 +1,5 @@
 // What knaller writes into a guest's /etc and /root: its name, its name server and the key that enters it.
-// The texts are pure. A file that says already what it should is not touched, and none loses a line of its
+// The texts are pure. A file that already says what it should is not touched, and none loses a line of its
 // owner's.
 #ifndef KNALLER_IMAGE_GUEST_SETTINGS_H_
 #define KNALLER_IMAGE_GUEST_SETTINGS_H_
@@ -9,7 +9,7 @@
 namespace knaller::guest_helper {
 
 // With the line "127.0.1.1 NAME", which is Debian's way to make a host's own name resolve, unless the name
-// does already. Of knaller's own earlier line, and no other, it takes the place.
+// does already. It replaces knaller's own earlier line, and no other.
 std::string hosts_with(const std::string& hosts, const std::string& hostname);
 // With the server before all others, unless it is among them.
 std::string resolv_conf_with(const std::string& resolv_conf, const std::string& server);

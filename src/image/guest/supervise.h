@@ -1,8 +1,8 @@
 // /sbin/init of the image `tiny`: /etc/init.d/rcS once, the SSH server for as long as the guest runs, orphans
 // reaped, and an orderly end. SIGUSR1 (halt), SIGUSR2 (poweroff) and SIGTERM (reboot) are what busybox's
-// commands of those names send; Ctrl+Alt+Del arrives as SIGINT.
-// It is the host's wish: processes get up to an hour to end, or until it comes again, which means that the
-// host's patience is nearly over. Who ends the guest from inside gives them 90 s.
+// commands of those names send; Ctrl+Alt+Del, by which the host asks, arrives as SIGINT: processes then get
+// up to an hour to end, or until it comes again, which means that the host's patience is nearly over. Asked
+// from inside the guest, they get 90 s.
 //
 // Not busybox's own init, since that one powers off by the power button, which Firecracker does not have:
 // here halt and poweroff are a reboot behind the console line "knaller: poweroff".
