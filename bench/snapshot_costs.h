@@ -1,5 +1,5 @@
-// What a snapshot of a live guest costs: how long it stands still, as knaller and as somebody who listens to
-// it measures it, the disk that snapshots take, and how fast they are verified.
+// What a snapshot of a live guest costs: how long it stands still, measured by knaller and by somebody who
+// listens to it, the disk that snapshots take, and how fast they are verified.
 #pragma once
 
 #include <vector>

@@ -8,7 +8,7 @@
 
 namespace knaller {
 
-// Bytes that this process can have without anything being swapped out, or killed: MemAvailable of
+// Bytes that this process can have without anything being swapped out or killed: MemAvailable of
 // /proc/meminfo, or what the limits of its control groups leave, if that is less.
 uint64_t available_memory();
 // Bytes that this process and its children can have at most: MemTotal, or less where a control group that it

@@ -20,8 +20,8 @@ class Rollback {
 
   void add(std::function<void()> undo) { undos_.push_back(std::move(undo)); }
   void commit() noexcept { undos_.clear(); }
-  // Runs every undo, last first. An undo that throws is passed over: the user sees the first error, and the
-  // next command's sweep finds what was left behind.
+  // Runs every undo, last first. An undo that throws is skipped: the user sees the first error, and the next
+  // command's sweep finds what was left behind.
   void run() noexcept {
     while (!undos_.empty()) {
       auto undo = std::move(undos_.back());

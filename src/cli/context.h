@@ -65,7 +65,7 @@ std::vector<std::string> named_vms(Context& context, const std::function<bool(co
 std::string one_vm(Context& context);
 
 // Does `verb` for each name, in order; prints each name that worked (or all results as one document) and each
-// error. Returns the exit code of the first failure. `result` is what --json shows.
+// error. Returns the exit code of the first failure. --json shows what `verb` returns.
 int for_each_name(Context& context, const std::vector<std::string>& names,
                   const std::function<nlohmann::json(const std::string&)>& verb);
 // The same without printing the names that worked.

@@ -19,7 +19,7 @@ RestoreOptions restore_options(const Context& context, const std::string& snapsh
 WaitOptions wait_options(const Context& context);
 // What --egress, --allow and --deny say together; nothing when none of them was given.
 std::optional<Egress> egress(const Invocation& args);
-// kNotFound when the program is not there. A setting is read where the command has no flag for it.
+// kNotFound when the program is not there. The setting counts even where the command has no flag for it.
 EngineChoice engine_choice(const Context& context);
 // Of commands that take a snapshot of a running VM. Changes only what was given.
 void read_capture_settings(const Context& context, std::chrono::milliseconds& max_pause, CaptureWay& capture);

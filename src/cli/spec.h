@@ -108,7 +108,7 @@ const std::vector<VariableRow>& environment_rows();
 
 // The command of exactly that path or alias; nullptr when there is none.
 const Command* find_command(std::string_view path);
-// The group of that word or plural ("snapshot", "images"); nullptr when it is none.
+// The group of that word or plural ("snapshot", "images"); nullptr when it is not one.
 const Family* find_group(std::string_view word);
 // The flag of that long name among the command's and the global ones; nullptr when there is none.
 const Flag* find_flag(const Command* command, std::string_view name);

@@ -33,8 +33,8 @@ class DiskBytes {
   // The parts of it that are not holes: reading the rest would give zeros.
   std::vector<Extent> data_in(const Extent& within) const;
 
-  // Lays a block of the journal, which lies at `from` in the file, over the block at `at`. `escaped`: its
-  // first four bytes, which looked like the journal's own, are to be put back.
+  // Lays blocks of the journal, each at `from` in the file, over the blocks with the numbers that are their
+  // keys. `escaped`: the first four bytes, which looked like the journal's own, are to be put back.
   struct Replayed {
     uint64_t from = 0;
     bool escaped = false;

@@ -2,7 +2,7 @@
 //
 // Files that both have unchanged from the same base are not looked at. Everything else is compared by its
 // metadata and its content, never by times alone: a guest may set its clock. Times and extended attributes
-// are no differences.
+// don't count as differences.
 #ifndef KNALLER_DISK_TREE_DIFF_H_
 #define KNALLER_DISK_TREE_DIFF_H_
 

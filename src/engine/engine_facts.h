@@ -28,7 +28,7 @@ struct EngineFacts {
   std::vector<std::string> files;  // engine_files()
 };
 
-// Runs the program. kUnsupported when it is no engine or too old.
+// Runs the program. kUnsupported when it is not an engine or is too old.
 EngineFacts ask_engine(const std::string& binary, const Deadline& deadline);
 
 // What it needs from the host besides its own program: absolute paths of files and folders, sorted.

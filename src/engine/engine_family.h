@@ -1,6 +1,6 @@
-// What has to be known of a kind of engine beyond Firecracker's API, which all of them serve: how its program
-// is found and read, what it is given, and on which hosts its saved states load. Everything that differs
-// between the kinds is here; above this folder nothing asks which one it is.
+// What has to be known about a kind of engine beyond Firecracker's API, which all of them serve: how its
+// program is found and read, what it is given, and on which hosts its saved states load. Everything that
+// differs between the kinds is here; above this folder nothing asks which one it is.
 //
 // Families have no state and live forever; any thread.
 #ifndef KNALLER_ENGINE_ENGINE_FAMILY_H_

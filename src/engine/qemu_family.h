@@ -18,7 +18,7 @@ struct QemuOrigin {
   std::string version;
   uint64_t tsc_khz = 0;
 };
-// kCorrupt for what is no such state. Pure.
+// kCorrupt for what is not such a state. Pure.
 QemuOrigin parse_qemu_origin(std::string_view state);
 // `version`: of the QEMU here; empty: not known. Pure.
 CheckRow qemu_state_row(const QemuOrigin& there, const std::string& version, bool kvm_usable);

@@ -1,7 +1,7 @@
 // A client of Firecracker's API on a unix socket. Every call opens a connection of its own and has one
 // absolute deadline.
 //
-// The peer is not trusted: answers are limited (16 KiB of header, 1 MiB of body) and whatever is no proper
+// The peer is not trusted: answers are limited (16 KiB of header, 1 MiB of body) and whatever is not a proper
 // answer is an Error: kEngineDied when the engine is gone or ends the connection early, kTimeout and
 // kCancelled by the deadline, kEngineRefused for a refusal and for answers that are not HTTP or not the JSON
 // they should be. Not thread-safe; cheap to make one per thread.

@@ -1,6 +1,6 @@
 // The HTTP server of knaller-qemu and of the fake engine. Speaks like Firecracker's (tried on 1.7 and 1.17):
 // no reason phrases, always keep-alive, at most 10 connections, bodies of at most 51200 bytes, and the same
-// answers to what is no proper request.
+// answers to what is not a proper request.
 //
 // Single-threaded: everything runs inside serve(), one request at a time, in order of arrival. Clients are
 // not trusted: a slow or silent one delays nobody else. An exception that leaves a handler or a watch leaves

@@ -21,7 +21,7 @@ struct SourcesFile {
 };
 
 // The first mirror of each kind that serves a Debian release with its component main. Anything else in the
-// files (other repositories, cdrom:, disabled entries, malformed lines) is passed over.
+// files (other repositories, cdrom:, disabled entries, malformed lines) is ignored.
 DebianMirrors find_mirrors(const std::vector<SourcesFile>& files);
 
 // A one-line sources.list for Debian 12 with its updates and security updates, signed by `keyring` alone.

@@ -16,9 +16,8 @@ enum class Compression { kNone, kGzip, kXz, kZstd, kLz4Legacy, kBzip2, kLzma, kL
 Compression compression_of(std::string_view data);
 std::string_view to_string(Compression compression);
 
-// The first stream in `data`; bytes after its end are passed over (kernels keep a length there). kCorrupt
-// when it is damaged or would be longer than `limit`; kUnsupported for a compression that knaller has no
-// library for.
+// The first stream in `data`; bytes after its end are ignored (kernels keep a length there). kCorrupt when it
+// is damaged or would be longer than `limit`; kUnsupported for a compression that knaller has no library for.
 using ByteSink = std::function<void(std::string_view)>;
 void decompress(std::string_view data, size_t limit, std::string_view what, const ByteSink& sink);
 std::string decompress(std::string_view data, size_t limit, std::string_view what);

@@ -12,7 +12,7 @@
 
 namespace knaller::image {
 
-// The names after "depends=" in a module's .modinfo section. kCorrupt when the file is no kernel module.
+// The names after "depends=" in a module's .modinfo section. kCorrupt when the file is not a kernel module.
 std::vector<std::string> dependencies_of_module(std::string_view module, std::string_view what);
 
 // `wanted` with all that they depend on, each after what it needs. `depends_on` gives a module's own list.

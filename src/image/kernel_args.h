@@ -22,8 +22,8 @@ struct KernelArgs {
   std::string extra = {};       // the user's own, at the end, so that they win
 };
 
-// Without root=, which the engine adds for its root drive. kInvalidArgument for a key that is no ed25519 key,
-// for an extra that holds a line break, and for more than the 2048 bytes that the kernel takes.
+// Without root=, which the engine adds for its root drive. kInvalidArgument for a key that is not an ed25519
+// key, for an extra that holds a line break, and for more than the 2048 bytes that the kernel takes.
 std::string kernel_arguments(const KernelArgs& args);
 
 }  // namespace knaller::image

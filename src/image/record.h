@@ -26,7 +26,7 @@ struct Record {
 };
 
 std::string to_text(const Record& record);
-// kCorrupt for anything that is not such a document. Unknown members are passed over: a newer knaller's.
+// kCorrupt for anything that is not such a document. Unknown members, a newer knaller's, are ignored.
 Record parse_record(std::string_view text, const std::string& what);
 
 }  // namespace knaller::image

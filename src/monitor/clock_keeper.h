@@ -23,7 +23,7 @@ namespace knaller::monitor {
 inline constexpr char kSetClockFlag[] = "--set-guest-clock";
 int set_clock_main(const std::string& name);
 
-// How long the host slept: by how much more its clock that counts sleep (CLOCK_BOOTTIME) has moved on than
+// How long the host slept: by how much more the clock that counts sleep (CLOCK_BOOTTIME) has advanced than
 // the one that does not (CLOCK_MONOTONIC).
 class HostSleep {
  public:

@@ -51,7 +51,7 @@ struct EngineCallbacks {
   std::function<void(const std::optional<Error>&)>
       on_executing;  // the engine's program runs, or why it does not
   std::function<void(std::string_view)> on_console;
-  std::function<void(const ConsoleMarkers&)> on_marker;  // they have changed
+  std::function<void(const ConsoleMarkers&)> on_marker;  // when they have changed
   std::function<void(ExitStatus)> on_ended;  // its output was read to the end; may destroy the run
 };
 

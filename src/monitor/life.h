@@ -2,7 +2,7 @@
 // what the next state is and what is to be done. Pure: no clock, no descriptor, no process. Monitor carries
 // out the effects, and reports what comes of them as further events.
 //
-// A state that says nothing about an event does not compile: what it passes over, it names (life_moves.h).
+// A state that says nothing about an event does not compile: it names what it ignores (life_moves.h).
 //
 // clang-format off
 //
@@ -82,7 +82,7 @@ struct AwaitingCommit {
   Engine engine;
 };
 struct Undoing {
-  std::optional<Error> why;  // nothing: the launcher has gone, and nobody is left to be told
+  std::optional<Error> why;  // nothing: the launcher has gone, and nobody is left to tell
 };
 struct EndedUncommitted {
   std::string reason;

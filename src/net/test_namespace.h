@@ -82,7 +82,7 @@ inline void in_host(const std::function<void()>& body) {
 }
 
 // A process that waits in a user and network namespace of its own, after running `setup` in it. `setup` may
-// return a descriptor, which is then had here too. Its Errors are thrown here.
+// return a descriptor, which is then available here as fd(). Its Errors are thrown here.
 class Namespace {
  public:
   explicit Namespace(const std::function<int()>& setup) {

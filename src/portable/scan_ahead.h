@@ -1,5 +1,5 @@
-// Finds what of several files is not zero, in a thread of its own, one file after the other, while whoever
-// made it works on those before.
+// Finds which parts of several files are not zero, on a thread of its own, one file after the other, while
+// whoever made it works on those before.
 //
 // Used by one thread; what the search throws is thrown by data_of(). The destructor ends it.
 #ifndef KNALLER_PORTABLE_SCAN_AHEAD_H_
@@ -29,7 +29,7 @@ class ScanAhead {
   ScanAhead& operator=(const ScanAhead&) = delete;
   ~ScanAhead();
 
-  // Waits for it. To be asked once for each.
+  // Waits for it. Call it once for each.
   std::vector<Extent> data_of(size_t number) { return found_[number].get_future().get(); }
 
  private:

@@ -82,8 +82,8 @@ inline constexpr char kWork[] = "work";  // while it is made
 
 enum class Place { kInVm, kInParts, kInJail, kInSnapshot, kInImage };
 enum class Writer { kCommand, kMonitor, kEngine };
-// What kind of file it must be and who may access it: nobody else, and nobody may write what is never
-// rewritten. What an engine may change is not checked.
+// What kind of file one of ours must be, and its mode, which keeps others out and forbids writing what is
+// never rewritten. What an engine may change is not checked.
 enum class Access { kFolder, kPrivate, kImmutable, kEngines };
 // When it may be removed.
 enum class Leftover {

@@ -1,6 +1,6 @@
-// What knaller tells a guest on the kernel command line (docs/formats: "knaller.*"). Pure; nothing here
-// touches the system. Unknown words are the kernel's or the user's and are passed over; a malformed knaller.*
-// word is an error, because booting on with half of what was asked for would be harder to understand.
+// What knaller tells a guest on the kernel command line (docs/formats/image.md: "knaller.*"). Pure; nothing
+// here touches the system. Unknown words are the kernel's or the user's and are ignored; a malformed
+// knaller.* word is an error, because going on with half of what was asked for would be harder to understand.
 #ifndef KNALLER_IMAGE_GUEST_BOOT_CONFIG_H_
 #define KNALLER_IMAGE_GUEST_BOOT_CONFIG_H_
 

@@ -1,4 +1,4 @@
-// What a clone is told so that it is itself again: one JSON line in, one out (protocol 1). The parser is
+// What a clone is told so that it becomes itself again: one JSON line in, one out (protocol 1). The parser is
 // strict and pure: exactly the members it knows, each once, of the right type; the line comes from outside
 // the guest.
 #ifndef KNALLER_IMAGE_GUEST_RENEWAL_H_

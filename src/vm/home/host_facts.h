@@ -1,8 +1,8 @@
 // What takes milliseconds to find out and seldom changes: what an engine's program says about itself, and the
 // rate of the host's time stamp counter. Remembered in HOME/facts.json, which may be removed at any time.
 //
-// An engine is known by its path and by its identity (engine::identity_of_engine()), so another program put
-// in its place is asked anew.
+// An engine is known by its path and by its identity (engine::identity_of_engine()), so another program in
+// its place is asked again.
 #ifndef KNALLER_VM_HOME_HOST_FACTS_H_
 #define KNALLER_VM_HOME_HOST_FACTS_H_
 

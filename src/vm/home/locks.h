@@ -14,7 +14,7 @@ namespace knaller::vm {
 // How long a command waits for another that works on the same VM or snapshot, before it says busy.
 inline constexpr std::chrono::seconds kLockPatience{15};
 
-// Tells the user, once, on whom the command waits.
+// Tells the user, once, for whom the command waits.
 std::function<void(const std::string&)> waiting_note(const Context& context, const std::string& what);
 
 // kBusy, naming the holder, when the deadline passes first.

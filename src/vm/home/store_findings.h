@@ -25,7 +25,7 @@ class StoreFindings {
                 const std::function<bool()>& remove);
   // It was reported, and is still there.
   bool is_leftover(const std::string& path) const { return leftovers_.contains(path); }
-  // Owner and mode of `name` below `dir`; not of what is neither a file nor a folder.
+  // Owner and mode of `name` below `dir`; ignores what is neither a file nor a folder.
   void check_access(int dir, const std::string& name, const std::string& path, Access access);
   void damage(const std::string& path, const std::string& text, const std::string& remedy);
   // Why it can't be used: damage, which `remedy` ends, or only that this user may not look at it.

@@ -34,8 +34,8 @@ class Arrival {
   bool expect(const store::SnapshotId& id, store::Manifest manifest);
   void describe(const std::string& metadata);
   void link_left_out(const std::vector<std::string>& names);
-  // The file, of its size and all hole. kCorrupt for one that the manifest does not name, or that came
-  // already; kExhausted when there is no room for `bytes`.
+  // Makes the file, as a single hole of its size. kCorrupt for one that the manifest does not name, or that
+  // came already; kExhausted when there is no room for `bytes`.
   UniqueFd make_file(const std::string& name, uint64_t bytes);
   // `there`: its labels in the place it comes from.
   ImportResult publish(const store::SnapshotLabels& there);

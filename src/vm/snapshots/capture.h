@@ -6,7 +6,7 @@
 //   capture.take(limit);        it stands still: device state, what changed of memory and disk
 //   …resume…
 //   capture.collect(deadline);  it runs again: what is the same as in the parent, and what the engine wrote
-//   capture.write_staged(deadline);  what was read into memory is in its file, too; beside the digests
+//   capture.write_staged(deadline);  what was read into memory goes into its file, alongside the digests
 //
 // Memory is read from outside where that is known to work (ADR 50): the engine is asked for the device state
 // alone, and its process is read. Otherwise the engine writes all of it. Used by one thread; every failure

@@ -12,7 +12,7 @@
 namespace knaller::vm {
 
 // Throws unless a snapshot may have this name: kInvalidArgument for what is not a name, or looks like an id;
-// kAlreadyExists when one other than `except` has it. Empty is no name, and fine.
+// kAlreadyExists when one other than `except` has it. An empty one means no name, and is fine.
 void check_snapshot_name(const Context& context, const std::string& name, const std::string& except = {});
 
 // Held while a name is looked for and given, so that no two snapshots get the same.

@@ -2,7 +2,7 @@
 // regular, of their size, our own; state and metadata by their digests. Everything is read only with
 // `verify`.
 //
-// The files may be anybody's doing. Damage is kCorrupt (or kNotFound, for a file that is missing), another
+// Anybody may have made the files. Damage is kCorrupt (or kNotFound, for a file that is missing), another
 // owner kPermission.
 #ifndef KNALLER_VM_SNAPSHOTS_SNAPSHOT_FILES_H_
 #define KNALLER_VM_SNAPSHOTS_SNAPSHOT_FILES_H_
