@@ -411,8 +411,8 @@ class KNALLER_API Manager {
 KNALLER_API std::vector<CheckRow> doctor(const ManagerOptions& options = {}, const EngineChoice& engine = {});
 
 // $KNALLER_HOME, else $XDG_DATA_HOME/knaller, else ~/.local/share/knaller: the home of a Manager that was
-// given none. From the rest of the environment the library reads PATH, to find programs; apt's programs,
-// which may need its proxies, get all of it.
+// given none. From the rest of the environment the library reads PATH, to find programs. Monitors and engines
+// of VMs don't get it; programs that run for a moment may, and apt's do, for its proxies.
 KNALLER_API std::string default_home();
 // "0.1.0"
 KNALLER_API std::string_view version();

@@ -21,7 +21,7 @@ inline constexpr std::chrono::seconds kProbeTime{1};
 class StatusProbe {
  public:
   using Answer = std::function<void(ConnectionId, RunState state, const std::string& reason)>;
-  // The worker must end first: it must not deliver an answer to a probe that has ended.
+  // The worker must not deliver an answer once the probe has ended: end both together.
   StatusProbe(Loop& loop, Answer answer) : loop_(loop), answer_(std::move(answer)) {}
   StatusProbe(const StatusProbe&) = delete;
   StatusProbe& operator=(const StatusProbe&) = delete;
