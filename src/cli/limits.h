@@ -7,7 +7,7 @@
 
 namespace knaller::cli {
 
-// For a command that has these flags. What lifts a limit is 0 in the result.
+// For a command that has these flags. What lifts a limit is 0 in the result, or any_memory.
 LimitChanges limit_changes(const Invocation& args);
 // Those of a new VM.
 Limits limits_of(const LimitChanges& changes);

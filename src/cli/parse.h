@@ -1,10 +1,10 @@
 // From an argument vector to a command with its values.
 //
-// Rules: a flag may stand before or after its command and among its arguments; everything after `--` is left
-// alone. `-name web`, `--name web`, `--name=web` and `-n web`, `-nweb`, `-ab` all work: a token with one dash
-// that is a whole long name is that flag (the Go program's way), before it is taken for bundled short ones.
-// Values are converted, and what the table says of flags that go together is checked, when the whole line is
-// understood. Throws Code::kInvalidArgument with a hint; never touches anything.
+// Rules: a flag may stand after its command and among its arguments, a global one also before it; everything
+// after `--` is left alone. `-name web`, `--name web`, `--name=web` and `-n web`, `-nweb`, `-ab` all work: a
+// token with one dash that is a whole long name is that flag (the Go program's way), before it is taken for
+// bundled short ones. Values are converted, and what the table says of flags that go together is checked,
+// when the whole line is understood. Throws Code::kInvalidArgument with a hint; never touches anything.
 #ifndef KNALLER_CLI_PARSE_H_
 #define KNALLER_CLI_PARSE_H_
 

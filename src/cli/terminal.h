@@ -18,7 +18,7 @@ struct Stream {
 };
 
 Stream look_at(int fd);
-size_t columns_of(int fd);  // 80 when not known
+size_t columns_of(int fd);  // 80 when not known or below 20
 
 enum class Style { kBold, kRed, kYellow, kGreen, kDim };
 // `text`, with the style where `stream` takes escapes.

@@ -3,7 +3,7 @@
 //
 // Each flag's row in the table (spec.h) names its converter and says what it allows. Converters throw
 // kInvalidArgument (or kUnsupported, for what may be added some day) and say what is allowed; convert() puts
-// in front where the text was written. Pure, but for as_file, which reads the working directory, and
+// in front where the text was written. Pure, but for as_file, which reads the working directory and HOME, and
 // as_variable, which reads the environment.
 #ifndef KNALLER_CLI_VALUES_H_
 #define KNALLER_CLI_VALUES_H_
@@ -51,7 +51,7 @@ Value as_count(const Flag& flag, const std::string& text);   // int64_t, from fl
 Value as_lines(const Flag& flag, const std::string& text);   // int64_t; -1 for "all"
 Value as_milli_cpus(const Flag& flag, const std::string& text);  // int64_t, thousandths: "0.5" is 500
 Value as_mebibytes(const Flag& flag, const std::string& text);   // int64_t, whole MiB, at least one
-// Limits; "none" and 0 lift one.
+// Limits: "none" lifts one, and so does 0, except for memory, where it means what the VM needs.
 Value as_bytes_a_second(const Flag& flag, const std::string& text);       // Rate, "20M" or "20M:60M"
 Value as_operations_a_second(const Flag& flag, const std::string& text);  // Rate, "500" or "500:2000"
 Value as_count_or_none(const Flag& flag, const std::string& text);        // int64_t, up to flag.most

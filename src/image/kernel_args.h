@@ -23,7 +23,7 @@ struct KernelArgs {
 };
 
 // Without root=, which the engine adds for its root drive. kInvalidArgument for a key that is not an ed25519
-// key, for an extra that holds a line break, and for more than the 2048 bytes that the kernel takes.
+// key, for an extra that holds a control character, and for more than the 2048 bytes that the kernel takes.
 std::string kernel_arguments(const KernelArgs& args);
 
 }  // namespace knaller::image
