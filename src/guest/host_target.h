@@ -17,7 +17,8 @@ struct HostTarget {
 };
 
 // kNotFound: the folder of `path` is not there. kAlreadyExists: there is something that the source can't
-// replace. kPermission: the way leads through somebody else's link in a folder that all may write.
+// replace. kPermission: the last part of `path` leads through somebody else's link in a folder that all may
+// write.
 HostTarget place_on_host(const PathName& source, bool source_is_folder, const std::string& path);
 
 // The rule of fs.protected_symlinks(5), which the kernel enforces only where it is switched on: a link in a

@@ -43,7 +43,7 @@ class FileTree {
   // `scratch` is an open directory on a file system with room for all contents.
   explicit FileTree(int scratch);
 
-  // An entry that is there already is replaced, except that a directory stays one.
+  // An entry that is there already is replaced; kCorrupt when only one of the two is a directory.
   void add_directory(const std::string& path, const disk::Attributes& attributes);
   void add_file(const std::string& path, const disk::Attributes& attributes, std::string_view content);
   void add_symlink(const std::string& path, const std::string& target);

@@ -10,7 +10,8 @@
 namespace knaller::image {
 
 // The vmlinux in a bzImage; an ELF file is given back as it is. kInvalidArgument for anything else, kCorrupt
-// for a damaged bzImage, kUnsupported for a compression that knaller has no library for (bzip2, lzma, lzo).
+// for a damaged bzImage, kUnsupported for one from before 2008 and for a compression that knaller has no
+// library for (bzip2, lzma, lzo).
 std::string extract_vmlinux(std::string_view kernel, std::string_view what);
 
 // "6.1.0-56-cloud-amd64" out of the text that every vmlinux holds ("Linux version …"); empty when there is

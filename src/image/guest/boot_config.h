@@ -33,7 +33,8 @@ bool parse_boot_config(std::string_view command_line, BootConfig* config, std::s
 
 // "10.0.0.2/30,10.0.0.1,10.0.0.53"
 bool parse_network(std::string_view text, NetworkConfig* network);
-// RFC 1123: labels of letters, digits and hyphens; at most 64 bytes, which is what the kernel takes.
+// RFC 1123: labels of letters, digits and hyphens, and underscores, which a VM's name may have; at most 64
+// bytes, which is what the kernel takes.
 bool is_hostname(std::string_view text);
 // The base64 part of an ssh-ed25519 public key, exactly: 51 bytes that begin with the key type's own length
 // and name.

@@ -20,7 +20,7 @@ bool read_file_in(const std::string& root, const std::string& path, std::string*
 // Makes the file hold `content`; `mode` is for one that is made. Where that can be, a power cut leaves the
 // old content or the new.
 bool replace_file(const std::string& root, const std::string& path, const std::string& content, mode_t mode);
-// Adds a line at its end. Nothing is read or written of what is there.
+// Adds a line at its end. Of what is there only the last byte is read, and nothing written.
 bool append_line(const std::string& root, const std::string& path, const std::string& line, mode_t mode);
 
 }  // namespace knaller::guest_helper
