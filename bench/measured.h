@@ -28,8 +28,8 @@ struct Pause {
 // Of one snapshot, which is removed again.
 Pause pause_of(Measured& measured, const std::string& vm);
 
-// Pauses of a guest that does nothing any more, divided by their bar: the engine's own state save, the memory
-// at 3 GiB/s, and 3 ms. Returns them in milliseconds.
+// Adds a figure of the pauses of a guest that does nothing any more, divided by their bar: the engine's own
+// state save, the memory at 3 GiB/s, and 3 ms. Returns the pauses in milliseconds.
 std::vector<double> compare_pauses(Measured& measured, const std::string& vm, const std::string& what,
                                    int count, std::vector<Figure>& figures);
 

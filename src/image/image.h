@@ -67,7 +67,7 @@ Image import(const store::Home& home, const ImportOptions& options, const Deadli
 Image load(const store::Home& home, const std::string& name);
 // Every published image; one that can't be read has `info.broken`.
 std::vector<Image> list(const store::Home& home);
-// image.json as it is, with what the files next to it are like.
+// image.json as it is, with the sizes of the files next to it, and where they are.
 std::string inspect_json(const store::Home& home, const std::string& name);
 // VMs and snapshots that were made from it keep working. kNotFound when there is none.
 void remove(const store::Home& home, const std::string& name, const Deadline& deadline);

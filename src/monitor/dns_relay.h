@@ -25,7 +25,7 @@ namespace knaller::monitor {
 // Sockets of UDP and TCP at `address`, which need not be there yet.
 std::vector<UniqueFd> listen_for_names(const net::VmNamespaces& namespaces, const std::string& address);
 
-// The answer to this query that nobody can answer it (SERVFAIL). Pure.
+// The answer that says that nobody can answer this query (SERVFAIL). Pure.
 std::string failed_answer(std::string query);
 
 class UdpNames {
