@@ -61,7 +61,7 @@ const std::vector<Argument>& known_arguments() {
        [](O&, const S&) {}},
       {"id", true, "MicroVM unique identifier. [default: \"anonymous-instance\"]", set_id},
       {"level", true, "Set the logger level.", [](O& o, const S& v) { o.level = v; }},
-      {"log-path", true, "Path to a fifo or a file used for the log. [default: standard error]",
+      {"log-path", true, "Path to a fifo or a file used for the log. [default: standard output]",
        [](O& o, const S& v) { o.log_path = v; }},
       {"metadata", true, "Not supported: there is no metadata service.",
        [](O& o, const S& v) { o.metadata = v; }},
