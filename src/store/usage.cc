@@ -101,8 +101,7 @@ void require_room(const FreeSpace& home, uint64_t bytes, std::string_view what) 
   throw Error(Code::kExhausted,
               fmt::format("{} needs {}, and {} are free in knaller's home", what, format_bytes(bytes),
                           format_bytes(home.bytes)),
-              "remove what nobody needs (knaller snapshot prune, knaller store du), or set KNALLER_HOME to "
-              "another disk");
+              "see what takes the room: knaller store du; remove old snapshots: knaller snapshot prune");
 }
 
 void add(TreeUse& to, const TreeUse& tree) {
