@@ -8,7 +8,7 @@ const std::vector<ExitCodeRow>& exit_code_rows() {
   static const std::vector<ExitCodeRow> rows{
       {0, "done"},
       {1, "failed, or reading or writing failed", {Code::kIo}},
-      {2, "wrong usage: an unknown command or flag, a value that can't be", {Code::kInvalidArgument}},
+      {2, "wrong usage: an unknown command or flag, an invalid value", {Code::kInvalidArgument}},
       {3, "not found: no VM, snapshot, image or file of that name", {Code::kNotFound}},
       {4, "wrong state: the VM is not in a state for that", {Code::kWrongState}},
       {5, "already exists", {Code::kAlreadyExists}},

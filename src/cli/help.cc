@@ -87,7 +87,7 @@ std::string overview() {
       "Usage: knaller COMMAND [FLAGS] [ARGUMENTS]\n";
   for (const Family& family : families()) out += fmt::format("\n{}\n{}", family.title, command_rows(family));
   out += "\nFlags of every command\n" + flag_rows(global_flags());
-  out += "\n`knaller help COMMAND` tells more, with examples. A first VM: `knaller start -d`\n";
+  out += "\n`knaller help COMMAND` describes one, with examples. A first VM: `knaller start -d`\n";
   return out;
 }
 
@@ -112,7 +112,7 @@ std::string help_of_group(const Family& group) {
   for (const Command& command : group.commands)
     if (shown(command) && command.path.starts_with(std::string(group.word) + " "))
       rows += row(command.path, command.summary, 20);
-  return fmt::format("Usage: knaller {} COMMAND\n\nCommands\n{}\n`knaller help {} COMMAND` tells more.\n",
+  return fmt::format("Usage: knaller {} COMMAND\n\nCommands\n{}\n`knaller help {} COMMAND` describes one.\n",
                      group.word, rows, group.word);
 }
 

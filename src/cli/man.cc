@@ -71,7 +71,8 @@ std::string exit_codes() {
 
 std::string environment() {
   std::string out =
-      ".SH ENVIRONMENT\n.PP\nA flag goes before a variable, a variable before the configuration file.\n";
+      ".SH ENVIRONMENT\n.PP\nFlags take precedence over variables, and variables over the configuration "
+      "file.\n";
   for (const auto& [name, meaning] : environment_rows())
     out += tagged(fmt::format("\\fB{}\\fR", name), meaning);
   return out;
@@ -91,12 +92,10 @@ std::string man_page() {
   out +=
       ".SH SYNOPSIS\n\\fBknaller\\fR \\fICOMMAND\\fR [\\fIFLAGS\\fR] [\\fIARGUMENTS\\fR]\n.SH DESCRIPTION\n";
   out += paragraphs(
-      "knaller runs microVMs on Firecracker, and on QEMU where there is no KVM, as an ordinary user. There "
-      "is no "
-      "daemon: what is true of a VM is in its directory and in its processes.\n\n"
+      "knaller runs microVMs as an ordinary user: on Firecracker if it is installed and KVM works, otherwise "
+      "on QEMU. There is no daemon: the state of a VM is in its directory and its processes.\n\n"
       "Results go to standard output, progress and hints to standard error. With --json exactly one document "
-      "is "
-      "printed on standard output, and an error is a JSON object on standard error.");
+      "is printed on standard output, and an error is a JSON object on standard error.");
   out += ".SH COMMANDS\n";
   for (const Command* command : commands())
     if (!command->summary.empty())

@@ -100,8 +100,10 @@ const std::vector<Flag>& global_flags() {
 
 const std::vector<VariableRow>& environment_rows() {
   static const std::vector<VariableRow> rows{
-      {"KNALLER_HOME", "as --home; the default is $XDG_DATA_HOME/knaller, which is ~/.local/share/knaller"},
-      {"KNALLER_CONFIG", "as --config; the default is ~/.config/knaller/config.toml"},
+      {"KNALLER_HOME", "as --home; the default is $XDG_DATA_HOME/knaller, else ~/.local/share/knaller"},
+      {"KNALLER_CONFIG",
+       "as --config; the default is $XDG_CONFIG_HOME/knaller/config.toml, else "
+       "~/.config/knaller/config.toml"},
       {"KNALLER_IMAGE", "the image of new VMs, as --image"},
       {"KNALLER_CPUS", "virtual CPUs of new VMs, as --cpus"},
       {"KNALLER_MEM", "memory of new VMs, as --mem"},
@@ -113,7 +115,7 @@ const std::vector<VariableRow>& environment_rows() {
       {"KNALLER_STOP_TIMEOUT", "as --timeout of stop and restart"},
       {"KNALLER_MAX_PAUSE", "as --max-pause of snapshot create and rollback"},
       {"KNALLER_CAPTURE", "as --capture of snapshot create and rollback"},
-      {"KNALLER_LIBEXEC", "where knaller-monitor and knaller-qemu lie"},
+      {"KNALLER_LIBEXEC", "where knaller-monitor and knaller-qemu are"},
       {"KNALLER_ALLOW_NETWORK_HOME", "1: as --allow-network-home"},
       {"NO_COLOR", "not empty: no colours and no escape sequences"},
       {"CI", "not empty: progress as plain lines, never as a bar"},

@@ -17,7 +17,7 @@ std::vector<Flag> creation_flags() {
        .setting = "image",
        .creates = true,
        .not_with = "from-snapshot kernel rootfs",
-       .why = "snapshots are started as they were taken, and files of your own instead of an image"},
+       .why = "a snapshot is started as it was taken; --kernel and --rootfs take the place of an image"},
       {.name = "cpus",
        .letter = 'c',
        .value = "N",
@@ -67,18 +67,17 @@ std::vector<Flag> creation_flags() {
        .names = Names::kSnapshot,
        .creates = true},
       {.name = "disk-only",
-       .help = "With --from-snapshot: boot its disk cold, with its kernel and settings, on any engine, and "
-               "leave its memory",
+       .help = "With --from-snapshot: boot only its disk, cold, with its kernel and settings, on any engine",
        .creates = true,
        .only_with = "from-snapshot"},
       {.name = "force",
-       .help = "With --from-snapshot: pass over doubts about CPU, TSC, memory or engine version, never over "
-               "damage",
+       .help = "With --from-snapshot: start despite doubts about CPU, TSC, memory or engine version, but "
+               "never despite damage",
        .creates = true,
        .only_with = "from-snapshot"},
       {.name = "trust-ports",
        .help =
-           "With --from-snapshot: open the host ports that an imported snapshot asks for, too, as for one "
+           "With --from-snapshot: also open the host ports that an imported snapshot asks for, as for one "
            "that was taken here",
        .creates = true,
        .only_with = "from-snapshot"},
@@ -149,16 +148,16 @@ Command start_command() {
       .description =
           "Makes a VM and starts it. A NAME that exists and is stopped is booted again as it was configured; "
           "options that would configure it are then an error.\n\n"
-          "Without --detach the command stays: the guest's console goes to standard output, the first Ctrl-C "
-          "shuts the VM down, the second ends it. Either way the VM is kept, stopped, until `knaller rm`.\n\n"
-          "What is booted: --image, else KNALLER_IMAGE or the configuration file, else vmlinux and "
-          "rootfs.ext4 "
-          "when both lie in the home directory (as the Go program has it), else the image 'tiny', which is "
-          "built first if need be.\n\n"
+          "Without --detach the command stays in the foreground: the guest's console goes to standard "
+          "output, the first Ctrl-C shuts the VM down, the second ends it. Either way the VM is kept, "
+          "stopped, until `knaller rm`.\n\n"
+          "What is booted: --kernel and --rootfs, else --image, else KNALLER_IMAGE or the configuration "
+          "file, else vmlinux and rootfs.ext4 if both are in knaller's home (where the Go program keeps "
+          "them), else the image 'tiny', which is built first if it does not exist.\n\n"
           "A snapshot is checked before anything is touched: its files, format and state, the engine, the "
           "processor, memory, disk space, network and ports. --check prints the checks, starts nothing, and "
           "exits with the code of the first that failed. With --network none a clone of a VM that had a "
-          "network keeps its network card, which then leads nowhere.",
+          "network keeps its network card, which is then connected to nothing.",
       .flags = creation_flags(),
       .examples = {{"knaller start -d web -p 8080:80",
                     "a VM in the background, its port 80 at 127.0.0.1:8080"},

@@ -11,13 +11,13 @@ std::vector<Command> inside_commands() {
        .arguments = "NAME [-- STRING]",
        .description =
            "Runs the ssh program with the VM's address, key and host key. STRING is given to the guest's "
-           "shell, as ssh does. Your ssh configuration is not read: what you want, say with --option.",
+           "shell, as ssh does. Your ssh configuration is not read; give what you need with --option.",
        .flags = {{.name = "user", .letter = 'u', .value = "USER", .help = "Log in as USER (default: root)"},
                  {.name = "tty", .letter = 't', .help = "Ask for a terminal, as `ssh -t`"},
                  {.name = "option",
                   .letter = 'o',
                   .value = "KEY=VALUE",
-                  .help = "An option for ssh, as `ssh -o`; goes before knaller's own",
+                  .help = "An option for ssh, as `ssh -o`; takes precedence over knaller's own",
                   .repeated = true},
                  {.name = "forward",
                   .letter = 'L',
@@ -35,11 +35,10 @@ std::vector<Command> inside_commands() {
        .arguments = "NAME [--] CMD [ARG…]",
        .description =
            "Each ARG arrives as written; no shell reads it. Input, output, errors, the window's size and "
-           "signals "
-           "are passed on; a terminal is given when this command has one on input and output. The exit code "
-           "is "
-           "the command's own, 128+N when signal N ended it, 125 when knaller or the connection failed. "
-           "Three signals within three seconds (Ctrl-C, SIGTERM) end this command even if the guest hangs.",
+           "signals are passed on; a terminal is given when this command has one on input and output. The "
+           "exit code is the command's own, 128+N when signal N ended it, 125 when knaller or the connection "
+           "failed. Three signals within three seconds (Ctrl-C, SIGTERM) end this command even if the guest "
+           "hangs.",
        .flags = {{.name = "tty",
                   .letter = 't',
                   .help = "Give the command a terminal, always",
@@ -73,9 +72,8 @@ std::vector<Command> inside_commands() {
        .arguments = "SOURCE DESTINATION",
        .description =
            "One of the two is NAME:PATH, a path in a VM. What comes out of a guest can't leave the "
-           "destination. A copy adds and replaces files: folders that are there keep their modes and owners, "
-           "devices and pipes are never replaced. A path on this side that has a colon is written with a "
-           "slash in front of it: ./a:b",
+           "destination. A copy adds and replaces files: existing folders keep their modes and owners, "
+           "devices and pipes are never replaced. Write a local path that contains a colon as ./a:b.",
        .examples = {{"knaller cp site web:/srv", ""}, {"knaller cp web:/var/log/messages .", ""}},
        .names = Names::kVmOrFile,
        .least = 2,

@@ -30,13 +30,14 @@ std::vector<Flag> snapshot_create_flags() {
        .help = "A label for the snapshot",
        .repeated = true,
        .convert = as_label},
-      {.name = "no-sync", .help = "Do not wait until it is on the disk: faster, lost when the power goes"},
-      max_pause_flag("The longest that the VM may stand still (default: 5s); past it the snapshot fails"),
+      {.name = "no-sync",
+       .help = "Do not wait until it is on the disk: faster, but a power cut may damage or lose it"},
+      max_pause_flag("The longest pause of the VM (default: 5s); beyond it the snapshot fails"),
       capture_flag(),
       {.name = "no-disk", .help = "Leave out the VM's own disk, which is kept elsewhere"},
       {.name = "no-wait", .help = "Fail at once when another command works on the VM"},
       {.name = "while-paused",
-       .help = "Run CMD, given behind --, while the VM stands still. Its failure fails the snapshot; the VM "
+       .help = "Run CMD, given after --, while the VM is paused. If it fails, so does the snapshot; the VM "
                "runs on"},
   };
 }
@@ -55,10 +56,10 @@ std::vector<Command> taking_commands() {
        .summary = "Take a snapshot of a VM",
        .arguments = "VM [--while-paused -- CMD [ARG…]]",
        .description =
-           "Keeps memory, devices and disk of one instant. The VM stands still for a moment and runs on. The "
-           "id is printed; `knaller start NAME --from-snapshot ID` makes a VM from it, as often as you like. "
-           "CMD finds the snapshot's directory in KNALLER_SNAPSHOT_DIR, and files that it puts there become "
-           "part of the snapshot; it is ended when --max-pause has passed.",
+           "Saves memory, devices and disk at one instant. The VM is paused for a moment and runs on. The id "
+           "is printed; `knaller start NAME --from-snapshot ID` makes a VM from it, as often as you like. Of "
+           "a stopped VM only the disk is saved. CMD finds the snapshot's directory in KNALLER_SNAPSHOT_DIR, "
+           "and files that it puts there become part of the snapshot; it is ended after --max-pause.",
        .flags = snapshot_create_flags(),
        .examples = {{"knaller snapshot create web --name before-upgrade", ""},
                     {"id=$(knaller snapshot create web)", ""},
@@ -99,10 +100,11 @@ std::vector<Command> taking_commands() {
        .summary = "Remove snapshots",
        .arguments = "ID…",
        .description =
-           "VMs that were started from it go on. One that is protected is refused, with --force, too.",
+           "VMs that were started from it keep running. A protected one is refused, even with --force.",
        .flags = {{.name = "force",
                   .letter = 'f',
-                  .help = "One that does not exist is not an error, nor are labels that can't be read"},
+                  .help =
+                      "One that does not exist is not an error, and labels that can't be read are ignored"},
                  {.name = "id", .value = "ID", .names = Names::kSnapshot}},
        .names = Names::kSnapshot,
        .most = -1,
@@ -117,10 +119,9 @@ std::vector<Command> snapshot_care_commands() {
        .arguments = "ID…",
        .description =
            "Reads all of each snapshot, on all cores, and compares it with the digests that were made with "
-           "it. "
-           "The file and the offset of the first damage are printed, and the exit code is 11. Snapshots of "
-           "the "
-           "Go program have no digests: they are 'unverifiable'. With --quiet, the ids of damaged ones.",
+           "it. The file and the offset of the first damage are printed, and the exit code is 11. Snapshots "
+           "of the Go program have no digests: they are 'unverifiable'. With --quiet, the ids of damaged "
+           "ones.",
        .flags = {{.name = "all", .letter = 'a', .help = "Every snapshot"}},
        .examples = {{"knaller snapshot verify before-upgrade", ""}, {"knaller snapshot verify --all", ""}},
        .names = Names::kSnapshot,
@@ -129,7 +130,7 @@ std::vector<Command> snapshot_care_commands() {
       {.path = "snapshot protect",
        .summary = "Protect snapshots from being removed",
        .arguments = "ID…",
-       .description = "`snapshot rm` refuses them, with --force, too, and `snapshot prune` passes over them.",
+       .description = "`snapshot rm` refuses them, even with --force, and `snapshot prune` skips them.",
        .names = Names::kSnapshot,
        .least = 1,
        .most = -1,
@@ -161,12 +162,11 @@ std::vector<Command> snapshot_care_commands() {
       {.path = "snapshot prune",
        .summary = "Remove old snapshots, by rules",
        .description =
-           "Removes what matches --vm and all of --label, is not among the last --keep-last of its VM that "
-           "match, and is not younger than --max-age. At least one rule must be given. Protected snapshots, "
-           "damaged ones and those of the Go program stay, and do not count; imported ones are of no VM "
-           "here, and "
-           "only --max-age (since their import) and --label concern them. What VMs still use of a removed "
-           "one stays with them, and is not counted as freed.",
+           "Of the snapshots that match --vm and every --label, removes those that are neither among the "
+           "newest --keep-last of their VM nor younger than --max-age. At least one rule must be given. "
+           "Protected snapshots, damaged ones and those of the Go program stay, and do not count. Imported "
+           "ones do not belong to a VM here: with --keep-last or --vm they stay, and their age is the time "
+           "since their import. What VMs still use of a removed one is not counted as freed.",
        .flags = {{.name = "keep-last",
                   .value = "N",
                   .help = "Keep the newest N of each VM",

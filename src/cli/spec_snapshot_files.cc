@@ -13,16 +13,14 @@ std::vector<Command> portable_commands() {
        .summary = "Write a snapshot as one file, or to a pipe",
        .arguments = "ID FILE|-",
        .description =
-           "Makes one tar, compressed by zstd, of all that the snapshot consists of; `knaller snapshot "
-           "import` "
-           "makes a snapshot of it in another home, for another user, or on another host. Holes are not in "
-           "it, and the same snapshot always makes the same bytes. FILE appears when it is whole. It holds "
-           "the "
-           "guest's memory, and the key that opens VMs made from it: anyone who has it has the guest's "
-           "secrets.",
+           "Writes everything that belongs to the snapshot as one tar, compressed by zstd. `knaller snapshot "
+           "import` makes a snapshot of it in another home, for another user, or on another host. Holes are "
+           "left out, and the same snapshot always gives the same bytes. FILE appears when it is complete. "
+           "It holds the guest's memory, and the key that opens VMs made from it: anyone who has it has the "
+           "guest's secrets.",
        .flags = {{.name = "thin",
                   .help = "Leave out base disk, kernel and initramfs; the home that imports it must have the "
-                          "same, from the same image"},
+                          "same files, from the same image"},
                  {.name = "level",
                   .value = "N",
                   .help = "How hard to compress, 1 to 19 (default: 3)",
@@ -37,7 +35,7 @@ std::vector<Command> portable_commands() {
                   .most = 64},
                  {.name = "force", .letter = 'f', .help = "Replace FILE"}},
        .examples = {{"knaller snapshot export before-upgrade web.tar.zst", ""},
-                    {"knaller snapshot export web - | ssh host knaller snapshot import -", ""}},
+                    {"knaller snapshot export before-upgrade - | ssh host knaller snapshot import -", ""}},
        .names = Names::kSnapshot,
        .least = 2,
        .most = 2,
@@ -48,16 +46,16 @@ std::vector<Command> portable_commands() {
        .arguments = "FILE|-|DIR",
        .description =
            "Takes what `knaller snapshot export` wrote, or a snapshot's directory: one of knaller's that was "
-           "copied by hand, or one of the Go program, which gets digests by it. Every byte is compared with "
-           "the digests on its way; what is not whole is refused, and leaves nothing behind. The id is "
-           "printed. A snapshot that is here already is left as it is; when another one has its id it gets a "
-           "new one. What it says of itself decides nothing here: it is known as imported, `start` opens "
-           "none "
-           "of the host ports that it asks for (see `--trust-ports` there), and `rollback` and `snapshot "
-           "prune` take it for no VM's own.",
+           "copied by hand, or one of the Go program's, which gets digests this way. Every byte is compared "
+           "with the digests on its way in; a damaged or incomplete one is refused, and nothing of it is "
+           "kept. The id is printed. A snapshot that is here already is left as it is; if another one has "
+           "its id, it gets a new one. What it says about itself decides nothing here: it is marked as "
+           "imported, `start` opens none of the host ports that it asks for (see `--trust-ports` there), and "
+           "for `rollback` and `snapshot prune` it belongs to no VM.",
        .flags = {{.name = "name", .value = "NAME", .help = "A name for it here"},
                  {.name = "keep-name",
-                  .help = "The name that it has where it comes from, unless another snapshot has it here",
+                  .help =
+                      "Keep the name that it had where it comes from, unless another snapshot here has it",
                   .not_with = "name"},
                  {.name = "force",
                   .letter = 'f',
@@ -66,7 +64,7 @@ std::vector<Command> portable_commands() {
        .examples = {{"knaller snapshot import web.tar.zst", ""},
                     {"id=$(knaller snapshot import - < web.tar.zst)", ""},
                     {"knaller snapshot export clean - | ssh host knaller snapshot import --keep-name -",
-                     "to a host of one's own"}},
+                     "to another host of yours"}},
        .names = Names::kFile,
        .least = 1,
        .most = 1,
@@ -81,16 +79,16 @@ std::vector<Command> disk_commands() {
        .arguments = "ID PATH…",
        .description =
            "Copies files, folders and links, as the guest saw them, each under the last part of its path; "
-           "'/' is everything. A link is copied as a link, unless its PATH ends in '/'. Modes and times are "
-           "kept, and holes. Files are yours, without set-user-id and the like; devices are left out. "
-           "Nothing "
-           "outside DIR is written. A PATH that is not there does not keep the others from being copied; the "
-           "exit code is then 3. `/var/lib/knaller` is the private disk itself.",
+           "'/' is everything. A link is copied as a link, unless its PATH ends in '/'. Modes, times and "
+           "holes are kept. The files belong to you, without set-user-id and the like; devices are left out. "
+           "Nothing outside DIR is written. If a PATH does not exist, the others are copied and the exit "
+           "code is 3. `/var/lib/knaller` is the private disk itself.",
        .flags = {{.name = "output",
                   .letter = 'o',
                   .value = "DIR",
-                  .help = "Where to, made when it is not there (default: here); - writes a tar to standard "
-                          "output, with the owners as numbers",
+                  .help =
+                      "Copy them to DIR, which is created if it does not exist (default: here); - writes a "
+                      "tar to standard output, with the owners as numbers",
                   .names = Names::kDirectory}},
        .examples = {{"knaller snapshot extract before-upgrade /etc/nginx /var/www -o rescued", ""},
                     {"knaller snapshot extract before-upgrade / -o - | tar -tv", ""}},
@@ -102,10 +100,10 @@ std::vector<Command> disk_commands() {
        .summary = "Show what differs between two snapshots",
        .arguments = "A B",
        .description =
-           "Prints the files that B has and A has not (+), that changed (~, and what of them: type, mode, "
-           "owner, size, content, target of a link, device) and that only A has (-), as the guests see them; "
-           "then how many pages of memory differ, whether the devices' state does, and every setting of the "
-           "machine that does. Times alone are no difference. With --quiet, the files only.",
+           "Prints the files that only B has (+), that changed (~, with what changed: type, mode, owner, "
+           "size, content, target of a link, device) and that only A has (-), as the guests see them; then "
+           "how many pages of memory differ, whether the devices' state does, and every setting of the "
+           "machine that does. Times alone do not count as a difference. With --quiet, the files only.",
        .examples = {{"knaller snapshot diff before-upgrade after-upgrade", ""}},
        .names = Names::kSnapshot,
        .least = 2,
@@ -125,25 +123,24 @@ std::vector<Command> snapshot_file_commands() {
 Command rollback_command() {
   return {
       .path = "rollback",
-      .summary = "Put a VM back to a snapshot of it",
+      .summary = "Return a VM to one of its snapshots",
       .arguments = "NAME [ID]",
       .description =
-          "Puts a VM back in its place: same name, ports and network, with memory, devices and disk of the "
-          "snapshot; without ID, of the latest of this VM that is not a safety snapshot. First everything is "
-          "checked and made ready, and a "
-          "safety snapshot of its present state is taken, whose id is printed; if the other state does not "
-          "come up, the VM goes on as it was. Of a VM that does not run the safety snapshot has the "
-          "disk. If this command is killed, the VM runs as before, is rolled back, or is "
-          "stopped and can be put back to the safety snapshot (`knaller snapshot ls --filter "
-          "label=safety`).",
-      .flags = {{.name = "no-safety", .help = "Keep no snapshot of what the VM is now"},
+          "Restores a snapshot in place: the VM keeps its name, ports and network, and gets the memory, "
+          "devices and disk of the snapshot; without ID, of this VM's latest one that is not a safety "
+          "snapshot. First everything is checked and prepared, and a safety snapshot of the VM's current "
+          "state is taken, whose id is printed. If the restored state does not come up, the VM continues as "
+          "it was. The safety snapshot of a stopped VM has only its disk. If this command is killed, the VM "
+          "runs as before, is rolled back, or is stopped and can be rolled back to the safety snapshot "
+          "(`knaller snapshot ls --filter label=safety`).",
+      .flags = {{.name = "no-safety", .help = "Take no snapshot of the VM's current state"},
                 {.name = "force",
                  .letter = 'f',
-                 .help = "Pass over doubts about CPU, TSC, memory or engine version, and take a snapshot of "
-                         "another VM"},
+                 .help =
+                     "Go ahead despite doubts about CPU, TSC, memory or engine version, and with a snapshot "
+                     "of another VM or an imported one"},
                 {.name = "verify", .help = "Read all of the snapshot first and compare it with its digests"},
-                max_pause_flag(
-                    "The longest that the VM may stand still for the safety snapshot (default: 5s)"),
+                max_pause_flag("The longest pause of the VM for the safety snapshot (default: 5s)"),
                 capture_flag(),
                 no_wait_flag(),
                 wait_timeout_flag()},

@@ -66,7 +66,7 @@ std::vector<Command> image_commands() {
        .aliases = {"image remove", "image delete", "images rm"},
        .summary = "Remove images",
        .arguments = "NAME…",
-       .description = "VMs and snapshots that were made from it go on.",
+       .description = "VMs and snapshots that were made from it are not affected.",
        .flags = {{.name = "force", .letter = 'f', .help = "One that does not exist is not an error"}},
        .names = Names::kImage,
        .least = 1,
@@ -80,22 +80,20 @@ std::vector<Command> store_commands() {
       {.path = "store du",
        .summary = "Show what everything takes on the disk",
        .description =
-           "One row for each image, snapshot and VM: the sizes of its files (SIZE), what they take (ON "
-           "DISK), what "
-           "of that is in files that others have, too (SHARED), and what comes free when it is removed "
-           "(EXCLUSIVE). The total counts every file once: its ON DISK is what `du -s` shows.",
-       .flags = {{.name = "bytes", .letter = 'b', .help = "Print bytes as they are"}},
+           "One row for each image, snapshot and VM: the sizes of its files (SIZE), the space that they take "
+           "(ON DISK), the part of it in files that others have too (SHARED), and what removing it would "
+           "free (EXCLUSIVE). The total counts every file once: its ON DISK is what `du -s` shows.",
+       .flags = {{.name = "bytes", .letter = 'b', .help = "Print exact numbers of bytes"}},
        .run = cmd_store_du},
       {.path = "store check",
        .summary = "Look for what is left behind, wrong or damaged",
        .description =
            "Looks at everything but the contents of large files, which `knaller snapshot verify` reads: what "
            "interrupted commands left, owners and modes, records, missing files. ! can be repaired, ✗ is "
-           "damaged "
-           "and says what to do, · is only told. Nothing is changed without --repair, which never touches a "
-           "running VM's files, anything whole, or what is of the Go program. The exit code is 0 when all "
-           "is well, or all was repaired, and else 11.",
-       .flags = {{.name = "repair", .help = "Remove what is left behind, mend owners and modes"}},
+           "damaged and says what to do, · is only a note. Nothing is changed without --repair, which never "
+           "touches a running VM's files, anything whole, or what belongs to the Go program. The exit code "
+           "is 0 if nothing is wrong (any more), and 11 otherwise.",
+       .flags = {{.name = "repair", .help = "Remove what is left behind, fix owners and modes"}},
        .examples = {{"knaller store check", ""}, {"knaller store check --repair", ""}},
        .run = cmd_store_check},
   };
@@ -106,8 +104,8 @@ std::vector<Command> other_commands() {
       {.path = "doctor",
        .summary = "Check what this machine can do",
        .description =
-           "One row a check: ✓ fine, ! works with a limit, ✗ does not work. Each row that is not fine "
-           "comes with the command that fixes it, where there is one. The exit code is 1 when a check "
+           "One row for each check: ✓ fine, ! works with limitations, ✗ does not work. A row that is not "
+           "fine comes with the command that fixes it, if there is one. The exit code is 1 if a check "
            "failed.",
        .flags = engine_flags(),
        .examples = {{"knaller doctor", ""}},

@@ -32,7 +32,7 @@ Flag no_wait_flag() {
 Flag wait_timeout_flag() {
   return {.name = "wait-timeout",
           .value = "TIME",
-          .help = "How long it may take to be ready (default: 2m)",
+          .help = "How long to wait for the guest to be ready (default: 2m)",
           .convert = as_time,
           .setting = "wait_timeout"};
 }
@@ -48,13 +48,13 @@ std::vector<Flag> egress_flags() {
        .creates = true},
       {.name = "allow",
        .value = "NET[:PORT[/udp]]",
-       .help = "Let the guest reach this all the same: a private network, an address, or dns",
+       .help = "Let the guest reach this as well: a private network, an address, or dns",
        .repeated = true,
        .convert = as_rule,
        .creates = true},
       {.name = "deny",
        .value = "NET[:PORT[/udp]]",
-       .help = "Never let the guest reach this; beats --allow",
+       .help = "Never let the guest reach this; takes precedence over --allow",
        .repeated = true,
        .convert = as_rule,
        .creates = true},
@@ -69,20 +69,20 @@ std::vector<Flag> limit_flags() {
        .convert = as_bytes_a_second},
       {.name = "disk-iops",
        .value = "N[:BURST]",
-       .help = "Reads and writes a second of each of its disks",
+       .help = "Reads and writes a second on each of its disks",
        .convert = as_operations_a_second},
       {.name = "network-bandwidth",
        .value = "SIZE[:BURST]",
-       .help = "Bytes a second of its network, each way",
+       .help = "Bytes a second over its network, each way",
        .convert = as_bytes_a_second},
       {.name = "pids",
        .value = "N",
-       .help = "Processes and threads of its engine and network, at most",
+       .help = "At most N processes and threads in its engine and network (default: 640)",
        .convert = as_count_or_none,
        .most = 100'000},
       {.name = "cpu-weight",
        .value = "N",
-       .help = "Its share where processors are short, 1 to 10000; others have 100",
+       .help = "Its share when processors are busy, 1 to 10000 (default: 100)",
        .convert = as_count_or_none,
        .most = 10'000},
       {.name = "memory-max",
@@ -91,8 +91,9 @@ std::vector<Flag> limit_flags() {
        .convert = as_memory_limit},
       {.name = "cgroup-slice",
        .value = "PATH",
-       .help = "Put the VM into this control group, relative to the hierarchy or to what is yours"},
-      {.name = "best-effort", .help = "Where the host can't keep a limit, start without it and say so"},
+       .help = "Put the VM below this control group, relative to the hierarchy (root) or to what is "
+               "delegated to you"},
+      {.name = "best-effort", .help = "If the host can't enforce a limit, start without it and say so"},
   };
 }
 
@@ -147,20 +148,16 @@ std::vector<Command> vm_commands() {
        .most = -1,
        .run = cmd_rm},
       {.path = "set",
-       .summary =
-           "Change what VMs may connect to and take, also while they run, and their disks while they do not",
+       .summary = "Change where VMs may connect to, their limits, and the size of a stopped VM's disk",
        .arguments = "NAME…",
        .description =
-           "Changes VMs that are there, running or stopped, at once and for good. --egress, --allow and "
-           "--deny "
-           "together say where the guest may connect to: what is not given has its default, so `knaller set "
-           "NAME --egress internet` undoes all that was set. Connections that the guest has already are "
-           "subject to it, too. Limits apply at once, but for --cgroup-slice and --best-effort, which apply "
-           "at the "
-           "next start; those that are not given stay, and none lifts one. --disk makes the private disk of "
-           "a stopped VM larger, with the file system "
-           "on "
-           "it: what a guest that was not shut down left in its journal is written to it first.",
+           "Changes existing VMs, running or stopped, at once and for good. --egress, --allow and --deny "
+           "together say where the guest may connect to: one that is not given gets its default, so `knaller "
+           "set NAME --egress internet` undoes all that was set. Connections that are no longer allowed are "
+           "reset. Limits apply at once, except --cgroup-slice and --best-effort, which apply at the next "
+           "start; limits that are not given stay, and none lifts one. --disk makes the private disk of a "
+           "stopped VM and the file system on it larger; if the guest was not shut down, its journal is "
+           "replayed first.",
        .flags =
            [] {
              std::vector<Flag> flags = egress_flags();
@@ -198,7 +195,7 @@ std::vector<Command> vm_commands() {
        .run = cmd_pause},
       {.path = "resume",
        .aliases = {"unpause"},
-       .summary = "Let paused VMs go on",
+       .summary = "Let paused VMs run on",
        .arguments = "NAME…",
        .flags = {all_flag("Every VM that is paused"), name_flag()},
        .names = Names::kVm,
@@ -221,15 +218,12 @@ std::vector<Command> vm_commands() {
        .aliases = {"list", "ps"},
        .summary = "List VMs",
        .description = "Shows VMs with their state. Stopped ones need --all; crashed and broken ones are "
-                      "always shown, with "
-                      "the reason.\n\n"
+                      "always shown, with the reason.\n\n"
                       "FORMAT is text with fields in double braces, one line a VM: {{.Name}} {{.Status}} "
-                      "{{.Reason}} {{.Age}} "
-                      "{{.CPUs}} {{.Memory}} {{.Ports}} {{.Image}} {{.Engine}} {{.EngineVersion}} "
-                      "{{.Network}} {{.SSHPort}} "
-                      "{{.Snapshot}} {{.UUID}} {{.Created}} {{.Started}} {{.Directory}} {{.PID}}; {{json .}} "
-                      "is the whole VM; "
-                      "\\t and \\n are a tab and a new line; 'table ' in front makes a table with headings.",
+                      "{{.Reason}} {{.Age}} {{.CPUs}} {{.Memory}} {{.Ports}} {{.Image}} {{.Engine}} "
+                      "{{.EngineVersion}} {{.Network}} {{.SSHPort}} {{.Snapshot}} {{.UUID}} {{.Created}} "
+                      "{{.Started}} {{.Directory}} {{.PID}}; {{json .}} is the whole VM; \\t and \\n are a "
+                      "tab and a new line; 'table ' in front makes a table with headings.",
        .flags = {{.name = "all", .letter = 'a', .help = "Stopped VMs too"},
                  {.name = "format", .value = "FORMAT", .help = "Print this for each VM"}},
        .examples = {{"knaller ls -a", ""}, {"knaller ls --format '{{.Name}}\\t{{.SSHPort}}'", ""}},
@@ -246,10 +240,9 @@ std::vector<Command> vm_commands() {
       {.path = "logs",
        .summary = "Show the console of a VM",
        .arguments = "NAME",
-       .description =
-           "What the guest has written since the VM was started last. Works for VMs that have ended "
-           "too, and then says how they ended.",
-       .flags = {{.name = "follow", .letter = 'f', .help = "Go on until the VM ends or Ctrl-C"},
+       .description = "What the guest has written since the VM's last start. Works for VMs that have ended "
+                      "too, and then says how they ended.",
+       .flags = {{.name = "follow", .letter = 'f', .help = "Keep printing until the VM ends, or Ctrl-C"},
                  {.name = "lines",
                   .letter = 'n',
                   .value = "N",

@@ -12,17 +12,17 @@ Command stats_command() {
       .arguments = "[NAME…]",
       .description =
           "Of all running VMs, or those named. One sample, with percentages over 200 ms; with --stream one "
-          "after the other until Ctrl-C, each over the time since the last.\n\n"
+          "sample after the other until Ctrl-C, each over the time since the one before.\n\n"
           "CPU is in percent of one processor. MEMORY is what the engine's processes hold for themselves, "
-          "SHARED what they have mapped of files that others may have mapped, too, GUEST the size of the "
-          "guest's memory. The VM's monitor and pasta are apart, under HELPERS. NET IN and NET OUT are as "
+          "SHARED what they have mapped of files that others may have mapped too, GUEST the size of the "
+          "guest's memory. HELPERS is the memory of the VM's monitor and pasta. NET IN and NET OUT are as "
           "the guest sees them. DISK READ is what had to come from storage, DISK WRITTEN what goes there. "
-          "All but CPU, MEMORY and SHARED counts since the engine's start, which is also what UPTIME is: "
-          "the VM's last start or reboot. PAUSED is how long the last snapshot had the guest stand still.\n\n"
+          "Network, disk and UPTIME count from the engine's start: the VM's last start or reboot. PAUSED is "
+          "how long the last snapshot paused the guest.\n\n"
           "FORMAT has the fields {{.Name}} {{.CPU}} {{.Memory}} {{.Shared}} {{.PSS}} {{.Guest}} "
           "{{.HelperCPU}} {{.HelperMemory}} {{.NetIn}} {{.NetOut}} {{.DiskRead}} {{.DiskWritten}} "
           "{{.Paused}} {{.Reboots}} {{.Uptime}} {{.Remarks}}; see `knaller ls`.",
-      .flags = {{.name = "stream", .letter = 's', .help = "Go on until Ctrl-C"},
+      .flags = {{.name = "stream", .letter = 's', .help = "Keep printing until Ctrl-C"},
                 {.name = "interval",
                  .letter = 'i',
                  .value = "TIME",
@@ -31,8 +31,8 @@ Command stats_command() {
                  .only_with = "stream",
                  .why = "without it there is one sample"},
                 {.name = "pss",
-                 .help = "The share of each page that is the VM's, too; slow: some 40 ms of processor time "
-                         "for each GiB"},
+                 .help =
+                     "Also show the proportional set size; slow: some 40 ms of processor time for each GiB"},
                 {.name = "format", .value = "FORMAT", .help = "Print this for each VM"}},
       .examples = {{"knaller stats", ""},
                    {"knaller stats --stream --interval 5s web", ""},
@@ -49,13 +49,12 @@ Command wait_command() {
       .summary = "Wait until VMs have ended, run, or are ready",
       .arguments = "NAME…",
       .description =
-          "Prints each VM with its state as soon as it is in the one waited for: `stopped` (the default; it "
-          "has ended, in whichever way), `running` (its guest runs and is not paused) or `ready` (its SSH "
-          "server answers or, without a network, the guest has said so on its console). All are waited for, "
-          "or with --any one. A VM that is being made may be waited for.\n\n"
-          "The exit code is 0 when all are in that state, 12 when one that ended has crashed, 7 when the "
-          "time is over, 3 for a name that no VM has, also when it was removed before it was running or "
-          "ready.",
+          "Prints each VM with its state as soon as it reaches the one waited for: `stopped` (the default; "
+          "it has ended, in any way), `running` (its guest runs and is not paused) or `ready` (its SSH "
+          "server answers or, without a network, the guest has said so on its console). Waits for all, or "
+          "with --any for one. A VM that is being created can be waited for.\n\n"
+          "The exit code is 0 if all reached that state, 12 if one that ended has crashed, 7 after the "
+          "timeout, and 3 if a name does not exist or the VM was removed before it was running or ready.",
       .flags = {{.name = "for",
                  .value = "STATE",
                  .help = "stopped (default), running or ready",
@@ -79,12 +78,12 @@ Command events_command() {
       .summary = "Show what happened to VMs, and what happens",
       .arguments = "[NAME…]",
       .description =
-          "One line an event, in the order of time: when, which VM, what, and more about it. What is one of "
-          "started, ready, rebooted, paused, resumed, changed, network_lost, network_restored, warning, "
-          "stopped and crashed; with --follow also created, replaced (by a rollback) and removed. A VM that "
-          "is removed takes its past along.\n\n"
-          "With --follow, VMs that come later are followed, too, and a NAME need not be there yet.",
-      .flags = {{.name = "follow", .letter = 'f', .help = "Go on until Ctrl-C"},
+          "One line for each event, in the order of time: when, which VM, which kind, and more about it. The "
+          "kind is one of started, ready, rebooted, paused, resumed, changed, network_lost, "
+          "network_restored, warning, stopped and crashed; with --follow also created, replaced (by a "
+          "rollback) and removed. The events of a VM are removed together with it.\n\n"
+          "With --follow, VMs that are created later are followed too, and a NAME need not exist yet.",
+      .flags = {{.name = "follow", .letter = 'f', .help = "Keep printing until Ctrl-C"},
                 {.name = "since",
                  .value = "TIME",
                  .help = "Leave out what is older: a time as in 2026-11-23T09:26:15Z, or how long ago, as in "
