@@ -131,7 +131,7 @@ void tell_of_missing(GroupPlace& place) {
   for (const std::string_view name : kWanted)
     if (!place.has(name)) missing.emplace_back(name);
   if (missing.empty()) return;
-  place.why_not = fmt::format("'{}' has not the controllers {}", place.folder, list(missing));
+  place.why_not = fmt::format("'{}' lacks the controllers {}", place.folder, list(missing));
   place.remedy = ::geteuid() == 0
                      ? "boot without cgroup_disable=, and with systemd.unified_cgroup_hierarchy=1"
                      : "let systemd delegate them: Delegate=cpu io memory pids in "

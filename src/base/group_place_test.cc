@@ -46,7 +46,7 @@ TEST_F(Places, OfRootAreAtTheTopThoughItHoldsProcesses) {
   EXPECT_EQ(found.folder, at("/knaller"));
   EXPECT_TRUE(found.has("memory"));
   EXPECT_FALSE(found.has("io"));
-  EXPECT_NE(found.why_not.find("has not the controllers"), std::string::npos) << found.why_not;
+  EXPECT_NE(found.why_not.find("lacks the controllers"), std::string::npos) << found.why_not;
 }
 
 TEST_F(Places, OfAUserAreInTheTopmostGroupThatIsDelegated) {

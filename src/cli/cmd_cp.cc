@@ -11,9 +11,10 @@ int cmd_cp(Context& context) {
   const CopyPath from = parse_copy_path(arguments[0]);
   const CopyPath to = parse_copy_path(arguments[1]);
   if (from.vm.empty() == to.vm.empty())
-    throw Error(Code::kInvalidArgument,
-                from.vm.empty() ? "neither path is in a VM" : "one of the two paths has to be on this side",
-                "knaller cp FILE NAME:PATH, or knaller cp NAME:PATH FILE");
+    throw Error(
+        Code::kInvalidArgument,
+        from.vm.empty() ? "neither path is in a VM" : "both paths are in VMs, and one of them must be local",
+        "knaller cp FILE NAME:PATH, or knaller cp NAME:PATH FILE");
   CopyOptions options;
   const bool to_guest = from.vm.empty();
   options.vm = to_guest ? to.vm : from.vm;

@@ -9,7 +9,8 @@ int cmd_logs(Context& context) {
   const Invocation& args = context.args();
   Output& out = context.out();
   if (out.json())
-    throw Error(Code::kUnsupported, "a console is not JSON", "`knaller inspect` tells the state as JSON");
+    throw Error(Code::kUnsupported, "`logs` has no JSON output",
+                "`knaller inspect` prints the VM's state as JSON");
   LogOptions options{.vm = one_vm(context),
                      .engine = args.has("engine"),
                      .lines = args.get<int64_t>("lines").value_or(-1),

@@ -36,7 +36,7 @@ void run_while_paused(const std::vector<std::string>& command, const PausedVm& v
 
 void add_while_paused(const Invocation& args, SnapshotOptions& options) {
   if (args.has("while-paused") != !args.tail.empty())
-    throw Error(Code::kInvalidArgument, "--while-paused and a command behind -- go together",
+    throw Error(Code::kInvalidArgument, "--while-paused needs a command after --, and the other way round",
                 "knaller snapshot create VM --while-paused -- CMD ARG…");
   if (args.tail.empty()) return;
   options.while_paused = [command = args.tail, stop = options.stop](const PausedVm& vm) {
@@ -52,7 +52,7 @@ SnapshotOptions snapshot_options(Context& context) {
     const auto vm = args.get<std::string>("name");
     if (!vm)
       throw Error(Code::kInvalidArgument, "'snapshot' needs a second word",
-                  "there are: create, ls, inspect, rm; `knaller snapshot create VM` takes one");
+                  "`knaller help snapshot` lists them; `knaller snapshot create VM` takes a snapshot");
     options.vm = *vm;
   } else {
     options.vm = args.arguments[0];

@@ -56,7 +56,7 @@ std::vector<std::string> ids_to_verify(Context& context) {
   std::vector<std::string> ids = args.arguments;
   if (args.has("all")) {
     if (!ids.empty())
-      fail(Code::kInvalidArgument, "--all and the id '{}' exclude each other", printable(ids[0]));
+      fail(Code::kInvalidArgument, "--all and the id '{}' can't be used together", printable(ids[0]));
     for (const SnapshotInfo& snapshot : context.manager().list_snapshots()) ids.push_back(snapshot.id);
   } else if (ids.empty()) {
     throw Error(Code::kInvalidArgument, "'snapshot verify' needs the id of a snapshot, or --all",

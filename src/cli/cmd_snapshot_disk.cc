@@ -14,7 +14,7 @@ namespace {
 // Standard output carries the files, so nothing else may.
 void require_stream(const Context& context, const Output& out) {
   if (context.args().has("json"))
-    throw Error(Code::kInvalidArgument, "--json and '-o -' exclude each other",
+    throw Error(Code::kInvalidArgument, "--json and '-o -' can't be used together",
                 "standard output can carry one of them only");
   if (out.out().terminal)
     throw Error(Code::kInvalidArgument, "an archive is not written to a terminal",
@@ -24,7 +24,7 @@ void require_stream(const Context& context, const Output& out) {
 void tell(Context& context, const ExtractResult& result, const std::string& destination) {
   Output& out = context.out();
   for (const std::string& name : result.skipped)
-    out.note(fmt::format("left out '{}': it is a device, a pipe or a socket", printable(name)));
+    out.note(fmt::format("left out '{}': it is a device, a pipe, a socket, or encrypted", printable(name)));
   if (out.json()) {
     Json document{{"snapshot", result.id}, {"destination", destination}, {"files", result.files},
                   {"bytes", result.bytes}, {"skipped", Json::array()},   {"missing", Json::array()}};

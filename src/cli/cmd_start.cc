@@ -211,12 +211,12 @@ int cmd_start(Context& context) {
   const Invocation& args = context.args();
   const auto names = names_to_start(args);
   if (args.has("check")) {
-    if (names.size() > 1) throw Error(Code::kInvalidArgument, "--check takes one name at most");
+    if (names.size() > 1) throw Error(Code::kInvalidArgument, "--check takes at most one name");
     return check_snapshot(context, args.text("from-snapshot"), names[0]);
   }
   const bool detach = args.has("detach");
   if (!detach && names.size() > 1)
-    throw Error(Code::kInvalidArgument, "several VMs start with --detach only");
+    throw Error(Code::kInvalidArgument, "several VMs can only be started with --detach");
   if (detach) return start_detached(context, names);
   return start_in_foreground(context, names[0]);
 }

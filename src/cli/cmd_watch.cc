@@ -38,7 +38,7 @@ StatsOptions stats_options(Context& context) {
       .names = args.arguments, .stream = args.has("stream"), .pss = args.has("pss"), .stop = context.stop()};
   for (const std::string& name : options.names) check_vm_name(name);
   if (const auto interval = args.get<std::chrono::milliseconds>("interval")) options.interval = *interval;
-  if (options.interval < kShortestInterval) fail(Code::kInvalidArgument, "--interval: it is at least 100ms");
+  if (options.interval < kShortestInterval) fail(Code::kInvalidArgument, "--interval must be at least 100ms");
   return options;
 }
 

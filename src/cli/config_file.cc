@@ -35,13 +35,13 @@ bool takes_numbers(const Flag& flag) {
 std::string text_of(const toml::node& node, const Flag& row, const std::string& where) {
   if (row.value.empty()) {
     if (const auto* value = node.as_boolean()) return value->get() ? "true" : "false";
-    refuse(where, fmt::format("'{}' is true or false", row.setting));
+    refuse(where, fmt::format("'{}' must be true or false", row.setting));
   }
   if (const auto* value = node.as_string()) return value->get();
-  if (!takes_numbers(row)) refuse(where, fmt::format("'{}' is a text in quotes", row.setting));
+  if (!takes_numbers(row)) refuse(where, fmt::format("'{}' must be a string in quotes", row.setting));
   if (const auto* value = node.as_integer()) return fmt::format("{}", value->get());
   if (const auto* value = node.as_floating_point()) return fmt::format("{}", value->get());
-  refuse(where, fmt::format("'{}' is a number or a text in quotes", row.setting));
+  refuse(where, fmt::format("'{}' must be a number or a string in quotes", row.setting));
 }
 
 }  // namespace

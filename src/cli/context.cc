@@ -82,7 +82,7 @@ std::vector<std::string> named_vms(Context& context, const std::function<bool(co
   std::erase_if(names, [&seen](const std::string& name) { return !seen.insert(name).second; });
   if (args.knows("all") && args.has("all")) {
     if (!names.empty())
-      fail(Code::kInvalidArgument, "--all and the name '{}' exclude each other", printable(names[0]));
+      fail(Code::kInvalidArgument, "--all and the name '{}' can't be used together", printable(names[0]));
     for (const VmInfo& vm : context.manager().list())
       if (matches(vm)) names.push_back(vm.name);
     return names;

@@ -126,7 +126,7 @@ class Parser {
     const std::string first = out_->arguments.size() > 1 ? out_->arguments.front() + " " : "";
     const std::string tail = fmt::format(
         "{} {}", extra, fmt::join(tokens_.begin() + static_cast<long>(next_), tokens_.end(), " "));
-    std::string hint = fmt::format("a command stands behind two dashes: `knaller {} {}-- {}`", command.path,
+    std::string hint = fmt::format("put a command after two dashes: `knaller {} {}-- {}`", command.path,
                                    printable(first), printable(trim(tail)));
     if (command.path == "run")
       hint += fmt::format("; with '{0}' as the image: `knaller run --image {0} -- {1}`",
@@ -227,12 +227,12 @@ class Parser {
     const std::string why(flag.why);
     for (const std::string_view other : words_of(flag.not_with))
       if (is_given(other))
-        usage(out_->command, fmt::format("--{} and --{} exclude each other", flag.name, other), why);
+        usage(out_->command, fmt::format("--{} and --{} can't be used together", flag.name, other), why);
     const auto wanted = words_of(flag.only_with);
     const auto given = [this](std::string_view name) { return is_given(name); };
     if (!wanted.empty() && std::none_of(wanted.begin(), wanted.end(), given))
-      usage(out_->command,
-            fmt::format("--{} has a meaning with --{} only", flag.name, fmt::join(wanted, " or --")), why);
+      usage(out_->command, fmt::format("--{} works only with --{}", flag.name, fmt::join(wanted, " or --")),
+            why);
   }
 
   static std::vector<std::string_view> words_of(std::string_view text) {

@@ -179,12 +179,12 @@ TEST(Conflicts, AreSaidFromTheTable) {
                                              {"--on-reboot", "stop"}}) {
     std::vector<std::string> all = from;
     all.insert(all.end(), more.begin(), more.end());
-    EXPECT_THAT(refused(all).message(), HasSubstr("and --from-snapshot exclude each other")) << more[0];
+    EXPECT_THAT(refused(all).message(), HasSubstr("and --from-snapshot can't be used together")) << more[0];
     EXPECT_THAT(refused(all).hint(), HasSubstr("taken")) << more[0];
   }
   for (const char* flag : {"--force", "--check", "--verify", "--trust-ports", "--disk-only"})
-    EXPECT_THAT(refused({"start", flag}).message(), HasSubstr("a meaning with --from-snapshot only")) << flag;
-  EXPECT_THAT(refused({"start", "--initrd", "i"}).message(), HasSubstr("with --kernel or --rootfs only"));
+    EXPECT_THAT(refused({"start", flag}).message(), HasSubstr("works only with --from-snapshot")) << flag;
+  EXPECT_THAT(refused({"start", "--initrd", "i"}).message(), HasSubstr("only with --kernel or --rootfs"));
   EXPECT_THAT(refused({"start", "--image", "a", "--rootfs", "r"}).message(),
               HasSubstr("--image and --rootfs"));
   EXPECT_THAT(refused({"start", "-d", "--rm"}).message(), HasSubstr("--rm and --detach"));

@@ -239,7 +239,7 @@ CopyPath parse_copy_path(std::string_view text) {
     return {"", std::string(text)};
   if (colon == 0)
     throw Error(Code::kInvalidArgument, fmt::format("'{}': no VM in front of the colon", printable(text)),
-                "a path on this side that has a colon is written with a slash in front: ./a:b");
+                "write a local path that contains a colon as ./a:b");
   CopyPath path{std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
   if (path.path.empty()) path.path = ".";
   return path;

@@ -47,7 +47,8 @@ Error unmended(const ProgramOutput& result) {
     return Error(Code::kCorrupt, fmt::format("the file system of the disk is damaged: e2fsck: {}", said),
                  "start the VM and repair it from inside, or go back to a snapshot");
   if (had_no_memory(words))
-    return Error(Code::kExhausted, fmt::format("e2fsck had not enough memory to check the disk: {}", said),
+    return Error(Code::kExhausted,
+                 fmt::format("e2fsck did not have enough memory to check the disk: {}", said),
                  "let the host, or this command's control group, have more memory");
   return Error(Code::kIo,
                fmt::format("the file system of the disk could not be checked: {}{}{}",

@@ -332,7 +332,7 @@ HttpResponse EngineApi::handle(const HttpRequest& request) {
 
 void EngineApi::apply_config_file(const std::string& text) {
   const Json config = parse_json(text, "the configuration file", Code::kInvalidArgument);
-  if (!config.is_object()) refuse("the configuration file is no JSON object");
+  if (!config.is_object()) refuse("the configuration file is not a JSON object");
   const auto put = [&](const std::string& path, const Json& body) {
     impl_->dispatch(parse_call({"PUT", path, dump_json(body)}, impl_->identity.version));
   };

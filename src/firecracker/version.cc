@@ -79,7 +79,7 @@ Version version_in(std::string_view output, const std::string& binary) {
   try {
     version = parse_version(space == std::string_view::npos ? line : line.substr(space + 1));
   } catch (const Error&) {
-    fail(Code::kUnsupported, "{} is no Firecracker: it calls itself '{}'", binary,
+    fail(Code::kUnsupported, "{} is not Firecracker: it calls itself '{}'", binary,
          printable(line.substr(0, 200)));
   }
   if (version < Version{1, 7, 0, {}})

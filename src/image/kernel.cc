@@ -68,7 +68,7 @@ class Unpacked {
 
   void write(std::string_view piece) {
     if (size_ == 0 && !piece.empty() && !piece.starts_with(kElfMagic))
-      fail(Code::kCorrupt, "{} is damaged: what came out of it is no ELF file", what_);
+      fail(Code::kCorrupt, "{} is damaged: what came out of it is not an ELF file", what_);
     size_ += piece.size();
     sink_(piece);
   }

@@ -63,7 +63,7 @@ void unpack_package(const std::string& deb, FileTree& tree, const FileTree::Plac
   archive_entry* member = nullptr;
   for (;;) {
     const int status = libarchive().archive_read_next_header(outer.get(), &member);
-    if (status == ARCHIVE_EOF) fail(Code::kCorrupt, "'{}' is no Debian package: it has no data.tar", deb);
+    if (status == ARCHIVE_EOF) fail(Code::kCorrupt, "'{}' is not a Debian package: it has no data.tar", deb);
     if (status != ARCHIVE_OK) fail_archive(outer.get(), deb);
     const char* name = libarchive().archive_entry_pathname(member);
     if (name != nullptr && std::string_view(name).starts_with("data.tar")) break;

@@ -107,7 +107,7 @@ void ClockKeeper::set(const std::string& why) {
     setting_->limit = loop_.after(kSettingTime + kForLastWords, [this] { setting_->child.signal(SIGKILL); });
   } catch (const std::exception& exception) {
     setting_.reset();
-    actions_.warn(fmt::format("the guest's clock is slow by {}: {}", why, error_from(exception).what()));
+    actions_.warn(fmt::format("the guest's clock is behind by {}: {}", why, error_from(exception).what()));
   }
 }
 
@@ -118,7 +118,7 @@ void ClockKeeper::on_set() {
   if (!status || !status->success()) {
     const std::string words = read_words(over.output.get());
     const std::string reason = words.empty() && status ? status->sentence("the process that sets it") : words;
-    actions_.warn(fmt::format("the guest's clock is slow by {}: {}", over.why, reason));
+    actions_.warn(fmt::format("the guest's clock is behind by {}: {}", over.why, reason));
   }
   if (const auto again = std::exchange(next_, std::nullopt)) set(*again);
 }

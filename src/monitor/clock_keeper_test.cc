@@ -69,7 +69,7 @@ TEST_F(ClockKeeperTest, TellsWhyItCouldNot) {
   script_ = "echo 'no answer'; exit 1";
   keeper_.stood_still(2min, "the host's sleep");
   run_until_told();
-  EXPECT_THAT(warnings_, ElementsAre("the guest's clock is slow by the host's sleep (2 min): no answer"));
+  EXPECT_THAT(warnings_, ElementsAre("the guest's clock is behind by the host's sleep (2 min): no answer"));
 }
 
 TEST_F(ClockKeeperTest, TellsOfAProcessThatSaysNothing) {

@@ -75,8 +75,8 @@ UniqueFd mount_as_own(int directory, int user_namespace) {
     if (error.code() == Code::kInvalidArgument || error.code() == Code::kUnsupported)
       throw Error(
           Code::kUnsupported,
-          "the file system of knaller's directory has no mounts with other ids, and root's engines do not "
-          "run as root",
+          "the file system of knaller's home has no idmapped mounts, which root's engines need because they "
+          "do not run as root",
           "put it on ext4, XFS, btrfs or, from Linux 6.3 on, tmpfs (KNALLER_HOME=DIR), or start VMs as an "
           "ordinary user");
     throw;

@@ -29,7 +29,7 @@ std::string refusal(const Error& error) {
 // Best effort: so little fits into the buffer of a fresh connection.
 void turn_away(int socket) {
   const std::string text =
-      refusal(Error(Code::kExhausted, "the VM's monitor is busy: it has as many connections as it takes",
+      refusal(Error(Code::kExhausted, "the VM's monitor is busy: it has as many connections as it accepts",
                     "try again when other commands have ended"));
   [[maybe_unused]] const ssize_t sent = ::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -85,7 +85,7 @@ void Server::on_line(ConnectionId connection, const std::string& line) {
   connections_.at(connection).silence.reset();
   try {
     const Json request = parse_json(line, "the request", Code::kInvalidArgument);
-    if (!request.is_object()) fail(Code::kInvalidArgument, "the request is no JSON object");
+    if (!request.is_object()) fail(Code::kInvalidArgument, "the request is not a JSON object");
     on_request_(connection, request);
   } catch (const std::exception& exception) {
     refuse(connection, error_from(exception));

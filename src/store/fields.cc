@@ -141,7 +141,7 @@ std::string_view to_text(OnReboot on_reboot) {
 OnReboot on_reboot_from_text(std::string_view text, const std::string& what) {
   if (text == "stop") return OnReboot::kStop;
   if (text == "restart") return OnReboot::kRestart;
-  fail(Code::kCorrupt, "{}: '{}' is nothing to do when the guest reboots", what, printable(text));
+  fail(Code::kCorrupt, "{}: '{}' is not an action for a guest's reboot", what, printable(text));
 }
 
 }  // namespace knaller::store

@@ -39,7 +39,7 @@ void check_labels(const std::map<std::string, std::string>& labels) {
   for (const auto& [key, value] : labels) {
     check_key(key);
     if (value.size() > kLongestValue || !is_valid_utf8(value))
-      fail(Code::kInvalidArgument, "the value of label '{}' is no UTF-8, or longer than {} bytes", key,
+      fail(Code::kInvalidArgument, "the value of label '{}' is not UTF-8, or is longer than {} bytes", key,
            kLongestValue);
   }
 }

@@ -167,8 +167,8 @@ CheckRow check_renames(const Context& context) {
     return passed("renames", "two names change places in one step");
   return doubtful(
       "renames",
-      "the home's file system can't exchange names in one step: a rollback takes three, and what it "
-      "leaves when it is killed between them the next command finishes",
+      "the home's file system can't exchange names in one step: a rollback takes three, and if it is killed "
+      "between them, the next command completes it",
       kOtherHome);
 }
 

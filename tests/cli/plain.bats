@@ -26,7 +26,7 @@ setup() { common_setup; }
   k_exits 2 start -d x --trust-ports
   contains "$stderr" "--from-snapshot"
   k_exits 2 start -d x --from-snapshot nosuch --memory 512
-  contains "$stderr" "exclude each other"
+  contains "$stderr" "can't be used together"
   k_exits 125 run --keep --rm -- true
   contains "$stderr" "unless --keep"
   k_exits 2 snapshot export a b --level 20

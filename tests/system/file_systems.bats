@@ -87,7 +87,7 @@ fuse() {
   export KNALLER_HOME=$BATS_TEST_TMPDIR/mounted/home KNALLER_ALLOW_NETWORK_HOME=1
   knaller image import fake --kernel "$BATS_TEST_TMPDIR/files/vmlinux" --rootfs "$BATS_TEST_TMPDIR/files/rootfs.ext4"
   k_exits 6 start -d web
-  contains "$stderr" "no mounts with other ids"
+  contains "$stderr" "no idmapped mounts"
   nothing_left
 }
 

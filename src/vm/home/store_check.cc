@@ -108,7 +108,7 @@ void check_published(const Context& context, Kind kind, const std::string& name,
   const auto info = stat_if_exists(context.home.folder(kind), name);
   if (!info) return;
   if (!is_valid(kind, name) || !S_ISDIR(info->st_mode))
-    return findings.note(path_of(kind, name), "it is nothing of knaller's, and stays");
+    return findings.note(path_of(kind, name), "knaller did not make it, and leaves it alone");
   if (kind == Kind::kSnapshot) return check_snapshot(context, name, findings);
   if (kind == Kind::kImage) return check_image(context, name, findings);
   check_vm(context, name, findings);
@@ -149,7 +149,7 @@ void check_lock(const Context& context, const std::string& file, const store::Tr
                 StoreFindings& findings) {
   const std::string path = fmt::format("{}/{}", layout::kLocks, file);
   const auto owner = owner_of_lock(file);
-  if (!owner) return findings.note(path, "it is nothing of knaller's, and stays");
+  if (!owner) return findings.note(path, "knaller did not make it, and leaves it alone");
   const auto& [kind, name] = *owner;
   if (will_be_used(context, kind, name, findings))
     return findings.check_access(context.home.locks(), file, path, Access::kPrivate);

@@ -63,7 +63,7 @@ SshTarget ssh_target(const Context& context, const std::string& name) {
                 "start one without --network none");
   if (!record.has_ssh)
     throw Error(Code::kUnsupported, fmt::format("VM '{}' runs an image that knaller has no key for", name),
-                fmt::format("its SSH port is {} on 127.0.0.1", record.ssh_port));
+                fmt::format("enter it with a key of your own: ssh -p {} USER@127.0.0.1", record.ssh_port));
   require_running(name, directory.get());
   const guest::Address address = monitor::guest_address(record, context.home.path_of(store::Kind::kVm, name));
   return {.host = address.host,

@@ -45,9 +45,8 @@ GroupLimits possible_limits(const store::Machine& machine, const GroupPlace& pla
 
 [[noreturn]] void refuse(const std::vector<std::string>& missing, const GroupPlace& place) {
   throw Error(
-      Code::kUnsupported, fmt::format("{} can't be kept here: {}", list(missing), place.why_not),
-      fmt::format("{}\nor let it start without: --best-effort (of a VM that is there: knaller set NAME "
-                  "--best-effort)",
+      Code::kUnsupported, fmt::format("{} can't be enforced here: {}", list(missing), place.why_not),
+      fmt::format("{}\nor start without it: --best-effort (an existing VM: knaller set NAME --best-effort)",
                   place.remedy));
 }
 
@@ -105,7 +104,7 @@ monitor::GroupSpec group_spec(const Context& context, const store::VmRecord& rec
   if (!missing.empty() && !record.limits.best_effort) refuse(missing, place);
   if (!missing.empty())
     context.note(
-        fmt::format("started without {}, which can't be kept here: {}", list(missing), place.why_not));
+        fmt::format("started without {}, which can't be enforced here: {}", list(missing), place.why_not));
   monitor::GroupSpec spec{.folder = place.folder,
                           .required = store::needs_group(record.limits) && !record.limits.best_effort,
                           .limits = possible_limits(record, place)};

@@ -116,7 +116,7 @@ class Look {
     if (!stat_if_exists(directory_.get(), layout::kVmRecord)) {
       alive_ = false;
       info_.state = VmState::kForeign;
-      info_.reason = "it is not of this knaller";
+      info_.reason = "it belongs to the Go program";
       return;
     }
     record_ = store::read_vm_record(directory_.get(), name);
@@ -274,8 +274,8 @@ UniqueFd open_vm(const Context& context, const std::string& name) {
   }
   UniqueFd directory = context.home.open_entry(Kind::kVm, name);
   if (!stat_if_exists(directory.get(), layout::kVmRecord))
-    throw Error(Code::kUnsupported, fmt::format("VM '{}' is not of this knaller", name),
-                "use the program that made it; its snapshots can be started here");
+    throw Error(Code::kUnsupported, fmt::format("VM '{}' belongs to the Go program of the same name", name),
+                "use that program for it; its snapshots can be started here");
   return directory;
 }
 

@@ -83,7 +83,7 @@ class Look {
   // What only a start can change.
   void learn(const std::string& name) {
     const auto file = stat_if_exists(directory_.get(), layout::kVmRecord);
-    if (!file) throw Error(Code::kUnsupported, "it is not of this knaller");
+    if (!file) throw Error(Code::kUnsupported, "it belongs to the Go program");
     if (before_.record != file->st_ino) {
       const store::VmRecord record = store::read_vm_record(directory_.get(), name);
       const auto plan = device_plan(record);

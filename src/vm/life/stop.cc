@@ -165,7 +165,7 @@ void resume_vm(const Context& context, const std::string& name, std::stop_token 
 
 void note_clock(const Context& context, const std::string& name, const std::string& failure) {
   if (failure.empty()) return;
-  context.note(fmt::format("'{}' runs, and its clock is slow by the pause: {}", name, failure));
+  context.note(fmt::format("'{}' runs, but its clock is behind by the pause: {}", name, failure));
 }
 
 VmInfo wait_vm(const Context& context, const std::string& name, std::stop_token stop) {

@@ -257,11 +257,11 @@ class Waiting {
     std::vector<std::string> late;
     for (const auto& [name, pending] : pending_) late.push_back(name);
     for (const std::string& name : late)
-      finish(name,
-             {.name = name,
-              .vm = {},
-              .error = Error(Code::kTimeout,
-                             fmt::format("what was waited for has not happened to VM '{}' in time", name))});
+      finish(name, {.name = name,
+                    .vm = {},
+                    .error = Error(
+                        Code::kTimeout,
+                        fmt::format("VM '{}' did not reach the state that was waited for in time", name))});
   }
 
   std::vector<Waited> in_order() {

@@ -99,7 +99,7 @@ void Arrival::check_sizes() const {
     throw Error(Code::kExhausted,
                 fmt::format("'{}' would be {} long, and {}", printable(file.name), format_bytes(file.size),
                             most == kMostFileBytes
-                                ? fmt::format("more than {} is hardly meant so", format_bytes(most))
+                                ? fmt::format("more than {} is unlikely to be intended", format_bytes(most))
                                 : fmt::format("the whole file system of '{}' has {}", context_.home.path(),
                                               format_bytes(most))),
                 "if you trust its maker, import it all the same: --force");

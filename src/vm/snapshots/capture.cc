@@ -148,7 +148,7 @@ void Capture::take(const Deadline& limit) {
     if (way_ == CaptureWay::kOutside && attempt == kMostAttempts) fall_back(moved + " each time");
     if (attempt == 2 * kMostAttempts)
       throw Error(Code::kBusy,
-                  fmt::format("its state and its disk are of no one instant: {} each time", moved),
+                  fmt::format("its state and its disk do not belong to one instant: {} each time", moved),
                   "try again");
     forget_memory();
   }

@@ -113,7 +113,7 @@ CheckRow limits_row(const SnapshotRecord& record, bool imported, const RestoreOp
   } catch (const Error& error) {
     return refused(name, error.code(), error.message(), error.hint());
   }
-  return passed(name, machine.limits == Limits{} ? "none beside those of every VM" : "can be kept here");
+  return passed(name, machine.limits == Limits{} ? "only those of every VM" : "can be enforced here");
 }
 
 void add_network_rows(const Context& context, const SnapshotRecord& record, bool imported,
