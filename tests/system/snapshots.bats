@@ -510,7 +510,7 @@ up_and_away() { sed -i "s/\"image\": *\"[^\"]*\"/\"image\": 7/" "$1"; }
   done
   k_exits 0 snapshot create web
   id=$output
-  contains "$stderr" "VM 'web' does not run: the snapshot has its disk alone"
+  contains "$stderr" "VM 'web' is not running: the snapshot has only its disk"
   only_snapshots "$before" "$id"
   [[ $(knaller snapshot inspect "$id" | jq -c '[.has_memory, .has_disk, .capture]') == '[false,true,null]' ]]
   cmp "$KNALLER_HOME/snapshots/$id/rootfs.ext4" "$KNALLER_HOME/vms/web/jail/rootfs.ext4"

@@ -245,8 +245,8 @@ class Rolling {
     try {
       remove_snapshot(context_, safety_->str(), {});
     } catch (const std::exception& error) {
-      context_.note(
-          fmt::format("{} was only the way back and could not be removed: {}", safety_->str(), error.what()));
+      context_.note(fmt::format("the safety snapshot {} is no longer needed, but could not be removed: {}",
+                                safety_->str(), error.what()));
     }
   }
 

@@ -313,7 +313,7 @@ store::SnapshotId take_snapshot(const Context& context, const SnapshotOptions& o
   if (!options.disk || options.while_paused)
     throw Error(Code::kWrongState, "it is not running, so there is only its disk to take",
                 fmt::format("start it first: knaller start {}", options.vm));
-  context.note(fmt::format("VM '{}' does not run: the snapshot has its disk alone", options.vm));
+  context.note(fmt::format("VM '{}' is not running: the snapshot has only its disk", options.vm));
   return creation.run_stopped();
 }
 
