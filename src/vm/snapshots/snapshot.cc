@@ -123,8 +123,9 @@ SnapshotId find_snapshot(const Context& context, const std::string& reference) {
   }
   if (matches.size() == 1) return SnapshotId::parse(matches.front());
   if (matches.size() > 1)
-    fail(Code::kInvalidArgument, "'{}' is the beginning of {} snapshot ids", printable(reference),
-         matches.size());
+    throw Error(Code::kInvalidArgument,
+                fmt::format("'{}' is the beginning of {} snapshot ids", printable(reference), matches.size()),
+                "give more of its digits; `knaller snapshot ls` shows them");
   const std::string near = nearest(reference, known);
   throw Error(Code::kNotFound, fmt::format("there is no snapshot '{}'", printable(reference)),
               near.empty() ? "see `knaller snapshot ls` for those there are"
