@@ -99,7 +99,7 @@ class Rolling {
         monitor::MonitorClient::connect(directory_.get(), deadline).status(deadline);
     if (status.tied)
       throw Error(Code::kWrongState, "it belongs to the command that started it, and ends with it",
-                  "only a VM that was started with --detach can be rolled back");
+                  "a VM of `run` or `start --rm` can't be rolled back; start one without --rm");
     paused_ = status.state == monitor::RunState::kPaused;
   }
 
