@@ -146,7 +146,7 @@ void require_pvh(int vmlinux, std::string_view what) {
   throw Error(
       Code::kInvalidArgument, fmt::format("{} has no PVH note, by which QEMU boots a kernel", what),
       "use one that was built with CONFIG_PVH=y, as distributions' are; Firecracker boots it as it is "
-      "(on a host with KVM, or with --engine firecracker)");
+      "(on a host with KVM, or with KNALLER_ENGINE=firecracker)");
 }
 
 std::string copy_kernel(int from, int to, std::string_view what) {

@@ -22,8 +22,11 @@ store::EntryLock lock_image(const store::Home& home, const std::string& name, co
 store::Transaction::How how_to_make(const store::EntryLock& lock, bool replace) {
   if (replace) return store::Transaction::How::kReplace;
   if (!lock.home().has(store::Kind::kImage, lock.name())) return store::Transaction::How::kMake;
-  throw Error(Code::kAlreadyExists, fmt::format("there is an image '{}' already", lock.name()),
-              "--replace makes it anew; VMs that were started from the old one go on");
+  throw Error(
+      Code::kAlreadyExists, fmt::format("there is an image '{}' already", lock.name()),
+      fmt::format("remove it first (VMs that were started from it keep running): knaller image rm {}; or let "
+                  "`image build` replace it: --replace",
+                  lock.name()));
 }
 
 void write_new_file(int directory, const std::string& name, std::string_view content) {
