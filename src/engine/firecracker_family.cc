@@ -119,7 +119,7 @@ CheckRow firecracker_state_row(const StateOrigin& there, const StateOrigin& here
                     or_unknown(there.engine_version), here.engine_version, here.version);
     if (written->major == read->major && written->minor <= read->minor) return passed(name, detail);
     return refused(name, Code::kUnsupported, detail,
-                   fmt::format("--engine PATH of a Firecracker {}", or_unknown(there.engine_version)));
+                   fmt::format("name a Firecracker {} with --engine PATH", or_unknown(there.engine_version)));
   }
   if (there.engine_version.empty())
     return doubtful(name, "the snapshot does not say which Firecracker wrote it; the engine decides");
@@ -128,7 +128,7 @@ CheckRow firecracker_state_row(const StateOrigin& there, const StateOrigin& here
   return judged(name, Code::kUnsupported,
                 fmt::format("written by Firecracker {}, and whether {} reads it is not known",
                             printable(there.engine_version), here.engine_version),
-                fmt::format("--engine PATH of a Firecracker {}", printable(there.engine_version)));
+                fmt::format("name a Firecracker {} with --engine PATH", printable(there.engine_version)));
 }
 
 }  // namespace knaller::engine

@@ -105,7 +105,7 @@ TEST(FirecrackerStateRow, NamesBothVersionsOfTheState) {
   EXPECT_TRUE(is_refusal(row));
   EXPECT_EQ(row.detail,
             "the state is of version 10.0.0 (Firecracker 1.16.1), Firecracker 1.17.0 reads 12.0.0");
-  EXPECT_EQ(row.remedy, "--engine PATH of a Firecracker 1.16.1");
+  EXPECT_EQ(row.remedy, "name a Firecracker 1.16.1 with --engine PATH");
   EXPECT_TRUE(is_refusal(firecracker_state_row({"12.0.0", "1.17.0"}, {"11.0.0", "1.17.0-dev"})));
   // A patch release has changed it before, so without numbers another one is not the same engine.
   EXPECT_TRUE(is_judgement(firecracker_state_row({"", "1.16.1"}, {"11.0.0", "1.16.2"})));
