@@ -293,7 +293,8 @@ struct ImageImportOptions {
   std::string kernel;
   std::string rootfs;
   std::string initrd;
-  EngineChoice engine;  // that its VMs will run on: the kernel must boot there
+  bool replace = false;  // of an image of that name
+  EngineChoice engine;   // that its VMs will run on: the kernel must boot there
   std::stop_token stop;
 };
 

@@ -58,6 +58,7 @@ int cmd_image_import(Context& context) {
   options.kernel = required_file(args, "kernel");
   options.rootfs = required_file(args, "rootfs");
   options.initrd = args.text("initrd");
+  options.replace = args.has("replace");
   options.stop = context.stop();
   options.engine = engine_choice(context);
   return show_image(context, context.manager().import_image(options));

@@ -46,9 +46,9 @@ TEST(Config, RefusesUnknownKeysWithTheirLine) {
 
 TEST(Config, RefusesWrongTypesAndSyntaxWithTheirLine) {
   EXPECT_THAT(error_of([] { parse_config("\nimage = 3\n", "c"); }).message(),
-              HasSubstr("c:2: 'image' is a text"));
+              HasSubstr("c:2: 'image' must be a string"));
   EXPECT_THAT(error_of([] { parse_config("cpus = [1]\n", "c"); }).message(),
-              HasSubstr("c:1: 'cpus' is a number"));
+              HasSubstr("c:1: 'cpus' must be a number or a string"));
   EXPECT_THAT(error_of([] { parse_config("allow_network_home = \"yes\"\n", "c"); }).message(),
               HasSubstr("true or"));
   EXPECT_THAT(error_of([] { parse_config("cpus = 1\nmem = = 2\n", "c"); }).message(), HasSubstr("c:2: "));

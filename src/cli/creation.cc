@@ -17,11 +17,11 @@ std::vector<PortForward> port_forwards(const Invocation& args) {
   std::vector<PortForward> ports;
   for (const PortForward& port : args.all<PortForward>("port")) {
     const auto same = [&port](const PortForward& other) {
-      return port.host != 0 && other.host == port.host && other.protocol == port.protocol &&
-             (other.address == port.address || other.address == "0.0.0.0" || port.address == "0.0.0.0");
+      return port.host != 0 && other.host == port.host && other.protocol == port.protocol;
     };
     if (std::any_of(ports.begin(), ports.end(), same))
-      fail(Code::kInvalidArgument, "--port: host port {} is given twice", port.host);
+      fail(Code::kInvalidArgument,
+           "--port: host port {} is given twice; it can be forwarded once, on one address", port.host);
     ports.push_back(port);
   }
   return ports;

@@ -25,7 +25,7 @@ LimitChanges limit_changes(const Invocation& args) {
   changes.processes = small(args.get<int64_t>("pids"));
   take_memory(args, changes);
   if (args.has("cgroup-slice")) changes.slice = args.text("cgroup-slice");
-  if (args.has("best-effort")) changes.best_effort = true;
+  changes.best_effort = args.is_on("best-effort");
   changes.disk_bandwidth = args.get<Rate>("disk-bandwidth");
   changes.disk_operations = args.get<Rate>("disk-iops");
   changes.network_bandwidth = args.get<Rate>("network-bandwidth");

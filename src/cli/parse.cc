@@ -175,7 +175,13 @@ class Parser {
   void set(const Flag& flag, const std::string& shown, std::optional<std::string> value) {
     const std::string key(flag.canonical.empty() ? flag.name : flag.canonical);
     if (flag.value.empty()) {
-      if (!value || is_true(shown, *value)) out_->values[key] = {{"", {}}};
+      const bool on = !value || is_true(shown, *value);
+      out_->values.erase(key);
+      out_->off.erase(key);
+      if (on)
+        out_->values[key] = {{"", {}}};
+      else
+        out_->off.insert(key);
       if (key == "help") out_->help = true;
       if (key == "version") out_->version = true;
       return;
@@ -259,6 +265,11 @@ bool Invocation::knows(std::string_view flag) const {
 
 bool Invocation::has(std::string_view flag) const {
   return find(flag) != nullptr;
+}
+
+std::optional<bool> Invocation::is_on(std::string_view flag) const {
+  if (has(flag)) return true;
+  return off.contains(flag) ? std::optional(false) : std::nullopt;
 }
 
 std::optional<std::string> Invocation::written(std::string_view flag) const {

@@ -10,6 +10,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,12 +32,15 @@ struct Invocation {
   bool help = false;
   bool version = false;
   std::map<std::string, std::vector<Given>, std::less<>> values;  // by canonical flag name
+  std::set<std::string, std::less<>> off;  // switches that were given as --switch=false
   std::vector<std::string> arguments;
   std::vector<std::string> tail;  // after `--`, or the command of exec
   bool has_tail = false;
 
   // Reading a flag that the command's rows do not have is kInternal: a mistake in the program.
   bool has(std::string_view flag) const;
+  // A switch's last value; nothing when it was not given.
+  std::optional<bool> is_on(std::string_view flag) const;
   // The last value given. T is what the flag's converter makes (values.h); text() is short for strings, and
   // is empty when the flag was not given.
   template <typename T>

@@ -66,6 +66,10 @@ TEST(Parse, AForgottenPairOfDashesIsWhatIsSaid) {
 TEST(Parse, SwitchesTakeGoValues) {
   EXPECT_TRUE(parsed({"start", "--detach=true"}).has("detach"));
   EXPECT_FALSE(parsed({"start", "-detach=false"}).has("detach"));
+  EXPECT_FALSE(parsed({"start", "--detach", "--detach=false"}).has("detach"));
+  EXPECT_EQ(parsed({"start", "--detach=false"}).is_on("detach"), std::optional(false));
+  EXPECT_EQ(parsed({"start", "--detach=false", "-d"}).is_on("detach"), std::optional(true));
+  EXPECT_EQ(parsed({"start"}).is_on("detach"), std::nullopt);
   refused({"start", "--detach=perhaps"});
 }
 

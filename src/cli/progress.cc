@@ -49,7 +49,7 @@ void Progress::on_event(const Event& event) {
     case EventKind::kProgress:
       return progress(event.done, event.total);
     case EventKind::kConsole:
-      if (!verbose_ || output_.json()) return;
+      if (!verbose_ || output_.quiet() || output_.json()) return;
       end_line();
       return output_.draw(output_.err().terminal ? console_.filter(event.text) : event.text);
     case EventKind::kNote:

@@ -3,7 +3,8 @@
 namespace knaller::cli {
 
 RawTerminal::RawTerminal(Context& context, int fd) : context_(context), fd_(fd) {
-  if (::tcgetattr(fd_, &before_) != 0) return;
+  is_terminal_ = ::tcgetattr(fd_, &before_) == 0;
+  if (!is_terminal_) return;
   // Not drained on this way out: a terminal that stands still would keep the program.
   context_.before_sudden_end([this] { ::tcsetattr(fd_, TCSANOW, &before_); });
   termios raw = before_;
@@ -12,6 +13,7 @@ RawTerminal::RawTerminal(Context& context, int fd) : context_(context), fd_(fd) 
 }
 
 RawTerminal::~RawTerminal() {
+  if (!is_terminal_) return;
   if (active_) ::tcsetattr(fd_, TCSADRAIN, &before_);
   context_.before_sudden_end({});
 }

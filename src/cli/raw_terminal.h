@@ -20,6 +20,7 @@ class RawTerminal {
  private:
   Context& context_;
   int fd_;
+  bool is_terminal_ = false;
   bool active_ = false;
   termios before_{};
 };

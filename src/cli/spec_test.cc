@@ -113,7 +113,7 @@ TEST(Spec, GroupsAreFamiliesWithAWord) {
 // `settings.text("image")`.
 std::set<std::string> names_read() {
   const std::regex reading(
-      R"rx((?:has|text|knows|enabled|origin|written|get<[^>]*>|all<[^>]*>)\("([a-z_-]+)"\))rx");
+      R"rx((?:has|is_on|text|knows|enabled|origin|written|get<[^>]*>|all<[^>]*>)\("([a-z_-]+)"\))rx");
   const std::regex passed(R"rx(_file\(args, "([a-z-]+)"\))rx");
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(KNALLER_CLI_SOURCES)) {

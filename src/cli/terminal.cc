@@ -132,6 +132,7 @@ void ConsoleFilter::take(char c, std::string& out) {
       return;
     case State::kStringEscape:
       state_ = c == '\\' ? State::kText : State::kString;
+      if (c != '\\') take(c, out);
       return;
   }
 }

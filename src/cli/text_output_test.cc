@@ -131,6 +131,15 @@ TEST(ConsoleFilter, DropsWhatDrivesATerminal) {
   EXPECT_EQ(filter.filter(std::string("\a\0\x7f", 3)), "");
 }
 
+TEST(ConsoleFilter, EndsAStringWhereATerminalWould) {
+  ConsoleFilter filter;
+  EXPECT_EQ(filter.filter("a\x1b]0;x\x1b\nb\n"), "a\nb\n");
+  EXPECT_EQ(filter.filter("a\x1b]0;x\x1b\x07"
+                          "b\n"),
+            "ab\n");
+  EXPECT_EQ(filter.filter("a\x1b]0;x\x1b\x1b\\b\n"), "ab\n");
+}
+
 TEST(ConsoleFilter, LetsOnlyUtf8Through) {
   ConsoleFilter filter;
   // C1, as UTF-8 and as bytes; invalid, overlong and cut-off sequences; what turns the order of letters

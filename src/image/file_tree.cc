@@ -155,6 +155,9 @@ void FileTree::add_archive(struct archive* archive, const Placement& placement, 
       entry.type = S_IFREG;
       entry.hard_link = true;
       entry.target = placement(clean_path(hard_link));
+      if (entry.target.empty())
+        fail(Code::kUnsupported, "{}: '{}' is a hard link to '{}', which is left out", what,
+             printable(cleaned), printable(hard_link));
       insert(path, std::move(entry));
     } else if (entry.type == S_IFREG) {
       add_archive_file(archive, path, std::move(entry), what);

@@ -167,7 +167,7 @@ TEST(KernelArguments, CarryWhatTheGuestMustKnow) {
 
 TEST(KernelArguments, RefuseWhatCouldNotArrive) {
   EXPECT_EQ(code_thrown_by([] { kernel_arguments({.extra = "a\nb"}); }), Code::kInvalidArgument);
-  EXPECT_EQ(code_thrown_by([] { kernel_arguments({.extra = std::string(2048, 'x')}); }),
+  EXPECT_EQ(code_thrown_by([] { kernel_arguments({.extra = std::string(1792, 'x')}); }),
             Code::kInvalidArgument);
   EXPECT_EQ(code_thrown_by([] { kernel_arguments({.public_key = "ssh-rsa AAAA x"}); }),
             Code::kInvalidArgument);

@@ -24,8 +24,8 @@ store::Transaction::How how_to_make(const store::EntryLock& lock, bool replace) 
   if (!lock.home().has(store::Kind::kImage, lock.name())) return store::Transaction::How::kMake;
   throw Error(
       Code::kAlreadyExists, fmt::format("there is an image '{}' already", lock.name()),
-      fmt::format("remove it first (VMs that were started from it keep running): knaller image rm {}; or let "
-                  "`image build` replace it: --replace",
+      fmt::format("remove it first (VMs that were started from it keep running): knaller image rm {}; or "
+                  "replace it: --replace",
                   lock.name()));
 }
 

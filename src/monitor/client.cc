@@ -160,11 +160,7 @@ void MonitorClient::set(const RunningChange& change, const Deadline& deadline) {
   Json request = running_change_to_json(change);
   request["op"] = "set";
   send_request(socket_.get(), request, deadline);
-  const Json answer = read_answer(socket_.get(), buffer_, deadline);
-  if (!change.egress || !change.limits) return;
-  // An older monitor takes the limits alone.
-  const JsonReader reader(answer, "the monitor's answer", Code::kInternal);
-  if (!reader.boolean_or("together", false)) set({.egress = change.egress, .limits = {}}, deadline);
+  read_answer(socket_.get(), buffer_, deadline);
 }
 
 // On a connection of its own, whose life is the lease's.

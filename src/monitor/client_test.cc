@@ -42,14 +42,8 @@ std::vector<std::string> requests_for_both(const std::string& answer) {
 }
 
 TEST(MonitorClientTest, AsksForEgressAndLimitsAtOnce) {
-  EXPECT_THAT(requests_for_both("{\"v\":1,\"ok\":true,\"together\":true}\n"),
+  EXPECT_THAT(requests_for_both("{\"v\":1,\"ok\":true}\n"),
               ElementsAre(AllOf(HasSubstr("\"limits\""), HasSubstr("\"egress\""))));
-}
-
-TEST(MonitorClientTest, AsksAnOlderMonitorForEgressByItself) {
-  EXPECT_THAT(
-      requests_for_both("{\"v\":1,\"ok\":true}\n"),
-      ElementsAre(HasSubstr("\"limits\""), AllOf(HasSubstr("\"egress\""), Not(HasSubstr("\"limits\"")))));
 }
 
 }  // namespace

@@ -103,8 +103,7 @@ void Monitor::set(ConnectionId connection, const JsonReader& request) {
 void Monitor::tell_changed(ConnectionId connection, const RunningChange& change) {
   if (change.egress) record_event(VmEventKind::kChanged, "where the guest may connect to was changed");
   if (change.limits) record_event(VmEventKind::kChanged, "the VM's limits were changed");
-  server_->reply(connection,
-                 {{"v", kProtocolVersion}, {"ok", true}, {"together", change.egress && change.limits}});
+  server_->reply(connection, {{"v", kProtocolVersion}, {"ok", true}});
 }
 
 void Monitor::change_network(const RunningChange& change, const net::Plan& before) {

@@ -13,22 +13,10 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "net/tun.h"
 
 namespace knaller::net {
 namespace {
-
-constexpr const char* kTunDevice = "/dev/net/tun";
-
-[[noreturn]] void tun_unusable(int saved_errno) {
-  Error error = errno_error(saved_errno, fmt::format("open {}", kTunDevice));
-  if (saved_errno == EACCES || saved_errno == EPERM) {
-    error.with_hint("allow it with: sudo chmod 0666 /dev/net/tun");
-    throw error;
-  }
-  // ENODEV and ENXIO: the node is there, the module is not.
-  throw Error(Code::kUnsupported, error.message(),
-              "the kernel's TUN/TAP driver is missing; load it with: sudo modprobe tun");
-}
 
 ifreq named_request(const std::string& name) {
   ifreq request{};
@@ -47,8 +35,7 @@ int index_of(const std::string& device) {
 }
 
 void make_tap(const std::string& name, uid_t owner) {
-  const UniqueFd tun(::open(kTunDevice, O_RDWR | O_CLOEXEC));
-  if (!tun) tun_unusable(errno);
+  const UniqueFd tun = open_tun();
   ifreq request = named_request(name);
   request.ifr_flags = IFF_TAP | IFF_NO_PI;
   if (::ioctl(tun.get(), TUNSETIFF, &request) != 0) fail_errno("create the TAP '{}'", name);

@@ -17,7 +17,6 @@ namespace knaller::portable {
 // the names of what was left out, the labels, then the other files of the manifest.
 inline constexpr char kLeftOut[] = ".left-out";
 
-inline constexpr uint64_t kLargestManifest = 64 << 20;
 inline constexpr uint64_t kLargestSmallFile = 1 << 20;
 
 // One name per line. Throws kCorrupt for anything but distinct names of files that `manifest` has and that

@@ -14,7 +14,6 @@ namespace knaller::store {
 namespace {
 
 constexpr size_t kMostFiles = 256;
-constexpr size_t kLargestManifest = 256 << 20;  // of some 14 TiB
 constexpr std::string_view kFirstLineOfPlain = "knaller-manifest 1";
 constexpr std::string_view kFirstLine = "knaller-manifest 2";
 

@@ -24,6 +24,9 @@
 
 namespace knaller::store {
 
+// In bytes: the manifest of some 3.5 TiB.
+inline constexpr uint64_t kLargestManifest = 64 << 20;
+
 struct ManifestChunk {
   uint64_t offset = 0;
   std::string digest;  // 64 hexadecimal digits

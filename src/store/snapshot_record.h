@@ -15,6 +15,9 @@
 
 namespace knaller::store {
 
+// In bytes, of what an engine saves of its devices.
+inline constexpr uint64_t kLargestState = 64 << 20;
+
 // A record of the Go program has format 0 and, of the machine, only processors, memory and ports.
 struct SnapshotRecord : Machine {
   std::string id;

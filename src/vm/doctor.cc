@@ -23,6 +23,7 @@
 #include "engine/engine_family.h"
 #include "guest/command_line.h"
 #include "net/name_servers.h"
+#include "net/tun.h"
 #include "vm/home/engine.h"
 #include "vm/snapshots/capture_check.h"
 
@@ -87,12 +88,12 @@ CheckRow check_name_servers() {
 }
 
 CheckRow check_tun() {
-  const UniqueFd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
-  if (tun) return passed("/dev/net/tun", "opens");
-  const int saved_errno = errno;
-  const std::string detail = errno_error(saved_errno, "open /dev/net/tun").message();
-  return failed("/dev/net/tun", detail,
-                saved_errno == ENOENT ? "sudo modprobe tun" : "sudo chmod 0666 /dev/net/tun");
+  try {
+    net::open_tun();
+    return passed("/dev/net/tun", "opens");
+  } catch (const Error& error) {
+    return failed("/dev/net/tun", error.message(), error.hint());
+  }
 }
 
 std::string monitor_program(const std::string& libexec) {

@@ -361,6 +361,29 @@ teardown() {
   [[ $output == web ]]
 }
 
+@test "an image of one's own is imported again with --replace, and VMs of the earlier one go on" {
+  k_exits 0 start -d web
+  files=$BATS_TEST_TMPDIR/files
+  k_exits 5 image import fake --kernel "$files/vmlinux" --rootfs "$files/rootfs.ext4"
+  contains "$stderr" "--replace"
+  truncate -s 16M "$files/rootfs.ext4"
+  PATH=$PATH:/sbin:/usr/sbin resize2fs -f "$files/rootfs.ext4" 2> "$BATS_TEST_TMPDIR/messages"
+  k_exits 0 image import fake --kernel "$files/vmlinux" --rootfs "$files/rootfs.ext4" --replace
+  k_exits 0 start -d other
+  [[ $(stat -c %s "$KNALLER_HOME"/vms/{web,other}/jail/rootfs.ext4) == $'8388608\n16777216' ]]
+  k_exits 0 stop --force web
+  k_exits 0 start -d web
+}
+
+@test "--best-effort is switched off again with --best-effort=false" {
+  k_exits 0 start -d web --best-effort
+  k_exits 0 inspect web
+  [[ $(jq .limits.best_effort <<<"$output") == true ]]
+  k_exits 0 set web --best-effort=false
+  k_exits 0 inspect web
+  [[ $(jq .limits.best_effort <<<"$output") == false ]]
+}
+
 @test "limits of a VM that exists are not for start to change, but 0 is none" {
   k_exits 0 start -d web
   k_exits 0 stop web

@@ -68,6 +68,7 @@ ImageInfo import_image(const Context& context, const ImageImportOptions& options
                         .rootfs = options.rootfs,
                         .initramfs = options.initrd,
                         .needs_pvh = needs_pvh(context, options),
+                        .replace = options.replace,
                         .sink = context.sink},
                        Deadline::never(options.stop))
       .info;

@@ -61,10 +61,10 @@ SshTarget ssh_target(const Context& context, const std::string& name) {
   if (record.network == NetworkMode::kNone)
     throw Error(Code::kUnsupported, fmt::format("VM '{}' has no network to enter it by", name),
                 "start one without --network none");
+  require_running(name, directory.get());
   if (!record.has_ssh)
     throw Error(Code::kUnsupported, fmt::format("VM '{}' runs an image that knaller has no key for", name),
                 fmt::format("enter it with a key of your own: ssh -p {} USER@127.0.0.1", record.ssh_port));
-  require_running(name, directory.get());
   const guest::Address address = monitor::guest_address(record, context.home.path_of(store::Kind::kVm, name));
   return {.host = address.host,
           .port = address.port,

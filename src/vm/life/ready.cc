@@ -79,8 +79,8 @@ class Watch {
 
 std::string console_hint(const Watch& watch) {
   const std::string tail = watch.console_tail();
-  if (tail.empty()) return "the guest wrote nothing on its console; more with --verbose, or use --no-wait";
-  return "the console's last lines (more with --verbose; --no-wait starts without waiting):\n" + tail;
+  if (tail.empty()) return "the guest wrote nothing on its console";
+  return "the console's last lines (all of it: --verbose):\n" + tail;
 }
 
 // Images of ours say on the console when their SSH server listens; knocking before that only costs the guest

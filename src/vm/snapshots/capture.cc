@@ -16,6 +16,7 @@
 #include "firecracker/client.h"
 #include "firecracker/version.h"
 #include "store/layout.h"
+#include "store/snapshot_record.h"
 #include "store/usage.h"
 #include "vm/home/layout.h"
 #include "vm/life/boot.h"
@@ -24,8 +25,6 @@
 
 namespace knaller::vm {
 namespace {
-
-constexpr uint64_t kLargestState = 16 << 20;
 
 // How often, in one pause, the engine may turn out to have worked for its guest meanwhile: for each way.
 constexpr int kMostAttempts = 3;
@@ -231,7 +230,7 @@ void Capture::dump_by_engine(const Deadline& limit) const {
 void Capture::collect(const Deadline& deadline) {
   if (copy_) copy_->finish(deadline);
   const uint64_t state_size = file_size(open_of_engine(source_.jail, layout::kNewState).get());
-  if (state_size == 0 || state_size > kLargestState)
+  if (state_size == 0 || state_size > store::kLargestState)
     fail(Code::kCorrupt, "the engine wrote a state of {} bytes", state_size);
   copy_out(source_.jail, layout::kNewState, new_file(layout::kState).get(), state_size, deadline);
   if (way_ == CaptureWay::kEngine) {

@@ -14,6 +14,7 @@
 #include "store/fields.h"
 #include "store/layout.h"
 #include "store/limits.h"
+#include "store/snapshot_record.h"
 #include "vm/home/layout.h"
 #include "vm/snapshots/snapshot.h"
 #include "vm/snapshots/snapshot_disk.h"
@@ -22,8 +23,6 @@ namespace knaller::vm {
 namespace {
 
 using store::SnapshotRecord;
-
-constexpr size_t kMostStateBytes = 64 << 20;
 
 struct Side {
   store::SnapshotId id;
@@ -106,8 +105,8 @@ void compare_memory(const Context& context, const Side& a, const Side& b, const 
 }
 
 void compare_devices(const Side& a, const Side& b, SnapshotDiff& diff) {
-  const std::string state_a = store::read_entry_file(a.directory.get(), layout::kState, kMostStateBytes);
-  const std::string state_b = store::read_entry_file(b.directory.get(), layout::kState, kMostStateBytes);
+  const std::string state_a = store::read_entry_file(a.directory.get(), layout::kState, store::kLargestState);
+  const std::string state_b = store::read_entry_file(b.directory.get(), layout::kState, store::kLargestState);
   diff.same_devices = state_a == state_b;
   diff.device_bytes_a = state_a.size();
   diff.device_bytes_b = state_b.size();

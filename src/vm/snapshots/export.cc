@@ -59,7 +59,7 @@ class Export {
                   fmt::format("make it one of knaller's: knaller snapshot import {}",
                               context_.home.path_of(Kind::kSnapshot, id_.str())));
     check_snapshot_files(directory_.get(), record_, false, deadline_);
-    manifest_text_ = store::read_entry_file(directory_.get(), layout::kManifest, portable::kLargestManifest);
+    manifest_text_ = store::read_entry_file(directory_.get(), layout::kManifest, store::kLargestManifest);
     manifest_ = store::parse_manifest(manifest_text_);
     metadata_ = store::read_entry_file(directory_.get(), layout::kMetadata);
     labels_ = store::read_labels(directory_.get());

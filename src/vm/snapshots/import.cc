@@ -118,7 +118,7 @@ class StreamImport {
                               printable(entry.path.substr(0, 80))),
                   "only what `knaller snapshot export` wrote can be imported");
     folder_ = folder;
-    const std::string text = small_file(entry, portable::kLargestManifest);
+    const std::string text = small_file(entry, store::kLargestManifest);
     if (!arrival_.expect(store::SnapshotId::parse(folder), store::parse_manifest(text))) return false;
     for (const ManifestFile& file : arrival_.manifest().files)
       for (const store::ManifestChunk& chunk : file.chunks)

@@ -14,6 +14,7 @@
 #include "store/fields.h"
 #include "store/labels.h"
 #include "store/layout.h"
+#include "store/snapshot_record.h"
 #include "vm/home/host_facts.h"
 #include "vm/home/layout.h"
 #include "vm/snapshots/preflight_asked.h"
@@ -28,8 +29,6 @@ using engine::doubtful;
 using engine::passed;
 using engine::refused;
 using store::SnapshotRecord;
-
-constexpr size_t kMostStateBytes = 64 << 20;
 
 CheckRow row_of(std::string name, const Error& error) {
   // Of a snapshot, a file that is not there is damage.
@@ -119,7 +118,9 @@ void add_processor_rows(const Context& context, const SnapshotRecord& record, co
 
 void add_state_rows(const Context& context, int directory, const SnapshotRecord& record, const Engine& engine,
                     std::vector<CheckRow>& rows) {
-  const auto read_state = [&] { return store::read_entry_file(directory, layout::kState, kMostStateBytes); };
+  const auto read_state = [&] {
+    return store::read_entry_file(directory, layout::kState, store::kLargestState);
+  };
   const engine::StateNeeds needs =
       engine::family_of(engine.type).needs_of(record, read_state, engine, host_of(context));
   rows.push_back(needs.version);

@@ -8,6 +8,7 @@
 #include "base/process.h"
 #include "engine/check_row.h"
 #include "net/egress.h"
+#include "net/tun.h"
 #include "store/fields.h"
 #include "store/limits.h"
 #include "store/names.h"
@@ -61,12 +62,12 @@ CheckRow network_mode_row(const SnapshotRecord& record, const RestoreOptions& as
 }
 
 CheckRow tap_row() {
-  const UniqueFd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
-  if (tun) return passed("TAP", "/dev/net/tun opens");
-  const Error error = errno_error(errno, "open /dev/net/tun");
-  return refused("TAP", error.code() == Code::kPermission ? Code::kPermission : Code::kUnsupported,
-                 error.message(),
-                 error.code() == Code::kPermission ? "sudo chmod 0666 /dev/net/tun" : "sudo modprobe tun");
+  try {
+    net::open_tun();
+    return passed("TAP", "/dev/net/tun opens");
+  } catch (const Error& error) {
+    return refused("TAP", error.code(), error.message(), error.hint());
+  }
 }
 
 CheckRow pasta_row(const Context& context) {
