@@ -88,14 +88,15 @@ def in_order(found, seed, only="", one_of_each=False):
     chance.shuffle(read)
     if one_of_each:
         changes = in_turns(one_of_each_site(changes))
-    points = [point for pair in itertools.zip_longest(changes, rare_first(read)) for point in pair if point]
+    # Every command opens the home in the same way, and every monitor starts in the same way.
+    points = [point for pair in itertools.zip_longest(changes, one_of_each_site(read)) for point in pair if point]
     failed_once = read_points(FAILED_ONCE)
     return sorted(points, key=lambda point: point.site not in failed_once[f"{point.operation} {point.process}"])
 
 
 def one_of_each_site(points):
-    """Of shuffled ones: a guest takes seconds for each, and calls of one site differ little."""
-    return list({(point.operation, point.process, point.site, point.fault): point for point in points}.values())
+    """Of shuffled ones, whatever the operation."""
+    return list({(point.process, point.site, point.fault): point for point in points}.values())
 
 
 def in_turns(points):
@@ -104,13 +105,3 @@ def in_turns(points):
     for point in points:
         groups[point.operation, point.process].append(point)
     return [point for row in itertools.zip_longest(*groups.values()) for point in row if point]
-
-
-def rare_first(points):
-    """One of each site whatever the operation, then the second of each: every command opens the home in the same way."""
-    seen, turns = collections.Counter(), []
-    for point in points:
-        what = point.process, point.site, point.fault
-        turns.append((seen[what], point))
-        seen[what] += 1
-    return [point for _, point in sorted(turns, key=lambda turn: turn[0])]

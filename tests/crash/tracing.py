@@ -92,8 +92,10 @@ def normal(syscall, rest, home):
 
 
 def faults(sites):
-    """The kernel has no error for a write to an event's descriptor that is never full."""
-    return ("kill",) if "write anon_inode:[eventfd]" in sites else FAULTS
+    """The kernel has no error for a write to an event's descriptor that is never full. And strace fails a call by making it one that
+    does not exist: an engine's filter would ask the monitor about it, which gets the descriptor to answer by in just this call."""
+    only_killed = ("write anon_inode:[eventfd]", "sendmsg socket anon_inode:seccomp notify f")
+    return ("kill",) if any(site in sites for site in only_killed) else FAULTS
 
 
 class Attached:
