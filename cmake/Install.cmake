@@ -4,6 +4,12 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS knaller-monitor knaller-qemu RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/knaller)
 install(TARGETS knaller-guest RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/knaller/guest)
+# Without what only a debugger reads, most of their size; the build's own programs keep it.
+if(CMAKE_STRIP AND CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+  foreach(program bin/knaller ${CMAKE_INSTALL_LIBEXECDIR}/knaller/knaller-monitor ${CMAKE_INSTALL_LIBEXECDIR}/knaller/knaller-qemu)
+    install(CODE "execute_process(COMMAND \"${CMAKE_STRIP}\" \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${program}\" COMMAND_ERROR_IS_FATAL ANY)")
+  endforeach()
+endif()
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/knaller DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

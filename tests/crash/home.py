@@ -251,6 +251,14 @@ class Home:
         with open(f"{self.path}/vms/{name}/vm.json", encoding="utf-8") as file:
             return self.processes_of_a_vm + (json.load(file)["network"] != "none")
 
+    def everybody(self):
+        return self._processes()
+
+    def lasting_files(self):
+        """Without what logs were rotated to, what commands remember, and what was said of the snapshot that stays."""
+        return {path for path in self._all_files()
+                if not path.endswith((".1", "/labels.json")) and not path.startswith(f"{self.path}/cache")}
+
     def _all_files(self):
         for folder, folders, files in os.walk(self.path):
             for name in folders + files:

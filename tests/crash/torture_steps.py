@@ -6,6 +6,7 @@ import shutil
 import threading
 
 from home import Broken, descendants, kill, name_of_process, reap, within
+from hostile import Hostile, grown, resources
 
 NAMES = ("a", "b", "c")
 COMMANDS = {
@@ -28,7 +29,9 @@ INSIDE = {
     "run": ("run", "-n", "--", "true")}
 KILLS = {"kill-monitor": ("knaller-monito",), "kill-engine": ("engine", "knaller-qemu", "exe"), "kill-qemu": ("qemu-system",),
          "kill-pasta": ("pasta", "pasta.avx2")}
-OFTEN = ("start", "start", "rm", "rm", "create", "create", "restore", "restore", "rollback", "rollback-to")
+# A neighbour that is hostile: hostile.py.
+HOSTILE = "hostile"
+OFTEN = (HOSTILE, HOSTILE, HOSTILE, HOSTILE, "start", "start", "rm", "rm", "create", "create", "restore", "restore", "rollback", "rollback-to")
 # Those that make a VM are mostly given a name that is free, others one of a VM, so that they have something to do.
 MAKING = ("start", "restore", "cold")
 # What a command may say. 6: memory is asked for from outside, which not every VM gives. 125: the guest could not be entered.
@@ -62,7 +65,9 @@ def make_steps(seed, count, kind):
 
 class Torture:
     def __init__(self, home):
-        self.home, self.announced = home, {home.base}
+        self.home, self.announced, self.hostile = home, {home.base}, Hostile(home)
+        # Of the VM `web`, which lives all the time.
+        self.before = resources(home, "web")
         # VMs and snapshots whose guest has seen write errors: it may have stopped writing.
         self.full = set()
         self.counts = collections.Counter()
@@ -125,6 +130,8 @@ class Torture:
         return ended
 
     def run_one(self, step, command, number):
+        if step.verb == HOSTILE:
+            return self.hostile.step(step.which, number)
         if not command:
             return self.kill(step)
         until = f"{step.killed * self.home.length:.3f}" if step.killed is not None else ""
@@ -142,6 +149,8 @@ class Torture:
 
     def note(self, step, command, done):
         """What was announced by it."""
+        if step.verb == HOSTILE:
+            return self.note_hostile(done)
         code = done.returncode if command else 0
         self.counts[step.verb, "ok" if code == 0 else "killed" if code in KILLED else f"exit {code}"] += 1
         if code not in CODES + KILLED:
@@ -155,6 +164,15 @@ class Torture:
         # Which is the latest, only the rollback knows.
         if step.verb == "rollback" or (step.verb in ("restore", "rollback-to") and set(command) & self.full):
             self.full.add(step.name)
+
+    def note_hostile(self, ended):
+        """However its neighbour behaved, each command says what happened, and the last one removes it."""
+        for done in ended:
+            verb, code = done.args[1], done.returncode
+            self.counts[f"hostile {verb}", "ok" if code == 0 else f"exit {code}"] += 1
+            # What exec says is what the guest says.
+            if verb != "exec" and code not in CODES or done is ended[-1] and code != 0:
+                raise Broken(f"{done.args}: exit code {code}\n{done.stdout}{done.stderr}")
 
     def look(self, commands):
         home = self.home
@@ -185,5 +203,21 @@ class Torture:
         home.must("snapshot", "verify", "--all")
         for snapshot in self.announced:
             home.must_be_whole(snapshot)
+        self.must_not_have_grown()
         home.must("rm", "-f", "--all")
         home.must_be_clean()
+
+    def must_not_have_grown(self):
+        """All but the VM `web` and its snapshot are gone, and what they took, too."""
+        home = self.home
+        for snapshot in home.snapshots() - {home.base}:
+            home.must("snapshot", "unprotect", snapshot)
+            home.must("snapshot", "rm", snapshot)
+        for name in set(home.states()) - {"web"}:
+            home.must("rm", "-f", name)
+        if "more" in home.must("image", "ls", "-q").split():
+            home.must("image", "rm", "more")
+        home.must_be_clean()
+        more = grown(self.before, resources(home, "web"))
+        if more:
+            raise Broken(f"grown since the beginning: {more}")
