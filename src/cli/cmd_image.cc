@@ -38,11 +38,6 @@ int cmd_image_build(Context& context) {
   const Invocation& args = context.args();
   ImageBuildOptions options;
   options.kind = args.arguments[0];
-  if (options.kind != "tiny" && options.kind != "debian") {
-    const std::string near = nearest(options.kind, {"tiny", "debian"});
-    throw Error(Code::kInvalidArgument, fmt::format("'{}' is not a kind of image", printable(options.kind)),
-                near.empty() ? "there are: tiny, debian" : fmt::format("did you mean '{}'?", near));
-  }
   options.name = args.text("name");
   if (const auto mib = args.get<int64_t>("size")) options.disk_mib = static_cast<uint64_t>(*mib);
   options.packages = args.all<std::string>("package");

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "base/enum_text.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -77,13 +78,25 @@ std::string read_helper(const std::string& path) {
   return read_file(path, kMostHelperBytes);
 }
 
+PackageVersions make_root(BuildKind kind, const Workshop& workshop, const FileTree& kernel, FileTree& root,
+                          const Deadline& deadline) {
+  switch (kind) {
+    case BuildKind::kTiny:
+      return make_tiny(workshop, root, deadline);
+    case BuildKind::kDebian:
+      return make_debian(workshop, kernel, root, deadline);
+  }
+  fail(Code::kInternal, "a kind of image that does not exist");
+}
+
 // All of the build inside its private folder. Gives what image.json will say.
 Record build_in(const store::Transaction& staged, const BuildOptions& options, const std::string& helper,
                 const Deadline& deadline) {
   const std::string work = staged.path() + "/" + layout::kWork;
   Downloads downloads(options.cache_folder, work + "/apt", options.sink, deadline);
   Apt apt(downloads.path(), options.sink);
-  Record record = {.name = options.name, .kind = options.kind, .disk_mib = options.disk_mib};
+  Record record = {
+      .name = options.name, .kind = std::string(to_text(options.kind)), .disk_mib = options.disk_mib};
   const UniqueFd scratch = open_directory(work);
   {
     const Phase phase(options.sink, "package lists");
@@ -99,8 +112,7 @@ Record build_in(const store::Transaction& staged, const BuildOptions& options, c
   FileTree root(scratch.get());
   {
     const Phase phase(options.sink, "root file system");
-    record.packages = options.kind == "tiny" ? make_tiny(workshop, root, deadline)
-                                             : make_debian(workshop, kernel, root, deadline);
+    record.packages = make_root(options.kind, workshop, kernel, root, deadline);
   }
   downloads.sweep();
   const Phase phase(options.sink, "write");
@@ -115,23 +127,27 @@ Record build_in(const store::Transaction& staged, const BuildOptions& options, c
 
 }  // namespace
 
+BuildKind build_kind_from_text(const std::string& text) {
+  if (const auto kind = enum_from_text<BuildKind>(text)) return *kind;
+  const std::string near =
+      nearest(text, {std::string(to_text(BuildKind::kTiny)), std::string(to_text(BuildKind::kDebian))});
+  throw Error(Code::kInvalidArgument, fmt::format("'{}' is not a kind of image", printable(text)),
+              near.empty() ? "there are tiny and debian; others come with `knaller image import`"
+                           : fmt::format("did you mean '{}'?", near));
+}
+
 Image build(const store::Home& home, const BuildOptions& given, const Deadline& deadline) {
   BuildOptions options = given;
-  if (options.kind != "tiny" && options.kind != "debian") {
-    throw Error(Code::kInvalidArgument,
-                fmt::format("there is no kind of image '{}'", printable(options.kind)),
-                "\"tiny\" and \"debian\" can be built; others come with knaller image import");
-  }
   for (const std::string& package : options.packages)
     if (!is_package_name(package))
       fail(Code::kInvalidArgument, "'{}' is not a package name", printable(package));
-  if (options.name.empty()) options.name = options.kind;
+  if (options.name.empty()) options.name = to_text(options.kind);
   store::Name::parse(options.name, "image name");
   return in_context(
       [&] { return fmt::format("build the image '{}'", options.name); },
       [&] {
         const std::string helper = read_helper(options.guest_helper);
-        if (options.kind == "debian") check_can_make_debian();
+        if (options.kind == BuildKind::kDebian) check_can_make_debian();
         const store::EntryLock lock = lock_image(home, options.name, "image build", options.sink, deadline);
         store::Transaction staged(lock, how_to_make(lock, options.replace));
         make_directories(staged.path() + "/" + layout::kWork);

@@ -153,7 +153,7 @@ PackageVersions installed_packages(const FileTree& root) {
 
 void make_it_a_guest(const Workshop& workshop, FileTree& root) {
   for (const char* path : kNotForTheGuest) root.remove(path);
-  add_guest_files("debian", root);
+  add_guest_files(to_text(BuildKind::kDebian), root);
   root.add_file("usr/lib/knaller/guest", {.permissions = 0755}, workshop.guest_helper);
   root.add_directory("var/lib/knaller", {.permissions = 0755});
   // The host's mirrors may be where a guest can't reach.

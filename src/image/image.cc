@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include "base/enum_text.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -17,9 +18,9 @@ namespace {
 UniqueFd open_image(const store::Home& home, const std::string& name) {
   store::Name::parse(name, "image name");
   if (!home.has(store::Kind::kImage, name)) {
-    throw Error(Code::kNotFound, fmt::format("there is no image '{}'", name),
-                name == "tiny" || name == "debian" ? fmt::format("knaller image build {}", name)
-                                                   : "knaller image ls");
+    throw Error(
+        Code::kNotFound, fmt::format("there is no image '{}'", name),
+        enum_from_text<BuildKind>(name) ? fmt::format("knaller image build {}", name) : "knaller image ls");
   }
   return home.open_entry(store::Kind::kImage, name);
 }

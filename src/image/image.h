@@ -33,8 +33,22 @@ struct Image {
   std::string rootfs = {};
 };
 
+// What can be built; its word is also the name that an image has unless it is given another.
+enum class BuildKind { kTiny, kDebian };
+constexpr std::string_view to_text(BuildKind kind) {
+  switch (kind) {
+    case BuildKind::kTiny:
+      return "tiny";
+    case BuildKind::kDebian:
+      return "debian";
+  }
+  return {};
+}
+// kInvalidArgument, with the nearest one, for a word that is none of these.
+BuildKind build_kind_from_text(const std::string& text);
+
 struct BuildOptions {
-  std::string kind = {};  // "tiny" or "debian"
+  BuildKind kind = BuildKind::kTiny;
   std::string name = {};  // empty: as kind
   uint64_t disk_mib = kDefaultDiskMib;
   std::vector<std::string> packages =
@@ -58,7 +72,7 @@ struct ImportOptions {
 // Removes what a build that was killed left among the kept downloads; leaves it to a build that runs.
 void sweep_downloads(const std::string& cache_folder);
 
-// As any user; needs apt, and for "debian" mmdebstrap and subordinate ids. Returns when the image is
+// As any user; needs apt, and for kDebian mmdebstrap and subordinate ids. Returns when the image is
 // published and durable.
 Image build(const store::Home& home, const BuildOptions& options, const Deadline& deadline);
 Image import(const store::Home& home, const ImportOptions& options, const Deadline& deadline);

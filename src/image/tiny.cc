@@ -84,7 +84,7 @@ PackageVersions make_tiny(const Workshop& workshop, FileTree& root, const Deadli
     versions.emplace_back(file.name, file.version);
   }
   add_busybox_links(root);
-  add_guest_files("tiny", root);
+  add_guest_files(to_text(BuildKind::kTiny), root);
   root.add_file("usr/lib/knaller/guest", {.permissions = 0755}, workshop.guest_helper);
   root.add_symlink("usr/sbin/init", "/usr/lib/knaller/guest");
   return versions;

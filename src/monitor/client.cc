@@ -9,6 +9,7 @@
 #include "base/socket.h"
 #include "base/text.h"
 #include "monitor/alive.h"
+#include "monitor/life_view.h"
 #include "store/fields.h"
 #include "store/layout.h"
 
@@ -112,7 +113,7 @@ Status MonitorClient::status(const Deadline& deadline) {
 
 // So little always fits.
 void MonitorClient::ask_status() {
-  send_request(socket_.get(), {{"op", "status"}}, Deadline::after(std::chrono::seconds(0)));
+  send_request(socket_.get(), {{"op", to_text(life::Op::kStatus)}}, Deadline::after(std::chrono::seconds(0)));
 }
 
 Status MonitorClient::take_status(const Deadline& deadline) {
@@ -138,7 +139,7 @@ Status MonitorClient::take_status(const Deadline& deadline) {
 }
 
 void MonitorClient::ask_stats() {
-  send_request(socket_.get(), {{"op", "stats"}}, Deadline::after(std::chrono::seconds(0)));
+  send_request(socket_.get(), {{"op", to_text(life::Op::kStats)}}, Deadline::after(std::chrono::seconds(0)));
 }
 
 MonitorStats MonitorClient::take_stats(const Deadline& deadline) {
@@ -158,7 +159,7 @@ MonitorStats MonitorClient::take_stats(const Deadline& deadline) {
 
 void MonitorClient::set(const RunningChange& change, const Deadline& deadline) {
   Json request = running_change_to_json(change);
-  request["op"] = "set";
+  request["op"] = to_text(life::Op::kSet);
   send_request(socket_.get(), request, deadline);
   read_answer(socket_.get(), buffer_, deadline);
 }
@@ -167,7 +168,7 @@ void MonitorClient::set(const RunningChange& change, const Deadline& deadline) {
 Lease MonitorClient::lease(const std::string& verb, const Deadline& deadline,
                            const std::function<void(const std::string& holder)>& on_wait) {
   Lease lease(connect_unix(directory_.get(), layout::kMonitorSocket, deadline));
-  send_request(lease.socket_.get(), {{"op", "lease"}, {"verb", verb}}, deadline);
+  send_request(lease.socket_.get(), {{"op", to_text(life::Op::kLease)}, {"verb", verb}}, deadline);
   std::string holder;
   while (true) {
     try {
@@ -190,33 +191,35 @@ Lease MonitorClient::lease(const std::string& verb, const Deadline& deadline,
 ExitRecord MonitorClient::stop(int vm_directory, std::chrono::milliseconds timeout, bool force,
                                const Deadline& deadline) {
   const auto timeout_ms = std::max<int64_t>(timeout.count(), 0);
-  return await_end(vm_directory, {{"op", "stop"}, {"timeout_ms", timeout_ms}, {"force", force}}, deadline);
+  return await_end(vm_directory,
+                   {{"op", to_text(life::Op::kStop)}, {"timeout_ms", timeout_ms}, {"force", force}},
+                   deadline);
 }
 
 ExitRecord MonitorClient::wait(int vm_directory, const Deadline& deadline) {
-  return await_end(vm_directory, {{"op", "wait"}}, deadline);
+  return await_end(vm_directory, {{"op", to_text(life::Op::kWait)}}, deadline);
 }
 
-Json Lease::call(std::string_view op, const Deadline& deadline) {
-  send_request(socket_.get(), {{"op", op}}, deadline);
+Json Lease::call(life::Op op, const Deadline& deadline) {
+  send_request(socket_.get(), {{"op", to_text(op)}}, deadline);
   return read_answer(socket_.get(), buffer_, deadline);
 }
 
 void Lease::pause(const Deadline& deadline) {
-  call("pause", deadline);
+  call(life::Op::kPause, deadline);
 }
 
 void Lease::resume(const Deadline& deadline) {
-  call("resume", deadline);
+  call(life::Op::kResume, deadline);
 }
 
 void Lease::release(const Deadline& deadline) {
-  call("release", deadline);
+  call(life::Op::kRelease, deadline);
   socket_.reset();
 }
 
 void Lease::leave_paused(const Deadline& deadline) {
-  call("leave_paused", deadline);
+  call(life::Op::kLeavePaused, deadline);
   socket_.reset();
 }
 

@@ -30,6 +30,10 @@
 
 namespace knaller::monitor {
 
+namespace life {
+enum class Op;
+}
+
 // The verb with which taking a snapshot asks for a lease.
 inline constexpr char kSnapshotVerb[] = "snapshot create";
 
@@ -77,7 +81,7 @@ class Lease {
  private:
   friend class MonitorClient;
   explicit Lease(UniqueFd socket) : socket_(std::move(socket)) {}
-  nlohmann::json call(std::string_view op, const Deadline& deadline);
+  nlohmann::json call(life::Op op, const Deadline& deadline);
 
   UniqueFd socket_;
   std::string buffer_;

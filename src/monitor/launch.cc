@@ -6,12 +6,14 @@
 
 #include <algorithm>
 
+#include "base/enum_text.h"
 #include "base/json.h"
 #include "base/kernel_calls.h"
 #include "base/process.h"
 #include "base/socket.h"
 #include "base/text.h"
 #include "monitor/console.h"
+#include "monitor/handover_words.h"
 
 namespace knaller::monitor {
 namespace {
@@ -61,7 +63,8 @@ void Launch::await_monitor(const Deadline& deadline) {
 void Launch::begin(const LaunchSpec& spec, const Deadline& deadline, const PhaseSink& on_phase) {
   const auto began = std::chrono::steady_clock::now();
   await_monitor(deadline);  // first: to one that could not start, sending fails with a worse reason
-  send_all(socket_.get(), dump_json({{"v", 1}, {"op", "launch"}, {"spec", spec_to_json(spec)}}) + "\n",
+  send_all(socket_.get(),
+           dump_json({{"v", 1}, {"op", to_text(LauncherOp::kLaunch)}, {"spec", spec_to_json(spec)}}) + "\n",
            deadline, kPeer);
   if (on_phase) {
     const auto took = std::chrono::steady_clock::now() - began;
@@ -125,16 +128,26 @@ bool Launch::read_message(Json& message, const Deadline& deadline) {
   return true;
 }
 
+namespace {
+
+// Nothing for an event of a newer monitor, which can be done without. An error is thrown.
+std::optional<HandoverEvent> event_in(const JsonReader& reader) {
+  const auto event = enum_from_text<HandoverEvent>(reader.string("event"));
+  if (event == HandoverEvent::kError) throw error_from_json(reader.object("error"));
+  return event;
+}
+
+}  // namespace
+
 void Launch::await_started(const Deadline& deadline, const PhaseSink& on_phase) {
   Json message;
   while (read_message(message, deadline)) {
     const JsonReader reader(message, "the monitor's message", Code::kInternal);
-    const std::string event = reader.string("event");
-    if (event == "error") throw error_from_json(reader.object("error"));
-    if (event == "phase") {
+    const auto event = event_in(reader);
+    if (event == HandoverEvent::kPhase) {
       if (on_phase)
         on_phase(reader.string("phase"), std::chrono::microseconds(reader.integer("us", 0, INT64_MAX)));
-    } else if (event == "started") {
+    } else if (event == HandoverEvent::kStarted) {
       monitor_pid_ = static_cast<pid_t>(reader.integer("monitor_pid", 1, INT32_MAX));
       engine_pid_ = static_cast<pid_t>(reader.integer("engine_pid", 1, INT32_MAX));
       if (reader.has("network")) network_ = plan_from_json(reader.object("network"));
@@ -159,22 +172,33 @@ std::string Launch::console_hint() const {
 
 void Launch::queue_event(const Json& message) {
   const JsonReader reader(message, "the monitor's message", Code::kInternal);
-  const std::string event = reader.string("event");
+  const auto event = enum_from_text<HandoverEvent>(reader.string("event"));
+  if (!event) return;
   LaunchEvent queued;
   queued.text = reader.string_or("text", "");
-  if (event == "console") {
-    queued.kind = LaunchEvent::Kind::kConsole;
-  } else if (event == "ready") {
-    queued.kind = LaunchEvent::Kind::kReady;
-  } else if (event == "reboot") {
-    queued.kind = LaunchEvent::Kind::kReboot;
-  } else if (event == "note") {
-    queued.kind = LaunchEvent::Kind::kNote;
-  } else if (event == "ended") {
-    queued.kind = LaunchEvent::Kind::kEnded;
-    queued.exit = exit_record_from_json(reader.object("exit"));
-  } else {
-    return;
+  switch (*event) {
+    case HandoverEvent::kConsole:
+      queued.kind = LaunchEvent::Kind::kConsole;
+      break;
+    case HandoverEvent::kReady:
+      queued.kind = LaunchEvent::Kind::kReady;
+      break;
+    case HandoverEvent::kReboot:
+      queued.kind = LaunchEvent::Kind::kReboot;
+      break;
+    case HandoverEvent::kNote:
+      queued.kind = LaunchEvent::Kind::kNote;
+      break;
+    case HandoverEvent::kEnded:
+      queued.kind = LaunchEvent::Kind::kEnded;
+      queued.exit = exit_record_from_json(reader.object("exit"));
+      break;
+    case HandoverEvent::kPhase:
+    case HandoverEvent::kStarted:
+    case HandoverEvent::kCommitted:
+    case HandoverEvent::kUntied:
+    case HandoverEvent::kError:
+      return;
   }
   // Of a console that nobody looks at yet, the last is enough.
   if (queued.kind == LaunchEvent::Kind::kConsole && events_.size() >= kMostQueued) {
@@ -207,13 +231,12 @@ std::optional<LaunchEvent> Launch::next_event(const Deadline& deadline) {
 }
 
 void Launch::commit(const Deadline& deadline) {
-  send_all(socket_.get(), dump_json({{"v", 1}, {"op", "commit"}}) + "\n", deadline, kPeer);
+  send_all(socket_.get(), dump_json({{"v", 1}, {"op", to_text(LauncherOp::kCommit)}}) + "\n", deadline,
+           kPeer);
   Json message;
   while (read_message(message, deadline)) {
     const JsonReader reader(message, "the monitor's message", Code::kInternal);
-    const std::string event = reader.string("event");
-    if (event == "error") throw error_from_json(reader.object("error"));
-    if (event == "committed") {
+    if (event_in(reader) == HandoverEvent::kCommitted) {
       committed_ = true;
       return;
     }
@@ -229,15 +252,13 @@ UniqueFd Launch::take_tie() {
 }
 
 void release_tie(int tie_fd, const Deadline& deadline) {
-  send_all(tie_fd, dump_json({{"v", 1}, {"op", "untie"}}) + "\n", deadline, kPeer);
+  send_all(tie_fd, dump_json({{"v", 1}, {"op", to_text(LauncherOp::kUntie)}}) + "\n", deadline, kPeer);
   std::string buffer;
   std::string line;
   while (read_line(tie_fd, buffer, line, kLaunchLineLimit, deadline, kPeer)) {
     const Json message = parse_json(line, "the monitor's message", Code::kInternal);
     const JsonReader reader(message, "the monitor's message", Code::kInternal);
-    const std::string event = reader.string("event");
-    if (event == "error") throw error_from_json(reader.object("error"));
-    if (event == "untied") return;
+    if (event_in(reader) == HandoverEvent::kUntied) return;
   }
   fail_gone();
 }

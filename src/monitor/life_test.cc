@@ -138,15 +138,13 @@ TEST(LifeTest, AnEndedVmStaysSo) {
 
 // --- what others may ask and see
 
-constexpr std::string_view kOpNames[] = {"status", "wait",   "stop",    "set",          "lease",
-                                         "pause",  "resume", "release", "leave_paused", "levitate"};
-
 // Those that are refused in a state, with why.
 std::string refusals(const State& state) {
   std::map<std::string, std::string> by_reason;
-  for (const auto name : kOpNames) {
-    if (const auto error = refusal(state, op_from_text(name)))
-      by_reason[error->what()] += (by_reason[error->what()].empty() ? "" : " ") + std::string(name);
+  for (int number = 0; !to_text(static_cast<Op>(number)).empty(); ++number) {
+    const auto op = static_cast<Op>(number);
+    if (const auto error = refusal(state, op))
+      by_reason[error->what()] += (by_reason[error->what()].empty() ? "" : " ") + std::string(to_text(op));
   }
   std::string text;
   for (const auto& [reason, ops] : by_reason)
@@ -155,8 +153,7 @@ std::string refusals(const State& state) {
 }
 
 TEST(LifeViewTest, RequestsAreRefusedAsTheStateHasIt) {
-  const std::string before =
-      "the VM is being started: wait stop set lease pause resume release leave_paused levitate";
+  const std::string before = "the VM is being started: wait stop set lease pause resume release leave_paused";
   const std::string booting = "the guest is just booting again: lease";
   const std::string stopping = "the VM is being stopped: lease pause";
   const std::map<std::string, std::string> other{{"Running (down)", booting},

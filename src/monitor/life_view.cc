@@ -1,21 +1,7 @@
 #include "monitor/life_view.h"
 
-#include <array>
-#include <utility>
-
 namespace knaller::monitor::life {
 namespace {
-
-constexpr std::array<std::pair<std::string_view, Op>, 10> kOps{{{"status", Op::kStatus},
-                                                                {"stats", Op::kStats},
-                                                                {"wait", Op::kWait},
-                                                                {"stop", Op::kStop},
-                                                                {"set", Op::kSet},
-                                                                {"lease", Op::kLease},
-                                                                {"pause", Op::kPause},
-                                                                {"resume", Op::kResume},
-                                                                {"release", Op::kRelease},
-                                                                {"leave_paused", Op::kLeavePaused}}};
 
 // It was brought up, and has not failed since.
 struct HasComeUp {
@@ -101,11 +87,30 @@ struct ConsoleIsHeard {
 
 }  // namespace
 
-Op op_from_text(std::string_view text) {
-  for (const auto& [known, op] : kOps) {
-    if (known == text) return op;
+std::string_view to_text(Op op) {
+  switch (op) {
+    case Op::kStatus:
+      return "status";
+    case Op::kStats:
+      return "stats";
+    case Op::kWait:
+      return "wait";
+    case Op::kStop:
+      return "stop";
+    case Op::kSet:
+      return "set";
+    case Op::kLease:
+      return "lease";
+    case Op::kPause:
+      return "pause";
+    case Op::kResume:
+      return "resume";
+    case Op::kRelease:
+      return "release";
+    case Op::kLeavePaused:
+      return "leave_paused";
   }
-  return Op::kUnknown;
+  return {};
 }
 
 std::optional<Error> refusal(const State& state, Op op) {

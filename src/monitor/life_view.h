@@ -10,20 +10,8 @@
 namespace knaller::monitor::life {
 
 // The requests of monitor.sock.
-enum class Op {
-  kStatus,
-  kStats,
-  kWait,
-  kStop,
-  kSet,
-  kLease,
-  kPause,
-  kResume,
-  kRelease,
-  kLeavePaused,
-  kUnknown
-};
-Op op_from_text(std::string_view text);
+enum class Op { kStatus, kStats, kWait, kStop, kSet, kLease, kPause, kResume, kRelease, kLeavePaused };
+std::string_view to_text(Op op);
 
 // Why a request is refused, whatever it asks in detail; nothing: it is served.
 std::optional<Error> refusal(const State& state, Op op);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "monitor/handover_words.h"
 #include "monitor/pause.h"
 #include "store/layout.h"
 
@@ -82,7 +83,7 @@ void Monitor::carry_out(const life::BeginLaunch&) {
 void Monitor::carry_out(const life::StartAgain&) {
   recent_reboots_.push_back(std::chrono::steady_clock::now());
   ++reboots_;
-  handover_->send_if_room({{"event", "reboot"}});
+  handover_->send_if_room({{"event", to_text(HandoverEvent::kReboot)}});
   attempt_start([this] { start_engine(spec_.boot); });
 }
 
@@ -103,9 +104,13 @@ void Monitor::carry_out(const life::Record& record) {
 }
 
 void Monitor::carry_out(const life::TellStarted&) {
-  Json message{{"event", "started"}, {"monitor_pid", ::getpid()}, {"engine_pid", engine_->run->pid()}};
+  Json message{{"event", to_text(HandoverEvent::kStarted)},
+               {"monitor_pid", ::getpid()},
+               {"engine_pid", engine_->run->pid()}};
   if (network_) message["network"] = plan_to_json(network_->plan());
-  const auto note = [this](std::string_view text) { handover_->send({{"event", "note"}, {"text", text}}); };
+  const auto note = [this](std::string_view text) {
+    handover_->send({{"event", to_text(HandoverEvent::kNote)}, {"text", text}});
+  };
   if (network_ && network_->offline()) note("the host has no default route: the guest is offline");
   if (network_ && network_->nameless())
     note("the host's /etc/resolv.conf names no server: the guest can look up no names");
@@ -122,18 +127,18 @@ void Monitor::carry_out(const life::Publish&) {
 }
 
 void Monitor::carry_out(const life::TellCommitted&) {
-  handover_->send({{"event", "committed"}});
+  handover_->send({{"event", to_text(HandoverEvent::kCommitted)}});
   ::malloc_trim(0);
 }
 
 void Monitor::carry_out(const life::TellUntied&) {
   spec_.tied = false;
   spec_.remove_at_end = false;
-  handover_->send({{"event", "untied"}});
+  handover_->send({{"event", to_text(HandoverEvent::kUntied)}});
 }
 
 void Monitor::carry_out(const life::TellError& told) {
-  handover_->send({{"event", "error"}, {"error", error_to_json(told.error)}});
+  handover_->send({{"event", to_text(HandoverEvent::kError)}, {"error", error_to_json(told.error)}});
 }
 
 void Monitor::carry_out(const life::RefuseCommit& refusal) {
@@ -171,8 +176,9 @@ void Monitor::carry_out(const life::ArmStop& stop) {
 // The launcher decides what this means for it; its end, or its wish to commit, is what we wait for.
 void Monitor::carry_out(const life::EndUncommitted& end) {
   note_end(end.verdict, end.status);
-  handover_->send(
-      {{"event", "ended"}, {"exit", exit_record_to_json(*exit_)}, {"text", logs_->explanation()}});
+  handover_->send({{"event", to_text(HandoverEvent::kEnded)},
+                   {"exit", exit_record_to_json(*exit_)},
+                   {"text", logs_->explanation()}});
 }
 
 void Monitor::carry_out(const life::End& end) {
@@ -180,7 +186,8 @@ void Monitor::carry_out(const life::End& end) {
   leave_directory();
   const Json answer{{"v", kProtocolVersion}, {"ok", true}, {"exit", exit_record_to_json(*exit_)}};
   for (const ConnectionId waiter : end_waiters_) server_->reply(waiter, answer);
-  handover_->send({{"event", "ended"}, {"exit", exit_record_to_json(*exit_)}, {"text", ""}});
+  handover_->send(
+      {{"event", to_text(HandoverEvent::kEnded)}, {"exit", exit_record_to_json(*exit_)}, {"text", ""}});
   loop_.stop();
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "monitor/handover_words.h"
 #include "monitor/monitor.h"
 #include "monitor/vm_event.h"
 #include "store/layout.h"
@@ -13,11 +14,11 @@ using std::chrono::steady_clock;
 
 void Monitor::on_console(std::string_view text) {
   if (!life::launcher_hears_console(life_) || handover_->ended()) return;
-  handover_->send_if_room({{"event", "console"}, {"text", text}});
+  handover_->send_if_room({{"event", to_text(HandoverEvent::kConsole)}, {"text", text}});
 }
 
 void Monitor::on_marker(const ConsoleMarkers& markers) {
-  if (markers.ready) handover_->send_if_room({{"event", "ready"}});
+  if (markers.ready) handover_->send_if_room({{"event", to_text(HandoverEvent::kReady)}});
   if (markers.ready && !std::exchange(engine_->said_ready, true))
     record_event(VmEventKind::kReady, "the guest says that it is ready");
   if (!markers.halted) return engine_->halt_watch.reset();

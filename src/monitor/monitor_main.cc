@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "monitor/engine_process.h"
+#include "monitor/handover_words.h"
 #include "monitor/monitor.h"
 
 namespace {
@@ -67,7 +68,8 @@ void run_monitor() {
 // Whoever started this waits for a message. Where the handover is closed already, it was told.
 void tell_launcher(const Error& error) {
   try {
-    const Json message = {{"event", "error"}, {"error", error_to_json(error)}};
+    const Json message = {{"event", to_text(monitor::HandoverEvent::kError)},
+                          {"error", error_to_json(error)}};
     write_all(kHandoverFd, dump_json(message) + "\n", "the launcher");
   } catch (const std::exception&) {
     // Standard error has it.

@@ -1,6 +1,7 @@
 // What other commands ask of a monitor: status, leases, stop, wait, changes.
 #include <unistd.h>
 
+#include "base/enum_text.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "monitor/monitor.h"
@@ -19,9 +20,15 @@ constexpr size_t kVerbLimit = 64;
 
 void Monitor::on_request(ConnectionId connection, const Json& request) {
   const JsonReader reader(request, "the request", Code::kInvalidArgument);
-  const life::Op op = life::op_from_text(reader.string("op"));
-  if (const auto refused = life::refusal(life_, op)) throw *refused;
-  serve(op, connection, reader);
+  const std::string word = reader.string("op");
+  const auto op = enum_from_text<life::Op>(word);
+  if (!op)
+    throw Error(
+        Code::kUnsupported,
+        fmt::format("this VM's monitor (protocol {}) does not know '{}'", kProtocolVersion, printable(word)),
+        "it was started by an older knaller; restart the VM to use what is newer");
+  if (const auto refused = life::refusal(life_, *op)) throw *refused;
+  serve(*op, connection, reader);
 }
 
 void Monitor::serve(life::Op op, ConnectionId connection, const JsonReader& request) {
@@ -46,13 +53,7 @@ void Monitor::serve(life::Op op, ConnectionId connection, const JsonReader& requ
       return leases_->release(connection, false);
     case life::Op::kLeavePaused:
       return leases_->release(connection, true);
-    case life::Op::kUnknown:
-      break;
   }
-  throw Error(Code::kUnsupported,
-              fmt::format("this VM's monitor (protocol {}) does not know '{}'", kProtocolVersion,
-                          printable(request.string("op"))),
-              "it was started by an older knaller; restart the VM to use what is newer");
 }
 
 void Monitor::on_connection_end(ConnectionId connection) {

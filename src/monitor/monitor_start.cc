@@ -3,8 +3,11 @@
 
 #include <cerrno>
 
+#include "base/enum_text.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
+#include "monitor/handover_words.h"
 #include "monitor/monitor.h"
 #include "monitor/monitor_filter.h"
 #include "store/layout.h"
@@ -25,12 +28,19 @@ void Monitor::on_handover_line(const std::string& line) {
 
 life::Event Monitor::event_of(const std::string& line) {
   const Json message = parse_json(line, "the launcher's message", Code::kInvalidArgument);
-  const std::string op = JsonReader(message, "the launcher's message", Code::kInvalidArgument).string("op");
+  const std::string word = JsonReader(message, "the launcher's message", Code::kInvalidArgument).string("op");
+  const auto op = enum_from_text<LauncherOp>(word);
+  if (!op) fail(Code::kUnsupported, "this monitor does not know the launcher's '{}'", printable(word));
   // A launcher that could not be told something is told that the start failed, so it must have failed; and
   // one that asked, waited in vain and gave up may have begun anew.
-  if (op == "commit") return life::CommitAsked{.hung_up = handover_->has_hung_up()};
-  if (op == "untie") return life::UntieAsked{};
-  if (op != "launch") fail(Code::kUnsupported, "this monitor does not know the launcher's '{}'", op);
+  switch (*op) {
+    case LauncherOp::kCommit:
+      return life::CommitAsked{.hung_up = handover_->has_hung_up()};
+    case LauncherOp::kUntie:
+      return life::UntieAsked{};
+    case LauncherOp::kLaunch:
+      break;
+  }
   if (!std::holds_alternative<life::AwaitingLaunch>(life_)) return life::LaunchAsked{};
   began_ = steady_clock::now();
   const JsonReader reader(message, "the launch request", Code::kInvalidArgument);
@@ -161,7 +171,7 @@ void Monitor::report_engine(const std::optional<Error>& error) {
 void Monitor::report_phase(std::string_view phase, steady_clock::time_point since) {
   if (!life::launcher_hears_phases(life_)) return;
   const auto duration = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - since);
-  handover_->send({{"event", "phase"}, {"phase", phase}, {"us", duration.count()}});
+  handover_->send({{"event", to_text(HandoverEvent::kPhase)}, {"phase", phase}, {"us", duration.count()}});
 }
 
 // The point of no return is the rename in VmDirectory::publish().

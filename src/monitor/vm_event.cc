@@ -1,8 +1,5 @@
 #include "monitor/vm_event.h"
 
-#include <algorithm>
-#include <array>
-
 #include "base/json.h"
 #include "base/text.h"
 
@@ -52,15 +49,35 @@ namespace knaller::monitor {
 namespace {
 
 // What a monitor may have written. That a VM came or went is seen by who looks, and never believed of a file.
-constexpr std::array kWritten{
-    VmEventKind::kStarted, VmEventKind::kReady,   VmEventKind::kRebooted,    VmEventKind::kPaused,
-    VmEventKind::kResumed, VmEventKind::kChanged, VmEventKind::kNetworkLost, VmEventKind::kNetworkRestored,
-    VmEventKind::kWarning, VmEventKind::kStopped, VmEventKind::kCrashed};
+bool is_written(VmEventKind kind) {
+  switch (kind) {
+    case VmEventKind::kStarted:
+    case VmEventKind::kReady:
+    case VmEventKind::kRebooted:
+    case VmEventKind::kPaused:
+    case VmEventKind::kResumed:
+    case VmEventKind::kChanged:
+    case VmEventKind::kNetworkLost:
+    case VmEventKind::kNetworkRestored:
+    case VmEventKind::kWarning:
+    case VmEventKind::kStopped:
+    case VmEventKind::kCrashed:
+      return true;
+    case VmEventKind::kCreated:
+    case VmEventKind::kReplaced:
+    case VmEventKind::kRemoved:
+    case VmEventKind::kOther:
+      return false;
+  }
+  return false;
+}
 
 VmEventKind kind_from_word(std::string_view word) {
-  const auto found = std::find_if(kWritten.begin(), kWritten.end(),
-                                  [word](VmEventKind kind) { return to_string(kind) == word; });
-  return found == kWritten.end() ? VmEventKind::kOther : *found;
+  for (int number = 0; static_cast<VmEventKind>(number) != VmEventKind::kOther; ++number) {
+    const auto kind = static_cast<VmEventKind>(number);
+    if (is_written(kind) && to_string(kind) == word) return kind;
+  }
+  return VmEventKind::kOther;
 }
 
 // All that monitors wrote before there were kinds, word for word.

@@ -1,15 +1,8 @@
 #include "monitor/vm_state.h"
 
+#include "base/enum_text.h"
+
 namespace knaller::monitor {
-namespace {
-
-constexpr RunState kRunStates[] = {RunState::kStarting, RunState::kRunning, RunState::kPaused,
-                                   RunState::kStuck, RunState::kStopping};
-constexpr EndState kEndStates[] = {EndState::kStopped, EndState::kCrashed};
-
-}  // namespace
-
-// A new state has its text here, and is added above.
 std::string_view to_text(RunState state) {
   switch (state) {
     case RunState::kStarting:
@@ -37,15 +30,11 @@ std::string_view to_text(EndState state) {
 }
 
 std::optional<RunState> run_state_from_text(std::string_view text) {
-  for (const RunState state : kRunStates)
-    if (to_text(state) == text) return state;
-  return std::nullopt;
+  return enum_from_text<RunState>(text);
 }
 
 std::optional<EndState> end_state_from_text(std::string_view text) {
-  for (const EndState state : kEndStates)
-    if (to_text(state) == text) return state;
-  return std::nullopt;
+  return enum_from_text<EndState>(text);
 }
 
 }  // namespace knaller::monitor

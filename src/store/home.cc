@@ -94,18 +94,6 @@ void sync_new_home(int root) {
 
 }  // namespace
 
-std::string_view folder_of(Kind kind) {
-  switch (kind) {
-    case Kind::kVm:
-      return layout::kVms;
-    case Kind::kSnapshot:
-      return layout::kSnapshots;
-    case Kind::kImage:
-      return layout::kImages;
-  }
-  fail(Code::kInternal, "no folder for kind {}", static_cast<int>(kind));
-}
-
 std::string lock_name(Kind kind, const std::string& name) {
   switch (kind) {
     case Kind::kVm:

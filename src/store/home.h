@@ -8,6 +8,7 @@
 #define KNALLER_STORE_HOME_H_
 
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,7 +24,19 @@ namespace knaller::store {
 enum class Kind { kVm, kSnapshot, kImage };
 
 // "vms", "snapshots", "images"
-std::string_view folder_of(Kind kind);
+constexpr std::string_view folder_of(Kind kind) {
+  switch (kind) {
+    case Kind::kVm:
+      return layout::kVms;
+    case Kind::kSnapshot:
+      return layout::kSnapshots;
+    case Kind::kImage:
+      return layout::kImages;
+  }
+  return {};
+}
+inline constexpr Kind kKinds[] = {Kind::kVm, Kind::kSnapshot, Kind::kImage};
+static_assert(folder_of(static_cast<Kind>(std::size(kKinds))).empty(), "a kind is missing above");
 // "vm-web", "snap-snap_0a1b2c3d", "image-tiny"
 std::string lock_name(Kind kind, const std::string& name);
 

@@ -65,7 +65,7 @@ void sweep(const Home& home) {
   const Deadline deadline = Deadline::after(kSweepTime);
   // Before the entries: a lock is taken before its entry is made.
   const std::vector<std::string> locks = list_directory(home.locks());
-  for (const Kind kind : {Kind::kVm, Kind::kSnapshot, Kind::kImage}) {
+  for (const Kind kind : kKinds) {
     const std::vector<std::string> entries = list_directory(home.folder(kind));
     sweep_folder(home, kind, entries, deadline);
     sweep_locks(home, kind, entries, locks);

@@ -27,7 +27,9 @@ class StoppedDebian : public ::testing::Test {
 
   // Calls `action` in the middle of the installation.
   BuildOptions options(const std::function<void()>& action) const {
-    return {.kind = "debian", .guest_helper = KNALLER_GUEST_HELPER, .sink = [action](const Event& event) {
+    return {.kind = BuildKind::kDebian,
+            .guest_helper = KNALLER_GUEST_HELPER,
+            .sink = [action](const Event& event) {
               if (event.text.find("installing essential packages") != std::string::npos) action();
             }};
   }

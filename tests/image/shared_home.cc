@@ -15,7 +15,7 @@ SharedHome::SharedHome() {
 }
 
 BuildOptions SharedHome::options(const std::string& name) const {
-  return {.kind = "tiny",
+  return {.kind = BuildKind::kTiny,
           .name = name,
           .guest_helper = KNALLER_GUEST_HELPER,
           .cache_folder = folder_.path("packages")};

@@ -15,7 +15,7 @@ using store::Kind;
 const char* const kBuiltOnDemand = "tiny";
 
 image::BuildOptions build_options(const Context& context, const ImageBuildOptions& options) {
-  image::BuildOptions build{.kind = options.kind,
+  image::BuildOptions build{.kind = image::build_kind_from_text(options.kind),
                             .name = options.name,
                             .packages = options.packages,
                             .replace = options.replace,

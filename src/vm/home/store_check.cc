@@ -18,8 +18,6 @@ using layout::Place;
 using store::Kind;
 using store::SnapshotId;
 
-constexpr Kind kKinds[] = {Kind::kVm, Kind::kSnapshot, Kind::kImage};
-
 std::string path_of(Kind kind, const std::string& entry) {
   return fmt::format("{}/{}", store::folder_of(kind), entry);
 }
@@ -127,7 +125,7 @@ void check_entry(const Context& context, Kind kind, const std::string& entry, St
 
 // Whose lock a file is; absent for a file that is none.
 std::optional<std::pair<Kind, std::string>> owner_of_lock(const std::string& file) {
-  for (const Kind kind : kKinds) {
+  for (const Kind kind : store::kKinds) {
     const std::string prefix = store::lock_name(kind, "");
     if (file.starts_with(prefix)) return std::pair(kind, file.substr(prefix.size()));
   }
@@ -183,7 +181,7 @@ StoreReport check_store(const Context& context, const StoreCheckOptions& options
   for (const char* folder : {layout::kVms, layout::kSnapshots, layout::kImages, layout::kLocks})
     findings.check_access(context.home.root(), folder, folder, Access::kFolder);
   // First what is unfinished, then the locks of what was: on a full disk they make room.
-  for (const Kind kind : kKinds)
+  for (const Kind kind : store::kKinds)
     for (const std::string& entry : list_directory(context.home.folder(kind))) {
       deadline.check("the check of the store");
       check_entry(context, kind, entry, findings);
