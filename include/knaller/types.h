@@ -19,7 +19,6 @@ inline namespace v0 {
 using SystemTime = std::chrono::system_clock::time_point;
 
 // --- What the library reports while it works
-// ------------------------------------------------------------------------------
 
 enum class EventKind {
   kStep,      // something began: "building image 'tiny'"
@@ -41,7 +40,6 @@ struct Event {
 using EventSink = std::function<void(const Event&)>;
 
 // --- Options
-// ------------------------------------------------------------------------------------------------------------
 
 enum class EngineKind { kAuto, kFirecracker, kQemu };
 
@@ -168,7 +166,6 @@ struct WaitOptions {
 };
 
 // --- What there is
-// ------------------------------------------------------------------------------------------------------
 
 enum class VmState {
   kStarting,

@@ -38,7 +38,6 @@ void remove_root(RouteSocket& netlink, const std::string& device) {
 }
 
 // --- From the guest
-// --------------------------------------------------------------------------------------------------
 
 // Only what leaves a device can wait. So what arrives from the guest leaves through a device that does
 // nothing else, and arrives again: before anything else sees it, and on whatever way it goes on. (Answers to

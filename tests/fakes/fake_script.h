@@ -4,22 +4,21 @@
 // appended to the file, after "\n--fake-script--\n".
 //
 //   {"version": "1.16.1", "state_version": "10.0.0",
-//    "guest": {"ready_ms": 5, "ready": "knaller: ready\n", "boot": "text at the start", "on_ctrl_alt_del":
-//    "reboot",
-//              "tick_ms": 0},
-//    "rules": [{"method": "PUT", "path": "/snapshot/create", "nth": 2, "delay_ms": 50, "status": 400, "body":
-//    "…",
-//               "die": "before|unanswered|after", "exit_code": 1, "hang": "before|after", "truncate": 20,
-//               "write_short": 20, "garbage": "SSH-2.0", "twice": true, "fill": "filler",
+//    "guest": {"ready_ms": 5, "ready": "knaller: ready\n", "boot": "text at the start",
+//              "on_ctrl_alt_del": "reboot", "loud": false, "tick_ms": 0},
+//    "rules": [{"method": "PUT", "path": "/snapshot/create", "nth": 2, "delay_ms": 50,
+//               "status": 400, "body": "…",
+//               "die": "before|unanswered|after", "exit_code": 1, "hang": "before|after",
+//               "truncate": 20, "write_short": 20, "garbage": "SSH-2.0", "twice": true, "fill": "filler",
 //               "swap": "new-memory", "swap_for": "fifo|link|directory|short|absent",
 //               "late_frame": true, "late_write": true}]}
 //
 // on_ctrl_alt_del: "reboot" and "poweroff" print what a guest of knaller's images prints and end the engine
 // (status 0), "panic" prints a kernel panic and does, too; "halt" prints a kernel's last words and does
 // nothing from then on, "claim" only prints them, "hesitate" powers off when it comes again, "ignore" does
-// nothing. loud: once it runs, the engine does nothing but write the
-// boot text, as fast as it can. tick_ms: the running guest counts in its memory and on its disk. A rule
-// without path, method or nth fits every one; the first that fits is used. `nth` counts from 1, per rule.
+// nothing. loud: once it runs, the engine does nothing but write the boot text, as fast as it can. tick_ms:
+// the running guest counts in its memory and on its disk. A rule without path, method or nth fits every one;
+// the first that fits is used. `nth` counts from 1, per rule.
 // "delay_ms" waits before the request is carried out. "status"/"body" answer without carrying it out.
 // "truncate" sends so many bytes of the answer and closes, "write_short" sends them and stays silent,
 // "garbage" is sent instead of the answer, "twice" sends it twice. "fill" names a file that is written,

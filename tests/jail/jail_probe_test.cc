@@ -33,7 +33,6 @@ using testing::Not;
 constexpr int kFewestAttempts = 300;
 
 // --- What must not be reached
-// --------------------------------------------------------------------------------------------
 
 UniqueFd listen_on(int family, const void* address, size_t length) {
   UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -83,7 +82,6 @@ class Traps {
 };
 
 // --- A run
-// ---------------------------------------------------------------------------------------------------------------
 
 // A VM whose engine is the probe. It answers no API: its start fails, at the latest when the probe ends.
 class ProbeVm {
@@ -206,7 +204,6 @@ INSTANTIATE_TEST_SUITE_P(, JailProbe,
                          [](const auto& cage) { return std::string(cage.param.name); });
 
 // --- What ends the probe
-// ---------------------------------------------------------------------------------------------
 
 class JailProbeAlone : public testing::TestWithParam<EngineType> {};
 

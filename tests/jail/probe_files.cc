@@ -23,7 +23,6 @@ constexpr char kOwn[] = "/vm/rootfs.ext4";
 constexpr long kFchmodat2 = 452;
 
 // --- Outside
-// ------------------------------------------------------------------------------------------------------------
 
 Outcome create_in(const Attempt& attempt) {
   char path[256];
@@ -100,7 +99,6 @@ Outcome make_huge_file(const Attempt&) {
 }
 
 // --- What can't be changed in /vm
-// ---------------------------------------------------------------------------------------
 
 Outcome open_immutable(const Attempt& attempt) {
   return judge_open(open_path(kImmutable, static_cast<int>(attempt.number)));
@@ -158,7 +156,6 @@ Outcome set_times(const Attempt& attempt) {
 }
 
 // --- Ways out
-// -----------------------------------------------------------------------------------------------------------
 
 bool is_root(int fd) {
   struct stat here, root;

@@ -22,7 +22,6 @@ namespace {
 constexpr long kAnyone = -1;
 
 // --- Who it is
-// ----------------------------------------------------------------------------------------------------------
 
 // Ids of its own user namespace, 0 among them, may be anybody outside. A line is "first inside, first
 // outside, how many".
@@ -89,7 +88,6 @@ Outcome control(const Attempt& attempt) {
 }
 
 // --- Its limits
-// ---------------------------------------------------------------------------------------------------------
 
 Outcome raise_limit(const Attempt& attempt) {
   const rlimit all = {RLIM_INFINITY, RLIM_INFINITY};

@@ -28,7 +28,6 @@ constexpr int kPatience = 10'000;
 int listener = -1;
 
 // --- By number
-// ----------------------------------------------------------------------------------------------------------
 
 Outcome trace(const Attempt& attempt) {
   return judge(syscall(SYS_ptrace, attempt.number, options.host_pid, nullptr, nullptr), {ESRCH});
@@ -133,7 +132,6 @@ Outcome limit_other(const Attempt&) {
 }
 
 // --- The monitor, by its connection
-// -------------------------------------------------------------------------------------
 
 // A pidfd does not care whose namespaces are whose until it is used.
 Outcome signal_peer(const Attempt&) {
