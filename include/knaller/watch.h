@@ -60,17 +60,20 @@ struct VmStats {
   std::string name;
   bool running = false;  // for one that is not, nothing but the name and `at` is known
   SystemTime at{};
-  std::chrono::nanoseconds interval{0};  // over which the percentages are; 0: there are none
-  std::chrono::nanoseconds uptime{0};    // since the engine began, at the start or at the last reboot
-  uint64_t reboots = 0;                  // since the start
-  uint64_t memory_mib = 0;               // the guest's
-  ProcessUse engine;                     // Firecracker; knaller-qemu and its QEMU
-  ProcessUse helpers;                    // the VM's monitor, pasta
-  struct Network {                       // as the guest sees it, since the engine began
+  // Over which the percentages and what is per second are; 0: there are none.
+  std::chrono::nanoseconds interval{0};
+  std::chrono::nanoseconds uptime{0};  // since the engine began, at the start or at the last reboot
+  uint64_t reboots = 0;                // since the start
+  uint64_t memory_mib = 0;             // the guest's
+  ProcessUse engine;                   // Firecracker; knaller-qemu and its QEMU
+  ProcessUse helpers;                  // the VM's monitor, pasta
+  struct Network {                     // as the guest sees it, since the engine began
     uint64_t received_bytes = 0;
     uint64_t received_packets = 0;
     uint64_t sent_bytes = 0;
     uint64_t sent_packets = 0;
+    std::optional<double> received_bytes_per_second = {};  // over VmStats::interval
+    std::optional<double> sent_bytes_per_second = {};
   };
   std::optional<Network> network;   // absent without one, and that is not missing
   struct Disk {                     // since the engine began
@@ -78,6 +81,10 @@ struct VmStats {
     uint64_t written_bytes = 0;     // that were, or will be, written to storage
     std::optional<uint64_t> reads;  // operations; known where the VM has a control group of its own
     std::optional<uint64_t> writes;
+    std::optional<double> read_bytes_per_second = {};  // over VmStats::interval
+    std::optional<double> written_bytes_per_second = {};
+    std::optional<double> reads_per_second = {};
+    std::optional<double> writes_per_second = {};
   };
   std::optional<Disk> disk;
   struct Snapshot {

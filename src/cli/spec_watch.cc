@@ -11,17 +11,18 @@ Command stats_command() {
       .summary = "Show what running VMs use: processors, memory, network, disk",
       .arguments = "[NAME…]",
       .description =
-          "Of all running VMs, or those named. One sample, with percentages over 200 ms; with --stream one "
-          "sample after the other until Ctrl-C, each over the time since the one before.\n\n"
+          "Of all running VMs, or those named. One sample, over 200 ms; with --stream one sample after the "
+          "other until Ctrl-C, each over the time since the one before.\n\n"
           "CPU is in percent of one processor. MEMORY is what the engine's processes hold for themselves, "
           "SHARED what they have mapped of files that others may have mapped too, GUEST the size of the "
-          "guest's memory. HELPERS is the memory of the VM's monitor and pasta. NET IN and NET OUT are as "
-          "the guest sees them. DISK READ is what had to come from storage, DISK WRITTEN what goes there. "
-          "Network, disk and UPTIME count from the engine's start: the VM's last start or reboot. PAUSED is "
-          "how long the last snapshot paused the guest.\n\n"
+          "guest's memory. HELPERS is the memory of the VM's monitor and pasta. NET IN and NET OUT are what "
+          "goes through the network each second, as the guest sees it. DISK READ is what has to come from "
+          "storage each second, DISK WRITTEN what goes there. UPTIME counts from the engine's start: the "
+          "VM's last start or reboot. PAUSED is how long the last snapshot paused the guest.\n\n"
           "FORMAT has the fields {{.Name}} {{.CPU}} {{.Memory}} {{.Shared}} {{.PSS}} {{.Guest}} "
-          "{{.HelperCPU}} {{.HelperMemory}} {{.NetIn}} {{.NetOut}} {{.DiskRead}} {{.DiskWritten}} "
-          "{{.Paused}} {{.Reboots}} {{.Uptime}} {{.Remarks}}; see `knaller ls`.",
+          "{{.HelperCPU}} {{.HelperMemory}} {{.NetInRate}} {{.NetOutRate}} {{.DiskReadRate}} "
+          "{{.DiskWrittenRate}} {{.Paused}} {{.Reboots}} {{.Uptime}} {{.Remarks}} and, since the engine's "
+          "start, {{.NetIn}} {{.NetOut}} {{.DiskRead}} {{.DiskWritten}}; see `knaller ls`.",
       .flags = {{.name = "stream", .letter = 's', .help = "Keep printing until Ctrl-C"},
                 {.name = "interval",
                  .letter = 'i',

@@ -16,6 +16,7 @@ namespace knaller::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 TEST(Table, AlignsColumnsByCharactersAndLeavesOutEmptyOnes) {
@@ -104,6 +105,36 @@ TEST(Stats, SayWhatCouldNotBeLearnt) {
   EXPECT_EQ(*fields_of(stats).find("Remarks"), "disk: \x1b[2J; network");
   EXPECT_EQ(to_json(stats).at("engine").at("cpu_us"), 3'000'000);
   EXPECT_THAT(stats_table({stats}), HasSubstr("disk: \\x1b[2J; network"));
+}
+
+TEST(Stats, ShowRatesInTheTableAndTotalsToPrograms) {
+  VmStats stats{.name = "web", .running = true, .interval = std::chrono::milliseconds(200)};
+  stats.network = {.received_bytes = 7 << 20,
+                   .sent_bytes = 2048,
+                   .received_bytes_per_second = 1.25 * (1 << 20),
+                   .sent_bytes_per_second = 0.4};
+  stats.disk = {.read_bytes = 3 << 20,
+                .written_bytes = 5 << 20,
+                .reads = 9,
+                .read_bytes_per_second = 2048.6,
+                .reads_per_second = 4.6};
+  const std::string table = stats_table({stats});
+  EXPECT_THAT(table, HasSubstr("1.2 MiB/s"));
+  EXPECT_THAT(table, HasSubstr("0 B/s"));
+  EXPECT_THAT(table, HasSubstr("2.0 KiB/s"));
+  EXPECT_THAT(table, Not(HasSubstr("7.0 MiB")));
+  EXPECT_THAT(table, Not(HasSubstr("DISK WRITTEN"))) << "of which no rate is known";
+  EXPECT_EQ(*fields_of(stats).find("NetIn"), "7.0 MiB");
+  EXPECT_EQ(*fields_of(stats).find("NetInRate"), "1.2 MiB/s");
+  EXPECT_EQ(*fields_of(stats).find("DiskWritten"), "5.0 MiB");
+  EXPECT_EQ(*fields_of(stats).find("DiskWrittenRate"), "");
+  const Json json = to_json(stats);
+  EXPECT_EQ(json.at("network").at("received_bytes"), 7 << 20);
+  EXPECT_EQ(json.at("network").at("received_bytes_per_second"), 1310720);
+  EXPECT_EQ(json.at("disk").at("read_bytes_per_second"), 2049);
+  EXPECT_EQ(json.at("disk").at("reads_per_second"), 5);
+  for (const char* member : {"written_bytes_per_second", "writes_per_second"})
+    EXPECT_TRUE(json.at("disk").at(member).is_null()) << member;
 }
 
 TEST(Progress, ShowsShareAndRate) {

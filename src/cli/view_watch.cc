@@ -25,18 +25,29 @@ Json use_json(const ProcessUse& use) {
           {"pss_bytes", use.pss_bytes ? Json(*use.pss_bytes) : Json(nullptr)}};
 }
 
+// Whole ones are what it is worth.
+Json rate_json(const std::optional<double>& per_second) {
+  return per_second ? Json(std::llround(*per_second)) : Json(nullptr);
+}
+
 Json network_json(const VmStats::Network& network) {
   return {{"received_bytes", network.received_bytes},
           {"received_packets", network.received_packets},
           {"sent_bytes", network.sent_bytes},
-          {"sent_packets", network.sent_packets}};
+          {"sent_packets", network.sent_packets},
+          {"received_bytes_per_second", rate_json(network.received_bytes_per_second)},
+          {"sent_bytes_per_second", rate_json(network.sent_bytes_per_second)}};
 }
 
 Json disk_json(const VmStats::Disk& disk) {
   return {{"read_bytes", disk.read_bytes},
           {"written_bytes", disk.written_bytes},
           {"reads", disk.reads ? Json(*disk.reads) : Json(nullptr)},
-          {"writes", disk.writes ? Json(*disk.writes) : Json(nullptr)}};
+          {"writes", disk.writes ? Json(*disk.writes) : Json(nullptr)},
+          {"read_bytes_per_second", rate_json(disk.read_bytes_per_second)},
+          {"written_bytes_per_second", rate_json(disk.written_bytes_per_second)},
+          {"reads_per_second", rate_json(disk.reads_per_second)},
+          {"writes_per_second", rate_json(disk.writes_per_second)}};
 }
 
 Json snapshot_json(const VmStats::Snapshot& snapshot) {
@@ -47,6 +58,10 @@ Json snapshot_json(const VmStats::Snapshot& snapshot) {
 
 std::string percent_text(const std::optional<double>& percent) {
   return percent ? fmt::format("{:.1f}%", *percent) : "";
+}
+
+std::string rate_text(const std::optional<double>& per_second) {
+  return per_second ? format_bytes(static_cast<uint64_t>(std::llround(*per_second))) + "/s" : "";
 }
 
 std::string remarks_of(const VmStats& vm) {
@@ -95,6 +110,10 @@ Fields fields_of(const VmStats& vm) {
            {"NetOut", vm.network ? format_bytes(vm.network->sent_bytes) : ""},
            {"DiskRead", vm.disk ? format_bytes(vm.disk->read_bytes) : ""},
            {"DiskWritten", vm.disk ? format_bytes(vm.disk->written_bytes) : ""},
+           {"NetInRate", vm.network ? rate_text(vm.network->received_bytes_per_second) : ""},
+           {"NetOutRate", vm.network ? rate_text(vm.network->sent_bytes_per_second) : ""},
+           {"DiskReadRate", vm.disk ? rate_text(vm.disk->read_bytes_per_second) : ""},
+           {"DiskWrittenRate", vm.disk ? rate_text(vm.disk->written_bytes_per_second) : ""},
            {"Paused", vm.last_snapshot ? format_duration(vm.last_snapshot->paused) : ""},
            {"Reboots", vm.reboots == 0 ? "" : fmt::format("{}", vm.reboots)},
            {"Uptime", only_if(measured, age(vm.at - duration_cast<SystemTime::duration>(vm.uptime), vm.at))},
@@ -108,8 +127,9 @@ std::string stats_table(const std::vector<VmStats>& vms) {
   for (const VmStats& vm : vms) {
     const Fields fields = fields_of(vm);
     std::vector<std::string> row;
-    for (const char* name : {"Name", "CPU", "Memory", "Shared", "PSS", "Guest", "HelperMemory", "NetIn",
-                             "NetOut", "DiskRead", "DiskWritten", "Paused", "Reboots", "Uptime", "Remarks"})
+    for (const char* name :
+         {"Name", "CPU", "Memory", "Shared", "PSS", "Guest", "HelperMemory", "NetInRate", "NetOutRate",
+          "DiskReadRate", "DiskWrittenRate", "Paused", "Reboots", "Uptime", "Remarks"})
       row.push_back(*fields.find(name));
     table.add(std::move(row));
   }

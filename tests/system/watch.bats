@@ -51,7 +51,11 @@ busy() { engine_with '{"guest": {"tick_ms": 1}}'; }
     and .engine.processes == 1 and .engine.private_bytes > 0 and .engine.pss_bytes == null
     and .engine.cpu_percent >= 0 and .interval_us > 150000 and .uptime_us > 0
     and .helpers.processes >= 1 and .helpers.private_bytes > 0
-    and .network == null and .disk.read_bytes >= 0 and .disk.reads == null and .last_snapshot == null' <<< "$output"
+    and .network == null and .disk.read_bytes >= 0 and .disk.reads == null and .last_snapshot == null
+    and .disk.read_bytes_per_second >= 0 and .disk.written_bytes_per_second >= 0
+    and .disk.reads_per_second == null and .disk.writes_per_second == null' <<< "$output"
+  k_exits 0 stats --format '{{.DiskWritten}};{{.DiskWrittenRate}}'
+  [[ $output =~ ^[0-9.]+\ [KMG]?i?B\;[0-9.]+\ [KMG]?i?B/s$ ]]
   k_exits 0 stats --json --pss
   jq -e '.vms[0].engine.pss_bytes > 0 and .vms[0].helpers.pss_bytes > 0' <<< "$output"
   k_exits 0 stats --format '{{.Name}} {{.Guest}}' web
@@ -87,7 +91,10 @@ busy() { engine_with '{"guest": {"tick_ms": 1}}'; }
   with_network
   k_exits 0 start -d --no-wait web
   k_exits 0 stats --json
-  jq -e '.vms[0] | .network.received_bytes >= 0 and .network.sent_packets >= 0 and .helpers.processes >= 2' <<< "$output"
+  jq -e '.vms[0] | .network.received_bytes >= 0 and .network.sent_packets >= 0 and .helpers.processes >= 2
+    and .network.received_bytes_per_second >= 0 and .network.sent_bytes_per_second >= 0' <<< "$output"
+  k_exits 0 stats
+  [[ $output == *"NET IN"* && $output == *"B/s"* ]]
 }
 
 @test "stats of a monitor that hangs says so, and of the others what there is" {

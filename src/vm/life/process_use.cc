@@ -83,6 +83,12 @@ std::optional<Operations> operations_of(const VmProcesses& processes) {
   return text ? std::optional(parse_io_stat(*text)) : std::nullopt;
 }
 
+std::optional<double> per_second(const std::optional<uint64_t>& now, const std::optional<uint64_t>& before,
+                                 std::chrono::nanoseconds interval) {
+  if (!now || !before || *now < *before) return std::nullopt;
+  return static_cast<double>(*now - *before) / std::chrono::duration<double>(interval).count();
+}
+
 }  // namespace
 
 std::optional<ResidentMemory> parse_status(std::string_view status) {
@@ -177,6 +183,18 @@ std::chrono::nanoseconds time_since(const CpuTimes& before, const CpuTimes& now,
     sum += std::max(time->second - since, std::chrono::nanoseconds(0));
   }
   return sum;
+}
+
+void add_rates(VmStats::Disk& now, const VmStats::Disk& before, std::chrono::nanoseconds interval) {
+  now.read_bytes_per_second = per_second(now.read_bytes, before.read_bytes, interval);
+  now.written_bytes_per_second = per_second(now.written_bytes, before.written_bytes, interval);
+  now.reads_per_second = per_second(now.reads, before.reads, interval);
+  now.writes_per_second = per_second(now.writes, before.writes, interval);
+}
+
+void add_rates(VmStats::Network& now, const VmStats::Network& before, std::chrono::nanoseconds interval) {
+  now.received_bytes_per_second = per_second(now.received_bytes, before.received_bytes, interval);
+  now.sent_bytes_per_second = per_second(now.sent_bytes, before.sent_bytes, interval);
 }
 
 VmStats::Disk measure_disk(const VmProcesses& processes) {

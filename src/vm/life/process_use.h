@@ -51,6 +51,11 @@ ProcessUse measure(const std::vector<pid_t>& processes, bool pss, CpuTimes& time
 std::chrono::nanoseconds time_since(const CpuTimes& before, const CpuTimes& now,
                                     const std::vector<pid_t>& processes);
 
+// Fill in what was counted per second since `before`, `interval` ago, which is longer than nothing. A counter
+// that went back, since a process with its share of the sum has ended, has no rate.
+void add_rates(VmStats::Disk& now, const VmStats::Disk& before, std::chrono::nanoseconds interval);
+void add_rates(VmStats::Network& now, const VmStats::Network& before, std::chrono::nanoseconds interval);
+
 // Throws kPermission where this user may not know.
 VmStats::Disk measure_disk(const VmProcesses& processes);
 // By the device of that name in the engine's network namespace; nothing when there is none.

@@ -92,6 +92,32 @@ TEST(ProcessUse, CountsTimeOnlyOnceAndNeverBackwards) {
   EXPECT_EQ(time_since(before, now, {1, 2, 3, 4}), nanoseconds(5 + 0 + 4));
 }
 
+TEST(ProcessUse, CountsPerSecond) {
+  using namespace std::chrono_literals;
+  VmStats::Network network{
+      .received_bytes = 3000, .received_packets = 3, .sent_bytes = 500, .sent_packets = 1};
+  add_rates(network, {.received_bytes = 1000, .sent_bytes = 500}, 200ms);
+  EXPECT_EQ(network.received_bytes_per_second, 10'000);
+  EXPECT_EQ(network.sent_bytes_per_second, 0);
+  VmStats::Disk disk{.read_bytes = 4096, .written_bytes = 1 << 20, .reads = 7, .writes = 30};
+  add_rates(disk, {.read_bytes = 0, .written_bytes = 0, .reads = 1, .writes = 10}, 2s);
+  EXPECT_EQ(disk.read_bytes_per_second, 2048);
+  EXPECT_EQ(disk.written_bytes_per_second, 512 << 10);
+  EXPECT_EQ(disk.reads_per_second, 3);
+  EXPECT_EQ(disk.writes_per_second, 10);
+}
+
+// A process of the engine that has ended takes its share of the sum along; a control group may come later.
+TEST(ProcessUse, HasNoRateOfWhatWentBackOrIsNew) {
+  VmStats::Disk disk{.read_bytes = 10, .written_bytes = 30, .reads = 7, .writes = std::nullopt};
+  add_rates(disk, {.read_bytes = 20, .written_bytes = 20, .reads = std::nullopt, .writes = 5},
+            std::chrono::seconds(1));
+  EXPECT_FALSE(disk.read_bytes_per_second);
+  EXPECT_EQ(disk.written_bytes_per_second, 10);
+  EXPECT_FALSE(disk.reads_per_second);
+  EXPECT_FALSE(disk.writes_per_second);
+}
+
 // A process that holds memory and computes until it is told to end.
 class Child {
  public:

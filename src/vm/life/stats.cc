@@ -32,6 +32,8 @@ struct Before {
   std::string tap;  // empty: it has no network device
   Clock::time_point at{};
   CpuTimes times;
+  std::optional<VmStats::Disk> disk;
+  std::optional<VmStats::Network> network;
 };
 
 // One look at a VM, in two steps: all monitors are asked before the first answer is waited for.
@@ -118,6 +120,8 @@ class Look {
     take_network(processes);
     before_.at = now;
     before_.times = std::move(times);
+    before_.disk = stats_.disk;
+    before_.network = stats_.network;
   }
 
   void take_memory(const VmProcesses& processes, bool pss, CpuTimes& times) {
@@ -140,6 +144,7 @@ class Look {
   void take_disk(const VmProcesses& processes) {
     try {
       stats_.disk = measure_disk(processes);
+      if (has_rates() && before_.disk) add_rates(*stats_.disk, *before_.disk, stats_.interval);
     } catch (const Error& error) {
       stats_.missing.push_back(fmt::format("disk: {}", error.what()));
     }
@@ -148,8 +153,14 @@ class Look {
   void take_network(const VmProcesses& processes) {
     if (before_.tap.empty()) return;
     stats_.network = measure_network(processes, before_.tap);
-    if (!stats_.network) stats_.missing.emplace_back("network: the kernel shows no counters of its device");
+    if (!stats_.network)
+      stats_.missing.emplace_back("network: the kernel shows no counters of its device");
+    else if (has_rates() && before_.network)
+      add_rates(*stats_.network, *before_.network, stats_.interval);
   }
+
+  // Once take_rates() has found that this is the engine of the look before.
+  bool has_rates() const { return stats_.interval.count() > 0; }
 
   Before& before_;
   VmStats stats_;
@@ -197,7 +208,7 @@ class Sampler {
 void sample_vms(const Context& context, const StatsOptions& options,
                 const std::function<void(const std::vector<VmStats>&)>& take) {
   Sampler sampler(context, options);
-  // The percentages need two looks.
+  // Percentages and rates need two looks.
   sampler.sample(false);
   auto next = Clock::now() + StatsOptions::kFirstInterval;
   while (true) {
