@@ -37,7 +37,9 @@ void SignalWatcher::Handlers::add(int number) {
   action.sa_flags = SA_RESTART;
   struct sigaction before {};
   if (::sigaction(number, nullptr, &before) != 0) fail_errno("look at signal {}", number);
-  if (number == SIGHUP && before.sa_handler == SIG_IGN) return;
+  // nohup(1) wants that of SIGHUP, and a script of SIGINT and SIGQUIT for what it runs in the background: its
+  // Ctrl-C is not meant for a VM there.
+  if (before.sa_handler == SIG_IGN) return;
   before_.reserve(before_.size() + 1);
   if (::sigaction(number, &action, nullptr) != 0) fail_errno("watch for signal {}", number);
   before_.emplace_back(number, before);

@@ -1,7 +1,7 @@
 // Signals as calls on an ordinary thread: the handler only writes a byte into a pipe.
 //
 // One SignalWatcher at a time per process. Its callback runs on a thread of its own. The destructor restores
-// what was there before and joins. SIGHUP stays ignored where it was, by nohup(1) that is.
+// what was there before and joins. Signals that were ignored stay ignored.
 #ifndef KNALLER_CLI_SIGNALS_H_
 #define KNALLER_CLI_SIGNALS_H_
 

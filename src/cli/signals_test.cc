@@ -20,26 +20,31 @@ struct sigaction action_of(int number) {
 }
 
 TEST(SignalWatcher, CallsBackAndRestoresWhatWasThere) {
-  ::signal(SIGUSR1, SIG_IGN);
+  const auto was_there = [](int) {};
+  ::signal(SIGUSR1, was_there);
   std::promise<int> seen;
   {
     const SignalWatcher watcher({SIGUSR1}, [&](int number) { seen.set_value(number); });
     ::raise(SIGUSR1);
     EXPECT_EQ(seen.get_future().get(), SIGUSR1);
   }
-  EXPECT_EQ(action_of(SIGUSR1).sa_handler, SIG_IGN);
+  EXPECT_EQ(action_of(SIGUSR1).sa_handler, static_cast<sighandler_t>(was_there));
   ::signal(SIGUSR1, SIG_DFL);
 }
 
-TEST(SignalWatcher, LeavesAHangupIgnoredAsNohupWantsIt) {
-  ::signal(SIGHUP, SIG_IGN);
-  {
-    const SignalWatcher watcher({SIGHUP, SIGTERM}, [](int) {});
-    EXPECT_EQ(action_of(SIGHUP).sa_handler, SIG_IGN);
-    EXPECT_NE(action_of(SIGTERM).sa_handler, SIG_DFL);
+// SIGHUP as nohup wants it; SIGINT and SIGQUIT as a script does of what it runs in the background.
+TEST(SignalWatcher, LeavesIgnoredWhatWasIgnored) {
+  for (const int ignored : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) {
+    ::signal(ignored, SIG_IGN);
+    {
+      SignalWatcher watcher({SIGUSR1, SIGHUP, SIGINT, SIGTERM}, [](int) {});
+      watcher.add(SIGQUIT);
+      for (const int number : {SIGUSR1, SIGHUP, SIGINT, SIGQUIT, SIGTERM})
+        EXPECT_EQ(action_of(number).sa_handler == SIG_IGN, number == ignored) << number;
+    }
+    EXPECT_EQ(action_of(ignored).sa_handler, SIG_IGN);
+    ::signal(ignored, SIG_DFL);
   }
-  EXPECT_EQ(action_of(SIGHUP).sa_handler, SIG_IGN);
-  ::signal(SIGHUP, SIG_DFL);
 }
 
 // SIGKILL can't be watched for.

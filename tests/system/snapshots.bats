@@ -228,7 +228,7 @@ engine_answers_twice() {
 @test "a creator that is killed or interrupted leaves the VM running within a second of the answer, and nothing else" {
   for signal in KILL INT TERM; do
     start_with_rule '"delay_ms": 300'
-    knaller snapshot create web > /dev/null 2>&1 3>&- &
+    env --default-signal=INT knaller snapshot create web > /dev/null 2>&1 3>&- &
     command=$!
     within 3000 is web paused
     kill "-$signal" "$command"

@@ -54,10 +54,8 @@ os.execvp(sys.argv[1], sys.argv[1:])' knaller start -d web
 @test "a signal before the handover undoes the start, at once and with the signal's exit code" {
   slow=$(engine_with '{"rules": [{"path": "/actions", "hang": "before"}]}')
   for signal in INT TERM HUP; do
-    # A job in the background of a script ignores SIGINT; python gives it back.
-    python3 -c 'import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execvp(sys.argv[1], sys.argv[1:])' knaller start -d web --engine "$slow" > /dev/null 2> "$BATS_TEST_TMPDIR/files/err" 3>&- &
+    # A job in the background of a script ignores SIGINT.
+    env --default-signal=INT knaller start -d web --engine "$slow" > /dev/null 2> "$BATS_TEST_TMPDIR/files/err" 3>&- &
     command=$!
     children+=("$command")
     within 3000 is web starting

@@ -5,10 +5,10 @@ load common
 setup() { system_setup; }
 teardown() { system_teardown; }
 
-# Runs a command in the background, with its output in $log, and is a child of the test's.
+# Runs a command in the background, with its output in $log, and is a child of the test's. Shells let such commands ignore SIGINT.
 in_background() {
   log=$BATS_TEST_TMPDIR/log.$RANDOM
-  "$@" > "$log" 2> "$log.err" 3>&- &
+  env --default-signal=INT "$@" > "$log" 2> "$log.err" 3>&- &
   job=$!
   children+=("$job")
 }
