@@ -43,6 +43,12 @@ std::string resolved_name(const std::string& path) {
   return split_path(real.get(), "on this host").name;
 }
 
+[[noreturn]] void refuse_source(const std::string& path, std::string_view what) {
+  throw Error(
+      Code::kUnsupported, fmt::format("'{}' is {}", printable(path), what),
+      fmt::format("to send what can be read from it: knaller exec NAME -- tee FILE <'{}'", printable(path)));
+}
+
 HostSource look_at_source(const std::string& path) {
   if (path.empty() || path.find('\0') != std::string::npos)
     fail(Code::kInvalidArgument, "'{}' is not a path on this host", printable(path));
@@ -52,7 +58,12 @@ HostSource look_at_source(const std::string& path) {
   const bool is_parent = path == ".." || path.ends_with("/..") || path.ends_with("/../");
   source.name = is_parent ? resolved_name(path) : split_path(path, "on this host").name;
   if (!source.is_folder && !S_ISREG(status->st_mode) && !S_ISLNK(status->st_mode))
-    fail(Code::kUnsupported, "'{}' is neither a file nor a folder nor a link", printable(path));
+    refuse_source(path, "neither a file nor a folder nor a link");
+  // Such as a shell's <(command), which is a link to 'pipe:[…]': it would mean nothing in the guest.
+  struct stat target {};
+  if (S_ISLNK(status->st_mode) && ::stat(path.c_str(), &target) == 0 && !S_ISREG(target.st_mode) &&
+      !S_ISDIR(target.st_mode))
+    refuse_source(path, "a link to what is neither a file nor a folder");
   return source;
 }
 
@@ -97,6 +108,21 @@ std::string unpack_command(const GuestTarget& target, const HostSource& source) 
 
 // --- From the guest ---
 
+[[noreturn]] void refuse_guest_source(const std::string& path, std::string_view what) {
+  throw Error(Code::kUnsupported, fmt::format("'{}' in the guest {}", printable(path), what),
+              fmt::format("to read from it: knaller exec NAME -- cat '{}'", printable(path)));
+}
+
+// Files of /proc and the like say that they are empty, and tar believes them. In a guest without `head` so
+// does this.
+void check_emptiness(Session& session, const std::string& path, const Deadline& deadline) {
+  ExecOptions options;
+  options.user = session.user();
+  options.argv = {"head", "-c", "1", safe_path(path)};
+  if (!session.run_command(options, "", deadline, 64 << 10).out.empty())
+    refuse_guest_source(path, "has no size, but is not empty");
+}
+
 std::string pack_command(const PathName& source) {
   const std::string name = source.name.empty() ? "." : "./" + source.name;
   return fmt::format("exec tar -c -f - -C {} {}", quote(safe_path(source.folder)), quote(name));
@@ -133,10 +159,9 @@ CopySummary copy_from_guest(Session& session, const std::string& guest_path, con
   if (source.is_folder && found.kind != Kind::kFolder)
     fail(Code::kNotFound, "'{}' in the guest is not a folder", printable(guest_path));
   if (found.kind == Kind::kOther && !found.is_link)
-    throw Error(
-        Code::kUnsupported,
-        fmt::format("'{}' in the guest is neither a file nor a folder nor a link", printable(guest_path)),
-        fmt::format("to read from it: knaller exec NAME -- cat '{}'", printable(guest_path)));
+    refuse_guest_source(guest_path, "is neither a file nor a folder nor a link");
+  if (found.kind == Kind::kFile && found.size == 0 && !found.is_link)
+    check_emptiness(session, guest_path, deadline);
   // A link is copied as the link that it is, unless a slash behind it asks for the folder that it leads to.
   const bool follows = found.is_link && source.is_folder && !source.name.empty();
   const bool is_folder = found.kind == Kind::kFolder && (!found.is_link || follows);

@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/test_folder.h"
-#include "guest/guest_path.h"
 #include "guest/renew.h"
 #include "guest/test_server.h"
 
@@ -377,6 +376,39 @@ TEST_P(CopyTest, PassesOverPipesAndSaysSo) {
   EXPECT_EQ(code_thrown_by([&] { to(host("e/pipe"), guest()); }), Code::kUnsupported);
 }
 
+// As a shell's <(command) is one: it would arrive as a link to nothing, without a word.
+TEST_P(CopyTest, RefusesALinkToAPipe) {
+  const Pipe pipe = make_pipe();
+  const std::string path = fmt::format("/proc/self/fd/{}", pipe.read_end.get());
+  auto session = Session::connect(server_->address(), soon());
+  try {
+    copy_to_guest(session, path, guest("f"), {}, soon());
+    ADD_FAILURE() << "it was copied";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kUnsupported) << error.what();
+    EXPECT_NE(error.hint().find("tee FILE <'" + path + "'"), std::string::npos) << error.hint();
+  }
+  EXPECT_TRUE(in(guest()).empty());
+  std::filesystem::create_symlink("/nonexistent", host("dangling"));
+  to(host("dangling"), guest());
+  EXPECT_EQ(in(guest()), Names{"dangling"});
+}
+
+TEST_P(CopyTest, TakesNoFileOfTheKernelForAnEmptyOne) {
+  auto session = Session::connect(server_->address(), soon());
+  try {
+    copy_from_guest(session, "/proc/meminfo", host(), {}, soon());
+    ADD_FAILURE() << "it was copied";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kUnsupported) << error.what();
+    EXPECT_NE(error.hint().find("-- cat '/proc/meminfo'"), std::string::npos) << error.hint();
+  }
+  EXPECT_TRUE(in(host()).empty());
+  put(guest("empty"), "");
+  from(guest("empty"), host());
+  EXPECT_EQ(read_file(host("empty")), "");
+}
+
 TEST_P(CopyTest, SaysWhatTarSaid) {
   replace_tar("echo 'disk is full' >&2; exit 2");
   put(host("f"), std::string(4 << 20, 'x'));
@@ -458,36 +490,6 @@ TEST_P(CopyTest, RenewsThroughTheHelper) {
   EXPECT_EQ(failed.reason, "no clock");
   EXPECT_EQ(failed.failed, Names{"time"});
   EXPECT_EQ(renewal("echo broken >&2; exit 3").reason, "exit status 3: broken");
-}
-
-TEST(Renewal, TrustsNoAnswer) {
-  EXPECT_TRUE(parse_renewal(R"({"v":1,"ok":true})").ok);
-  for (const char* line :
-       {"", "x", "[]", "1", "{}", R"({"ok":"true"})", R"({"ok":1})", R"({"ok":false,"error":7})",
-        R"({"ok":false,"failed":"x"})", R"({"ok":false,"failed":[1,{}]})"}) {
-    const auto renewal = parse_renewal(line);
-    EXPECT_FALSE(renewal.ok) << line;
-    EXPECT_FALSE(renewal.reason.empty()) << line;
-    EXPECT_TRUE(renewal.failed.empty()) << line;
-  }
-}
-
-TEST(GuestPath, IsSplitAsTarNeedsIt) {
-  const auto parts = [](std::string_view path) {
-    const auto split = split_path(path, "in the guest");
-    return fmt::format("{}|{}|{}", split.folder, split.name, split.is_folder);
-  };
-  EXPECT_EQ(parts("/a/b"), "/a|b|false");
-  EXPECT_EQ(parts("/a"), "/|a|false");
-  EXPECT_EQ(parts("a"), ".|a|false");
-  EXPECT_EQ(parts("a/b//"), "a|b|true");
-  EXPECT_EQ(parts("/"), "/||true");
-  EXPECT_EQ(parts("."), ".||true");
-  EXPECT_EQ(parts("/a/."), "/a/.||true");
-  EXPECT_EQ(parts("./"), ".||true");
-  for (const auto& path :
-       {std::string(), std::string(".."), std::string("/a/.."), std::string("../"), std::string("a\0b", 3)})
-    EXPECT_EQ(code_thrown_by([&] { split_path(path, ""); }), Code::kInvalidArgument) << path;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The parts that need no server: quoting, known_hosts, names of signals, keys.
+// The parts that need no server: quoting, paths, known_hosts, names of signals, keys, answers about renewal.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
@@ -9,9 +9,11 @@
 #include "base/process.h"
 #include "base/test_folder.h"
 #include "guest/command_line.h"
+#include "guest/guest_path.h"
 #include "guest/keys.h"
 #include "guest/known_hosts.h"
 #include "guest/packet_size.h"
+#include "guest/renew.h"
 #include "guest/signals.h"
 
 namespace knaller::guest {
@@ -108,6 +110,36 @@ TEST(Keys, AreOpenSshsOwnForm) {
   const auto shown = run_checked(options, Deadline::after(std::chrono::seconds(20)));
   EXPECT_TRUE(pair.public_line.starts_with(shown.substr(0, shown.find_last_not_of('\n') + 1).substr(0, 80)))
       << shown;
+}
+
+TEST(Renewal, TrustsNoAnswer) {
+  EXPECT_TRUE(parse_renewal(R"({"v":1,"ok":true})").ok);
+  for (const char* line :
+       {"", "x", "[]", "1", "{}", R"({"ok":"true"})", R"({"ok":1})", R"({"ok":false,"error":7})",
+        R"({"ok":false,"failed":"x"})", R"({"ok":false,"failed":[1,{}]})"}) {
+    const auto renewal = parse_renewal(line);
+    EXPECT_FALSE(renewal.ok) << line;
+    EXPECT_FALSE(renewal.reason.empty()) << line;
+    EXPECT_TRUE(renewal.failed.empty()) << line;
+  }
+}
+
+TEST(GuestPath, IsSplitAsTarNeedsIt) {
+  const auto parts = [](std::string_view path) {
+    const auto split = split_path(path, "in the guest");
+    return fmt::format("{}|{}|{}", split.folder, split.name, split.is_folder);
+  };
+  EXPECT_EQ(parts("/a/b"), "/a|b|false");
+  EXPECT_EQ(parts("/a"), "/|a|false");
+  EXPECT_EQ(parts("a"), ".|a|false");
+  EXPECT_EQ(parts("a/b//"), "a|b|true");
+  EXPECT_EQ(parts("/"), "/||true");
+  EXPECT_EQ(parts("."), ".||true");
+  EXPECT_EQ(parts("/a/."), "/a/.||true");
+  EXPECT_EQ(parts("./"), ".||true");
+  for (const auto& path :
+       {std::string(), std::string(".."), std::string("/a/.."), std::string("../"), std::string("a\0b", 3)})
+    EXPECT_EQ(code_thrown_by([&] { split_path(path, ""); }), Code::kInvalidArgument) << path;
 }
 
 }  // namespace
