@@ -1,5 +1,6 @@
 #include "cli/context.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -170,9 +171,28 @@ int document_of_each_name(Context& context, const std::vector<std::string>& name
   return one_after_the_other(context, names, Outcomes::Show::kDocument, verb);
 }
 
+namespace {
+
+// One for each name, since most of them only wait, for monitors and guests: a hundred that do not answer cost
+// the time of one.
+size_t threads_for(size_t names) {
+  constexpr size_t kMost = 512;
+  constexpr size_t kAlways = 64;
+  constexpr size_t kDescriptors = 12;  // at most, of one that works
+  const size_t wanted = std::min(names, kMost);
+  if (wanted <= kAlways) return wanted;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kAlways;
+  // The soft limit is for programs that use select(2), which this is not.
+  const rlimit raised{.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+  if (limit.rlim_cur / kDescriptors < wanted && ::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  return std::clamp<size_t>(limit.rlim_cur / kDescriptors, kAlways, wanted);
+}
+
+}  // namespace
+
 int for_all_names_at_once(Context& context, const std::vector<std::string>& names, const NameVerb& verb) {
-  constexpr size_t kThreads = 64;  // that wait, for monitors and guests
-  context.manager();               // made by one thread
+  context.manager();  // made by one thread
   std::vector<std::packaged_task<Json()>> tasks;
   std::vector<std::future<Json>> answers;
   for (const std::string& name : names) {
@@ -184,8 +204,9 @@ int for_all_names_at_once(Context& context, const std::vector<std::string>& name
   const auto take_part = [&] {
     for (size_t at = next++; at < tasks.size(); at = next++) tasks[at]();
   };
+  const size_t most = threads_for(names.size());
   try {
-    while (threads.size() < std::min(kThreads, names.size())) threads.emplace_back(take_part);
+    while (threads.size() < most) threads.emplace_back(take_part);
   } catch (const std::system_error&) {
     if (threads.empty()) take_part();  // no more are to be had: those that are there do it
   }

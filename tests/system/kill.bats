@@ -267,6 +267,24 @@ kill_while_starting() {
   k_exits 0 rm -f a b c d e f well
 }
 
+# More than there were threads for at one time, and more than a soft limit of descriptors once had room for.
+@test "rm -f waits at once for however many monitors that stand still" {
+  local names=() pids name
+  for name in vm{1..70}; do names+=("$name"); done
+  k_exits 0 start -d "${names[@]}"
+  mapfile -t pids < <(knaller ls --json | jq '.vms[].monitor_pid')
+  [[ ${#pids[@]} -eq 70 ]]
+  kill -STOP "${pids[@]}"
+  (ulimit -S -n 256 && exec knaller rm -f "${names[@]}") > /dev/null 2> "$BATS_TEST_TMPDIR/rm" 3>&- &
+  local removal=$!
+  children+=("$removal")
+  within 2500 has_threads "$removal" 70
+  wait "$removal" || { cat "$BATS_TEST_TMPDIR/rm"; return 1; }
+  nothing_left
+}
+
+has_threads() { local threads=("/proc/$1/task"/*); [[ ${#threads[@]} -gt $2 ]]; }
+
 @test "rm -f ends a VM that a command holds which stands still, and removes it when that has ended" {
   k_exits 0 start -d web
   look_at web
