@@ -232,7 +232,7 @@ void InstantCopy::compare_ahead(const Deadline& deadline) {
     took = Clock::now() - began;
     untouched_since_ = now;
   }
-  if (took > options_.longest_pause && !untouched_since_.is_unwritten(disk_))
+  if (took > saturated(options_.longest_pause) && !untouched_since_.is_unwritten(disk_))
     fail_for_writes(
         fmt::format("a comparison with its copy takes {}",
                     format_duration(std::chrono::duration_cast<std::chrono::microseconds>(took))));

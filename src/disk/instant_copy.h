@@ -17,6 +17,7 @@
 #ifndef KNALLER_DISK_INSTANT_COPY_H_
 #define KNALLER_DISK_INSTANT_COPY_H_
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -73,7 +74,10 @@ class InstantCopy {
   void make_room(uint64_t bytes);
   std::vector<Extent> new_holes(const std::vector<Extent>& data) const;
   void check_late_bytes(uint64_t bytes) const;
-  uint64_t milliseconds_of_pause() const { return static_cast<uint64_t>(options_.longest_pause.count()); }
+  // At most 35 years: so that what can be copied in them has a number of bytes, too.
+  uint64_t milliseconds_of_pause() const {
+    return std::min(static_cast<uint64_t>(options_.longest_pause.count()), uint64_t{1} << 40);
+  }
   [[noreturn]] void fail_for_writes(const std::string& what) const;
   [[noreturn]] void fail_for_memory() const;
 

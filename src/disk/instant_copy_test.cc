@@ -236,6 +236,17 @@ TEST_P(InstantCopyTest, DoesNotBeginAPauseThatCantEnd) {
   EXPECT_NE(message.find("--max-pause"), std::string::npos) << message;
 }
 
+// In both ways; of what shares its blocks nothing is copied ahead.
+TEST_P(InstantCopyTest, MayTakeAnyTimeWhereThePauseHasNoLimit) {
+  const std::string data(kSize, 'g');
+  const std::jthread guest([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) write_at(disk_.get(), data.data(), data.size(), 0);
+  });
+  InstantCopy copy(disk_.get(), target_.get(),
+                   {.longest_pause = std::chrono::milliseconds::max(), .small_disk = GetParam()});
+  EXPECT_EQ(message_thrown_by([&] { copy.copy_ahead(Deadline::never()); }), "");
+}
+
 // All that a fast guest wrote since the last look, and its host not yet to its disk: more than there is
 // memory for it.
 TEST(InstantCopyOfALargeDisk, HasWhatIsDirtyAtTheInstant) {

@@ -216,7 +216,7 @@ void sample_vms(const Context& context, const StatsOptions& options,
     take(sampler.sample(options.pss));
     if (!options.stream) return;
     // Samples that took too long are left out, not made up for.
-    next = std::max(next + options.interval, Clock::now());
+    next = std::max(Deadline::at(next).later(options.interval).when(), Clock::now());
   }
 }
 
