@@ -253,8 +253,8 @@ void GuestMemory::read(const std::vector<Piece>& pieces) const {
     add_addresses(piece.extent, parts);
     char* to = piece.to;
     for (const iovec& part : parts) {
-      if (!read_whole(content_.get(), to, part.iov_len, reinterpret_cast<off_t>(part.iov_base)))
-        fail_errno("read the memory of process {}", pid_);
+      read_or_fail(content_.get(), to, part.iov_len, reinterpret_cast<off_t>(part.iov_base),
+                   fmt::format("read the memory of process {}", pid_));
       to += part.iov_len;
     }
   }

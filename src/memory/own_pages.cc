@@ -71,9 +71,9 @@ std::vector<Extent> read_own_pages(int pagemap, const Extent& addresses) {
   constexpr uint64_t kOfFile = 1ULL << 61;
   thread_local std::vector<uint64_t> entries;
   entries.resize(addresses.size() / kPage);
-  if (!read_whole(pagemap, entries.data(), entries.size() * sizeof(uint64_t),
-                  static_cast<off_t>(addresses.begin / kPage * sizeof(uint64_t))))
-    fail_errno("read which pages a process changed");
+  read_or_fail(pagemap, entries.data(), entries.size() * sizeof(uint64_t),
+               static_cast<off_t>(addresses.begin / kPage * sizeof(uint64_t)),
+               "read which pages a process changed");
   std::vector<Extent> own;
   for (uint64_t page = 0; page < entries.size(); ++page) {
     const uint64_t entry = entries[page];

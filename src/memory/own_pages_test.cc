@@ -94,5 +94,17 @@ TEST_F(OwnPages, OfWhatIsNoPagemapAreAnError) {
   EXPECT_THROW(read_own_pages(file.get(), {0, kPage}), Error);
 }
 
+// Its pagemap is then empty, which is no error of the kernel's.
+TEST(OwnPagesOfAProcess, ThatHasEndedAreNotFoundAndWhyIsSaid) {
+  const UniqueFd ended = temporary_file();
+  try {
+    read_own_pages(ended.get(), {0, 4 * kPage});
+    FAIL() << "they were read";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kIo);
+    EXPECT_EQ(error.message(), "cannot read which pages a process changed: the process has ended");
+  }
+}
+
 }  // namespace
 }  // namespace knaller::memory

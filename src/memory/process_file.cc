@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "base/error.h"
+
 namespace knaller::memory {
 
 bool read_whole(int fd, void* buffer, size_t size, off_t at) {
@@ -16,6 +18,12 @@ bool read_whole(int fd, void* buffer, size_t size, off_t at) {
     done += static_cast<size_t>(got);
   }
   return true;
+}
+
+void read_or_fail(int fd, void* buffer, size_t size, off_t at, std::string_view what) {
+  if (read_whole(fd, buffer, size, at)) return;
+  if (errno != 0) fail_errno("{}", what);
+  fail(Code::kIo, "cannot {}: the process has ended", what);
 }
 
 }  // namespace knaller::memory

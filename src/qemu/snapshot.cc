@@ -40,8 +40,8 @@ std::string content_of(int stream) {
   const uint64_t size = file_size(stream);
   if (size > kStateFileLimit) fail(Code::kExhausted, "QEMU's state is too large");
   std::string bytes(size, '\0');
-  const ssize_t got = ::pread(stream, bytes.data(), bytes.size(), 0);
-  if (got != static_cast<ssize_t>(bytes.size())) fail_errno("read QEMU's state");
+  in_context([] { return std::string("read QEMU's state"); },
+             [&] { read_at(stream, bytes.data(), bytes.size(), 0); });
   return bytes;
 }
 
