@@ -4,7 +4,6 @@
 #include <linux/fs.h>
 #include <pwd.h>
 #include <sys/ioctl.h>
-#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/free_space.h"
 #include "base/group_place.h"
 #include "base/kernel_calls.h"
 #include "base/process.h"
@@ -174,10 +174,8 @@ CheckRow check_renames(const Context& context) {
 }
 
 CheckRow check_space(const Context& context) {
-  struct statvfs info {};
-  if (::fstatvfs(context.home.folder(store::Kind::kVm), &info) != 0)
-    return failed("free space", errno_error(errno, "ask for it").message(), "");
-  const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  const uint64_t free = free_space(context.home.folder(store::Kind::kVm)).bytes;
+  if (free == UINT64_MAX) return passed("free space", "the home's file system does not say");
   constexpr uint64_t kComfortable = uint64_t{2} << 30;
   if (free >= kComfortable) return passed("free space", format_bytes(free));
   return doubtful("free space", fmt::format("only {} are left in knaller's home", format_bytes(free)),
