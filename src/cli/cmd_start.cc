@@ -84,7 +84,7 @@ void pass_console(Context& context, const std::string& name, bool from_start) {
                            [&](std::string_view piece) {
                              context.out().raw(filtered ? filter.filter(piece) : std::string(piece));
                            });
-  } catch (const Error&) {
+  } catch (const std::exception&) {
     // The VM was removed, or standard output is gone: the VM runs on, and how it ended is told in the end.
   }
 }
@@ -150,8 +150,19 @@ int report_end(Context& context, const VmInfo& vm) {
   return exit_code_of(error.code());
 }
 
+std::jthread show_console(Context& context, const std::string& name) {
+  const bool from_start = context.args().has("no-wait") && !context.args().has("verbose");
+  try {
+    return std::jthread([&context, name, from_start] { pass_console(context, name, from_start); });
+  } catch (const std::system_error& error) {
+    context.out().warning(
+        fmt::format("its console is not shown: {}; `knaller logs --follow {}` shows it", error.what(), name));
+    return {};
+  }
+}
+
 // How it ended is told below the last line of its console.
-int wait_for_end(Context& context, const std::string& name, std::thread& console) {
+int wait_for_end(Context& context, const std::string& name, std::jthread console) {
   std::optional<VmInfo> ended;
   std::optional<Error> failed;
   try {
@@ -183,12 +194,8 @@ int start_in_foreground(Context& context, const std::string& name) {
     } else {
       context.out().note("  Ctrl-C stops it");
     }
-    std::thread console;
-    if (!context.out().json() && !context.out().quiet()) {
-      const bool from_start = context.args().has("no-wait") && !context.args().has("verbose");
-      console = std::thread([&, from_start] { pass_console(context, vm, from_start); });
-    }
-    exit_code = wait_for_end(context, vm, console);
+    const bool shown = !context.out().json() && !context.out().quiet();
+    exit_code = wait_for_end(context, vm, shown ? show_console(context, vm) : std::jthread());
   }
   if (remove) context.manager().remove(vm, {.force = true});
   return exit_code;
