@@ -124,6 +124,14 @@ TEST(Renewal, TrustsNoAnswer) {
   }
 }
 
+TEST(Renewal, NamesWhatACloneKeeps) {
+  EXPECT_EQ(kept_parts({"time"}), "clock");
+  EXPECT_EQ(kept_parts({"hostname", "time"}), "clock and hostname");
+  EXPECT_EQ(kept_parts({"hostname", "time", "entropy"}), "randomness, clock and hostname");
+  EXPECT_EQ(kept_parts({}), "randomness, clock and hostname");
+  EXPECT_EQ(kept_parts({"\x1b[2J"}), "randomness, clock and hostname");
+}
+
 TEST(GuestPath, IsSplitAsTarNeedsIt) {
   const auto parts = [](std::string_view path) {
     const auto split = split_path(path, "in the guest");

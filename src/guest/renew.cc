@@ -1,6 +1,9 @@
 #include "guest/renew.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
+#include <utility>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -46,6 +49,21 @@ Renewal parse_renewal(const std::string& line) {
   } catch (const Error& error) {
     return {.ok = false, .reason = shortened(error.message()), .failed = {}};
   }
+}
+
+std::string kept_parts(const std::vector<std::string>& failed) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kParts{
+      {{"entropy", "randomness"}, {"time", "clock"}, {"hostname", "hostname"}}};
+  std::vector<std::string_view> kept;
+  for (const auto& [name, word] : kParts)
+    if (std::find(failed.begin(), failed.end(), name) != failed.end()) kept.push_back(word);
+  if (kept.empty()) return "randomness, clock and hostname";
+  std::string text(kept.front());
+  for (size_t i = 1; i < kept.size(); ++i) {
+    text += i + 1 == kept.size() ? " and " : ", ";
+    text += kept[i];
+  }
+  return text;
 }
 
 Renewal renew(Session& session, const RenewRequest& request, const Deadline& deadline) {

@@ -26,6 +26,10 @@ struct Renewal {
 // not ok.
 Renewal renew(Session& session, const RenewRequest& request, const Deadline& deadline);
 
+// Pure: what a clone has of its snapshot when that failed, for people: "clock and hostname"; everything when
+// nothing is named.
+std::string kept_parts(const std::vector<std::string>& failed);
+
 // Pure: the answer's one line of JSON, which comes from the guest.
 Renewal parse_renewal(const std::string& line);
 

@@ -108,16 +108,20 @@ void probe_ssh(Watch& watch, uint16_t port, const Deadline& deadline) {
   }
 }
 
-void renew_by_ssh(store::VmRecord& record, const std::string& path, const Deadline& deadline) {
+// Returns what the guest's helper could not renew, if it told.
+std::vector<std::string> renew_by_ssh(store::VmRecord& record, const std::string& path,
+                                      const Deadline& deadline) {
   try {
     guest::Session session = monitor::open_guest_session(record, path, deadline);
     const guest::Renewal renewal = guest::renew(session, {.hostname = record.name}, deadline);
     record.renewed = renewal.ok;
     record.renew_reason = renewal.reason;
+    return renewal.failed;
   } catch (const Error& error) {
     // A guest that has changed its keys since is its owner's affair, and runs.
     if (error.code() != Code::kPermission) throw;
     record.renew_reason = error.what();
+    return {};
   }
 }
 
@@ -143,14 +147,15 @@ void renew_clone(const Context& context, store::VmRecord& record, const std::str
                  const Deadline& deadline) {
   const PhaseTimer timer(context, "renew");
   record.renewed = false;
+  std::vector<std::string> failed;
   if (record.guest_protocol == 0)
     record.renew_reason = "the guest has no knaller helper";
   else if (record.ssh_port == 0)
     record.renew_reason = "there is no network to reach the guest by";
   else
-    renew_by_ssh(record, path, deadline);
+    failed = renew_by_ssh(record, path, deadline);
   if (!record.renewed)
-    context.note(fmt::format("'{}' keeps the snapshot's randomness, clock and hostname: {}", record.name,
+    context.note(fmt::format("'{}' keeps the snapshot's {}: {}", record.name, guest::kept_parts(failed),
                              record.renew_reason));
 }
 
