@@ -13,6 +13,8 @@ namespace {
 constexpr int kMostUnread = 4 << 20;
 // As shells report a command that a signal ended, where SSH has no name for the signal.
 constexpr int kUnnamedSignalStatus = 128;
+// MAX_CMD_LEN of its sources. It ends the connection over a longer one.
+constexpr size_t kDropbearsMost = 9000;
 
 }  // namespace
 
@@ -55,11 +57,13 @@ void Channel::execute(const std::string& command_line, const Deadline& deadline)
       link_.drive([&] { return libssh().ssh_channel_request_exec(channel_.get(), command_line.c_str()); },
                   SSH_AGAIN, deadline, "the guest to start the command");
   if (rc == SSH_OK) return;
-  if (link_.alive())
-    throw Error(Code::kIo,
-                fmt::format("the guest's SSH server refused the command, which is {} bytes long",
-                            command_line.size()),
-                "dropbear takes commands of up to 9000 bytes; copy longer ones in as a file");
+  const char* const banner = libssh().ssh_get_serverbanner(link_.session());
+  if (command_line.size() > kDropbearsMost && banner != nullptr &&
+      std::string_view(banner).find("dropbear") != std::string_view::npos)
+    throw Error(
+        Code::kIo, fmt::format("the guest's SSH server took no command of {} bytes", command_line.size()),
+        fmt::format("dropbear takes at most {} bytes; copy longer ones in as a file", kDropbearsMost));
+  if (link_.alive()) fail(Code::kIo, "the guest's SSH server refused to run the command");
   link_.fail_with("the connection to the guest ended as the command was started");
 }
 

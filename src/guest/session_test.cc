@@ -202,6 +202,40 @@ TEST_P(SessionTest, ExecPassesSignals) {
   }
 }
 
+// As administrators of OpenSSH may have it: there is no second command that could carry a signal.
+TEST_P(SessionTest, ExecGoesOnWhereASignalCanNotBePassed) {
+  if (GetParam() != ServerKind::kOpenSsh) return;
+  const std::string config = server_->folder().path("sshd_config");
+  write_file_atomically(AT_FDCWD, config, read_file(config) + "MaxSessions 1\n", Durability::kNoSync);
+  auto session = connect();
+  auto signals = make_pipe();
+  auto in = make_pipe();
+  auto out = make_pipe();
+  std::jthread user([&] {
+    char ready = 0;
+    read_up_to(out.read_end.get(), &ready, 1, "the command's output");
+    const char byte = SIGTERM;
+    write_all(signals.write_end.get(), {&byte, 1}, "signals");
+    write_all(in.write_end.get(), "\n", "the command's input");
+  });
+  ExecOptions options;
+  options.shell_command = "echo; read -r line; exit 7";
+  options.stdin_fd = in.read_end.get();
+  options.stdout_fd = out.write_end.get();
+  options.signal_fd = signals.read_end.get();
+  EXPECT_EQ(session.exec(options).exit_code, 7);
+}
+
+TEST_P(SessionTest, SaysHowLongACommandMayBeWhereThatIsWhyItWasRefused) {
+  if (GetParam() != ServerKind::kDropbear) return;
+  try {
+    shell("true " + std::string(10'000, 'x'));
+    ADD_FAILURE() << "it was run";
+  } catch (const Error& error) {
+    EXPECT_NE(error.hint().find("at most 9000 bytes"), std::string::npos) << error.what();
+  }
+}
+
 TEST_P(SessionTest, ExecGivesATerminalWithOurWindowSize) {
   auto session = connect();
   const UniqueFd terminal(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));

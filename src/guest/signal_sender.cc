@@ -32,8 +32,16 @@ void SignalSender::send(int number) {
     return;
   }
   const auto deadline = Deadline::after(5s, stop_);
-  commands_.emplace_back(channel_.link(), deadline);
-  commands_.back().execute(kill_siblings(number), deadline);
+  const size_t before = commands_.size();
+  try {
+    commands_.emplace_back(channel_.link(), deadline);
+    commands_.back().execute(kill_siblings(number), deadline);
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled) throw;
+    // The server allows no second command, or the guest is too busy for one: the first goes on without the
+    // signal. If it is the connection that has ended, the first one's next step says so.
+    if (commands_.size() > before) commands_.pop_back();
+  }
 }
 
 void SignalSender::tidy() {

@@ -16,7 +16,8 @@ class SignalSender {
  public:
   SignalSender(Channel& channel, std::stop_token stop);
 
-  // Numbers that SSH cannot name are ignored where SSH has to carry them.
+  // Numbers that SSH cannot name are ignored where SSH has to carry them, and so is a second command that
+  // the server does not take.
   void send(int number);
   // Takes in the ends of earlier sends.
   void tidy();
