@@ -177,6 +177,7 @@ Lease MonitorClient::lease(const std::string& verb, const Deadline& deadline,
       holder = reader.string_or("waiting", "");
       if (holder.empty()) {
         lease.was_paused_ = reader.boolean_or("was_paused", false);
+        lease.was_paused_for_ = std::chrono::microseconds(reader.integer_or("paused_us", 0, 0, INT64_MAX));
         return lease;
       }
     } catch (const Error& error) {

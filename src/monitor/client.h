@@ -73,6 +73,8 @@ class Lease {
   Lease& operator=(Lease&&) noexcept = default;
 
   bool was_paused() const { return was_paused_; }  // when the lease was given
+  // And for how long by then; 0 of an older monitor, which does not tell.
+  std::chrono::microseconds was_paused_for() const { return was_paused_for_; }
   void pause(const Deadline& deadline);
   void resume(const Deadline& deadline);
   void release(const Deadline& deadline);       // resumes if it must, and waits for that
@@ -86,6 +88,7 @@ class Lease {
   UniqueFd socket_;
   std::string buffer_;
   bool was_paused_ = false;
+  std::chrono::microseconds was_paused_for_{0};
 };
 
 class MonitorClient {

@@ -30,9 +30,14 @@ guest::Session open_guest_session(const store::VmRecord& record, const std::stri
   }
 }
 
+std::string why_clock_stays(const store::VmRecord& record) {
+  if (record.guest_protocol == 0) return "the guest has no knaller helper";
+  return record.ssh_port == 0 ? "there is no network to reach the guest by" : "";
+}
+
 std::string set_guest_clock(const store::VmRecord& record, const std::string& path,
                             const Deadline& deadline) {
-  if (record.guest_protocol == 0 || record.ssh_port == 0) return {};
+  if (std::string why = why_clock_stays(record); !why.empty()) return why;
   try {
     guest::Session session = open_guest_session(record, path, deadline);
     return guest::renew(session, {}, deadline).reason;

@@ -17,9 +17,10 @@ guest::Session open_guest_session(const store::VmRecord& record, const std::stri
                                   const Deadline& deadline);
 
 // After a pause, for which the guest's clock stood still: the host's time, by the helper of our images.
-// Returns why it could not be set; empty when it was, and for guests that are not known to have the helper or
-// a network to reach it by.
+// Returns why it could not be set; empty when it was.
 std::string set_guest_clock(const store::VmRecord& record, const std::string& path, const Deadline& deadline);
+// Why it can never be; empty when there are a helper and a network to reach it by.
+std::string why_clock_stays(const store::VmRecord& record);
 
 }  // namespace knaller::monitor
 

@@ -68,6 +68,7 @@ TEST_F(LeaseTest, PausesAndResumes) {
   Launch launch = vm_.start();
   Lease lease = vm_.client().lease("snapshot", soon());
   EXPECT_FALSE(lease.was_paused());
+  EXPECT_EQ(lease.was_paused_for().count(), 0);
   lease.pause(soon());
   EXPECT_EQ(engine_state(), "Paused");
   const Status status = vm_.client().status(soon());
@@ -94,6 +95,7 @@ TEST_F(LeaseTest, AVmThatIsLeftPausedStaysPausedUntilItIsResumed) {
   }
   Lease resume = vm_.client().lease("resume", soon());
   EXPECT_TRUE(resume.was_paused());
+  EXPECT_GT(resume.was_paused_for().count(), 0);
   resume.resume(soon());
   resume.release(soon());
   EXPECT_EQ(vm_.client().status(soon()).state, RunState::kRunning);

@@ -45,6 +45,9 @@ void Leases::grant_next() {
   holder_->since = Loop::Clock::now();
   Json reply = okay();
   reply["was_paused"] = paused_;
+  if (paused_)
+    reply["paused_us"] =
+        std::chrono::duration_cast<std::chrono::microseconds>(Loop::Clock::now() - paused_since_).count();
   actions_.reply(holder_->connection, reply);
 }
 

@@ -528,3 +528,14 @@ up_and_away() { sed -i "s/\"image\": *\"[^\"]*\"/\"image\": 7/" "$1"; }
   k_exits 0 rollback web "$id" --no-safety --force
   is web running
 }
+
+@test "resume tells of a clock that nobody can set, after a pause of note" {
+  k_exits 0 start -d web
+  k_exits 0 pause web
+  k_exits 0 resume web
+  lacks "$stderr" clock
+  k_exits 0 pause web
+  sleep 1.2
+  k_exits 0 resume web
+  contains "$stderr" "'web' runs, but its clock is behind by the pause: the guest has no knaller helper"
+}

@@ -24,6 +24,8 @@ constexpr std::chrono::seconds kEndingTime{20};
 constexpr std::chrono::seconds kMonitorPatience{3};
 constexpr std::chrono::seconds kApiTime{30};
 constexpr std::chrono::seconds kClockTime{5};
+// What a clock may be behind without a word, where it can't be set.
+constexpr std::chrono::seconds kPauseOfNote{1};
 
 [[noreturn]] void fail_without_answer(const std::string& name) {
   throw Error(Code::kTimeout, fmt::format("the monitor of VM '{}' does not answer", name),
@@ -157,10 +159,11 @@ void resume_vm(const Context& context, const std::string& name, std::stop_token 
   lease.resume(deadline);
   lease.release(deadline);
   if (!was_paused) return;
-  const std::string failure = monitor::set_guest_clock(store::read_vm_record(directory.get(), name),
-                                                       context.home.path_of(Kind::kVm, name),
-                                                       Deadline::after(kClockTime, deadline.stop()));
-  note_clock(context, name, failure);
+  const store::VmRecord record = store::read_vm_record(directory.get(), name);
+  if (!monitor::why_clock_stays(record).empty() && lease.was_paused_for() <= kPauseOfNote) return;
+  note_clock(context, name,
+             monitor::set_guest_clock(record, context.home.path_of(Kind::kVm, name),
+                                      Deadline::after(kClockTime, deadline.stop())));
 }
 
 void note_clock(const Context& context, const std::string& name, const std::string& failure) {
