@@ -32,7 +32,7 @@ void check_number(std::string_view what, uint64_t value, int64_t least, int64_t 
 // limit.
 void check_rate(std::string_view what, const Rate& rate) {
   if (rate.per_second > kMostRate || rate.burst > kMostRate)
-    fail(Code::kInvalidArgument, "{} of {} a second is no limit", what, rate.per_second);
+    fail(Code::kInvalidArgument, "{}: the most that can be asked for is {} a second", what, kMostRate);
   if (rate.burst == 0) return;
   if (rate.per_second == 0) fail(Code::kInvalidArgument, "{}: a burst without a limit", what);
   if (rate.burst < rate.per_second / 10 || rate.burst / 3600 > rate.per_second)

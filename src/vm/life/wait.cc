@@ -14,6 +14,7 @@
 #include "base/file_watch.h"
 #include "monitor/alive.h"
 #include "monitor/vm_event.h"
+#include "store/layout.h"
 #include "store/names.h"
 #include "vm/life/event_log.h"
 #include "vm/life/list.h"
@@ -111,9 +112,9 @@ class Waiting {
   void take_changes(std::vector<std::string>& names) {
     for (const FileWatch::Change& change : watch_.read()) {
       for (const auto& [name, pending] : pending_) {
-        const bool is_its =
-            change.watch == pending->directory_watch || change.watch == pending->file_watch ||
-            (change.watch == folder_watch_ && (change.name == name || change.name == ".new-" + name));
+        const bool is_its = change.watch == pending->directory_watch || change.watch == pending->file_watch ||
+                            (change.watch == folder_watch_ &&
+                             (change.name == name || change.name == layout::staged_name(name)));
         if (!is_its && (change.mask & IN_Q_OVERFLOW) == 0) continue;
         if (names.empty() || names.back() != name) names.push_back(name);
       }

@@ -106,7 +106,7 @@ void Capture::open_disk() {
 std::optional<memory::GuestMemory> Capture::choose_way() {
   std::optional<memory::GuestMemory> memory;
   if (plan_.way == CaptureWay::kEngine) {
-    why_not_outside_ = "it was asked for so";
+    why_not_outside_ = "it was requested";
   } else if (plan_.way == CaptureWay::kAuto && !plan_.why_not_outside.empty()) {
     why_not_outside_ = plan_.why_not_outside;
   } else {
