@@ -1,7 +1,9 @@
 #include "base/confined_program.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -9,16 +11,20 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 
 #include "base/error.h"
 
 namespace knaller {
 namespace {
 
+#include "confined_filter.inc"
+
 constexpr uint64_t kRead = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-// Of the kernel's first version (5.13). What later ones added is not asked for, so that they need not be told
-// apart; but a file can't be made, opened for writing or moved elsewhere in any.
-constexpr uint64_t kHandled = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
+// What Landlock's versions can refuse; one that is asked for more than it knows refuses to be used at all.
+constexpr uint64_t kHandledByVersion1 = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;  // Linux 5.13
+constexpr uint64_t kRefer = uint64_t{1} << 13;     // version 2 (5.19); Debian 12's headers lack the next one
+constexpr uint64_t kTruncate = uint64_t{1} << 14;  // version 3 (6.2)
 constexpr rlim_t kMostDescriptors = 64;
 
 // Those that are not there are passed over: /lib64 may be a link, or absent.
@@ -33,8 +39,13 @@ void allow(int rules, const char* path, uint64_t access) {
   if (file) allow(rules, file.get(), access);
 }
 
+uint64_t handled_here() {
+  const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  return kHandledByVersion1 | (version >= 2 ? kRefer : 0) | (version >= 3 ? kTruncate : 0);
+}
+
 UniqueFd make_rules(int file) {
-  const landlock_ruleset_attr attributes{.handled_access_fs = kHandled};
+  const landlock_ruleset_attr attributes{.handled_access_fs = handled_here()};
   UniqueFd rules(
       static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0U)));
   if (!rules && (errno == ENOSYS || errno == EOPNOTSUPP)) return {};
@@ -44,7 +55,10 @@ UniqueFd make_rules(int file) {
   allow(rules.get(), "/etc/ld.so.cache", LANDLOCK_ACCESS_FS_READ_FILE);
   // e2fsprogs look there for what is mounted. Nothing of other processes can be read, whoever owns them.
   allow(rules.get(), "/proc", kRead);
-  if (file >= 0) allow(rules.get(), file, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
+  if (file >= 0)
+    allow(rules.get(), file,
+          (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate) &
+              attributes.handled_access_fs);
   return rules;
 }
 
@@ -75,6 +89,12 @@ bool PreparedConfinement::set_limits() const {
   return limit(RLIMIT_CORE, 0) && limit(RLIMIT_NOFILE, kMostDescriptors) &&
          limit(RLIMIT_FSIZE, confinement_.file_bytes) && limit(RLIMIT_AS, confinement_.memory_bytes) &&
          limit(RLIMIT_CPU, static_cast<rlim_t>(confinement_.processor_time.count()));
+}
+
+bool PreparedConfinement::filter_calls() {
+  const sock_fprog program = {static_cast<unsigned short>(std::size(kConfinedFilter)),
+                              const_cast<sock_filter*>(kConfinedFilter)};  // the kernel only reads it
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0U, &program) == 0;
 }
 
 }  // namespace knaller

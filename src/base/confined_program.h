@@ -2,10 +2,11 @@
 //
 // Such a program has user, mount, network, IPC, host name and process namespaces of its own, gains no
 // privileges from anything it executes, may open only programs, libraries and /proc for reading, and the one
-// file that it is given (Landlock), and has limits on memory, time and file sizes. What a host does not have
-// (user namespaces may be forbidden, its kernel may lack Landlock) is left out; the rest holds. This is a
-// second line of defence: the program runs as its caller, whose files a kernel without Landlock would let it
-// open.
+// file that it is given (Landlock), and has limits on memory, time and file sizes. A filter of system calls
+// refuses what changes files by their names, modes, owners, times and attributes, sockets, signals, and what
+// else such a program has no use for (ADR 98). What a host does not have (user namespaces may be forbidden,
+// its kernel may lack Landlock) is left out; the rest holds. This is a second line of defence: the program
+// runs as its caller, whose files a kernel without Landlock would let it open.
 //
 // The file is a descriptor in SpawnOptions::descriptors, and the program's argument "/dev/fd/N".
 #ifndef KNALLER_BASE_CONFINED_PROGRAM_H_
@@ -32,10 +33,11 @@ class PreparedConfinement {
 
   // For clone(2).
   static int namespaces();
-  // In the child, where only async-signal-safe calls are allowed; false with errno. Descriptors may be
-  // arranged between both, and the limits come last.
+  // In the child, where only async-signal-safe calls are allowed; false with errno. In this order:
+  // descriptors may be arranged after the first, and only execve(2) comes after the last.
   bool restrict_files() const;
   bool set_limits() const;
+  static bool filter_calls();
 
  private:
   Confinement confinement_;

@@ -97,7 +97,8 @@ void tie_to_parent(const ChildPlan& plan, int report_fd) {
   const int report_fd = arrange_descriptors(plan);
   if (!plan.outlive_parent) tie_to_parent(plan, report_fd);
   if (plan.directory != nullptr && ::chdir(plan.directory) != 0) report_and_exit(report_fd, Step::kDirectory);
-  if (plan.confinement && !plan.confinement->set_limits()) report_and_exit(report_fd, Step::kConfinement);
+  if (plan.confinement && !(plan.confinement->set_limits() && PreparedConfinement::filter_calls()))
+    report_and_exit(report_fd, Step::kConfinement);
   ::execve(plan.path.c_str(), plan.argv.data(), plan.environment.data());
   report_and_exit(report_fd, Step::kExecute);
 }
