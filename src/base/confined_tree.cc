@@ -17,6 +17,8 @@ namespace knaller {
 namespace {
 
 constexpr size_t kMostPathBytes = 4096;
+// Of a set or map, with what an allocator adds.
+constexpr uint64_t kNodeBytes = 64;
 
 std::string shown(const PathParts& path) {
   return printable(fmt::format("{}", fmt::join(path, "/")));
@@ -85,7 +87,15 @@ PathParts confined_parts(std::string_view path) {
   return parts;
 }
 
-ConfinedTree::ConfinedTree(UniqueFd root) : root_(std::move(root)), umask_(umask_of_this_process()) {}
+ConfinedTree::ConfinedTree(UniqueFd root, uint64_t most_kept)
+    : root_(std::move(root)), umask_(umask_of_this_process()), left_(most_kept) {}
+
+void ConfinedTree::keep(uint64_t bytes) {
+  if (bytes > left_)
+    throw Error(Code::kExhausted, "there are more files and folders than can be kept in memory",
+                "copy or extract parts of them, one after the other");
+  left_ -= bytes;
+}
 
 // Links that were unpacked are not looked through: they may lead anywhere.
 void ConfinedTree::check_replaceable(int folder, const std::string& name, const PathParts& path,
@@ -134,6 +144,9 @@ void ConfinedTree::make_directory(const PathParts& path, const FileAttributes& a
   const UniqueFd parent = open_parent(path);
   // Open to us until finish(): what belongs into it is still to come.
   if (::mkdirat(parent.get(), path.back().c_str(), 0700) == 0) {
+    uint64_t bytes = kNodeBytes + sizeof(PathParts) + sizeof attributes;
+    for (const std::string& part : path) bytes += sizeof part + part.size();
+    keep(bytes);
     directories_[path] = attributes;
     return;
   }
@@ -156,7 +169,7 @@ void ConfinedTree::make_symlink(const PathParts& path, const std::string& target
   ::utimensat(parent.get(), temporary.c_str(), times.data(), AT_SYMLINK_NOFOLLOW);
   const auto made = stat_if_exists(parent.get(), temporary);
   rename_over(parent.get(), temporary, path.back(), shown(path));
-  if (made) links_.insert(identity_of(*made));
+  if (made && links_.insert(identity_of(*made)).second) keep(kNodeBytes);
 }
 
 void ConfinedTree::make_hard_link(const PathParts& path, const PathParts& existing) {
@@ -226,7 +239,7 @@ void ConfinedTree::File::commit(const FileAttributes& attributes) {
   if (::fstat(fd_.get(), &status) != 0) fail_errno("look at '{}'", shown_);
   rename_over(parent_.get(), temporary_, name_, shown_);
   fd_.reset();
-  tree_.files_.insert(identity_of(status));
+  if (tree_.files_.insert(identity_of(status)).second) tree_.keep(kNodeBytes);
 }
 
 }  // namespace knaller

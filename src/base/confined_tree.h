@@ -42,7 +42,9 @@ PathParts confined_parts(std::string_view path);
 
 class ConfinedTree {
  public:
-  explicit ConfinedTree(UniqueFd root);
+  // What it remembers of all that it made takes at most about `most_kept` bytes of memory; then it is
+  // kExhausted.
+  explicit ConfinedTree(UniqueFd root, uint64_t most_kept = uint64_t{512} << 20);
 
   // A file that appears under its name only with commit(), whole; one that isn't committed never appears.
   class File {
@@ -84,10 +86,12 @@ class ConfinedTree {
   // Throws unless a file or link may take that name. `link_target`: of the link that is to take it.
   void check_replaceable(int folder, const std::string& name, const PathParts& path,
                          const std::string* link_target = nullptr) const;
+  void keep(uint64_t bytes);
   mode_t harmless_mode(const FileAttributes& attributes) const { return attributes.mode & 0777 & ~umask_; }
 
   UniqueFd root_;
   mode_t umask_;
+  uint64_t left_;  // of what may be kept
   std::map<PathParts, FileAttributes> directories_;
   // What this object made.
   std::set<std::pair<dev_t, ino_t>> files_;

@@ -240,10 +240,10 @@ std::map<std::string, InodeNumber> Ext4Reader::names_in(InodeNumber directory) c
     for (uint64_t at = skip; at < stretch.bytes && block.size() <= stretch.bytes - at; at += block.size()) {
       read(stretch, at, block.data(), block.size());
       parse_names(block, names);
+      if (names.size() > kMostNames)
+        fail(Code::kUnsupported, "directory {} of the file system in {} has too many names to be read here",
+             directory, bytes_.what());
     }
-    if (names.size() > kMostNames)
-      fail(Code::kUnsupported, "directory {} of the file system in {} has too many names to be read here",
-           directory, bytes_.what());
   }
   return names;
 }

@@ -48,7 +48,10 @@ UniqueFd disk_of(std::string_view records) {
 // As an extraction does.
 void walk(const DiskTree& tree, const DiskTree::Node& node, const std::string& path, disk::WalkGuard& guard) {
   const disk::FileInfo info = tree.info(node);
-  if (S_ISLNK(info.mode)) tree.link_target(node);
+  if (S_ISLNK(info.mode)) {
+    tree.link_target(node);
+    guard.take(0, info, node);
+  }
   if (S_ISREG(info.mode)) {
     const auto data = tree.data_of(node);
     guard.take(disk::bytes_in(data), info, node);

@@ -93,6 +93,7 @@ class Extractor {
     } else if (S_ISLNK(info.mode)) {
       const auto link = unless_unsupported([&] { return tree_.link_target(node); });
       if (!link) return skip(shown);
+      guard.take(0, info, node);
       ++result_.files;
       sink_.symlink(target, info, *link);
     } else {
@@ -130,13 +131,13 @@ class Extractor {
   void copy_file(const DiskTree::Node& node, const disk::FileInfo& info,
                  const std::vector<disk::Stretch>& data, const PathParts& target, disk::WalkGuard& guard) {
     ++result_.files;
+    guard.take(disk::bytes_in(data), info, node);
     if (info.links > 1) {
       const auto [first, is_new] =
           linked_.emplace(std::pair(node.place == DiskTree::Place::kBase, node.inode), target);
       if (!is_new) return sink_.hard_link(target, first->second);
       for (const std::string& part : target) kept_.add(sizeof part + part.size());
     }
-    guard.take(disk::bytes_in(data), info, node);
     sink_.file(target, info, data,
                [&](const disk::Stretch& stretch, uint64_t skip, char* buffer, size_t size) {
                  deadline_.check("the extraction of files");
