@@ -29,6 +29,12 @@ constexpr size_t kMostConnections = 10;
 constexpr uint64_t kBodyLimit = 51200;
 constexpr uint32_t kHeaderLimit = 16 << 10;
 constexpr auto kLastAnswerTime = std::chrono::seconds(1);
+// While there are no descriptors for new connections.
+constexpr auto kAcceptRest = std::chrono::milliseconds(200);
+// Firecracker's, to the byte.
+constexpr std::string_view kFull =
+    "HTTP/1.1 503\r\nServer: Firecracker API\r\nConnection: close\r\nContent-Length: 40\r\n\r\n"
+    "{ \"error\": \"Too many open connections\" }";
 
 using Parser = http::request_parser<http::string_body>;
 
@@ -222,11 +228,12 @@ class Server {
  private:
   // The eventfd, the listener, the watches, the connections: in this order.
   std::vector<pollfd> wait() {
-    std::vector<pollfd> polled{{wake_.get(), POLLIN, 0}, {listener_, POLLIN, 0}};
+    if (rest_ && rest_->expired()) rest_.reset();
+    std::vector<pollfd> polled{{wake_.get(), POLLIN, 0}, {rest_ ? -1 : listener_, POLLIN, 0}};
     for (const Watch& watch : watches_) polled.push_back({watch.fd, POLLIN, 0});
     for (const Connection& connection : connections_)
       polled.push_back({connection.fd(), connection.events(), 0});
-    while (::poll(polled.data(), polled.size(), -1) < 0)
+    while (::poll(polled.data(), polled.size(), rest_ ? static_cast<int>(kAcceptRest.count()) : -1) < 0)
       if (errno != EINTR) fail_errno("wait for API requests");
     return polled;
   }
@@ -253,9 +260,16 @@ class Server {
   // One each round: between two of them the server sees which clients have gone and made room.
   void accept_one() {
     UniqueFd fd(::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!fd && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-      fail_errno("accept an API connection");
-    if (fd && connections_.size() < kMostConnections) connections_.emplace_back(std::move(fd), handler_);
+    if (!fd && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+      // No descriptors or no memory: not worth the VM. What waits in the queue would wake poll(2) for ever.
+      rest_ = Deadline::after(kAcceptRest);
+      return;
+    }
+    if (!fd) return;
+    if (connections_.size() < kMostConnections)
+      connections_.emplace_back(std::move(fd), handler_);
+    else  // so little fits into the buffer of a fresh connection
+      (void)!::send(fd.get(), kFull.data(), kFull.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 
   int listener_;
@@ -263,6 +277,7 @@ class Server {
   const std::vector<Watch>& watches_;
   UniqueFd wake_;
   std::list<Connection> connections_;
+  std::optional<Deadline> rest_;  // until then nobody is accepted
 };
 
 }  // namespace

@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <random>
 #include <thread>
 
@@ -169,11 +172,52 @@ TEST_F(ServerTest, HasRoomForTenClients) {
     char answer = 0;
     ASSERT_EQ(read_up_to(idle.back().get(), &answer, 1, "answer"), 1U);
   }
+  // In Firecracker's own words.
+  EXPECT_EQ(read_to_end(connect().get(), 1 << 20, "answer"),
+            "HTTP/1.1 503\r\nServer: Firecracker API\r\nConnection: close\r\nContent-Length: 40\r\n\r\n"
+            "{ \"error\": \"Too many open connections\" }");
   const Client client(folder_.fd(), "api.sock");
-  EXPECT_THROW(client.send({"GET", "/x", ""}, soon()), Error);
   idle.pop_back();
   // The server looks at its clients before it accepts new ones.
   EXPECT_EQ(client.send({"GET", "/x", ""}, soon()).body, "GET|/x|");
+}
+
+// This process gets no descriptor more, for as long as this lives.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const UniqueFd next(::dup(STDOUT_FILENO));
+    const rlimit none = {static_cast<rlim_t>(next.get()), before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(ServerTest, ServesOnWithoutADescriptorForANewClient) {
+  start_echo();
+  EXPECT_THAT(exchange("GET /a HTTP/1.1\r\n\r\n"), EndsWith("GET|/a|"));
+  const UniqueFd waiting(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un name = {AF_UNIX, {}};
+  folder_.path("api.sock").copy(name.sun_path, sizeof name.sun_path - 1);
+  {
+    const NoDescriptors none;
+    ASSERT_EQ(::connect(waiting.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    timespec before{}, after{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    EXPECT_LT((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1'000'000, 50);
+  }
+  send_all(waiting.get(), "GET /b HTTP/1.1\r\n\r\n", soon(), "server");
+  ::shutdown(waiting.get(), SHUT_WR);
+  EXPECT_THAT(read_to_end(waiting.get(), 1 << 20, "answer"), EndsWith("GET|/b|"));
 }
 
 // Requests with a few bytes changed, by a generator that gives the same ones every time.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "monitor/acceptor.h"
 #include "monitor/loop.h"
 #include "net/name_servers.h"
 #include "net/vm_namespaces.h"
@@ -73,12 +74,12 @@ class TcpNames {
  private:
   class Connection;
 
-  void on_connection();
+  void add(UniqueFd guest);
 
   Loop& loop_;
   net::NameServers& servers_;
   UniqueFd listener_;
-  Loop::Watch watch_;
+  Acceptor acceptor_;
   uint64_t next_ = 1;
   std::map<uint64_t, std::unique_ptr<Connection>> connections_;
 };

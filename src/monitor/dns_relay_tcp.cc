@@ -126,15 +126,14 @@ class TcpNames::Connection {
 };
 
 TcpNames::TcpNames(Loop& loop, net::NameServers& servers, UniqueFd listener)
-    : loop_(loop), servers_(servers), listener_(std::move(listener)) {
-  watch_ = loop_.watch(listener_.get(), POLLIN, [this](short) { on_connection(); });
-}
+    : loop_(loop),
+      servers_(servers),
+      listener_(std::move(listener)),
+      acceptor_(loop, listener_.get(), [this](UniqueFd guest) { add(std::move(guest)); }) {}
 
 TcpNames::~TcpNames() = default;  // where Connection is known
 
-void TcpNames::on_connection() {
-  UniqueFd guest(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!guest) return;
+void TcpNames::add(UniqueFd guest) {
   if (connections_.size() >= kMostConnections) connections_.erase(connections_.begin());
   const uint64_t id = next_++;
   const auto added = connections_.emplace(id, std::make_unique<Connection>(*this, id, std::move(guest)));

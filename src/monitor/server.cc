@@ -19,8 +19,6 @@ namespace {
 constexpr size_t kMostConnections = 64;
 // For a connection's first request: who says nothing must not keep others out.
 constexpr std::chrono::seconds kSilence{10};
-// While there are no descriptors for new connections.
-constexpr std::chrono::milliseconds kAcceptRest{200};
 
 std::string refusal(const Error& error) {
   return dump_json({{"v", kProtocolVersion}, {"ok", false}, {"error", error_to_json(error)}}) + "\n";
@@ -42,9 +40,8 @@ Server::Server(Loop& loop, int vm_directory, std::function<void(ConnectionId, co
       directory_(open_at(vm_directory, ".", O_PATH | O_DIRECTORY)),
       on_request_(std::move(on_request)),
       on_end_(std::move(on_end)),
-      listener_(listen_unix(vm_directory, layout::kMonitorSocket, 64)) {
-  listen();
-}
+      listener_(listen_unix(vm_directory, layout::kMonitorSocket, 64)),
+      acceptor_(loop, listener_.get(), [this](UniqueFd socket) { add(std::move(socket)); }) {}
 
 Server::~Server() {
   close();
@@ -52,26 +49,13 @@ Server::~Server() {
 
 void Server::close() {
   if (!listener_) return;
-  watch_.reset();
-  rest_.reset();
+  acceptor_.close();
   listener_.reset();
   // If it can't be unlinked, the next start replaces it.
   ::unlinkat(directory_.get(), layout::kMonitorSocket, 0);
 }
 
-void Server::listen() {
-  watch_ = loop_.watch(listener_.get(), POLLIN, [this](short) { accept_one(); });
-}
-
-void Server::accept_one() {
-  UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket) {
-    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
-    // What waits in the queue would call us again and again.
-    watch_.reset();
-    rest_ = loop_.after(kAcceptRest, [this] { listen(); });
-    return;
-  }
+void Server::add(UniqueFd socket) {
   if (connections_.size() >= kMostConnections) return turn_away(socket.get());
   const ConnectionId id = next_id_++;
   connections_[id] = {

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "monitor/acceptor.h"
 #include "monitor/leases.h"
 #include "monitor/line_peer.h"
 #include "monitor/loop.h"
@@ -48,8 +49,7 @@ class Server {
     Loop::Timer silence;  // until its first request
   };
 
-  void listen();
-  void accept_one();
+  void add(UniqueFd socket);
   void on_line(ConnectionId connection, const std::string& line);
   void drop(ConnectionId connection);
 
@@ -58,8 +58,7 @@ class Server {
   std::function<void(ConnectionId, const nlohmann::json&)> on_request_;
   std::function<void(ConnectionId)> on_end_;
   UniqueFd listener_;
-  Loop::Watch watch_;
-  Loop::Timer rest_;
+  Acceptor acceptor_;
   std::map<ConnectionId, Connection> connections_;
   ConnectionId next_id_ = 1;
 };
