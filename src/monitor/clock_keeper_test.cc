@@ -2,6 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/test_folder.h"
 
 namespace knaller::monitor {
 namespace {
@@ -15,6 +20,21 @@ TEST(HostSleep, IsWhatOneClockCountsAndTheOtherDoesNot) {
   EXPECT_EQ(sleep.look(200s, 190s), 0s);
   EXPECT_EQ(sleep.look(7400s, 200s), 7190s);
   EXPECT_EQ(sleep.look(7500s, 300s), 0s);
+}
+
+// Its memory holds the VM's key: no core of it, and no look at it.
+TEST(SetClockMain, IsHiddenBeforeItLooksAtTheVm) {
+  const TestFolder folder;
+  const auto set_clock_without_a_vm = [&] {
+    if (::chdir(folder.path("").c_str()) != 0) ::_exit(2);
+    try {
+      set_clock_main("web");
+    } catch (const Error&) {
+      ::_exit(::prctl(PR_GET_DUMPABLE));
+    }
+    ::_exit(3);
+  };
+  EXPECT_EXIT(set_clock_without_a_vm(), testing::ExitedWithCode(0), "");
 }
 
 // With a process that sets no clock, but ends as the test says.
