@@ -48,11 +48,19 @@ const auto& probes() {
   return all;
 }
 
+const Probe kMemfds{{"memfd_create", "3.17"}, SYS_memfd_create, {0, kUnknownFlags}};
+
 // A seccomp(2) without the action says EOPNOTSUPP.
 bool is_missing(const Probe& probe) {
   const auto& a = probe.arguments;
   return ::syscall(probe.number, a[0], a[1], a[2], a[3], a[4], a[5]) < 0 &&
          (errno == ENOSYS || (probe.number == SYS_seccomp && errno == EOPNOTSUPP));
+}
+
+void require_none(const std::vector<KernelCall>& missing) {
+  if (missing.empty()) return;
+  throw Error(Code::kUnsupported, fmt::format("this kernel does not have {}", describe(missing)),
+              "boot Linux 5.12 or later; in a container, allow these calls in its seccomp profile");
 }
 
 }  // namespace
@@ -71,11 +79,17 @@ std::string describe(const std::vector<KernelCall>& calls) {
   return text;
 }
 
+std::vector<KernelCall> kernel_calls_missing_for_qemu() {
+  if (is_missing(kMemfds)) return {kMemfds.call};
+  return {};
+}
+
 void require_kernel_calls() {
-  const std::vector<KernelCall> missing = missing_kernel_calls();
-  if (missing.empty()) return;
-  throw Error(Code::kUnsupported, fmt::format("this kernel does not have {}", describe(missing)),
-              "boot Linux 5.12 or later; in a container, allow these calls in its seccomp profile");
+  require_none(missing_kernel_calls());
+}
+
+void require_kernel_calls_of_qemu() {
+  require_none(kernel_calls_missing_for_qemu());
 }
 
 }  // namespace knaller

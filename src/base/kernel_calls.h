@@ -21,6 +21,10 @@ std::string describe(const std::vector<KernelCall>& calls);
 // kUnsupported, naming what is missing.
 void require_kernel_calls();
 
+// The same of what only knaller-qemu can't do without: guests' memory is a memfd there.
+std::vector<KernelCall> kernel_calls_missing_for_qemu();
+void require_kernel_calls_of_qemu();
+
 }  // namespace knaller
 
 #endif  // KNALLER_BASE_KERNEL_CALLS_H_

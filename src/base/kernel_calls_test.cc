@@ -8,6 +8,8 @@ namespace {
 TEST(KernelCallsTest, NoneIsMissingWhereTheTestsRun) {
   EXPECT_EQ(describe(missing_kernel_calls()), "");
   EXPECT_NO_THROW(require_kernel_calls());
+  EXPECT_EQ(describe(kernel_calls_missing_for_qemu()), "");
+  EXPECT_NO_THROW(require_kernel_calls_of_qemu());
 }
 
 TEST(KernelCallsTest, AreNamedWithTheKernelThatBroughtThem) {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/kernel_calls.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "engine/check_row.h"
@@ -53,6 +54,7 @@ class QemuFamily : public EngineFamily {
     if (backend(host).empty() && host.find(fmt::format("/usr/bin/{}", kBackend)).empty())
       throw Error(Code::kNotFound, fmt::format("there is no '{}' to run the VM on", kBackend),
                   "sudo apt install qemu-system-x86   # or choose --engine firecracker");
+    require_kernel_calls_of_qemu();
     return found;
   }
 
@@ -81,6 +83,9 @@ class QemuFamily : public EngineFamily {
     if (qemu.empty()) return failed(name, fmt::format("there is no '{}' on PATH", kBackend), remedy);
     const ProgramOutput output = run_program({.argv = {qemu, "--version"}}, deadline);
     if (!output.status.success()) return failed(name, output.status.describe(), remedy);
+    if (const auto missing = kernel_calls_missing_for_qemu(); !missing.empty())
+      return failed(name, fmt::format("this kernel does not have {}, which it needs", describe(missing)),
+                    "in a container, allow it in its seccomp profile");
     return passed(name, std::string(trim(split(output.out, '\n').front())));
   }
 
