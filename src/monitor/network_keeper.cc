@@ -24,7 +24,10 @@ constexpr std::chrono::milliseconds kRetryDelay{25};
 constexpr size_t kDeathsPerMinute = 3;
 constexpr Loop::Clock::duration kFirstFilterPause = std::chrono::seconds(1);
 constexpr Loop::Clock::duration kLongestFilterPause = std::chrono::seconds(60);
-constexpr unsigned kFilterTime = 10;  // seconds
+// Seconds. The event loop waits for such a process, and a VM that a killed command left paused waits with it
+// (leases.h): what takes some 10 ms gets no longer than can be borne. A filter that could not follow the host
+// is tried again; a command that changes it fails.
+constexpr unsigned kFilterTime = 2;
 
 }  // namespace
 
