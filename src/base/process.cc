@@ -1,6 +1,8 @@
 #include "base/process.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -23,7 +25,7 @@
 namespace knaller {
 namespace {
 
-enum class Step : int { kDescriptors, kParentDeath, kConfinement, kDirectory, kExecute };
+enum class Step : int { kDescriptors, kParentDeath, kConfinement, kDirectory, kCallFilter, kExecute };
 
 struct Failure {
   Step step;
@@ -43,6 +45,7 @@ struct ChildPlan {
   bool outlive_parent = false;
   bool own_group = false;
   std::optional<PreparedConfinement> confinement;
+  const sock_fprog* call_filter = nullptr;
 };
 
 // --- In the child: async-signal-safe calls only, and no return. ---
@@ -88,6 +91,12 @@ void tie_to_parent(const ChildPlan& plan, int report_fd) {
   if (parent != plan.parent && parent != 0) ::_exit(127);
 }
 
+// What it refuses, the kernel's log tells (audit), where it is told at all.
+bool filter_calls(const sock_fprog& filter) {
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, &filter) == 0;
+}
+
 [[noreturn]] void run_child(ChildPlan& plan) {
   reset_signals();
   if (plan.outlive_parent) ::setsid();
@@ -99,6 +108,8 @@ void tie_to_parent(const ChildPlan& plan, int report_fd) {
   if (plan.directory != nullptr && ::chdir(plan.directory) != 0) report_and_exit(report_fd, Step::kDirectory);
   if (plan.confinement && !(plan.confinement->set_limits() && PreparedConfinement::filter_calls()))
     report_and_exit(report_fd, Step::kConfinement);
+  if (plan.call_filter != nullptr && !filter_calls(*plan.call_filter))
+    report_and_exit(report_fd, Step::kCallFilter);
   ::execve(plan.path.c_str(), plan.argv.data(), plan.environment.data());
   report_and_exit(report_fd, Step::kExecute);
 }
@@ -188,6 +199,8 @@ Child clone_child(ChildPlan& plan) {
     case Step::kDirectory:
       throw errno_error(failure.error,
                         fmt::format("change to '{}' for '{}'", options.working_directory, path));
+    case Step::kCallFilter:
+      throw errno_error(failure.error, fmt::format("filter the system calls of '{}'", path));
     case Step::kExecute:
       break;
   }
@@ -275,6 +288,7 @@ Child spawn(const SpawnOptions& options) {
   if (!options.working_directory.empty()) plan.directory = options.working_directory.c_str();
   plan.outlive_parent = options.outlive_parent;
   plan.own_group = options.own_group;
+  plan.call_filter = options.call_filter;
   if (options.confinement) plan.confinement.emplace(*options.confinement);
   plan.parent = ::getpid();
   const UniqueFd null_fd(::open("/dev/null", O_RDWR | O_CLOEXEC));

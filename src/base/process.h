@@ -19,6 +19,8 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 
+struct sock_fprog;
+
 namespace knaller {
 
 struct SpawnOptions {
@@ -32,6 +34,8 @@ struct SpawnOptions {
   std::vector<std::pair<int, int>> descriptors;  // {ours, the child's number (>= 3)}
   bool outlive_parent = false;                   // true: no parent-death signal, a session of its own
   std::optional<Confinement> confinement;        // for programs that read hostile files
+  // Of system calls, on top of what is in force; the last thing before execve(2), which it must allow.
+  const sock_fprog* call_filter = nullptr;
   bool own_group = false;  // a process group of its own: killing the child kills its children, too
 };
 

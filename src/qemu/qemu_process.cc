@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "qemu/call_list.h"
 #include "qemu/memory_shim_image.h"
 
 namespace knaller::qemu {
@@ -74,6 +75,7 @@ QemuProcess QemuProcess::start(Options options, const Deadline& deadline) {
         fmt::format("KNALLER_PRIVATE_MEMORY=/proc/self/fd/{}", options.private_memory_fd));
   }
   spawned.descriptors = options.descriptors.pairs();
+  spawned.call_filter = &qemu_call_list();
   QemuProcess process(spawn(spawned), std::move(options.control), std::move(errors.read_end),
                       std::move(options.on_stderr));
   // QEMU alone holds them now: its end shows on our ends.
