@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <regex>
+#include <set>
 #include <thread>
 
 #include "base/all_processes.h"
@@ -93,8 +94,7 @@ class ProbeVm {
     write_file_atomically(AT_FDCWD, vm_.spec.engine_binary, read_file(KNALLER_JAIL_PROBE, 16 << 20),
                           Durability::kNoSync, 0755);
     vm_.keep();
-    vm_.spec.engine_files =
-        engine::engine_files(vm_.spec.engine_binary, engine::family_of(EngineType::kFirecracker), soon());
+    vm_.spec.engine_files = engine::engine_files(vm_.spec.engine_binary, engine::family_of(engine), soon());
     vm_.spec.kvm = engine != EngineType::kQemu;
     vm_.spec.file_limit = 1 << 30;
     vm_.spec.engine_args = traps_.arguments();
@@ -136,6 +136,49 @@ class ProbeVm {
   Traps traps_;
 };
 
+// --- What the jail may show
+// ------------------------------------------------------------------------------------------------------------
+
+using Paths = std::set<std::string>;
+
+void add_with_parents(Paths& paths, const std::string& path) {
+  for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
+    paths.insert(path.substr(0, slash));
+  paths.insert(path);
+}
+
+// Of a folder all that is in it. No libraries: no cache of where they are.
+void add_host_files(Paths& paths, const std::vector<std::string>& files) {
+  for (const std::string& file : files) {
+    add_with_parents(paths, file);
+    if (!std::filesystem::is_directory(file)) continue;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(file)) paths.insert(entry.path());
+  }
+  if (files.empty()) return;
+  if (exists("/etc/ld.so.cache")) add_with_parents(paths, "/etc/ld.so.cache");
+  for (const std::string folder : {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"})
+    if (std::filesystem::is_symlink(folder)) paths.insert(folder);
+}
+
+// All but what is below /vm and /proc.
+Paths paths_to_be_seen(const monitor::LaunchSpec& spec) {
+  Paths paths = {"/vm", "/proc"};
+  add_host_files(paths, spec.engine_files);
+  add_with_parents(paths, "/engine" + spec.engine_binary.substr(spec.engine_binary.rfind('/')));
+  for (const std::string device : {"/dev/null", "/dev/urandom"}) add_with_parents(paths, device);
+  if (spec.kvm && exists("/dev/kvm")) paths.insert("/dev/kvm");
+  if (spec.network) add_with_parents(paths, "/dev/net/tun");
+  return paths;
+}
+
+Paths paths_seen(const std::string& console) {
+  constexpr std::string_view kSees = "sees ";
+  Paths paths;
+  for (const auto line : split(console, '\n'))
+    if (line.starts_with(kSees)) paths.emplace(trim(line.substr(kSees.size())));
+  return paths;
+}
+
 std::vector<std::string> lines_with(const std::string& text, const std::string& pattern) {
   std::vector<std::string> found;
   for (const auto line : split(text, '\n'))
@@ -159,6 +202,7 @@ struct Cage {
   const char* name;
   EngineType engine;
   bool network;
+  bool as_qemu = false;  // not knaller-qemu, but QEMU below it
 };
 
 void PrintTo(const Cage& cage, std::ostream* out) {
@@ -174,6 +218,7 @@ TEST_P(JailProbe, NoAttemptSucceedsAndTheHostIsAsItWas) {
     if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/net/tun can't be opened here";
     probe.add_network();
   }
+  if (GetParam().as_qemu) probe.add_argument("--as-qemu");
   const HostState before = probe.host();
   const std::string kernel = read_file(probe.vm().path("jail/vmlinux"));
 
@@ -186,6 +231,7 @@ TEST_P(JailProbe, NoAttemptSucceedsAndTheHostIsAsItWas) {
   ASSERT_TRUE(std::regex_search(console, counts, summary)) << why << "\n" << console;
   EXPECT_GE(std::stoi(counts[1]), kFewestAttempts);
   EXPECT_EQ(lines_with(console, "^attempt [a-z0-9-]+: refused").size(), std::stoul(counts[1]));
+  EXPECT_THAT(paths_seen(console), testing::ContainerEq(paths_to_be_seen(probe.vm().spec)));
   EXPECT_EQ(probe.host(), before);
   EXPECT_EQ(read_file(probe.vm().path("jail/vmlinux")), kernel);
   EXPECT_EQ(read_file(probe.vm().path("alive")), "");
@@ -200,7 +246,9 @@ INSTANTIATE_TEST_SUITE_P(, JailProbe,
                          testing::Values(Cage{"Firecracker", EngineType::kFirecracker, false},
                                          Cage{"FirecrackerWithNetwork", EngineType::kFirecracker, true},
                                          Cage{"Qemu", EngineType::kQemu, false},
-                                         Cage{"QemuWithNetwork", EngineType::kQemu, true}),
+                                         Cage{"QemuWithNetwork", EngineType::kQemu, true},
+                                         Cage{"QemuItself", EngineType::kQemu, false, true},
+                                         Cage{"QemuItselfWithNetwork", EngineType::kQemu, true, true}),
                          [](const auto& cage) { return std::string(cage.param.name); });
 
 // --- What ends the probe

@@ -21,6 +21,7 @@ namespace probe {
 struct Options {
   const char* self = "";             // argv[0], in the jail
   bool qemu = false;                 // in the jail of knaller-qemu, which may fork and execute once
+  bool as_qemu = false;              // and as QEMU there, which may do less
   bool network = false;              // the VM has one
   bool kvm = true;                   // its engine needs KVM
   const char* host_socket = "";      // a socket of the host's that listens, by its path there
@@ -43,6 +44,10 @@ Outcome refused(const char* what);
 Outcome judge(long result, std::initializer_list<int> also = {});
 // The same of a descriptor, which is closed.
 Outcome judge_open(long fd, std::initializer_list<int> also = {});
+
+// What it takes for the attempt failed, so that there was none. QEMU makes no files and no sockets: to it
+// that is a refusal.
+Outcome unprepared();
 
 struct Attempt {
   const char* name;
@@ -69,12 +74,16 @@ Attempts sockets();
 Attempts kernel_calls();
 Attempts devices();
 Attempts files();
+Attempts seen();
 Attempts descriptors();
 Attempts filter();
 Attempts execution();
 
-// A second list: these must succeed.
+Attempts narrow();
+
+// A second list: these must succeed. The other ones, where it is not QEMU itself.
 Attempts allowed();
+Attempts allowed_to_first_process();
 
 // Those that kill who makes them: made last, one in a run.
 Outcome call_as_i386(const Attempt& attempt);
@@ -86,6 +95,9 @@ int link_api_socket();
 int crowd();
 // Of a copy of this program that an attempt has executed.
 int report_execution(const char* attempt);
+
+// Says of each path in the jail "sees PATH"; false when some could not be looked at.
+bool tell_what_is_seen();
 
 // Listens where the monitor will connect to.
 void listen_for_monitor();

@@ -153,16 +153,9 @@ Outcome have_executed(const Attempt&) {
 
 constexpr Attempt kAllowed[] = {
     {"execute-what-was-asked-for", have_executed},
-    {"fork-qemu", fork_and_wait},
     {"thread", start_thread},
-    {"file-in-vm", write_file},
-    {"folders-links-fifos-in-vm", make_entries},
     {"read-immutable", read_immutable},
-    {"unix-socket", serve_unix_socket},
-    {"socket-pair", pair_sockets},
-    {"memory-file", share_memory},
     {"translated-code", make_code},
-    {"events", wait_for_events},
     {"log", open_it, O_WRONLY, "/vm/log"},
     {"private-disk", open_it, O_RDWR, "/vm/rootfs.ext4"},
     {"null-device", open_it, O_RDWR, "/dev/null"},
@@ -171,14 +164,28 @@ constexpr Attempt kAllowed[] = {
     {"own-filter", add_filter},
     {"ask-for-limit", ask_for_limit},
     {"name-of-thread", [](auto&) { return judge(prctl(PR_SET_NAME, "probe", 0, 0, 0)); }},
-    {"tie-to-monitor", [](auto&) { return judge(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)); }},
     {"tap-of-guest", attach_tap},
+};
+
+constexpr Attempt kAllowedToFirstProcess[] = {
+    {"events", wait_for_events},
+    {"fork-qemu", fork_and_wait},
+    {"file-in-vm", write_file},
+    {"folders-links-fifos-in-vm", make_entries},
+    {"unix-socket", serve_unix_socket},
+    {"socket-pair", pair_sockets},
+    {"memory-file", share_memory},
+    {"tie-to-monitor", [](auto&) { return judge(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)); }},
 };
 
 }  // namespace
 
 Attempts allowed() {
   return kAllowed;
+}
+
+Attempts allowed_to_first_process() {
+  return kAllowedToFirstProcess;
 }
 
 // An engine whose first thread has ended: its parent's death is that one's to be told.

@@ -19,6 +19,8 @@ namespace {
 constexpr char kCopy[] = "/vm/copy";
 constexpr char kScript[] = "/vm/script";
 constexpr int kExecuted = 42;  // report_execution()'s
+// Of a child that could not execute, below its errno: a program that did run ends with other codes.
+constexpr int kNotExecuted = 120;
 char fd_path[64];
 
 int copy_of_self(int to) {
@@ -120,7 +122,7 @@ int execute_by_loader(const Attempt& attempt) {
 int execute_after_vfork(const Attempt& attempt) {
   const long child = syscall(SYS_vfork);
   if (child < 0) return errno;
-  _exit(child == 0 ? execute(attempt, options.self) : kExecuted);
+  _exit(child == 0 ? kNotExecuted + execute(attempt, options.self) : kExecuted);
 }
 
 constexpr int (*kWays[])(const Attempt&) = {
@@ -152,18 +154,23 @@ enum Way : long {
   kVfork
 };
 
+int report_errno(const Attempt& attempt) {
+  return kNotExecuted + kWays[attempt.number](attempt);
+}
+
 // By a child where there may be one, else by itself: then there is nothing after it.
 Outcome try_to(const Attempt& attempt) {
-  int result = in_child(kWays[attempt.number], attempt);
-  if (result == kNoChild) result = kWays[attempt.number](attempt);
-  if (result == kExecuted) return succeeded("it was executed");
+  int result = in_child(report_errno, attempt);
+  if (result == kNoChild) result = report_errno(attempt);
   if (result < 0) return succeeded("something was executed, and a signal ended it");
-  errno = result;
+  if (result <= kNotExecuted) return succeeded("it was executed");
+  errno = result - kNotExecuted;
   return judge(-1, {ENOENT});
 }
 
 Outcome map_executable(const Attempt&) {
   const int fd = copy_in_vm();
+  if (fd < 0) return unprepared();
   void* at = mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
   const Outcome outcome = judge(at == MAP_FAILED ? -1 : 0);
   close(fd);
@@ -200,7 +207,8 @@ constexpr Attempt kAttempts[] = {
     {"map-executable-file", map_executable},
     {"fork-with-signal",
      [](auto&) {
-       return options.qemu ? refused("QEMU is forked") : fork_it({"", nullptr, SYS_clone});
+       return options.qemu && !options.as_qemu ? refused("QEMU is forked")
+                                               : fork_it({"", nullptr, SYS_clone});
      }},
     {"fork", fork_it, SYS_fork},
     {"vfork", try_to, kVfork},
@@ -215,6 +223,9 @@ constexpr Attempt kAttempts[] = {
     {"execute-script", try_to, kScripted},
     {"execute-by-loader", try_to, kLoader, "/lib64/ld-linux-x86-64.so.2"},
     {"execute-by-loader-of-usr", try_to, kLoader, "/usr/lib64/ld-linux-x86-64.so.2"},
+    {"execute-qemu", try_to, kPath, "/usr/bin/qemu-system-x86_64"},
+    {"execute-loader", try_to, kPath, "/lib64/ld-linux-x86-64.so.2"},
+    {"execute-library", try_to, kPath, "/lib/x86_64-linux-gnu/libc.so.6"},
     {"execute-lock", try_to, kLock},
     {"execute-lock-by-descriptor", try_to, kLockFd},
 };

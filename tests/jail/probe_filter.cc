@@ -53,7 +53,7 @@ bool let_go_on(int listener) {
 Outcome override_refusal(const Attempt&) {
   be_refused_often();
   int ready[2];
-  if (pipe(ready) != 0) return {Outcome::Kind::kUnclear, errno};
+  if (pipe(ready) != 0) return unprepared();
   Outcome outcome;
   std::thread caller([&] {
     const int listener = static_cast<int>(listen_to_unshare());

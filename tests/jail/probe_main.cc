@@ -1,4 +1,6 @@
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -8,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 #include "probe.h"
 
@@ -16,6 +19,8 @@ namespace probe {
 Options options;
 
 namespace {
+
+#include "qemu_call_list.inc"
 
 struct Counts {
   int attempts = 0, succeeded = 0, unclear = 0, allowed = 0, failed = 0;
@@ -45,8 +50,8 @@ void make_all(Attempts attempts) {
   for (const auto& attempt : attempts) make(attempt);
 }
 
-void check_allowed() {
-  for (const auto& thing : allowed()) {
+void check(Attempts things) {
+  for (const auto& thing : things) {
     const Outcome outcome = thing.run(thing);
     ++counts.allowed;
     const bool works = outcome.kind == Outcome::Kind::kSucceeded;
@@ -63,9 +68,10 @@ void report() {
 
 // What harms the attempts that come later comes last.
 int probe_everything() {
-  check_allowed();
+  check(allowed());
+  if (!options.as_qemu) check(allowed_to_first_process());
   for (const Attempts group : {namespaces(), processes(), privileges(), mounts(), sockets(), kernel_calls(),
-                               devices(), files(), descriptors(), filter()})
+                               devices(), files(), seen(), narrow(), descriptors(), filter()})
     make_all(group);
   std::printf("the next ones would replace this program\n");
   make_all(execution());
@@ -89,8 +95,12 @@ int print_version(const char* self) {
   return 0;
 }
 
-// knaller-qemu executes QEMU, which has the same filter, and no execution left.
+// knaller-qemu executes QEMU, which has the same filter, and a list of its own on top of it, and no execution
+// left.
 void execute_once(char** argv) {
+  const sock_fprog list = {std::size(kQemuSteps), const_cast<sock_filter*>(kQemuSteps)};
+  if (options.as_qemu && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &list) != 0)
+    std::printf("allowed own-list: FAILED (%s)\n", strerrorname_np(errno));
   setenv("KNALLER_PROBE_AGAIN", "1", 1);
   execve(argv[0], argv, environ);
   std::printf("allowed execute-once: FAILED (%s)\n", strerrorname_np(errno));
@@ -114,6 +124,7 @@ Arguments parse(int argc, char** argv) {
     if (is("--api-link")) arguments.api_link = true;
     if (is("--crowd")) arguments.crowd = true;
     if (is("--network")) options.network = true;
+    if (is("--as-qemu")) options.as_qemu = true;
     if (is("--no-kvm")) options.kvm = false;
     if (has("--deadly")) arguments.deadly = argv[i + 1];
     if (has("--executed")) arguments.executed = argv[i + 1];
@@ -135,6 +146,12 @@ Outcome refused(const char* what) {
   return {Outcome::Kind::kRefused, 0, what};
 }
 
+Outcome unprepared() {
+  const int error = errno;
+  const bool refused = options.as_qemu && (error == ENOSYS || error == EBADF);
+  return {refused ? Outcome::Kind::kRefused : Outcome::Kind::kUnclear, error};
+}
+
 Outcome judge(long result, std::initializer_list<int> also) {
   const int error = errno;
   if (result >= 0) return succeeded("the call returned no error");
@@ -152,7 +169,7 @@ Outcome judge_open(long fd, std::initializer_list<int> also) {
 }
 
 int in_child(int (*body)(const Attempt&), const Attempt& attempt) {
-  if (!options.qemu) return kNoChild;
+  if (!options.qemu || options.as_qemu) return kNoChild;
   std::fflush(stdout);
   const long child = syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr);
   if (child < 0) return kNoChild;
@@ -195,11 +212,15 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "probe: it runs as the first process of a jail only\n");
     return 2;
   }
-  if (options.qemu && getenv("KNALLER_PROBE_AGAIN") == nullptr) execute_once(argv);
+  const bool first = getenv("KNALLER_PROBE_AGAIN") == nullptr;
+  // QEMU itself may not list folders.
+  if (first && !tell_what_is_seen())
+    std::printf("allowed look-at-jail: FAILED (%s)\n", strerrorname_np(errno));
+  if (options.qemu && first) execute_once(argv);
   if (arguments.deadly != nullptr) return probe_deadly(arguments.deadly);
   if (arguments.outlive) return outlive();
   if (arguments.api_link) return link_api_socket();
   if (arguments.crowd) return crowd();
-  listen_for_monitor();
+  if (!options.as_qemu) listen_for_monitor();
   return probe_everything();
 }

@@ -135,11 +135,12 @@ Outcome limit_other(const Attempt&) {
 
 // A pidfd does not care whose namespaces are whose until it is used.
 Outcome signal_peer(const Attempt&) {
+  if (options.as_qemu) return refused("it can't listen");
   pollfd polled = {listener, POLLIN, 0};
   if (poll(&polled, 1, kPatience) != 1) return {Outcome::Kind::kUnclear, 0, "the monitor did not connect"};
   // Left open: a monitor whose engine hangs up ends it.
   const int connection = accept(listener, nullptr, nullptr);
-  if (connection < 0) return {Outcome::Kind::kUnclear, errno};
+  if (connection < 0) return unprepared();
   int pidfd = -1;
   socklen_t size = sizeof pidfd;
   if (getsockopt(connection, SOL_SOCKET, kPeerPidfd, &pidfd, &size) != 0) return judge(-1, {ENOPROTOOPT});

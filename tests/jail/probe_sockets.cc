@@ -56,7 +56,7 @@ Outcome connect_to(const Attempt& attempt) {
 
 Outcome connect_unix(const sockaddr_un& name, size_t length) {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return {Outcome::Kind::kUnclear, errno};
+  if (fd < 0) return unprepared();
   const long result = connect(fd, reinterpret_cast<const sockaddr*>(&name),
                               static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
   const Outcome outcome = judge(result, {ENOENT, ECONNREFUSED, ENOTDIR});
