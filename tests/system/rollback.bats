@@ -126,12 +126,33 @@ spoil_state() {
   k_exits 0 snapshot create web
   mark web newer
   k_exits 12 rollback web "$output"
-  contains "$stderr" "COULD NOT BE BROUGHT BACK"
+  contains "$stderr" "could not be brought back"
   is web stopped
   [[ $(word_of_web) == newer ]]
   safety=$(knaller snapshot ls -q --filter label=safety)
   [[ $(word_of "$KNALLER_HOME/snapshots/$safety") == newer ]]
   contains "$stderr" "knaller rollback web $safety --no-safety"
+  only_web_is_there
+}
+
+@test "once the VM is back, what fails is told, and neither called its end nor a reason to go back again" {
+  local engine
+  k_exits 0 rm -f web
+  engine=$(engine_with '{}')
+  k_exits 0 start -d web --mem 64 --engine "$engine"
+  k_exits 0 snapshot create web
+  id=$output
+  spoil_state
+  k_exits 0 pause web
+  # From the next process on.
+  mv "$(engine_with '{"rules": [{"method": "PATCH", "path": "/vm", "status": 400, "body": "no"}]}')" "$engine"
+  k_exits 12 rollback web "$id"
+  contains "$stderr" "could not be paused again"
+  contains "$stderr" "the VM runs as before"
+  lacks "$stderr" "could not be brought back"
+  lacks "$stderr" "--no-safety"
+  is web running
+  [[ $(knaller snapshot ls -q | wc -l) -eq 2 && -z $(knaller snapshot ls -q --filter label=safety) ]]
   only_web_is_there
 }
 

@@ -120,7 +120,7 @@ engine_answers_twice() {
   engine=$(engine_with '{"rules": [{"method": "PATCH", "path": "/vm", "nth": 2, "status": 500, "body": "{\"fault_message\":\"no\"}"}]}')
   k_exits 0 start -d web --mem 128 --engine "$engine"
   k_exits 12 snapshot create web
-  contains "$stderr" "THE VM COULD NOT BE RESUMED"
+  contains "$stderr" "the VM could not be resumed"
   contains "$stderr" "knaller resume web"
   only_snapshots
   k_exits 0 resume web
@@ -132,7 +132,7 @@ engine_answers_twice() {
   engine=$(engine_with '{"rules": [{"path": "/snapshot/create", "nth": 1, "status": 500, "body": "{\"fault_message\":\"full\"}"}, {"method": "PATCH", "path": "/vm", "nth": 2, "status": 500, "body": "{\"fault_message\":\"no\"}"}]}')
   k_exits 0 start -d other --mem 128 --engine "$engine"
   k_exits 12 snapshot create other
-  [[ $stderr == *"THE VM COULD NOT BE RESUMED"*full* ]]
+  [[ $stderr == *"the VM could not be resumed"*full* ]]
 }
 
 # Its own snapshot request keeps it from hearing that the VM is to go on; whether it ever does is not ours to say.
@@ -140,7 +140,7 @@ engine_answers_twice() {
   start_with_rule '"hang": "before"'
   look_at web
   k_exits 7 snapshot create web --max-pause 200ms
-  contains "$stderr" "THE VM COULD NOT BE RESUMED"
+  contains "$stderr" "the VM could not be resumed"
   only_snapshots
   is web stuck
   k_exits 0 ls

@@ -29,6 +29,7 @@ using store::SnapshotId;
 constexpr std::chrono::seconds kMonitorTime{30};
 constexpr std::chrono::seconds kRenewalTime{20};
 constexpr char kSafetyLabel[] = "safety";
+constexpr char kWentBack[] = "a rollback failed, and it went back to the state before";
 
 EngineChoice engine_of(const store::VmRecord& vm) {
   return {engine::kind_of(vm.engine), vm.engine_binary};
@@ -198,47 +199,79 @@ class Rolling {
   // Nobody may stop this: there is nothing else that runs.
   void go_back(Error& error) {
     context_.step("going back");
+    std::optional<BroughtBack> back;
     try {
-      const RestoreOptions asked{.name = vm_.name,
-                                 .snapshot = safety_->str(),
-                                 .network = vm_.network,
-                                 .limits = store::as_changes(vm_.limits),
-                                 .engine = engine_of(vm_),
-                                 .force = true};
-      PreparedClone before =
-          prepare_clone(context_, {.asked = asked, .id = *safety_, .lock = lock_, .in_place = true},
-                        Deadline::never(), [this](store::VmRecord& vm) { keep_identity(vm); });
-      BringUpPlan plan;
-      plan.options.wait.ready = false;
-      plan.keep_ports = true;
-      plan.why_not_renewed = "a rollback failed, and it went back to the state before";
-      const BroughtUp back = bring_up(context_, before.vm, plan, std::move(before.launch));
-      renew(before.vm.directory(), back.record, plan.why_not_renewed);
-      if (paused_) pause_vm(context_, vm_.name, {});
-      drop_safety();
+      back = bring_back();
     } catch (const std::exception& way_back) {
-      error.in(fmt::format("THE VM COULD NOT BE BROUGHT BACK ({})", way_back.what()))
+      error.in(fmt::format("the VM could not be brought back ({})", error_from(way_back).what()))
           .with_hint(
               fmt::format("it is stopped; all that it was is in {0}: knaller rollback {1} {0} --no-safety",
                           safety_->str(), vm_.name));
       return;
     }
+    settle_back(back->clone.vm.directory(), std::move(back->record));
+    drop_safety();
     add_hint(error, "the VM runs as before");
   }
 
-  // It runs, and needs nobody any more: what fails here is told. Its clock stood still since the safety
-  // snapshot was taken, and its randomness was drawn from since.
-  void renew(int directory, store::VmRecord record, const std::string& why_not) const {
-    try {
+  struct BroughtBack {
+    PreparedClone clone;
+    store::VmRecord record;
+  };
+
+  BroughtBack bring_back() const {
+    const RestoreOptions asked{.name = vm_.name,
+                               .snapshot = safety_->str(),
+                               .network = vm_.network,
+                               .limits = store::as_changes(vm_.limits),
+                               .engine = engine_of(vm_),
+                               .force = true};
+    PreparedClone before =
+        prepare_clone(context_, {.asked = asked, .id = *safety_, .lock = lock_, .in_place = true},
+                      Deadline::never(), [this](store::VmRecord& vm) { keep_identity(vm); });
+    BringUpPlan plan;
+    plan.options.wait.ready = false;
+    plan.keep_ports = true;
+    plan.why_not_renewed = kWentBack;
+    store::VmRecord record = bring_up(context_, before.vm, plan, std::move(before.launch)).record;
+    return {std::move(before), std::move(record)};
+  }
+
+  // The VM runs, and needs nobody any more. To say that it does not would send its user back to the safety
+  // snapshot, and what it has done since would be lost: each of these is tried, and only told when it fails.
+  void settle_back(int directory, store::VmRecord record) const {
+    // Its clock stood still since the safety snapshot was taken, and its randomness was drawn from since.
+    const std::string why = unless_done([&] {
       renew_clone(context_, record, context_.home.path_of(Kind::kVm, vm_.name),
                   Deadline::after(kRenewalTime));
-    } catch (const Error& error) {
+    });
+    if (!why.empty()) {
       record.renewed = false;
-      record.renew_reason = fmt::format("{}: {}", why_not, error.what());
-      context_.note(fmt::format("'{}' keeps the randomness and the clock of its safety snapshot: {}",
-                                vm_.name, error.what()));
+      record.renew_reason = fmt::format("{}: {}", kWentBack, why);
+      context_.note(fmt::format(
+          "'{}' runs, and keeps the randomness and the clock of its safety snapshot: {}", vm_.name, why));
     }
-    store::write_vm_record(directory, record);
+    const std::string unwritten = unless_done([&] { store::write_vm_record(directory, record); });
+    if (!unwritten.empty())
+      context_.note(fmt::format("'{}' runs; whether it was renewed could not be written down: {}", vm_.name,
+                                unwritten));
+    if (!paused_) return;
+    const std::string unpaused = unless_done([&] { pause_vm(context_, vm_.name, {}); });
+    if (!unpaused.empty())
+      context_.note(
+          fmt::format("'{0}' was paused and runs now, for it could not be paused again: {1}; to pause "
+                      "it: knaller pause {0}",
+                      vm_.name, unpaused));
+  }
+
+  // Why it could not be; empty when it was.
+  static std::string unless_done(const std::function<void()>& work) {
+    try {
+      work();
+      return {};
+    } catch (const std::exception& exception) {
+      return error_from(exception).what();
+    }
   }
 
   void drop_safety() {

@@ -18,7 +18,7 @@ std::optional<Error> release(monitor::Lease& lease, const std::string& vm) {
     lease.release(Deadline::after(kResumeTime));
     return std::nullopt;
   } catch (const Error& error) {
-    return Error(error.code(), fmt::format("THE VM COULD NOT BE RESUMED ({})", error.what()),
+    return Error(error.code(), fmt::format("the VM could not be resumed ({})", error.what()),
                  fmt::format("see `knaller inspect {0}`; resume it: knaller resume {0}", vm));
   }
 }
