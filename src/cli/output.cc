@@ -5,16 +5,25 @@
 #include <algorithm>
 
 #include "base/characters.h"
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/text.h"
 
 namespace knaller::cli {
+namespace {
+
+constexpr size_t kMostOfALine = 80;
+
+}  // namespace
 
 Output::Output(bool json, bool quiet)
     : json_(json), quiet_(quiet), out_(look_at(STDOUT_FILENO)), err_(look_at(STDERR_FILENO)) {}
 
 void Output::result(std::string_view line) {
-  raw((out_.terminal ? printable_lines(line) : std::string(line)) + "\n");
+  // Nobody else may ever say it: the id of what was made.
+  in_context([&] { return fmt::format("print '{}'", printable(line.substr(0, kMostOfALine))); },
+             [&] { raw((out_.terminal ? printable_lines(line) : std::string(line)) + "\n"); });
 }
 
 void Output::raw(std::string_view text) {

@@ -76,11 +76,24 @@ void EntryDirectory::take_name(const std::string& from, const std::string& to, b
   if (!is_named(from)) fail_lost();
   if (rename_or_exchange(from, to, exchange) != 0)
     fail_errno("give {} '{}' its name", noun_of(change_.kind), change_.name);
-  if (is_named(to)) return;
+  try {
+    if (is_named(to)) return;
+  } catch (Error& error) {
+    take_name_back(from, to, exchange, error);
+    throw;
+  }
   // Between the look and the rename another command put its own there.
   if (rename_or_exchange(to, from, exchange) != 0)
     fail_errno("put back the directory of {} '{}'", noun_of(change_.kind), change_.name);
   fail_lost();
+}
+
+// A command that fails must not have done what it was to do.
+void EntryDirectory::take_name_back(const std::string& from, const std::string& to, bool exchange,
+                                    Error& error) const {
+  if (rename_or_exchange(to, from, exchange) != 0)
+    error.with_hint(
+        fmt::format("'{}' is there all the same, and may be lost if the power goes now", change_.name));
 }
 
 void EntryDirectory::publish(Durability durability) {
@@ -96,10 +109,7 @@ void EntryDirectory::publish(Durability durability) {
   try {
     fsync_fd(folder_.get(), folder_of(change_.kind));
   } catch (Error& error) {
-    // A command that fails must not have done what it was to do.
-    if (is_renamed && rename_or_exchange(change_.name, before, exchange) != 0)
-      error.with_hint(
-          fmt::format("'{}' is there all the same, and may be lost if the power goes now", change_.name));
+    if (is_renamed) take_name_back(before, change_.name, exchange, error);
     throw;
   }
 }

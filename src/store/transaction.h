@@ -16,6 +16,7 @@
 #include <string>
 
 #include "base/deadline.h"
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "store/home.h"
@@ -65,6 +66,7 @@ class EntryDirectory {
   bool is_named(const std::string& name) const;
   int rename_or_exchange(const std::string& from, const std::string& to, bool exchange) const;
   void take_name(const std::string& from, const std::string& to, bool exchange);
+  void take_name_back(const std::string& from, const std::string& to, bool exchange, Error& error) const;
   bool remove_as(const std::string& name, const std::string& gone, const Deadline& deadline);
   [[noreturn]] void fail_lost() const;
 

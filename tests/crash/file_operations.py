@@ -4,7 +4,7 @@ import os
 import shutil
 
 from home import Broken
-from operation import Operation, remove_others, same
+from operation import Operation, must_tell, remove_others, same
 
 
 class Export(Operation):
@@ -55,6 +55,7 @@ class BuildImage(Operation):
         if done.returncode == 0 and not there:
             raise Broken("the image is not there")
         if there:
+            must_tell(done, "the image", "is there all the same")
             home.must("image", "inspect", "built")
             whole, built = (f"{home.path}/images/{name}" for name in ("tiny", "built"))
             same("files", set(os.listdir(whole)), set(os.listdir(built)))
@@ -79,6 +80,7 @@ class ImportImage(Operation):
         if done.returncode == 0 and not there:
             raise Broken("the image is not there")
         if there:
+            must_tell(done, "the image", "is there all the same")
             folder = f"{home.path}/images/second"
             same("files", {"image.json", "rootfs.ext4", "vmlinux"}, set(os.listdir(folder)))
 
@@ -102,6 +104,8 @@ class ImportSnapshot(Operation):
         new = home.snapshots() - before[0]
         if done.returncode == 0 and len(new) != 1:
             raise Broken(f"it imported {new}")
+        for snapshot in new:
+            must_tell(done, snapshot, f"it is here all the same, as {snapshot}", f"'{snapshot}' is there all the same")
         for snapshot in new | {home.base}:
             home.must_be_whole(snapshot)
 

@@ -25,6 +25,13 @@ class Operation:
         return home.snapshots(), home.states()
 
 
+def must_tell(done, left, *words):
+    """A command that failed has left `left` all the same, and its message says so: whoever reads it knows what there is."""
+    # What it says last is on standard output; when that fails, the message has it.
+    if done.returncode > 0 and "error: print '" not in done.stderr and not any(word in done.stderr for word in words):
+        raise Broken(f"it failed with exit code {done.returncode}, left {left}, and says nothing of it")
+
+
 def remove_others(home):
     for snapshot in home.snapshots() - {home.base}:
         home.must("snapshot", "rm", snapshot)

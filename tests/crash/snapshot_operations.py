@@ -2,7 +2,7 @@
 import json
 
 from home import Broken
-from operation import Operation, remove_others, same
+from operation import Operation, must_tell, remove_others, same
 
 
 class Create(Operation):
@@ -18,6 +18,7 @@ class Create(Operation):
         if done.returncode == 0 and new != {done.stdout.strip()}:
             raise Broken(f"it announced {done.stdout!r}, and there is {new}")
         for snapshot in new:
+            must_tell(done, snapshot, f"it is here all the same, as {snapshot}", f"'{snapshot}' is there all the same")
             home.must_be_whole(snapshot)
 
 
@@ -163,6 +164,8 @@ class Relabel(Operation):
         found = [(row["name"], row["labels"]) for row in rows]
         if found not in ([self.new],) + (() if done.returncode == 0 else ([self.old],)):
             raise Broken(f"after exit code {done.returncode}, there is {found}")
+        if found == [self.new]:
+            must_tell(done, found, "is changed all the same")
         for snapshot in before[0]:
             home.must_be_whole(snapshot)
 

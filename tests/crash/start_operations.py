@@ -1,6 +1,6 @@
 """Operations that start a VM `other`, of everything that a VM can be made of."""
-from home import Broken
-from operation import Operation, remove_others
+from home import Broken, within
+from operation import Operation, must_tell, remove_others
 
 
 class Start(Operation):
@@ -15,14 +15,25 @@ class Start(Operation):
         remove_others(home)
 
     def check(self, home, before, done):
+        self.await_undoing(home, done)
         state = home.states().get("other")
         # The monitor may be undoing still; it is not its own witness.
         allowed = ("running",) if done.returncode == 0 else self.may_be
         if state not in allowed + (("crashed",) if done.monitor_hit else ()):
             raise Broken(f"after exit code {done.returncode}, the VM is {state}")
         if state == "running":
+            must_tell(done, "a VM that runs", "it runs all the same")
             home.must_run("other")
         home.must_be_whole(home.base)
+
+    @staticmethod
+    def await_undoing(home, done):
+        """A monitor whose launcher has failed takes a moment to undo."""
+        if done.returncode > 0 and "it runs all the same" not in done.stderr:
+            try:
+                within(home.settling, lambda: home.states().get("other") != "running", "")
+            except Broken:
+                pass
 
 
 class Restore(Start):

@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from home import Broken
-from operation import Operation, remove_others, same
+from operation import Operation, must_tell, remove_others, same
 
 
 class Rollback(Operation):
@@ -36,6 +36,8 @@ class Rollback(Operation):
             raise Broken(f"the VM is {state}, and of what it was there is {safety or 'nothing'}")
         if len(safety) > 1 or (done.returncode == 0 and not safety):
             raise Broken(f"after exit code {done.returncode}, safety snapshots are {safety}")
+        for snapshot in safety:
+            must_tell(done, f"the safety snapshot {snapshot}", snapshot)
         for snapshot in home.snapshots():
             home.must_be_whole(snapshot)
 
@@ -93,6 +95,8 @@ class SetEgress(Operation):
             raise Broken(f"the VM is {state}")
         if mode not in (("none",) if done.returncode == 0 else ("none", "internet")):
             raise Broken(f"after exit code {done.returncode}, egress is {mode}")
+        if mode == "none":
+            must_tell(done, "the VM changed", "it is changed all the same")
         if state == "running":
             home.must_run("other")
 
@@ -127,6 +131,7 @@ class SetDisk(Operation):
             raise Broken(f"the VM is {state}")
         if done.returncode != 0 and size == self.size:
             return same("the disk", self.content, digest_of(self.disk))
+        must_tell(done, "a larger disk", "it is changed all the same")
         same("its size", self.size + (4 << 20), size)
         looked = subprocess.run(["e2fsck", "-fn", self.disk], env=home.environment, capture_output=True, text=True, check=False)
         if looked.returncode != 0:

@@ -48,6 +48,9 @@ monitor::Launch start_monitor(const Context& context, const std::string& name);
 BroughtUp bring_up(const Context& context, const PreparedVm& vm, const BringUpPlan& plan,
                    monitor::Launch launch);
 
+// Once that is done. A VM that is tied ends with the error.
+VmInfo inspect_brought_up(const Context& context, const std::string& name, bool tied);
+
 }  // namespace knaller::vm
 
 #endif  // KNALLER_VM_LIFE_BRING_UP_H_

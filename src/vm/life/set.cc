@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/once_done.h"
 #include "disk/grow_disk.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
@@ -108,7 +109,13 @@ void grow_own_disk(int directory, const store::VmRecord& record, uint64_t mib, s
 void change(int directory, const VmChanges& changes, const store::VmRecord& before, std::stop_token stop) {
   store::VmRecord after = before;
   apply(changes, after);
-  store::write_vm_record(directory, after);
+  try {
+    store::write_vm_record(directory, after);
+  } catch (const Error&) {
+    // It may be in place, and only not on the disk for certain.
+    store::write_vm_record(directory, before);
+    throw;
+  }
   try {
     if (changes.disk_mib) grow_own_disk(directory, before, *changes.disk_mib, stop);
     if (!monitor::is_alive(directory)) return;
@@ -134,7 +141,8 @@ VmInfo set_vm(const Context& context, const std::string& name, const VmChanges& 
                       const store::VmRecord record = store::read_vm_record(directory.get(), name);
                       check_changes(directory.get(), changes, record);
                       change(directory.get(), changes, record, stop);
-                      return describe_vm(context, name, directory.get());
+                      return once_done([] { return std::string("it is changed all the same"); },
+                                       [&] { return describe_vm(context, name, directory.get()); });
                     });
 }
 

@@ -192,7 +192,7 @@ Started start_machine(const Context& context, const std::string& name, const VmO
   fill_vm(context, vm, prepared, std::move(key), options);
   Started started;
   started.tie = bring_up(context, prepared, {.options = options}, std::move(launch)).tie;
-  started.vm = inspect_vm(context, name);
+  started.vm = inspect_brought_up(context, name, options.tie);
   return started;
 }
 
@@ -265,7 +265,7 @@ Started start_existing(const Context& context, const std::string& name, const St
             .record = std::move(record),
             .engine_files = facts.files};
         started.tie = start_again(context, prepared, options);
-        started.vm = inspect_vm(context, name);
+        started.vm = inspect_brought_up(context, name, options.tie);
         return started;
       });
 }

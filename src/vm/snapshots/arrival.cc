@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/free_space.h"
 #include "base/json.h"
+#include "base/once_done.h"
 #include "base/text.h"
 #include "portable/layout.h"
 #include "store/digest.h"
@@ -257,11 +258,13 @@ ImportResult Arrival::publish(const store::SnapshotLabels& there) {
   deadline_.check("the end of the import");
   staged_->publish();
   names.reset();
-  tell_of_names(labels.name, there.name);
-  return {.snapshot = in_context([&] { return fmt::format("it is here now, as {}", id_->str()); },
-                                 [&] { return describe_snapshot(context_, *id_); }),
-          .was = *id_ == *id_there_ ? "" : id_there_->str(),
-          .dropped_name = labels.name == there.name ? "" : there.name};
+  return once_done([&] { return fmt::format("it is here all the same, as {}", id_->str()); },
+                   [&]() -> ImportResult {
+                     tell_of_names(labels.name, there.name);
+                     return {.snapshot = describe_snapshot(context_, *id_),
+                             .was = *id_ == *id_there_ ? "" : id_there_->str(),
+                             .dropped_name = labels.name == there.name ? "" : there.name};
+                   });
 }
 
 }  // namespace knaller::vm

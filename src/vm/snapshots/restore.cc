@@ -35,16 +35,22 @@ struct Restore {
   store::SnapshotId id;
 };
 
-Started restore_once(const Restore& restore, const store::EntryLock& lock, HostPorts ports) {
+Tie restore_once(const Restore& restore, const store::EntryLock& lock, HostPorts ports) {
   PreparedClone clone =
       prepare_clone(restore.context, {.asked = restore.asked, .id = restore.id, .lock = lock},
                     Deadline::never(restore.options.stop),
                     [&](store::VmRecord& vm) { choose_ports(restore.context, restore.asked, ports, vm); });
-  Started started;
-  started.tie =
-      bring_up(restore.context, clone.vm, {.options = restore.options}, std::move(clone.launch)).tie;
-  started.vm = inspect_vm(restore.context, restore.asked.name);
-  return started;
+  return bring_up(restore.context, clone.vm, {.options = restore.options}, std::move(clone.launch)).tie;
+}
+
+Tie restore_with_free_ports(const Restore& restore, const store::EntryLock& lock) {
+  try {
+    return restore_once(restore, lock, HostPorts::kOfSnapshot);
+  } catch (const Error& error) {
+    // A port that nobody asked for is taken by another program.
+    if (error.code() != Code::kBusy || restore.asked.ports) throw;
+    return restore_once(restore, lock, HostPorts::kFresh);
+  }
 }
 
 }  // namespace
@@ -57,13 +63,10 @@ Started restore(const Context& context, const RestoreOptions& asked, const Start
                     [&] {
                       const store::EntryLock lock =
                           lock_entry(context, Kind::kVm, name, "start", options.stop);
-                      try {
-                        return restore_once(restore, lock, HostPorts::kOfSnapshot);
-                      } catch (const Error& error) {
-                        // A port that nobody asked for is taken by another program.
-                        if (error.code() != Code::kBusy || asked.ports) throw;
-                        return restore_once(restore, lock, HostPorts::kFresh);
-                      }
+                      Started started;
+                      started.tie = restore_with_free_ports(restore, lock);
+                      started.vm = inspect_brought_up(context, name, options.tie);
+                      return started;
                     });
 }
 

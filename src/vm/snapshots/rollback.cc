@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/once_done.h"
 #include "base/text.h"
 #include "engine/choose.h"
 #include "monitor/alive.h"
@@ -168,8 +169,16 @@ class Rolling {
     RollbackResult result{.snapshot = id.str()};
     if (safety_ && options_.safety) result.safety_snapshot = safety_->str();
     if (safety_ && !options_.safety) drop_safety();
-    result.vm = inspect_vm(context_, vm_.name);
+    result.vm =
+        once_done([&] { return what_is_done(result); }, [&] { return inspect_vm(context_, vm_.name); });
     return result;
+  }
+
+  static std::string what_is_done(const RollbackResult& result) {
+    std::string done = fmt::format("it runs all the same, as in {}", result.snapshot);
+    if (!result.safety_snapshot.empty())
+      done += fmt::format(", and what it was is in {}", result.safety_snapshot);
+    return done;
   }
 
   // On commit the directories change places; what the VM was then goes with `clone`.

@@ -1,6 +1,7 @@
 #include "vm/snapshots/snapshot_change.h"
 
 #include "base/error.h"
+#include "base/once_done.h"
 #include "store/labels.h"
 #include "vm/home/locks.h"
 #include "vm/snapshots/snapshot.h"
@@ -28,10 +29,17 @@ void change_locked(const Context& context, const store::SnapshotId& id, const Sn
     throw Error(Code::kUnsupported,
                 fmt::format("snapshot {} is of the Go program, which would not keep labels", id.str()),
                 "start it, and take a snapshot of the VM");
-  store::SnapshotLabels labels = store::read_labels(directory.get());
+  const store::SnapshotLabels before = store::read_labels(directory.get());
+  store::SnapshotLabels labels = before;
   apply(change, labels);
   if (change.name) check_snapshot_name(context, *change.name, id.str());
-  store::write_labels(directory.get(), labels);
+  try {
+    store::write_labels(directory.get(), labels);
+  } catch (const Error&) {
+    // They may be in place, and only not on the disk for certain.
+    store::write_labels(directory.get(), before);
+    throw;
+  }
 }
 
 }  // namespace
@@ -61,7 +69,8 @@ SnapshotInfo change_snapshot(const Context& context, const std::string& referenc
   if (change.name) names = lock_snapshot_names(context, "snapshot rename", deadline);
   const store::EntryLock lock = lock_entry(context, Kind::kSnapshot, id.str(), "snapshot label", deadline);
   change_locked(context, id, change);
-  return describe_snapshot(context, id);
+  return once_done([&] { return fmt::format("snapshot {} is changed all the same", id.str()); },
+                   [&] { return describe_snapshot(context, id); });
 }
 
 }  // namespace knaller::vm

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/once_done.h"
 #include "base/parallel.h"
 #include "base/rollback.h"
 #include "base/secret.h"
@@ -55,6 +56,11 @@ std::function<void(const std::string&)> on_wait(const Context& context, const Sn
   };
 }
 
+template <typename Body>
+auto once_taken(const store::SnapshotId& id, Body&& body) {
+  return once_done([&] { return fmt::format("it is here all the same, as {}", id.str()); }, body);
+}
+
 // One snapshot on its way. Each step is a function, in the order in which they run.
 class Creation {
  public:
@@ -96,7 +102,7 @@ class Creation {
     undo.commit();
     if (on_collected_) on_collected_();
     seal(&capture);
-    if (clock_set_.valid()) note_clock(context_, vm_.name, clock_set_.get());
+    if (clock_set_.valid()) once_taken(id_, [&] { note_clock(context_, vm_.name, clock_set_.get()); });
     return id_;
   }
 
@@ -327,7 +333,7 @@ SnapshotInfo create_snapshot(const Context& context, const SnapshotOptions& opti
                                             Deadline::never(options.stop), on_wait(context, options));
                       const store::SnapshotId id =
                           take_snapshot(context, options, directory.get(), [&lock] { lock.reset(); });
-                      return describe_snapshot(context, id);
+                      return once_taken(id, [&] { return describe_snapshot(context, id); });
                     });
 }
 
