@@ -69,8 +69,8 @@ struct RestoreOptions {
   // absent: the snapshot's. kNone for a guest with a network device: it keeps the device, which leads
   // nowhere.
   std::optional<NetworkMode> network;
-  std::optional<Egress> egress;  // absent: the snapshot's
-  LimitChanges limits;           // to the snapshot's limits; what is absent stays
+  EgressChanges egress;  // to the snapshot's; what is absent stays
+  LimitChanges limits;   // to the snapshot's limits; what is absent stays
   EngineChoice engine;
   bool force = false;   // overrides the checks that are judgement (CheckRow::judgement), never damage
   bool verify = false;  // reads all of the snapshot first and compares it with its digests

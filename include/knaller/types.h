@@ -80,6 +80,15 @@ struct Egress {
   bool operator==(const Egress&) const = default;
 };
 
+// What of it to change; absent: stays as it is. A list takes the place of the one before.
+struct EgressChanges {
+  std::optional<EgressMode> mode;
+  std::optional<std::vector<EgressRule>> allow;
+  std::optional<std::vector<EgressRule>> deny;
+
+  bool operator==(const EgressChanges&) const = default;
+};
+
 enum class NetworkMode { kRootless, kNone };
 enum class OnReboot { kRestart, kStop };
 
@@ -155,7 +164,7 @@ struct VmOptions {
 
 // What to change about an existing VM, running or not; absent: stays as it is.
 struct VmChanges {
-  std::optional<Egress> egress;
+  EgressChanges egress;
   LimitChanges limits;
   std::optional<uint64_t> disk_mib;  // its private disk's, for a stopped VM: larger than it is
 };

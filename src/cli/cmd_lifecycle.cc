@@ -79,9 +79,9 @@ int cmd_rm(Context& context) {
 }
 
 int cmd_set(Context& context) {
-  VmChanges changes{.egress = egress(context.args()), .limits = limit_changes(context.args())};
+  VmChanges changes{.egress = egress_changes(context.args()), .limits = limit_changes(context.args())};
   if (const auto mib = context.args().get<int64_t>("disk")) changes.disk_mib = static_cast<uint64_t>(*mib);
-  if (!changes.egress && changes.limits == LimitChanges{} && !changes.disk_mib)
+  if (changes.egress == EgressChanges{} && changes.limits == LimitChanges{} && !changes.disk_mib)
     throw Error(Code::kInvalidArgument, "nothing to change was given", help_hint(context.args().command));
   return for_each_name(
       context, named_vms(context, [](const VmInfo& vm) { return vm.state != VmState::kForeign; }),

@@ -31,6 +31,22 @@ NetworkMode network_mode(std::string_view word) {
   return word == "none" ? NetworkMode::kNone : NetworkMode::kRootless;
 }
 
+// The list that takes the place of the one before; `none` is an empty one.
+std::optional<std::vector<EgressRule>> rules(const std::vector<RuleOrNone>& given, std::string_view flag) {
+  if (given.empty()) return std::nullopt;
+  std::vector<EgressRule> rules;
+  for (const RuleOrNone& rule : given) {
+    if (rule)
+      rules.push_back(*rule);
+    else if (given.size() > 1)
+      throw Error(
+          Code::kInvalidArgument, fmt::format("{} none was given, and others beside it", flag),
+          fmt::format("leave it out: those that are given with {} take the place of all that there were",
+                      flag));
+  }
+  return rules;
+}
+
 OnReboot on_reboot(const Invocation& args) {
   return args.text("on-reboot") == "stop" ? OnReboot::kStop : OnReboot::kRestart;
 }
@@ -71,7 +87,10 @@ VmOptions vm_options(const Context& context) {
   if (const auto mib = settings.get<int64_t>("disk")) vm.disk_mib = static_cast<uint64_t>(*mib);
   vm.network = network_mode(settings.text("network"));
   vm.ports = port_forwards(args);
-  vm.egress = egress(args).value_or(Egress{});
+  const EgressChanges egress = egress_changes(args);
+  vm.egress = {.mode = egress.mode.value_or(EgressMode::kInternet),
+               .allow = egress.allow.value_or(std::vector<EgressRule>()),
+               .deny = egress.deny.value_or(std::vector<EgressRule>())};
   vm.on_reboot = on_reboot(args);
   vm.engine = engine_choice(context);
   return vm;
@@ -87,13 +106,11 @@ bool has_creation_flags(const Invocation& args) {
          limits_of(limit_changes(args)) != Limits{};
 }
 
-std::optional<Egress> egress(const Invocation& args) {
-  if (!args.has("egress") && !args.has("allow") && !args.has("deny")) return std::nullopt;
-  Egress egress;
-  if (args.has("egress")) egress.mode = parse_egress_mode(args.text("egress"));
-  egress.allow = args.all<EgressRule>("allow");
-  egress.deny = args.all<EgressRule>("deny");
-  return egress;
+EgressChanges egress_changes(const Invocation& args) {
+  EgressChanges changes{.allow = rules(args.all<RuleOrNone>("allow"), "--allow"),
+                        .deny = rules(args.all<RuleOrNone>("deny"), "--deny")};
+  if (args.has("egress")) changes.mode = parse_egress_mode(args.text("egress"));
+  return changes;
 }
 
 EngineChoice engine_choice(const Context& context) {
@@ -135,7 +152,7 @@ RestoreOptions restore_options(const Context& context, const std::string& snapsh
   if (args.has("port")) restore.ports = port_forwards(args);
   restore.trust_ports = args.has("trust-ports");
   if (args.has("network")) restore.network = network_mode(args.text("network"));
-  restore.egress = egress(args);
+  restore.egress = egress_changes(args);
   restore.limits = limit_changes(args);
   restore.engine = engine_choice(context);
   restore.force = args.has("force");

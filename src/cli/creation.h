@@ -17,8 +17,8 @@ bool has_creation_flags(const Invocation& args);
 // `name`: of the VM; empty: one is made up.
 RestoreOptions restore_options(const Context& context, const std::string& snapshot, const std::string& name);
 WaitOptions wait_options(const Context& context);
-// What --egress, --allow and --deny say together; nothing when none of them was given.
-std::optional<Egress> egress(const Invocation& args);
+// What --egress, --allow and --deny change.
+EgressChanges egress_changes(const Invocation& args);
 // kNotFound when the program is not there. The setting counts even where the command has no flag for it.
 EngineChoice engine_choice(const Context& context);
 // Of commands that take a snapshot of a running VM. Changes only what was given.

@@ -48,13 +48,13 @@ std::vector<Flag> egress_flags() {
        .creates = true},
       {.name = "allow",
        .value = "NET[:PORT[/udp]]",
-       .help = "Let the guest reach this as well: a private network, an address, or dns",
+       .help = "Let the guest reach this as well: a private network, an address, or dns; none: nothing more",
        .repeated = true,
        .convert = as_rule,
        .creates = true},
       {.name = "deny",
        .value = "NET[:PORT[/udp]]",
-       .help = "Never let the guest reach this; takes precedence over --allow",
+       .help = "Never let the guest reach this; takes precedence over --allow; none: nothing of its own",
        .repeated = true,
        .convert = as_rule,
        .creates = true},
@@ -151,11 +151,14 @@ std::vector<Command> vm_commands() {
        .summary = "Change where VMs may connect to, their limits, and the size of a stopped VM's disk",
        .arguments = "NAME…",
        .description =
-           "Changes existing VMs, running or stopped, at once and for good. --egress, --allow and --deny "
-           "together say where the guest may connect to: one that is not given gets its default, so `knaller "
-           "set NAME --egress internet` undoes all that was set. Connections that are no longer allowed are "
-           "reset. Limits apply at once, except --cgroup-slice and --best-effort, which apply at the next "
-           "start; limits that are not given stay, and none lifts one. --disk makes the private disk of a "
+           "Changes existing VMs, running or stopped, at once and for good. What is not given stays as it "
+           "is. "
+           "--egress, --allow and --deny say where the guest may connect to: those of --allow that are given "
+           "take the place of all that there were, and so do those of --deny; `--allow none` and `--deny "
+           "none` "
+           "leave none. Connections that are no longer allowed are reset. Limits apply at once, except "
+           "--cgroup-slice and --best-effort, which apply at the next start; none lifts a limit. --disk "
+           "makes the private disk of a "
            "stopped VM and the file system on it larger; if the guest was not shut down, its journal is "
            "replayed first.",
        .flags =

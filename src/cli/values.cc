@@ -170,7 +170,8 @@ Value as_port(const Flag&, const std::string& text) {
 }
 
 Value as_rule(const Flag&, const std::string& text) {
-  return parse_egress_rule(text);
+  if (text == "none") return RuleOrNone();
+  return RuleOrNone(parse_egress_rule(text));
 }
 
 Value as_label(const Flag&, const std::string& text) {

@@ -39,7 +39,10 @@ struct SnapshotRule {
   bool matches(const SnapshotInfo& snapshot) const;
 };
 
-using Value = std::variant<std::string, int64_t, std::chrono::milliseconds, PortForward, EgressRule,
+// Of a list that may be empty: nothing is its word "none".
+using RuleOrNone = std::optional<EgressRule>;
+
+using Value = std::variant<std::string, int64_t, std::chrono::milliseconds, PortForward, RuleOrNone,
                            Assignment, SnapshotRule, Rate>;
 using Converter = Value (*)(const Flag& flag, const std::string& text);
 
@@ -58,7 +61,7 @@ Value as_count_or_none(const Flag& flag, const std::string& text);        // int
 Value as_memory_limit(const Flag& flag, const std::string& text);         // int64_t, MiB; -1: "none"
 Value as_time(const Flag& flag, const std::string& text);                 // std::chrono::milliseconds
 Value as_port(const Flag& flag, const std::string& text);                 // PortForward
-Value as_rule(const Flag& flag, const std::string& text);                 // EgressRule
+Value as_rule(const Flag& flag, const std::string& text);                 // RuleOrNone
 Value as_label(const Flag& flag, const std::string& text);                // Assignment with a value
 Value as_label_rule(const Flag& flag, const std::string& text);           // Assignment
 Value as_variable(const Flag& flag, const std::string& text);  // Assignment with a value, maybe from here

@@ -129,8 +129,9 @@ TEST(Values, PortsAndRulesAreTheLibrarys) {
   EXPECT_EQ(value<PortForward>(row("run", "port"), "0.0.0.0:53:5353/udp"),
             (PortForward{"0.0.0.0", 53, 5353, Protocol::kUdp}));
   expect_refused(row("run", "port"), {"80", "70000:80", "80:0", ""}, "");
-  EXPECT_EQ(value<EgressRule>(row("set", "deny"), "10.0.0.0/8:53/udp"),
+  EXPECT_EQ(value<RuleOrNone>(row("set", "deny"), "10.0.0.0/8:53/udp"),
             (EgressRule{"10.0.0.0/8", 53, Protocol::kUdp}));
+  EXPECT_EQ(value<RuleOrNone>(row("set", "allow"), "none"), std::nullopt);
   expect_refused(row("set", "allow"), {"10.0.0.0/33", "host.example", ""}, "");
 }
 

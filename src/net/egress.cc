@@ -75,4 +75,11 @@ void check_egress(const Egress& egress) {
   for (const EgressRule& rule : egress.allow) check_reachable(rule);
 }
 
+Egress with_changes(Egress egress, const EgressChanges& changes) {
+  egress.mode = changes.mode.value_or(egress.mode);
+  if (changes.allow) egress.allow = *changes.allow;
+  if (changes.deny) egress.deny = *changes.deny;
+  return egress;
+}
+
 }  // namespace knaller::net

@@ -18,6 +18,8 @@ std::string to_text(const Egress& egress);  // "none, allow dns 10.0.0.5:5432, d
 // that can never be reached.
 void check_egress(const Egress& egress);
 
+Egress with_changes(Egress egress, const EgressChanges& changes);
+
 }  // namespace knaller::net
 
 #endif  // KNALLER_NET_EGRESS_H_

@@ -36,11 +36,40 @@ teardown() {
   [[ -z $output ]]
 }
 
+# Mode, what is allowed and what is denied.
+egress_of() { knaller inspect "$1" | jq -c '.egress | [.mode, [.allow[].to], [.deny[].to]]'; }
+
+@test "what is not given of where a guest may connect to stays, of a VM and of a clone" {
+  k_exits 0 start -d web --network rootless --no-wait --egress none
+  k_exits 0 set web --deny 198.51.0.0/16
+  [[ $(egress_of web) == '["none",[],["198.51.0.0/16"]]' ]] || { egress_of web; false; }
+  lacks "$stderr" "may still reach"
+  k_exits 0 set web --allow dns --allow 10.0.0.5
+  k_exits 0 set web --allow 10.0.0.6
+  [[ $(egress_of web) == '["none",["10.0.0.6"],["198.51.0.0/16"]]' ]]
+  k_exits 0 set web --egress internet
+  [[ $(egress_of web) == '["internet",["10.0.0.6"],["198.51.0.0/16"]]' ]]
+  # Who closes it is told what stays open.
+  k_exits 0 set web --egress none
+  contains "$stderr" "may still reach what it was allowed before: 10.0.0.6"
+  k_exits 0 snapshot create web
+  k_exits 0 start -d one --no-wait --from-snapshot "$output" --deny none --allow dns
+  [[ $(egress_of one) == '["none",["dns"],[]]' ]]
+  id=$(knaller snapshot ls -q)
+  k_exits 0 start -d two --no-wait --from-snapshot "$id" --allow none
+  [[ $(egress_of two) == '["none",[],["198.51.0.0/16"]]' ]]
+  k_exits 0 set web --allow none --deny none
+  [[ $(egress_of web) == '["none",[],[]]' ]]
+  k_exits 2 set web --deny none --deny 198.51.0.0/16
+  contains "$stderr" "--deny none"
+  [[ $(egress_of web) == '["none",[],[]]' ]]
+}
+
 @test "where a guest may connect to is kept, shown and changed, of a stopped VM too" {
   k_exits 0 start -d web --network rootless --no-wait --egress none --allow dns --allow 10.0.0.5:5432 --deny 10.0.0.6:53/udp
   k_exits 0 inspect web
   [[ $(jq -c .egress <<<"$output") == '{"allow":[{"port":null,"proto":null,"to":"dns"},{"port":5432,"proto":null,"to":"10.0.0.5"}],"deny":[{"port":53,"proto":"udp","to":"10.0.0.6"}],"mode":"none"}' ]]
-  k_exits 0 set web --egress internet
+  k_exits 0 set web --egress internet --allow none --deny none
   k_exits 0 ls --json
   [[ $(jq -c '.vms[0].egress' <<<"$output") == '{"allow":[],"deny":[],"mode":"internet"}' ]]
   k_exits 0 stop web

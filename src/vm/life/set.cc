@@ -38,15 +38,15 @@ void check_changes(int directory, const VmChanges& changes, const store::VmRecor
     throw Error(
         Code::kWrongState, "a disk grows only while its VM is stopped",
         fmt::format("knaller stop {0} && knaller set {0} --disk {1}M", record.name, *changes.disk_mib));
-  if (!changes.egress) return;
+  if (changes.egress == EgressChanges{}) return;
   if (record.network == NetworkMode::kNone)
     throw Error(Code::kWrongState, "it has no network, so there is nothing that it could reach",
                 "start another VM, without --network none");
-  net::check_egress(*changes.egress);
+  net::check_egress(net::with_changes(record.egress, changes.egress));
 }
 
 void apply(const VmChanges& changes, store::VmRecord& record) {
-  if (changes.egress) record.egress = *changes.egress;
+  record.egress = net::with_changes(std::move(record.egress), changes.egress);
   record.limits = store::with_changes(record.limits, changes.limits);
   store::settle_cpus(record.limits, record.vcpus);
 }
@@ -81,7 +81,7 @@ monitor::LimitsChange limits_change(int directory, const LimitChanges& changes,
 void tell_monitor(int directory, const VmChanges& changes, const store::VmRecord& record,
                   const Deadline& deadline) {
   monitor::RunningChange change;
-  if (changes.egress) change.egress = record.egress;
+  if (changes.egress != EgressChanges{}) change.egress = record.egress;
   if (changes.limits != LimitChanges{}) change.limits = limits_change(directory, changes.limits, record);
   if (!change.egress && !change.limits) return;
   monitor::MonitorClient::connect(directory, deadline).set(change, deadline);
@@ -141,9 +141,22 @@ VmInfo set_vm(const Context& context, const std::string& name, const VmChanges& 
                       const store::VmRecord record = store::read_vm_record(directory.get(), name);
                       check_changes(directory.get(), changes, record);
                       change(directory.get(), changes, record, stop);
+                      note_what_stays_allowed(context, name, changes.egress,
+                                              net::with_changes(record.egress, changes.egress));
                       return once_done([] { return std::string("it is changed all the same"); },
                                        [&] { return describe_vm(context, name, directory.get()); });
                     });
+}
+
+void note_what_stays_allowed(const Context& context, const std::string& name, const EgressChanges& changes,
+                             const Egress& after) {
+  if (changes.mode != EgressMode::kNone || changes.allow || after.allow.empty()) return;
+  std::string allowed;
+  for (const EgressRule& rule : after.allow) allowed += " " + net::to_text(rule);
+  context.note(
+      fmt::format("'{0}' may still reach what it was allowed before:{1}; to close that, too: knaller set "
+                  "{0} --allow none",
+                  name, allowed));
 }
 
 }  // namespace knaller::vm

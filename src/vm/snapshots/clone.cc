@@ -15,6 +15,7 @@
 #include "vm/home/locks.h"
 #include "vm/life/boot.h"
 #include "vm/life/ports.h"
+#include "vm/life/set.h"
 #include "vm/snapshots/clone_settings.h"
 #include "vm/snapshots/foreign_state.h"
 #include "vm/snapshots/part_digests.h"
@@ -113,7 +114,10 @@ PreparedClone prepare_clone(const Context& context, const CloneRequest& request,
 
   PreparedVm vm{
       .transaction = nullptr, .record = record_of_clone(preflight, asked), .engine_files = engine.files};
-  if (!request.in_place) tell_of_ports(context, preflight, asked, vm.record);
+  if (!request.in_place) {
+    tell_of_ports(context, preflight, asked, vm.record);
+    note_what_stays_allowed(context, asked.name, asked.egress, vm.record.egress);
+  }
   adapt(vm.record);
   using How = store::Transaction::How;
   vm.transaction =

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "net/egress.h"
 #include "store/limits.h"
 
 namespace knaller::vm {
@@ -19,10 +20,9 @@ std::vector<PortForward> ports_of_clone(const SnapshotRecord& record, bool impor
 }
 
 Egress egress_of_clone(const SnapshotRecord& record, bool imported, const RestoreOptions& asked) {
-  if (asked.egress) return *asked.egress;
   Egress egress = record.egress;
   if (imported) egress.allow.clear();
-  return egress;
+  return net::with_changes(std::move(egress), asked.egress);
 }
 
 Limits limits_of_clone(const SnapshotRecord& record, bool imported, const RestoreOptions& asked) {

@@ -27,7 +27,22 @@ TEST(EgressOfClone, OfAnImportIsWhatItForbids) {
   EXPECT_EQ(egress_of_clone(record, false, {}), record.egress);
   const Egress forbids{.mode = EgressMode::kNone, .allow = {}, .deny = {mail}};
   EXPECT_EQ(egress_of_clone(record, true, {}), forbids);
-  EXPECT_EQ(egress_of_clone(record, true, {.egress = Egress{}}), Egress{});
+  // What it forbids stays when something else is asked for.
+  const Egress with_database{.mode = EgressMode::kNone, .allow = {database}, .deny = {mail}};
+  EXPECT_EQ(egress_of_clone(record, true, {.egress = {.allow = {{database}}}}), with_database);
+}
+
+TEST(EgressOfClone, IsItsSnapshotsWithWhatWasAskedFor) {
+  store::SnapshotRecord record;
+  const EgressRule database{.to = "10.0.0.5", .port = 5432, .protocol = {}};
+  const EgressRule mail{.to = "0.0.0.0/0", .port = 25, .protocol = {}};
+  record.egress = {.mode = EgressMode::kNone, .allow = {database}, .deny = {}};
+  const Egress without_mail{.mode = EgressMode::kNone, .allow = {database}, .deny = {mail}};
+  EXPECT_EQ(egress_of_clone(record, false, {.egress = {.deny = {{mail}}}}), without_mail);
+  const Egress closed{.mode = EgressMode::kNone, .allow = {}, .deny = {}};
+  EXPECT_EQ(egress_of_clone(record, false, {.egress = {.allow = {{}}}}), closed);
+  const Egress open{.mode = EgressMode::kInternet, .allow = {database}, .deny = {}};
+  EXPECT_EQ(egress_of_clone(record, false, {.egress = {.mode = EgressMode::kInternet}}), open);
 }
 
 TEST(LimitsOfAClone, AreItsSnapshotsWithWhatWasAskedFor) {

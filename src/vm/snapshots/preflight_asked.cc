@@ -27,16 +27,17 @@ namespace {
 CheckRow egress_row(const SnapshotRecord& record, bool imported, const RestoreOptions& asked) {
   const std::string name = "egress";
   const Egress egress = egress_of_clone(record, imported, asked);
+  const bool is_asked = asked.egress != EgressChanges{};
   try {
     net::check_egress(egress);
   } catch (const Error& error) {
-    return refused(name, asked.egress ? error.code() : Code::kCorrupt, error.message(), error.hint());
+    return refused(name, is_asked ? error.code() : Code::kCorrupt, error.message(), error.hint());
   }
-  if (asked.egress && network_of_clone(record, asked) == NetworkMode::kNone)
+  if (is_asked && network_of_clone(record, asked) == NetworkMode::kNone)
     return refused(name, Code::kInvalidArgument,
                    "without a network there is nothing that a clone could reach",
                    "leave out --egress, --allow and --deny");
-  if (!asked.egress && egress != record.egress)
+  if (imported && !asked.egress.allow && !record.egress.allow.empty())
     return passed(name, net::to_text(egress) + ", without what the imported snapshot would allow");
   return passed(name, net::to_text(egress));
 }
