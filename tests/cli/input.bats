@@ -203,7 +203,19 @@ bad_names=('..' '.' '' '/' 'a/b' '../x' 'a b' "it's" 'say"so' $'two\nlines' $'ta
   k_exits 2 start -d x --engine qemu --kernel vmlinux --rootfs rootfs
   contains "$stderr" "PVH"
   nothing_made
-  KNALLER_ENGINE=$KNALLER_BUILD/bin/fake_firecracker k_exits 0 image import mine --kernel vmlinux --rootfs rootfs
+  # What came in for Firecracker, which boots it.
+  export KNALLER_ENGINE=$KNALLER_BUILD/bin/fake_firecracker KNALLER_NETWORK=none
+  k_exits 0 image import mine --kernel vmlinux --rootfs rootfs
+  k_exits 2 start -d x --engine qemu --image mine
+  contains "$stderr" "the kernel of image 'mine' has no PVH note"
+  [[ -z $(knaller ls -aq) ]]
+  k_exits 0 start -d web --image mine --mem 64
+  KNALLER_CAPTURE=outside k_exits 0 snapshot create web
+  k_exits 2 start -d x --engine qemu --disk-only --from-snapshot "$output"
+  contains "$stderr" "the snapshot's kernel has no PVH note"
+  [[ $(knaller ls -aq) == web ]]
+  k_exits 0 start -d x --disk-only --from-snapshot "$(knaller snapshot ls -q)"
+  k_exits 0 rm -f web x
 }
 
 @test "cp wants exactly one path in a VM" {

@@ -82,6 +82,9 @@ void fill_from_image(const image::Image& image, const VmOptions& vm, PreparedVm&
   record.has_ssh = image.info.guest_protocol > 0;
   add_part(directory, AT_FDCWD, image.kernel, layout::kKernel, deadline);
   if (record.has_initrd) add_part(directory, AT_FDCWD, image.initramfs, layout::kInitrd, deadline);
+  if (engine::family_of(record.engine).needs_pvh_kernel())
+    image::require_pvh(open_at(directory, layout::in_parts(layout::kKernel), O_RDONLY).get(),
+                       fmt::format("the kernel of image '{}'", record.image));
   const std::string path = prepared.transaction->path() + "/";
   if (record.has_base) {
     add_part(directory, AT_FDCWD, image.base, layout::kBase, deadline);

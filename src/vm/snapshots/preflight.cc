@@ -11,6 +11,7 @@
 #include "engine/check_row.h"
 #include "engine/choose.h"
 #include "engine/engine_family.h"
+#include "image/kernel.h"
 #include "store/fields.h"
 #include "store/labels.h"
 #include "store/layout.h"
@@ -69,9 +70,14 @@ CheckRow any_engine_row(const Engine& engine) {
                 fmt::format("{} {} ({})", store::to_text(engine.type), engine.version.text(), engine.binary));
 }
 
-CheckRow kernel_row(const Context& context, const SnapshotRecord& record) {
-  if (!record.boot_args.empty())
+// The engine may be of another kind than the one that booted it before.
+CheckRow kernel_row(const Context& context, int directory, const SnapshotRecord& record,
+                    const std::optional<Engine>& engine) {
+  if (!record.boot_args.empty()) {
+    if (engine && engine::family_of(engine->type).needs_pvh_kernel())
+      image::require_pvh(open_untrusted(directory, layout::kKernel).get(), "the snapshot's kernel");
     return passed("kernel", record.kernel.empty() ? "the snapshot's own" : record.kernel);
+  }
   return refused("kernel", Code::kUnsupported, "the snapshot has no kernel of its own to boot its disk with",
                  fmt::format("give one: knaller start --kernel FILE --rootfs {}/{}",
                              context.home.path_of(store::Kind::kSnapshot, record.id), layout::kRootfs));
@@ -194,13 +200,14 @@ Preflight run_preflight(const Context& context, RestoreOptions asked, const stor
   const auto add = [&](std::string name, const std::function<CheckRow()>& check) {
     guarded(name, [&] { rows.push_back(check()); });
   };
-  if (asked.disk_only) add("kernel", [&] { return kernel_row(context, record); });
   guarded("engine", [&] {
     Engine engine = asked.disk_only ? choose_engine(context, asked.engine, deadline)
                                     : engine_for(context, record, asked.engine, deadline);
     rows.push_back(asked.disk_only ? any_engine_row(engine) : engine_row(record, engine));
     if (rows.back().result != CheckRow::Result::kFailed) preflight.engine = std::move(engine);
   });
+  if (asked.disk_only)
+    add("kernel", [&] { return kernel_row(context, directory, record, preflight.engine); });
   if (preflight.engine && !asked.disk_only)
     guarded("state version", [&] { add_state_rows(context, directory, record, *preflight.engine, rows); });
   add("memory", [&] {
