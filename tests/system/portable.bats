@@ -111,6 +111,26 @@ is_same_snapshot() {
   is web running
 }
 
+@test "one that is here and damaged is not taken for the one that comes, nor replaced" {
+  export_it
+  cp -r "$snapshot" "$BATS_TEST_TMPDIR/whole"
+  chmod u+w "$snapshot/memory"
+  truncate -s 1M "$snapshot/memory"
+  for from in "$archive" "$BATS_TEST_TMPDIR/whole"; do
+    k_exits 11 snapshot import "$from"
+    contains "$stderr" "it is here already, as $id, and damaged: 'memory' has 1048576 bytes"
+    contains "$stderr" "knaller snapshot rm $id"
+    [[ $(knaller snapshot ls -q) == "$id" ]]
+  done
+  rm -f "$snapshot/memory"
+  k_exits 11 snapshot import "$archive"
+  contains "$stderr" "memory"
+  k_exits 0 snapshot rm "$id"
+  k_exits 0 snapshot import "$archive"
+  [[ $output == "$id" ]]
+  k_exits 0 snapshot verify "$id"
+}
+
 @test "the same again is nothing to do; another one of that id gets a new one; a name that is taken is dropped" {
   export_it
   k_exits 0 snapshot import "$archive" --json

@@ -113,12 +113,29 @@ const ManifestFile& Arrival::expected(const std::string& name) const {
   return *file;
 }
 
-// What is damaged there is another one.
+// One whose manifest is damaged or says something else is another one. What is the same, and damaged, is
+// neither kept in silence nor replaced: it may have clones, labels and a name.
 bool Arrival::is_here(const store::SnapshotId& id) const {
+  const UniqueFd here = context_.home.open_entry(Kind::kSnapshot, id.str());
+  if (!says_the_same(here.get())) return false;
   try {
-    const UniqueFd there = context_.home.open_entry(Kind::kSnapshot, id.str());
-    return names_same_content(store::read_manifest(there.get()), manifest_);
-  } catch (const Error&) {
+    check_snapshot_files(here.get(), store::read_snapshot_record(here.get(), id), false, deadline_);
+  } catch (const Error& error) {
+    if (error.code() != Code::kCorrupt && error.code() != Code::kNotFound) throw;
+    throw Error(
+        Code::kCorrupt, fmt::format("it is here already, as {}, and damaged: {}", id.str(), error.what()),
+        fmt::format("see what is damaged (knaller snapshot verify {0}), remove it (knaller snapshot rm "
+                    "{0}), and import it again",
+                    id.str()));
+  }
+  return true;
+}
+
+bool Arrival::says_the_same(int directory) const {
+  try {
+    return names_same_content(store::read_manifest(directory), manifest_);
+  } catch (const Error& error) {
+    if (error.code() == Code::kExhausted) throw;  // this process lacks something, not the snapshot
     return false;
   }
 }

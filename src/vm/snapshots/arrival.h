@@ -52,6 +52,7 @@ class Arrival {
   void check_sizes() const;
   void check_memory() const;
   bool is_here(const store::SnapshotId& id) const;
+  bool says_the_same(int directory) const;
   void take_place(const store::SnapshotId& id);
   void note_arrival(const std::string& name);
   void require_room(uint64_t bytes) const;
