@@ -1,4 +1,4 @@
-// Putting a VM back to a snapshot of it, in its place (ADR 60).
+// Putting a VM back to a snapshot of it, in its place (ADR 61).
 #ifndef KNALLER_VM_SNAPSHOTS_ROLLBACK_H_
 #define KNALLER_VM_SNAPSHOTS_ROLLBACK_H_
 
