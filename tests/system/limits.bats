@@ -48,6 +48,40 @@ engine_says() {
   [[ $(engine_says web | jq -c '.[0]') == null ]]
 }
 
+@test "all limits and what a guest may reach stay over a stop, a snapshot, a clone, a rollback and a boot of the disk" {
+  with_network
+  k_exits 0 start -d web --no-wait --cpus 0.5 --cpu-weight 50 --memory-max 900M --pids 300 --best-effort \
+    --disk-bandwidth 20M:30M --disk-iops 500:900 --network-bandwidth 10M:15M \
+    --egress none --allow dns --allow 10.0.0.5:5432 --deny 10.0.0.6:53/udp
+  all_of() { knaller inspect "$1" | jq -cS '[.limits, .egress]'; }
+  same=$(all_of web)
+  # Nothing is left out but what takes a control group's folder, or the other's place.
+  [[ $(jq -c '.[0] | map_values(select(. == null or . == false)) | keys' <<< "$same") == '["any_memory","slice"]' ]] || { echo "$same"; false; }
+  [[ $(jq -c '.[1] | [.mode, (.allow | length), (.deny | length)]' <<< "$same") == '["none",2,1]' ]]
+  is_same() { [[ $(all_of "$1") == "$same" ]] || { all_of "$1"; echo "$same"; return 1; }; }
+  k_exits 0 stop --force web
+  is_same web
+  k_exits 0 start -d web --no-wait
+  is_same web
+  k_exits 0 snapshot create web
+  id=$output
+  k_exits 0 start -d clone --no-wait --from-snapshot "$id"
+  is_same clone
+  k_exits 0 start -d booted --no-wait --from-snapshot "$id" --disk-only
+  is_same booted
+  k_exits 0 rollback clone --no-wait --force "$id"
+  is_same clone
+  k_exits 0 rollback web --no-wait "$id"
+  is_same web
+  k_exits 0 restart --no-wait --timeout 0 web
+  is_same web
+  # A rollback keeps the VM's own.
+  k_exits 0 set web --disk-iops none --allow none
+  same=$(all_of web)
+  k_exits 0 rollback web --no-wait "$id"
+  is_same web
+}
+
 @test "a clone's own options hold over its snapshot's" {
   k_exits 0 start -d web --disk-bandwidth 20M
   k_exits 0 snapshot create web
