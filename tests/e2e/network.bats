@@ -82,7 +82,7 @@ children_of_monitor() {
   [[ $output == *"visitor 1"* ]]
   run knaller exec net -- nslookup -type=a example.com
   [[ $status -ne 0 && $output != *"Name:"* ]]
-  knaller set net --egress internet
+  knaller set net --egress internet --allow none
   run from_guest "$address" "$service"
   [[ $output == *"No route to host"* ]]
   kill "$SERVICE_PID"
