@@ -397,7 +397,7 @@ class KNALLER_API Manager {
   void remove_image(const std::string& name, const RemoveOptions& options = {});
 
   // The whole home
-  StoreUsage measure_store();
+  StoreUsage measure_store(std::stop_token stop = {});
   // Looks at everything but the contents of large files, which verify_snapshot() reads. Make the Manager
   // without `sweep` to see what interrupted commands left behind.
   StoreReport check_store(const StoreCheckOptions& options = {});

@@ -359,7 +359,7 @@ struct StoreUsage {
   uint64_t allocated_bytes = 0;  // shared_bytes + exclusive_bytes
   uint64_t shared_bytes = 0;
   uint64_t exclusive_bytes = 0;         // the sum of the rows'
-  std::vector<std::string> unreadable;  // folders that could not be looked into
+  std::vector<std::string> unreadable;  // folders that could not be looked into, or not in full
 };
 
 // Something about the home that is not as it should be.

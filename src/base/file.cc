@@ -213,6 +213,16 @@ std::vector<std::string> list_unread_directory(int dir, size_t most) {
   return names;
 }
 
+std::vector<std::string> next_names(int dir) {
+  std::vector<std::string> names;
+  alignas(dirent64) std::array<char, 32 << 10> buffer;
+  ssize_t got = 1;
+  while (names.empty() && (got = ::getdents64(dir, buffer.data(), buffer.size())) > 0)
+    add_names(std::string_view(buffer.data(), static_cast<size_t>(got)), SIZE_MAX, names);
+  if (got < 0 && errno != ENOENT) fail_errno("list a directory");  // as above
+  return names;
+}
+
 std::vector<std::string> list_directory(int dir, size_t most) {
   // Opened anew: reading moves an offset that duplicates would share, and `dir` may be an O_PATH descriptor.
   return list_unread_directory(open_at(dir, ".", O_RDONLY | O_DIRECTORY).get(), most);

@@ -56,6 +56,9 @@ bool is_still_named(int dir, const std::string& name, int fd);
 std::vector<std::string> list_directory(int dir, size_t most = SIZE_MAX);
 // The same for a descriptor that is the caller's alone and has not been read from.
 std::vector<std::string> list_unread_directory(int dir, size_t most = SIZE_MAX);
+// The next ones of such a descriptor: some hundred at a time, in no order, and none at the end. For folders
+// that an engine may have filled.
+std::vector<std::string> next_names(int dir);
 // Removes a file or a whole tree without following links. Nothing there is no error. kTimeout or kCancelled
 // when the deadline passes or is stopped first, kBusy when something keeps filling it: an engine may have
 // made a million files, or go on making more.

@@ -47,7 +47,7 @@ Error unclean_error(const StoreReport& report) {
 }  // namespace
 
 int cmd_store_du(Context& context) {
-  const StoreUsage usage = context.manager().measure_store();
+  const StoreUsage usage = context.manager().measure_store(context.stop());
   Output& out = context.out();
   if (out.json())
     out.document(to_json(usage));

@@ -7,29 +7,42 @@
 
 #include "base/error.h"
 #include "base/rename.h"
+#include "base/text.h"
 #include "store/layout.h"
 
 namespace knaller::store {
 namespace {
 
 constexpr std::chrono::seconds kRemovalTime{10};
+// Of what has a name that is needed now.
+constexpr std::chrono::seconds kClearTime{2};
 
 std::string gone_name(const std::string& name) {
   return std::string(layout::kGonePrefix) + name;
 }
 
-// What an engine fills with files, the next sweep goes on with.
-void remove_in_time(int folder, const std::string& entry, const Deadline& deadline) {
+// What an engine fills with files, the next sweep goes on with: then this is false.
+bool remove_in_time(int folder, const std::string& entry, const Deadline& deadline) {
   try {
     remove_tree(folder, entry, deadline);
+    return true;
   } catch (const Error& error) {
     if (error.code() != Code::kTimeout && error.code() != Code::kBusy) throw;
+    return false;
   }
 }
 
-// Free for what is to go now: what an interrupted removal left there goes first.
+// Frees a hidden name that an interrupted command may have left. What takes too long gets another one, by
+// which the sweep finds it.
+void clear(int folder, const std::string& entry, const std::string& name) {
+  if (remove_in_time(folder, entry, Deadline::after(kClearTime))) return;
+  const std::string aside = fmt::format("{}.{}", gone_name(name), hex(random_bytes(4)));
+  if (rename_new(folder, entry, aside) != 0 && errno != ENOENT) fail_errno("move '{}' to remove it", entry);
+}
+
+// Free for what is to go now.
 void clear_gone(int folder, const std::string& name) {
-  remove_tree(folder, gone_name(name));
+  clear(folder, gone_name(name), name);
 }
 
 std::string_view noun_of(Kind kind) {
@@ -148,7 +161,7 @@ EntryDirectory Transaction::stage(const EntryLock& lock, How how) {
     fail(Code::kAlreadyExists, "'{}' exists already", lock.name());
   if (how != How::kKeep) {
     const std::string staged = change.present_name();
-    remove_tree(folder, staged);
+    clear(folder, staged, change.name);
     if (::mkdirat(folder, staged.c_str(), 0700) != 0)
       fail_errno("make the folder '{}'", home.path_of(lock.kind(), staged));
   }

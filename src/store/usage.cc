@@ -15,7 +15,7 @@ constexpr int kMostDepth = 128;
 
 class Walk {
  public:
-  explicit Walk(TreeUse& use) : use_(use) {}
+  Walk(TreeUse& use, const Deadline& deadline, uint64_t most) : use_(use), deadline_(deadline), left_(most) {}
 
   void look_through(int dir, const std::string& name, const std::string& path, int depth) {
     if (look_at(dir, name)) enter(dir, name, path, depth);
@@ -39,19 +39,36 @@ class Walk {
   void enter(int dir, const std::string& name, const std::string& path, int depth) {
     if (depth == kMostDepth) return use_.unreadable.push_back(path);
     UniqueFd folder;
-    std::vector<std::string> names;
     try {
       folder = open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-      names = list_directory(folder.get());
     } catch (const Error& error) {
       if (error.code() != Code::kNotFound) use_.unreadable.push_back(path);
       return;
     }
-    for (const std::string& entry : names)
-      look_through(folder.get(), entry, fmt::format("{}/{}", path, entry), depth + 1);
+    while (true) {
+      const std::vector<std::string> names = names_of(folder.get(), path);
+      if (names.empty()) return;
+      for (const std::string& entry : names) {
+        deadline_.check("the measurement of what files take");
+        if (left_ == 0) return use_.unreadable.push_back(path);
+        --left_;
+        look_through(folder.get(), entry, fmt::format("{}/{}", path, entry), depth + 1);
+      }
+    }
+  }
+
+  std::vector<std::string> names_of(int folder, const std::string& path) {
+    try {
+      return next_names(folder);
+    } catch (const Error&) {
+      use_.unreadable.push_back(path);
+      return {};
+    }
   }
 
   TreeUse& use_;
+  const Deadline& deadline_;
+  uint64_t left_;  // of the entries that are looked at
 };
 
 }  // namespace
@@ -75,15 +92,15 @@ uint64_t TreeUse::exclusive() const {
   return bytes;
 }
 
-TreeUse look_through(int dir, const std::string& name) {
+TreeUse look_through(int dir, const std::string& name, const Deadline& deadline, uint64_t most) {
   TreeUse use;
-  Walk(use).look_through(dir, name, name, 0);
+  Walk(use, deadline, most).look_through(dir, name, name, 0);
   return use;
 }
 
 TreeUse look_at(int dir, const std::string& name) {
   TreeUse use;
-  Walk(use).look_at(dir, name);
+  Walk(use, Deadline::never(), 0).look_at(dir, name);
   return use;
 }
 

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/deadline.h"
 #include "base/free_space.h"
 
 namespace knaller::store {
@@ -32,7 +33,7 @@ struct InodeUse {
 
 struct TreeUse {
   std::map<InodeId, InodeUse> inodes;
-  std::vector<std::string> unreadable;  // folders that could not be looked into
+  std::vector<std::string> unreadable;  // folders that could not be looked into, or not in full
 
   uint64_t allocated() const;
   uint64_t apparent() const;
@@ -40,8 +41,12 @@ struct TreeUse {
   uint64_t exclusive() const;
 };
 
-// `name` below `dir` and everything in it, following no link. What vanishes meanwhile is skipped.
-TreeUse look_through(int dir, const std::string& name);
+// An honest VM's directory, image or snapshot has a few dozen. An engine's may have millions.
+inline constexpr uint64_t kMostEntries = uint64_t{1} << 18;
+// `name` below `dir` and everything in it, following no link. What vanishes meanwhile is skipped, and beyond
+// `most` entries the folders that have them count as not readable in full.
+TreeUse look_through(int dir, const std::string& name, const Deadline& deadline = Deadline::never(),
+                     uint64_t most = kMostEntries);
 // `name` alone.
 TreeUse look_at(int dir, const std::string& name);
 // Bytes that the files of a folder take, each by itself; not of those in folders below it.

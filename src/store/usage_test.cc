@@ -72,6 +72,25 @@ TEST_F(UsageTest, FoldersWithoutEndAreToldOf) {
   EXPECT_EQ(look("deep").unreadable.size(), 1u);
 }
 
+TEST_F(UsageTest, AFolderThatIsTooFullIsToldOf) {
+  for (const char* name : {"a", "a/b", "c"}) make_directories(folder_.path(name));
+  for (int i = 0; i < 1000; ++i) put(fmt::format("a/b/{}", i), 0);
+  const TreeUse all = look("a");
+  EXPECT_EQ(all.inodes.size(), 1002U);
+  EXPECT_TRUE(all.unreadable.empty());
+  const TreeUse some = look_through(folder_.fd(), "a", Deadline::never(), 100);
+  EXPECT_EQ(some.inodes.size(), 101U);
+  EXPECT_EQ(some.unreadable, std::vector<std::string>{"a/b"});
+}
+
+TEST_F(UsageTest, CanBeStopped) {
+  make_directories(folder_.path("a/b"));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(code_thrown_by([&] { look_through(folder_.fd(), "a", Deadline::never(stop.get_token())); }),
+            Code::kCancelled);
+}
+
 TEST(Room, IsAskedForInWords) {
   EXPECT_NO_THROW(require_room({.bytes = 1 << 20}, 1 << 20, "it"));
   try {

@@ -216,8 +216,8 @@ void Manager::remove_image(const std::string& name, const RemoveOptions& options
   vm::remove_image(impl_->context, name, options);
 }
 
-StoreUsage Manager::measure_store() {
-  return vm::measure_store(impl_->context);
+StoreUsage Manager::measure_store(std::stop_token stop) {
+  return vm::measure_store(impl_->context, std::move(stop));
 }
 StoreReport Manager::check_store(const StoreCheckOptions& options) {
   return vm::check_store(impl_->context, options);

@@ -12,7 +12,7 @@
 namespace knaller::vm {
 namespace {
 
-// Of what an engine made in the place of a socket; the rest is the next sweep's.
+// Of what an engine made in the place of a file or socket; the rest is the next sweep's.
 constexpr std::chrono::seconds kClearTime{1};
 
 UniqueFd open_inside(int directory, const std::string& name) {
@@ -76,7 +76,7 @@ void remove_parts(int directory, const std::vector<Part>& parts) {
   const UniqueFd jail = open_inside(directory, layout::kJail);
   for (const Part& part : parts) {
     remove_tree(from.get(), part.name);
-    remove_tree(jail.get(), part.jail_name);
+    clear_name(jail.get(), part.jail_name, directory, Deadline::after(kClearTime));
   }
 }
 
@@ -84,7 +84,7 @@ void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline&
   const UniqueFd from = open_inside(directory, layout::kParts);
   const UniqueFd jail = open_inside(directory, layout::kJail);
   for (const Part& part : parts) {
-    remove_tree(jail.get(), part.jail_name);
+    clear_name(jail.get(), part.jail_name, directory, Deadline::after(kClearTime));
     link_or_copy(from.get(), part.name, jail.get(), part.jail_name, deadline);
   }
   for (const std::string& name : layout::leftovers(layout::Place::kInJail, layout::Leftover::kOfTheDead))

@@ -47,25 +47,27 @@ UsageRow::Kind row_kind(Kind kind) {
 }
 
 // The home itself, its folders, the locks, and what others keep there.
-TreeUse everything_else(const store::Home& home) {
+TreeUse everything_else(const store::Home& home, const Deadline& deadline) {
   TreeUse rest = store::look_at(home.root(), ".");
   for (const std::string& name : list_directory(home.root())) {
     const bool of_entries = name == store::folder_of(Kind::kVm) ||
                             name == store::folder_of(Kind::kSnapshot) ||
                             name == store::folder_of(Kind::kImage);
-    store::add(rest, of_entries ? store::look_at(home.root(), name) : store::look_through(home.root(), name));
+    store::add(rest, of_entries ? store::look_at(home.root(), name)
+                                : store::look_through(home.root(), name, deadline));
   }
   return rest;
 }
 
 }  // namespace
 
-StoreUsage measure_store(const Context& context) {
+StoreUsage measure_store(const Context& context, std::stop_token stop) {
+  const Deadline deadline = Deadline::never(std::move(stop));
   Measurement measurement;
   for (const Kind kind : {Kind::kImage, Kind::kSnapshot, Kind::kVm})
     for (const std::string& name : list_directory(context.home.folder(kind)))
-      measurement.add(row_kind(kind), name, store::look_through(context.home.folder(kind), name));
-  measurement.add(UsageRow::Kind::kOther, "", everything_else(context.home));
+      measurement.add(row_kind(kind), name, store::look_through(context.home.folder(kind), name, deadline));
+  measurement.add(UsageRow::Kind::kOther, "", everything_else(context.home, deadline));
   return measurement.finish();
 }
 

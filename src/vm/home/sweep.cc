@@ -72,9 +72,12 @@ Findings look_at(int directory) {
   return found;
 }
 
-void remove_of_the_dead(int directory, Place place) {
+// An engine may have made a folder of a million files in the place of its socket. What is left of it after a
+// while is an unfinished write of the VM's directory: `aside`.
+void remove_of_the_dead(int directory, Place place, int aside) {
   for (const std::string& name : layout::leftovers(place, Leftover::kOfTheDead))
-    if (is_of_the_dead(directory, name)) remove_tree(directory, name);
+    if (is_of_the_dead(directory, name))
+      clear_name(directory, name, aside, Deadline::after(store::kSweepTime));
 }
 
 void sweep_vm(const Context& context, const std::string& name) {
@@ -88,8 +91,8 @@ void sweep_vm(const Context& context, const std::string& name) {
   remove_engine_files(directory.get(), jail.get());
   remove_unfinished_writes(directory.get(), alive);
   if (alive) return;
-  remove_of_the_dead(directory.get(), Place::kInVm);
-  remove_of_the_dead(jail.get(), Place::kInJail);
+  remove_of_the_dead(directory.get(), Place::kInVm, directory.get());
+  remove_of_the_dead(jail.get(), Place::kInJail, directory.get());
 }
 
 void sweep_snapshot(const Context& context, const std::string& id) {

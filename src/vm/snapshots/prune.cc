@@ -37,6 +37,12 @@ bool is_still_chosen(const Context& context, const SnapshotInfo& snapshot, const
                      [&](const SnapshotInfo& one) { return one.id == snapshot.id; });
 }
 
+store::TreeUse look_through(const Context& context, const SnapshotInfo& snapshot,
+                            const PruneOptions& options) {
+  return store::look_through(context.home.folder(Kind::kSnapshot), snapshot.id,
+                             Deadline::never(options.stop));
+}
+
 // Under the snapshot's lock, by which everybody links its files: the count of names can't change meanwhile.
 // Nothing when it is not to be removed any more.
 std::optional<uint64_t> remove_one(const Context& context, const SnapshotInfo& snapshot,
@@ -45,7 +51,7 @@ std::optional<uint64_t> remove_one(const Context& context, const SnapshotInfo& s
       lock_entry(context, Kind::kSnapshot, snapshot.id, "snapshot prune", options.stop);
   if (!context.home.has(Kind::kSnapshot, snapshot.id) || !is_still_chosen(context, snapshot, options))
     return std::nullopt;
-  const uint64_t freed = store::look_through(context.home.folder(Kind::kSnapshot), snapshot.id).exclusive();
+  const uint64_t freed = look_through(context, snapshot, options).exclusive();
   store::Transaction::remove(lock);
   return freed;
 }
@@ -91,7 +97,7 @@ PruneResult prune_snapshots(const Context& context, const PruneOptions& options)
     Deadline::never(options.stop).check("the removal of snapshots");
     std::optional<uint64_t> freed;
     if (options.dry_run)
-      freed = planned.remove(store::look_through(context.home.folder(Kind::kSnapshot), snapshot.id));
+      freed = planned.remove(look_through(context, snapshot, options));
     else
       freed = remove_one(context, snapshot, options);
     if (!freed) continue;
