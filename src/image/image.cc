@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "disk/check.h"
 #include "image/record.h"
+#include "store/fields.h"
 #include "store/layout.h"
 #include "store/names.h"
 #include "store/usage.h"
@@ -42,9 +43,10 @@ std::string require_file(int directory, const std::string& folder, const std::st
 Image read_image(const store::Home& home, const std::string& name) {
   const UniqueFd directory = open_image(home, name);
   const std::string folder = home.path_of(store::Kind::kImage, name);
-  const auto text = read_file_if_exists(directory.get(), layout::kImageRecord);
-  if (!text) fail(Code::kCorrupt, "the image has no '{}'", layout::kImageRecord);
-  const Record record = parse_record(*text, layout::kImageRecord);
+  if (!stat_if_exists(directory.get(), layout::kImageRecord))
+    fail(Code::kCorrupt, "the image has no '{}'", layout::kImageRecord);
+  const Record record =
+      parse_record(store::read_own_record(directory.get(), layout::kImageRecord), layout::kImageRecord);
   if (record.name != name)
     fail(Code::kCorrupt, "'{}' is of an image named otherwise: '{}'", layout::kImageRecord, record.name);
   Image image;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "store/owner.h"
 
 namespace knaller::store {
 namespace {
@@ -100,6 +101,13 @@ Egress egress_from_json(const Json& json, const std::string& what) {
 std::string read_entry_file(int directory, const std::string& name, size_t limit) {
   if (!stat_if_exists(directory, name)) fail(Code::kCorrupt, "there is no '{}'", name);
   return read_to_end(open_untrusted(directory, name).get(), limit, fmt::format("'{}'", name));
+}
+
+std::string read_own_record(int directory, const std::string& name) {
+  if (!stat_if_exists(directory, name)) fail(Code::kCorrupt, "there is no '{}'", name);
+  const UniqueFd file = open_untrusted(directory, name);
+  require_own_entry(file.get(), name);
+  return read_to_end(file.get(), 1 << 20, fmt::format("'{}'", name));
 }
 
 SystemTime time_field(const JsonReader& reader, std::string_view key, const std::string& what) {

@@ -26,6 +26,8 @@ Egress egress_from_json(const Json& json, const std::string& what);
 // A file that every entry of its kind has, whatever somebody has put in its place: kCorrupt when it is
 // missing, a fifo, a link or anything else but a regular file.
 std::string read_entry_file(int directory, const std::string& name, size_t limit = 1 << 20);
+// The same for the record that says what an entry is; kPermission when it is another user's (owner.h).
+std::string read_own_record(int directory, const std::string& name);
 
 SystemTime time_field(const JsonReader& reader, std::string_view key, const std::string& what);
 // Nothing when there is no such member.

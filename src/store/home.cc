@@ -174,7 +174,9 @@ bool Home::has_any(Kind kind, const std::string& name) const {
 }
 
 UniqueFd Home::open_entry(Kind kind, const std::string& name) const {
-  return open_at(folder(kind), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  UniqueFd entry = open_at(folder(kind), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  require_own_entry(entry.get(), path_of(kind, name));
+  return entry;
 }
 
 EntryLock Home::lock(Kind kind, const std::string& name, const std::string& verb, const Deadline& deadline,

@@ -93,7 +93,7 @@ class Home {
   bool has(Kind kind, const std::string& name) const;
   // The same, or a hidden entry of that name.
   bool has_any(Kind kind, const std::string& name) const;
-  // Throws kNotFound.
+  // Throws kNotFound, and kPermission for one that belongs to another user than this one or root.
   UniqueFd open_entry(Kind kind, const std::string& name) const;
 
   // Serialises the commands that change one entry. kBusy, naming the holder, when the deadline passes.

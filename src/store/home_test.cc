@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/test_folder.h"
+#include "store/fields.h"
 #include "store/owner.h"
 
 namespace knaller::store {
@@ -45,7 +47,7 @@ TEST_F(HomeTest, RefusesWhatOthersMayWrite) {
         ADD_FAILURE() << folder;
       } catch (const Error& error) {
         EXPECT_EQ(error.code(), Code::kPermission);
-        EXPECT_EQ(error.hint(), "chmod go-w '" + folder + "'");
+        EXPECT_TRUE(error.hint().starts_with("chmod go-w '" + folder + "', and look for")) << error.hint();
       }
     }
     ASSERT_EQ(::chmod(folder.c_str(), 0755), 0);
@@ -67,6 +69,21 @@ TEST(Owner, IsThisUserOrRootAndNobodyElseWrites) {
   EXPECT_FALSE(is_own(1000, 0757, 1000, true));
   EXPECT_FALSE(is_own(1001, 0755, 1000, false));
   EXPECT_FALSE(is_own(1000, 0755, 0, false)) << "root uses nobody else's";
+}
+
+// Only root can give a file to somebody else.
+TEST_F(HomeTest, RefusesEntriesOfAnotherUser) {
+  const Home home = Home::open(path());
+  make_directories(path() + "/vms/web");
+  EXPECT_NO_THROW(home.open_entry(Kind::kVm, "web"));
+  write_file_atomically(AT_FDCWD, path() + "/vms/web/vm.json", "{}");
+  const UniqueFd own = home.open_entry(Kind::kVm, "web");
+  EXPECT_EQ(read_own_record(own.get(), "vm.json"), "{}");
+  if (::geteuid() != 0) return;
+  ASSERT_EQ(::chown((path() + "/vms/web/vm.json").c_str(), 12345, 0), 0);
+  EXPECT_EQ(code_thrown_by([&] { read_own_record(own.get(), "vm.json"); }), Code::kPermission);
+  ASSERT_EQ(::chown((path() + "/vms/web").c_str(), 12345, 0), 0);
+  EXPECT_EQ(code_thrown_by([&] { home.open_entry(Kind::kVm, "web"); }), Code::kPermission);
 }
 
 TEST_F(HomeTest, RefusesARelativePath) {

@@ -57,10 +57,22 @@ void require_own_folder(int folder, const std::string& path) {
   const std::string why = why_not_own(info, self, group_writes && is_own_group(info.st_gid, self));
   if (why.empty()) return;
   std::string hint = "set KNALLER_HOME to a folder of your own";
-  if (info.st_uid == self) hint = fmt::format("chmod go-w '{}'", path);
+  if (info.st_uid == self)
+    hint = fmt::format(
+        "chmod go-w '{}', and look for what others may have left in your home: knaller store check", path);
   if (self == 0 && info.st_uid != 0)
     hint = "run knaller as that user, or set KNALLER_HOME to a folder of root's";
   throw Error(Code::kPermission, fmt::format("'{}' is not safe to use: {}", printable(path), why), hint);
+}
+
+void require_own_entry(int fd, const std::string& path) {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) fail_errno("look at '{}'", path);
+  if (info.st_uid == ::geteuid() || info.st_uid == 0) return;
+  throw Error(Code::kPermission,
+              fmt::format("'{}' belongs to the user {}, who may have made it for you to use", printable(path),
+                          info.st_uid),
+              "remove it; if you know what it is, make it and all that is in it yours (chown --recursive)");
 }
 
 }  // namespace knaller::store

@@ -18,6 +18,10 @@ void require_own_folder(int folder, const std::string& path);
 // user's alone. Pure.
 std::string why_not_own(const struct stat& folder, uid_t self, bool own_group);
 
+// kPermission, with what to do, unless an entry of the home, or its record, is this user's or root's. A
+// folder that is safe now may not have been when somebody put it there.
+void require_own_entry(int fd, const std::string& path);
+
 }  // namespace knaller::store
 
 #endif  // KNALLER_STORE_OWNER_H_

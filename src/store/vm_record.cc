@@ -67,7 +67,7 @@ void write_vm_record(int directory, const VmRecord& record, Durability durabilit
 }
 
 VmRecord read_vm_record(int directory, const std::string& expected_name) {
-  return parse_vm_record(read_entry_file(directory, layout::kVmRecord), expected_name);
+  return parse_vm_record(read_own_record(directory, layout::kVmRecord), expected_name);
 }
 
 std::string host_boot_id() {
