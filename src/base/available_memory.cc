@@ -27,6 +27,11 @@ const Names kVersion1 = {
     {"memory.limit_in_bytes"}, "memory.usage_in_bytes", {"total_inactive_file", "total_active_file"}};
 const Names kVersion2 = {{"memory.max", "memory.high"}, "memory.current", {"inactive_file", "active_file"}};
 
+// Empty where the kernel has no control groups.
+std::string list_of(const std::string& path) {
+  return read_file_if_exists(AT_FDCWD, path, kLargestList).value_or("");
+}
+
 // Nothing for "max", or a file that is not there.
 std::optional<uint64_t> number_in(const std::string& path) {
   try {
@@ -125,14 +130,12 @@ uint64_t left_by_control_groups(std::string_view groups, std::string_view mounts
 
 uint64_t total_memory() {
   return std::min(memory_of_host("MemTotal:"),
-                  limit_of_control_groups(read_file("/proc/self/cgroup", kLargestList),
-                                          read_file("/proc/self/mountinfo", kLargestList)));
+                  limit_of_control_groups(list_of("/proc/self/cgroup"), list_of("/proc/self/mountinfo")));
 }
 
 uint64_t available_memory() {
   return std::min(memory_of_host("MemAvailable:"),
-                  left_by_control_groups(read_file("/proc/self/cgroup", kLargestList),
-                                         read_file("/proc/self/mountinfo", kLargestList)));
+                  left_by_control_groups(list_of("/proc/self/cgroup"), list_of("/proc/self/mountinfo")));
 }
 
 }  // namespace knaller
