@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "live_test.h"
 #include "memory/guest_memory.h"
 
@@ -34,6 +35,20 @@ void save_from_outside(LiveVm& vm, bool restored) {
       open_at(vm.folder().fd(), restored ? "memory" : "memory-outside", O_RDWR | O_CREAT | O_EXCL);
   const auto changed = memory->copy_changed(to.get(), guest_patience());
   if (restored) memory::fill_unchanged(parent.get(), to.get(), kMemory, changed, guest_patience());
+}
+
+size_t filters_of(pid_t pid) {
+  for (const auto line : split(read_file(fmt::format("/proc/{}/status", pid)), '\n'))
+    if (line.starts_with("Seccomp_filters:"))
+      return static_cast<size_t>(std::stoul(std::string(line.substr(16))));
+  return 0;
+}
+
+// Its own -sandbox, and knaller-qemu's list for it.
+TEST_F(InJail, QemuHasAListOfItsOwn) {
+  LiveVm vm({.jailed = true, .prepare = {}});
+  vm.boot();
+  EXPECT_EQ(filters_of(vm.qemu_pid()), filters_of(vm.child().pid()) + 2);
 }
 
 // By the engine itself, and as knaller does it: the state by the engine, the memory from outside.
