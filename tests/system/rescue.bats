@@ -161,7 +161,7 @@ REQUESTS
   echo damaged > "$snapshot/state"
   k_exits 11 start -d again --from-snapshot it
   k_exits 0 start --from-snapshot it --disk-only --check --json
-  [[ $(jq -r '[.checks[].name] | join(" ")' <<< "$output") == "format files kernel engine memory CPUs limits disk space file system name network egress" ]]
+  [[ $(jq -r '[.checks[].name] | join(" ")' <<< "$output") == "format files engine kernel memory CPUs limits disk space file system name network egress" ]]
   k_exits 0 start -d again --from-snapshot it --disk-only
   cmp "$snapshot/rootfs.ext4" "$KNALLER_HOME/vms/again/jail/rootfs.ext4"
   k_exits 0 inspect again

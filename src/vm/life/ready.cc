@@ -79,8 +79,9 @@ class Watch {
 
 std::string console_hint(const Watch& watch) {
   const std::string tail = watch.console_tail();
-  if (tail.empty()) return "the guest wrote nothing on its console";
-  return "the console's last lines (all of it: --verbose):\n" + tail;
+  if (tail.empty())
+    return "the guest wrote nothing on its console; `knaller start --no-wait` does not wait for it";
+  return "the console's last lines (all of it: --verbose; not to wait: `knaller start --no-wait`):\n" + tail;
 }
 
 // Images of ours say on the console when their SSH server listens; knocking before that only costs the guest
