@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -91,10 +90,10 @@ bool PreparedConfinement::set_limits() const {
          limit(RLIMIT_CPU, static_cast<rlim_t>(confinement_.processor_time.count()));
 }
 
-bool PreparedConfinement::filter_calls() {
-  const sock_fprog program = {static_cast<unsigned short>(std::size(kConfinedFilter)),
-                              const_cast<sock_filter*>(kConfinedFilter)};  // the kernel only reads it
-  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0U, &program) == 0;
+const sock_fprog& PreparedConfinement::call_filter() {
+  static const sock_fprog filter = {static_cast<unsigned short>(std::size(kConfinedFilter)),
+                                    const_cast<sock_filter*>(kConfinedFilter)};  // the kernel only reads it
+  return filter;
 }
 
 }  // namespace knaller

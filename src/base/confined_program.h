@@ -17,6 +17,8 @@
 
 #include "base/fd.h"
 
+struct sock_fprog;
+
 namespace knaller {
 
 struct Confinement {
@@ -33,11 +35,12 @@ class PreparedConfinement {
 
   // For clone(2).
   static int namespaces();
-  // In the child, where only async-signal-safe calls are allowed; false with errno. In this order:
-  // descriptors may be arranged after the first, and only execve(2) comes after the last.
+  // For the child to install last.
+  static const sock_fprog& call_filter();
+  // In the child, where only async-signal-safe calls are allowed; false with errno. Descriptors may be
+  // arranged between both, and the limits come after everything but the filter.
   bool restrict_files() const;
   bool set_limits() const;
-  static bool filter_calls();
 
  private:
   Confinement confinement_;

@@ -106,8 +106,7 @@ bool filter_calls(const sock_fprog& filter) {
   const int report_fd = arrange_descriptors(plan);
   if (!plan.outlive_parent) tie_to_parent(plan, report_fd);
   if (plan.directory != nullptr && ::chdir(plan.directory) != 0) report_and_exit(report_fd, Step::kDirectory);
-  if (plan.confinement && !(plan.confinement->set_limits() && PreparedConfinement::filter_calls()))
-    report_and_exit(report_fd, Step::kConfinement);
+  if (plan.confinement && !plan.confinement->set_limits()) report_and_exit(report_fd, Step::kConfinement);
   if (plan.call_filter != nullptr && !filter_calls(*plan.call_filter))
     report_and_exit(report_fd, Step::kCallFilter);
   ::execve(plan.path.c_str(), plan.argv.data(), plan.environment.data());
@@ -289,7 +288,10 @@ Child spawn(const SpawnOptions& options) {
   plan.outlive_parent = options.outlive_parent;
   plan.own_group = options.own_group;
   plan.call_filter = options.call_filter;
-  if (options.confinement) plan.confinement.emplace(*options.confinement);
+  if (options.confinement) {
+    plan.confinement.emplace(*options.confinement);
+    plan.call_filter = &PreparedConfinement::call_filter();
+  }
   plan.parent = ::getpid();
   const UniqueFd null_fd(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null_fd) fail_errno("open '/dev/null'");

@@ -6,6 +6,7 @@ of it is left.
 import json
 import os
 import shutil
+import time
 
 EVERY_GUEST = {"ready_ms": 1, "tick_ms": 2}
 AT_A_SNAPSHOT = {"method": "PUT", "path": "/snapshot/create"}
@@ -32,7 +33,7 @@ SCRIPTS = {
        for kind, name in (("fifo", "new-state"), ("link", "new-memory"), ("directory", "new-state"), ("short", "new-memory"), ("absent", "new-state"))},
 }
 
-# What a guest's root runs; it has a second or two.
+# What a guest's root runs, without single quotes; it has a second or two.
 GUEST_WORK = (
     "bomb() { bomb | bomb & }; bomb",
     "while :; do echo reboot: System halted; echo knaller: ready; done > /dev/console",
@@ -89,9 +90,11 @@ class Hostile:
         done = [run("start", "-d", name)]
         if done[0].returncode != 0:
             return done
-        work = f"({GUEST_WORK[number]}) > /dev/null 2>&1 & sleep 1"
-        return [*done, run("exec", "-n", "--wait-timeout", "10s", name, "--", "timeout", "2", "sh", "-c", work),
-                *self.snapshot(run, name, "5s"), run("stop", "--timeout", "2s", name)]
+        # The command is over before the harm begins, which may cut it off for good.
+        work = f"setsid sh -c '(sleep 0.3; {GUEST_WORK[number]})' > /dev/null 2>&1 < /dev/null &"
+        done.append(run("exec", "-n", "--wait-timeout", "10s", name, "--", "sh", "-c", work))
+        time.sleep(1)
+        return [*done, *self.snapshot(run, name, "5s"), run("stop", "--timeout", "2s", name)]
 
     @staticmethod
     def snapshot(run, name, most):
