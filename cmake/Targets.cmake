@@ -106,3 +106,17 @@ function(knaller_program name source)
   target_link_libraries(${name} PRIVATE knaller_options ${ARGN})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
+
+# knaller_call_filter(LIBRARY NAME SOURCE): SOURCE is a program of the build that writes NAME.inc, a filter of system calls that
+# LIBRARY includes; so libseccomp is no part of what runs.
+function(knaller_call_filter library name source)
+  add_executable(make_${name} ${source})
+  target_link_libraries(make_${name} PRIVATE PkgConfig::seccomp)
+  target_include_directories(make_${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+  target_compile_options(make_${name} PRIVATE -Wall -Wextra -Werror)
+  set(steps ${CMAKE_CURRENT_BINARY_DIR}/${name}.inc)
+  add_custom_command(OUTPUT ${steps} COMMAND make_${name} > ${steps} DEPENDS make_${name} VERBATIM)
+  add_custom_target(${name} DEPENDS ${steps})
+  add_dependencies(${library} ${name})
+  target_include_directories(${library} PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
+endfunction()

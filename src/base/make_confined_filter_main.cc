@@ -7,19 +7,19 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/make_filter.h"
+
 namespace {
+
+using namespace knaller::make_filter;
 
 // Neither e2fsck nor resize2fs makes any of these on a file that it has by a descriptor.
 constexpr std::string_view kRefused[] = {
@@ -54,22 +54,9 @@ constexpr std::string_view kRefused[] = {
 // Their arguments lie in memory, where no filter sees them. C libraries then use clone(2) and openat(2).
 constexpr std::string_view kAbsent[] = {"clone3", "openat2"};
 
-[[noreturn]] void fail(const std::string& what, int error) {
-  std::fprintf(stderr, "make_confined_filter: %s: error %d\n", what.c_str(), error);
-  std::exit(1);
-}
-
-void check(const std::string& what, int result) {
-  if (result != 0) fail(what, result);
-}
-
 void refuse(scmp_filter_ctx context, std::string_view name, int error,
             const std::vector<scmp_arg_cmp>& arguments = {}) {
-  const int number = seccomp_syscall_resolve_name(name.data());
-  if (number < 0) fail("no system call " + std::string(name), number);
-  check(std::string(name),
-        seccomp_rule_add_array(context, SCMP_ACT_ERRNO(static_cast<uint16_t>(error)), number,
-                               static_cast<unsigned>(arguments.size()), arguments.data()));
+  add_rule(context, SCMP_ACT_ERRNO(static_cast<uint16_t>(error)), name.data(), arguments);
 }
 
 // All of these arguments are ints, of which the kernel takes a register's lower half; so the masks leave out
@@ -91,23 +78,13 @@ void refuse_by_arguments(scmp_filter_ctx context) {
   refuse(context, "prlimit64", EPERM, {SCMP_A0(SCMP_CMP_NE, 0, 0)});  // of other processes
 }
 
-// The search for a number is libseccomp's, since it knows how to arrange one.
 std::vector<sock_filter> refuse_calls() {
-  const scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
-  if (context == nullptr) fail("seccomp_init", 0);
-  // A call of another architecture's table has no honest sender.
-  check("bad architecture", seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS));
-  check("optimize", seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2));
+  const scmp_filter_ctx context = new_context(SCMP_ACT_ALLOW);
   for (const std::string_view name : kRefused) refuse(context, name, EPERM);
   for (const std::string_view name : kAbsent) refuse(context, name, ENOSYS);
   refuse_by_arguments(context);
-  const int file = memfd_create("filter", MFD_CLOEXEC);
-  check("export", seccomp_export_bpf(context, file));
+  const std::vector<sock_filter> steps = steps_of(context);
   seccomp_release(context);
-  std::vector<sock_filter> steps(static_cast<size_t>(lseek(file, 0, SEEK_END)) / sizeof(sock_filter));
-  const auto size = static_cast<ssize_t>(steps.size() * sizeof(sock_filter));
-  if (pread(file, steps.data(), static_cast<size_t>(size), 0) != size) fail("read the filter", errno);
-  ::close(file);
   return steps;
 }
 
@@ -116,8 +93,7 @@ std::vector<sock_filter> refuse_calls() {
 // libseccomp that builds this knows by name. -1 is a call that a tracer has taken away, and a number of x32's
 // is for the list.
 std::vector<sock_filter> refuse_newer() {
-  const int last = seccomp_syscall_resolve_name("set_mempolicy_home_node");
-  if (last < 0) fail("no system call set_mempolicy_home_node", last);
+  const int last = number_of("set_mempolicy_home_node");
   constexpr uint32_t kX32Bit = 0x40000000;
   return {{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
           {BPF_JMP | BPF_JGT | BPF_K, 0, 2, static_cast<uint32_t>(last)},
@@ -128,12 +104,10 @@ std::vector<sock_filter> refuse_newer() {
 }  // namespace
 
 int main() {
-  std::printf("// Made by make_confined_filter.\nconstexpr sock_filter kConfinedFilter[] = {\n");
+  std::printf("// Made by make_confined_filter.\n");
   std::vector<sock_filter> steps = refuse_newer();
   const std::vector<sock_filter> list = refuse_calls();
   steps.insert(steps.end(), list.begin(), list.end());
-  for (const sock_filter& step : steps)
-    std::printf("    {0x%x, %u, %u, 0x%x},\n", step.code, step.jt, step.jf, step.k);
-  std::printf("};\n");
+  write_steps("kConfinedFilter", steps);
   return 0;
 }

@@ -12,7 +12,6 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -26,7 +25,11 @@
 #include <string>
 #include <vector>
 
+#include "base/make_filter.h"
+
 namespace {
+
+using namespace knaller::make_filter;
 
 // The engine's descriptor with the alive lock (kEngineLockFd): it stays open and locked as long as the engine
 // lives.
@@ -79,21 +82,12 @@ constexpr Absent kAbsent[] = {
     {"sched_setaffinity", EPERM}, {"userfaultfd", ENOSYS},
 };
 
-[[noreturn]] void fail(const std::string& what, int error) {
-  std::fprintf(stderr, "make_call_filters: %s: error %d\n", what.c_str(), error);
-  std::exit(1);
-}
-
 class Filter {
  public:
   Filter(Kind kind, Refusal refusal)
       : kind_(kind),
         refused_(refusal == Refusal::kTold ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(EPERM)),
-        context_(seccomp_init(refused_)) {
-    if (context_ == nullptr) fail("seccomp_init", 0);
-    // A call of another architecture's table has no honest sender.
-    check("bad architecture", seccomp_attr_set(context_, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS));
-    check("optimize", seccomp_attr_set(context_, SCMP_FLTATR_CTL_OPTIMIZE, 2));
+        context_(new_context(refused_)) {
     for (const char* name : kEverybody) allow(name, {});
     if (kind == Kind::kQemu)
       for (const char* name : kQemuOnly) allow(name, {});
@@ -111,15 +105,7 @@ class Filter {
   Filter(const Filter&) = delete;
   Filter& operator=(const Filter&) = delete;
 
-  std::vector<sock_filter> instructions() const {
-    const int file = memfd_create("filter", MFD_CLOEXEC);
-    check("export", seccomp_export_bpf(context_, file));
-    std::vector<sock_filter> out(static_cast<size_t>(lseek(file, 0, SEEK_END)) / sizeof(sock_filter));
-    const auto size = static_cast<ssize_t>(out.size() * sizeof(sock_filter));
-    if (pread(file, out.data(), static_cast<size_t>(size), 0) != size) fail("read the filter", errno);
-    ::close(file);
-    return out;
-  }
+  std::vector<sock_filter> instructions() const { return steps_of(context_); }
 
  private:
   // What may not be done to the lock's descriptor is in guard_of_the_lock(). Locks are neither taken nor
@@ -184,14 +170,7 @@ class Filter {
     add(SCMP_ACT_ALLOW, name, arguments);
   }
   void add(uint32_t action, const char* name, const std::vector<scmp_arg_cmp>& arguments) {
-    if (action == refused_) return;
-    const int number = seccomp_syscall_resolve_name(name);
-    if (number < 0) fail(std::string("no system call ") + name, number);
-    check(name, seccomp_rule_add_array(context_, action, number, static_cast<unsigned>(arguments.size()),
-                                       arguments.data()));
-  }
-  static void check(const char* what, int result) {
-    if (result != 0) fail(what, result);
+    if (action != refused_) add_rule(context_, action, name, arguments);
   }
 
   Kind kind_;
@@ -237,13 +216,10 @@ std::vector<sock_filter> guard_of_the_lock(Refusal refusal) {
 }
 
 void write_filter(const char* name, Kind kind, Refusal refusal) {
-  std::printf("constexpr sock_filter %s[] = {\n", name);
   std::vector<sock_filter> steps = guard_of_the_lock(refusal);
   const std::vector<sock_filter> list = Filter(kind, refusal).instructions();
   steps.insert(steps.end(), list.begin(), list.end());
-  for (const sock_filter& step : steps)
-    std::printf("    {0x%x, %u, %u, 0x%x},\n", step.code, step.jt, step.jf, step.k);
-  std::printf("};\n");
+  write_steps(name, steps);
 }
 
 void write_names() {

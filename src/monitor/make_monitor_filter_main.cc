@@ -11,10 +11,8 @@
 #include <netinet/in.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -22,11 +20,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/make_filter.h"
+
 namespace {
+
+using namespace knaller::make_filter;
 
 constexpr uint32_t kRefuse = SECCOMP_RET_TRACE;
 
@@ -53,35 +54,14 @@ constexpr std::string_view kRefused[] = {
     "msgget", "msgrcv", "msgsnd", "semctl", "semget", "semop", "semtimedop", "shmat", "shmctl", "shmdt",
     "shmget"};
 
-[[noreturn]] void fail(const std::string& what, int error) {
-  std::fprintf(stderr, "make_monitor_filter: %s: error %d\n", what.c_str(), error);
-  std::exit(1);
-}
-
-void check(const std::string& what, int result) {
-  if (result != 0) fail(what, result);
-}
-
-// The search for a number is libseccomp's, since it knows how to arrange one.
 std::vector<sock_filter> refuse_calls(bool sanitized) {
-  const scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
-  if (context == nullptr) fail("seccomp_init", 0);
-  // A call of another architecture's table has no honest sender.
-  check("bad architecture", seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS));
-  check("optimize", seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2));
+  const scmp_filter_ctx context = new_context(SCMP_ACT_ALLOW);
   for (const std::string_view name : kRefused) {
     if (sanitized && name == "ptrace") continue;  // LeakSanitizer looks at threads that it has stopped
-    const int number = seccomp_syscall_resolve_name(name.data());
-    if (number < 0) fail("no system call " + std::string(name), number);
-    check(std::string(name), seccomp_rule_add(context, SCMP_ACT_TRACE(0), number, 0));
+    add_rule(context, SCMP_ACT_TRACE(0), name.data());
   }
-  const int file = memfd_create("filter", MFD_CLOEXEC);
-  check("export", seccomp_export_bpf(context, file));
+  const std::vector<sock_filter> steps = steps_of(context);
   seccomp_release(context);
-  std::vector<sock_filter> steps(static_cast<size_t>(lseek(file, 0, SEEK_END)) / sizeof(sock_filter));
-  const auto size = static_cast<ssize_t>(steps.size() * sizeof(sock_filter));
-  if (pread(file, steps.data(), static_cast<size_t>(size), 0) != size) fail("read the filter", errno);
-  ::close(file);
   return steps;
 }
 
@@ -190,10 +170,7 @@ void write_filter(const char* name, bool sanitized) {
   Steps steps = refuse_unknown();
   append(steps, check_arguments());
   append(steps, refuse_calls(sanitized));
-  std::printf("constexpr sock_filter %s[] = {\n", name);
-  for (const sock_filter& step : steps)
-    std::printf("    {0x%x, %u, %u, 0x%x},\n", step.code, step.jt, step.jf, step.k);
-  std::printf("};\n");
+  write_steps(name, steps);
 }
 
 }  // namespace

@@ -14,18 +14,18 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "base/make_filter.h"
+
 namespace {
+
+using namespace knaller::make_filter;
 
 constexpr const char* kAllowed[] = {
     // Memory, time and threads. execve: the list beneath decides about it, for this one is there before QEMU
@@ -56,11 +56,6 @@ constexpr const char* kAnsweredBeneath[] = {
 constexpr scmp_datum_t kRequestsAnsweredBeneath[] = {BLKSSZGET, BLKPBSZGET, BLKGETSIZE64, TCSETS};
 constexpr int kNameMapping = 0x53564d41;  // PR_SET_VMA, of prctl(2)
 
-[[noreturn]] void fail(const std::string& what, int error) {
-  std::fprintf(stderr, "make_qemu_call_list: %s: error %d\n", what.c_str(), error);
-  std::exit(1);
-}
-
 scmp_arg_cmp is(unsigned argument, scmp_datum_t value) {
   return {argument, SCMP_CMP_EQ, value, 0};
 }
@@ -70,11 +65,7 @@ scmp_arg_cmp has_none_of(unsigned argument, scmp_datum_t bits) {
 
 void add_all(scmp_filter_ctx context) {
   const auto allow = [&](const char* name, const std::vector<scmp_arg_cmp>& arguments) {
-    const int number = seccomp_syscall_resolve_name(name);
-    if (number < 0) fail(std::string("no system call ") + name, number);
-    const int result = seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number,
-                                              static_cast<unsigned>(arguments.size()), arguments.data());
-    if (result != 0) fail(name, result);
+    add_rule(context, SCMP_ACT_ALLOW, name, arguments);
   };
   for (const char* name : kAllowed) allow(name, {});
   for (const char* name : kAnsweredBeneath) allow(name, {});
@@ -101,21 +92,9 @@ void add_all(scmp_filter_ctx context) {
 }  // namespace
 
 int main() {
-  const scmp_filter_ctx context = seccomp_init(SCMP_ACT_TRACE(0));
-  if (context == nullptr) fail("seccomp_init", 0);
-  const int attributes = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) |
-                         seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-  if (attributes != 0) fail("attributes", attributes);
+  const scmp_filter_ctx context = new_context(SCMP_ACT_TRACE(0));
   add_all(context);
-
-  const int file = memfd_create("filter", MFD_CLOEXEC);
-  if (const int result = seccomp_export_bpf(context, file); result != 0) fail("export", result);
-  std::vector<sock_filter> steps(static_cast<size_t>(lseek(file, 0, SEEK_END)) / sizeof(sock_filter));
-  const auto size = static_cast<ssize_t>(steps.size() * sizeof(sock_filter));
-  if (pread(file, steps.data(), static_cast<size_t>(size), 0) != size) fail("read the filter", errno);
-  std::printf("// Made by make_qemu_call_list.\nconstexpr sock_filter kQemuSteps[] = {\n");
-  for (const sock_filter& step : steps)
-    std::printf("    {0x%x, %u, %u, 0x%x},\n", step.code, step.jt, step.jf, step.k);
-  std::printf("};\n");
+  std::printf("// Made by make_qemu_call_list.\n");
+  write_steps("kQemuSteps", steps_of(context));
   return 0;
 }
