@@ -98,16 +98,23 @@ Egress egress_from_json(const Json& json, const std::string& what) {
           .deny = rules_from_json(reader.array("deny"), what + ": deny")};
 }
 
-std::string read_entry_file(int directory, const std::string& name, size_t limit) {
+namespace {
+
+UniqueFd open_entry_file(int directory, const std::string& name) {
   if (!stat_if_exists(directory, name)) fail(Code::kCorrupt, "there is no '{}'", name);
-  return read_to_end(open_untrusted(directory, name).get(), limit, fmt::format("'{}'", name));
+  return open_untrusted(directory, name);
+}
+
+}  // namespace
+
+std::string read_entry_file(int directory, const std::string& name, size_t limit) {
+  return read_to_end(open_entry_file(directory, name).get(), limit, fmt::format("'{}'", name));
 }
 
 std::string read_own_record(int directory, const std::string& name) {
-  if (!stat_if_exists(directory, name)) fail(Code::kCorrupt, "there is no '{}'", name);
-  const UniqueFd file = open_untrusted(directory, name);
+  const UniqueFd file = open_entry_file(directory, name);
   require_own_entry(file.get(), name);
-  return read_to_end(file.get(), 1 << 20, fmt::format("'{}'", name));
+  return read_to_end(file.get(), kLargestRecord, fmt::format("'{}'", name));
 }
 
 SystemTime time_field(const JsonReader& reader, std::string_view key, const std::string& what) {

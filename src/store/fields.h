@@ -23,9 +23,11 @@ std::vector<PortForward> ports_from_json(const Json& array, const std::string& w
 Json egress_to_json(const Egress& egress);
 Egress egress_from_json(const Json& json, const std::string& what);
 
+inline constexpr size_t kLargestRecord = 1 << 20;  // in bytes
+
 // A file that every entry of its kind has, whatever somebody has put in its place: kCorrupt when it is
 // missing, a fifo, a link or anything else but a regular file.
-std::string read_entry_file(int directory, const std::string& name, size_t limit = 1 << 20);
+std::string read_entry_file(int directory, const std::string& name, size_t limit = kLargestRecord);
 // The same for the record that says what an entry is; kPermission when it is another user's (owner.h).
 std::string read_own_record(int directory, const std::string& name);
 
