@@ -264,7 +264,8 @@ void Child::kill_and_reap() noexcept {
   if (!pidfd_) return;
   // The group's number is the child's pid, which stays taken until it is reaped.
   if (own_group_) ::kill(-pid_, SIGKILL);
-  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  // Its pid is its own until it is reaped; whoever could not end it would wait for ever.
+  if (::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0) != 0) ::kill(pid_, SIGKILL);
   siginfo_t info;
   while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) != 0 && errno == EINTR) {
   }

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -73,6 +74,12 @@ void finish_connect(int fd, const std::string& peer, const Deadline& deadline) {
   socklen_t size = sizeof result;
   if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &result, &size) != 0) fail_errno("connect to {}", peer);
   if (result != 0) throw errno_error(result, fmt::format("connect to {}", peer));
+}
+
+// Or at its end.
+bool is_readable(int fd) {
+  pollfd polled = {.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&polled, 1, 0) == 1;
 }
 
 // Appends what is there now; false at the end of file.
@@ -180,6 +187,14 @@ void send_all(int fd, std::string_view data, const Deadline& deadline, std::stri
     } else if (errno != EINTR) {
       fail_errno("write to {}", what);
     }
+  }
+}
+
+void send_request(int fd, std::string_view data, const Deadline& deadline, std::string_view what) {
+  try {
+    send_all(fd, data, deadline, what);
+  } catch (const Error& error) {
+    if (error.code() != Code::kIo || !is_readable(fd)) throw;
   }
 }
 

@@ -29,6 +29,10 @@ bool read_line(int fd, std::string& buffer, std::string& line, size_t limit, con
                std::string_view what);
 // Writes all of it to a socket, with a deadline; a peer that went away is kIo.
 void send_all(int fd, std::string_view data, const Deadline& deadline, std::string_view what);
+// The same for what is to be answered. A peer that has answered already, perhaps with a refusal, or has hung
+// up, is no failure yet: what it left is to be read next. Anybody else still waits for the request, and would
+// be waited for in vain.
+void send_request(int fd, std::string_view data, const Deadline& deadline, std::string_view what);
 
 }  // namespace knaller
 

@@ -197,6 +197,19 @@ TEST_F(LineTest, SendingKeepsItsDeadlineAndSurvivesAPeerThatIsGone) {
   EXPECT_EQ(code_thrown_by([&] { send_all(ends_.first.get(), "x", kSoon, "the peer"); }), Code::kIo);
 }
 
+TEST_F(LineTest, ARequestMayBeAnsweredBeforeItIsRead) {
+  peer_sends("no\n");
+  ends_.second.reset();
+  send_request(ends_.first.get(), "please\n", kSoon, "the peer");
+  EXPECT_TRUE(next());
+}
+
+TEST_F(LineTest, ARequestThatWasNotSentIsNotWaitedFor) {
+  ASSERT_EQ(::shutdown(ends_.first.get(), SHUT_WR), 0);
+  EXPECT_EQ(code_thrown_by([&] { send_request(ends_.first.get(), "please\n", kSoon, "the peer"); }),
+            Code::kIo);
+}
+
 TEST_F(LineTest, SendsMoreThanTheSocketHolds) {
   const std::string much(8 << 20, 'x');
   std::jthread sender([&] {

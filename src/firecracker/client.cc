@@ -94,11 +94,6 @@ class AnswerReader {
 };
 
 // Also at the end of the connection.
-bool is_readable(int fd) {
-  pollfd polled = {.fd = fd, .events = POLLIN, .revents = 0};
-  return ::poll(&polled, 1, 0) == 1;
-}
-
 // Who talks to an engine asks only whether it is there: a socket that is gone and one that nobody serves mean
 // the same.
 UniqueFd connect(int dir, const std::string& socket_name, const Deadline& deadline) {
@@ -136,13 +131,8 @@ void Client::wait_until_listening(const Deadline& deadline, int engine_pidfd) co
 
 Response Client::send(const Request& request, const Deadline& deadline) const {
   const UniqueFd fd = connect(dir_ ? dir_.get() : AT_FDCWD, socket_name_, deadline);
-  try {
-    send_all(fd.get(), render(request), deadline, "the engine");
-  } catch (const Error& error) {
-    // An answer may be there all the same: a refusal that did not wait for the whole request. Who has neither
-    // answered nor hung up still waits for the request, and would be waited for in vain.
-    if (error.code() != Code::kIo || !is_readable(fd.get())) throw;
-  }
+  // It may refuse what it has not read to its end.
+  send_request(fd.get(), render(request), deadline, "the engine");
   return AnswerReader(fd.get(), request).read(deadline);
 }
 

@@ -20,14 +20,10 @@ constexpr char kPeer[] = "the VM's monitor";
 constexpr size_t kAnswerLimit = 1 << 20;
 constexpr std::chrono::seconds kEndingTime{2};
 
-// To a monitor that has hung up already: what it said before, which is read next, is the answer.
-void send_request(int socket, Json request, const Deadline& deadline) {
+// A monitor may have hung up already: what it said before is the answer.
+void ask(int socket, Json request, const Deadline& deadline) {
   request["v"] = 1;
-  try {
-    send_all(socket, dump_json(request) + "\n", deadline, kPeer);
-  } catch (const Error& error) {
-    if (error.code() != Code::kIo) throw;
-  }
+  send_request(socket, dump_json(request) + "\n", deadline, kPeer);
 }
 
 // An answer that says no is thrown as the error that it carries.
@@ -54,7 +50,7 @@ RunState run_state_in(const JsonReader& reader) {
 
 ExitRecord ask_for_end(int vm_directory, const Json& question, const Deadline& deadline) {
   const UniqueFd socket = connect_unix(vm_directory, layout::kMonitorSocket, deadline);
-  send_request(socket.get(), question, deadline);
+  ask(socket.get(), question, deadline);
   std::string buffer;
   const Json answer = read_answer(socket.get(), buffer, deadline);
   return exit_record_from_json(JsonReader(answer, "the monitor's answer", Code::kInternal).object("exit"));
@@ -113,7 +109,7 @@ Status MonitorClient::status(const Deadline& deadline) {
 
 // So little always fits.
 void MonitorClient::ask_status() {
-  send_request(socket_.get(), {{"op", to_text(life::Op::kStatus)}}, Deadline::after(std::chrono::seconds(0)));
+  ask(socket_.get(), {{"op", to_text(life::Op::kStatus)}}, Deadline::after(std::chrono::seconds(0)));
 }
 
 Status MonitorClient::take_status(const Deadline& deadline) {
@@ -139,7 +135,7 @@ Status MonitorClient::take_status(const Deadline& deadline) {
 }
 
 void MonitorClient::ask_stats() {
-  send_request(socket_.get(), {{"op", to_text(life::Op::kStats)}}, Deadline::after(std::chrono::seconds(0)));
+  ask(socket_.get(), {{"op", to_text(life::Op::kStats)}}, Deadline::after(std::chrono::seconds(0)));
 }
 
 MonitorStats MonitorClient::take_stats(const Deadline& deadline) {
@@ -160,7 +156,7 @@ MonitorStats MonitorClient::take_stats(const Deadline& deadline) {
 void MonitorClient::set(const RunningChange& change, const Deadline& deadline) {
   Json request = running_change_to_json(change);
   request["op"] = to_text(life::Op::kSet);
-  send_request(socket_.get(), request, deadline);
+  ask(socket_.get(), request, deadline);
   read_answer(socket_.get(), buffer_, deadline);
 }
 
@@ -168,7 +164,7 @@ void MonitorClient::set(const RunningChange& change, const Deadline& deadline) {
 Lease MonitorClient::lease(const std::string& verb, const Deadline& deadline,
                            const std::function<void(const std::string& holder)>& on_wait) {
   Lease lease(connect_unix(directory_.get(), layout::kMonitorSocket, deadline));
-  send_request(lease.socket_.get(), {{"op", to_text(life::Op::kLease)}, {"verb", verb}}, deadline);
+  ask(lease.socket_.get(), {{"op", to_text(life::Op::kLease)}, {"verb", verb}}, deadline);
   std::string holder;
   while (true) {
     try {
@@ -202,7 +198,7 @@ ExitRecord MonitorClient::wait(int vm_directory, const Deadline& deadline) {
 }
 
 Json Lease::call(life::Op op, const Deadline& deadline) {
-  send_request(socket_.get(), {{"op", to_text(op)}}, deadline);
+  ask(socket_.get(), {{"op", to_text(op)}}, deadline);
   return read_answer(socket_.get(), buffer_, deadline);
 }
 

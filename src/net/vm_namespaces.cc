@@ -99,6 +99,7 @@ Child start_inside(int user, int net, const Work& work, bool stay, std::vector<U
     return child;
   }
   const std::string text = report.byte + read_to_end(ours.get(), kReportLimit, "a process's report");
+  if (!text.ends_with('}')) fail_without_report(child);  // it broke off
   throw error_from_json(parse_json(text, "a process's report", Code::kInternal));
 }
 
