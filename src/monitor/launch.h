@@ -49,6 +49,8 @@ class Launch {
   // Starts the program without waiting for it. `name` is the VM's, for those who look at the processes.
   // kUnsupported on a kernel that lacks a system call that the jail needs.
   Launch(const std::string& monitor_binary, const std::string& name);
+  // Over a connection to a monitor that waits already.
+  explicit Launch(UniqueFd monitor) : socket_(std::move(monitor)) {}
   Launch(Launch&& other) noexcept;
   Launch& operator=(Launch&& other) noexcept;
   // Not committed: the monitor undoes everything, and the destructor waits (at most 10 s) until it has.

@@ -34,8 +34,6 @@ constexpr int kMostAttempts = 3;
 // that much more.
 constexpr uint64_t kStagingPerCore = 24 << 20;
 
-// The names under which the engine writes, in its jail; never those of the files that it was itself loaded
-// from.
 // As the memory's path: no engine can write a directory, and Firecracker opens that path only when the state
 // is whole and on the disk (create_snapshot() of 1.7 to 1.17).
 const char* const kNoMemory = ".";
