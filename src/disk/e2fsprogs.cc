@@ -1,5 +1,10 @@
 #include "disk/e2fsprogs.h"
 
+#include <ext2fs/ext2fs.h>
+#include <unistd.h>
+
+#include <cstddef>
+
 #include "base/file.h"
 #include "base/text.h"
 #include "disk/ext4.h"
@@ -23,6 +28,15 @@ bool had_no_memory(const std::string& words) {
          words.find("Cannot allocate memory") != std::string::npos;
 }
 
+// One without checksums is taken for whole.
+bool has_whole_super_block(int disk) {
+  ext2_super_block super{};
+  if (::pread(disk, &super, sizeof super, SUPERBLOCK_OFFSET) != sizeof super) return false;
+  if ((super.s_feature_ro_compat & EXT4_FEATURE_RO_COMPAT_METADATA_CSUM) == 0) return true;
+  return super.s_checksum == ext2fs_crc32c_le(~0U, reinterpret_cast<const unsigned char*>(&super),
+                                              offsetof(ext2_super_block, s_checksum));
+}
+
 }  // namespace
 
 ProgramOutput run_e2fs_program(int disk, const std::string& program, std::vector<std::string> arguments,
@@ -34,6 +48,14 @@ ProgramOutput run_e2fs_program(int disk, const std::string& program, std::vector
                       .descriptors = {{disk, 3}},
                       .confinement = Confinement{.file = disk, .file_bytes = file_size(disk)}},
                      deadline);
+}
+
+void resize_file_system(int disk, std::vector<std::string> arguments, const Deadline& deadline) {
+  const ProgramOutput result = run_e2fs_program(disk, "resize2fs", std::move(arguments), deadline);
+  if (!result.status.success())
+    fail(Code::kIo, "{}: {}", result.status.sentence("resize2fs"), printable(trim(result.err)));
+  // resize2fs 1.47 passes over a write that fails while it puts single fields into the super block.
+  if (!has_whole_super_block(disk)) fail(Code::kIo, "resize2fs left a super block that is not whole");
 }
 
 bool has_mended(const ExitStatus& status) {

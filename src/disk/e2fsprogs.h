@@ -16,6 +16,9 @@ namespace knaller::disk {
 // how it ended. kNotFound, with the package to install, when there is none.
 ProgramOutput run_e2fs_program(int disk, const std::string& program, std::vector<std::string> arguments,
                                const Deadline& deadline);
+// resize2fs with these arguments, in what the open file has room for. kIo when it failed, also where it did
+// not say so.
+void resize_file_system(int disk, std::vector<std::string> arguments, const Deadline& deadline);
 // Of e2fsck: it found nothing, or repaired everything.
 bool has_mended(const ExitStatus& status);
 // The error for an e2fsck that did not repair everything: kCorrupt when it says that there is damage left,

@@ -57,5 +57,17 @@ TEST_F(RealE2fsck, DoesNotCallADiskDamagedThatItDidNotRead) {
   EXPECT_NE(std::string(error.what()).find("exit code 16"), std::string::npos) << error.what();
 }
 
+// resize2fs 1.47 ends with 0 when a write of some of the super block's fields has failed.
+TEST_F(RealE2fsck, DoesNotBelieveAResizeThatLeftAHalfWrittenSuperBlock) {
+  const UniqueFd disk = open_at(AT_FDCWD, path_, O_RDWR);
+  write_at(disk.get(), "half a label", 12, 1024 + 120);
+  ASSERT_EQ(::symlink("/bin/true", folder_.path("resize2fs").c_str()), 0);
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", folder_.path().c_str(), 1);
+  const std::string error = message_thrown_by([&] { resize_file_system(disk.get(), {}, Deadline::never()); });
+  ::setenv("PATH", path.c_str(), 1);
+  EXPECT_EQ(error, "resize2fs left a super block that is not whole | ");
+}
+
 }  // namespace
 }  // namespace knaller::disk

@@ -26,12 +26,6 @@ void mend(int fd, const Deadline& deadline) {
   if (!has_mended(result.status)) throw unmended(result);
 }
 
-void resize(int fd, const Deadline& deadline) {
-  const ProgramOutput result = run_e2fs_program(fd, "resize2fs", {}, deadline);
-  if (!result.status.success())
-    fail(Code::kIo, "{}: {}", result.status.sentence("resize2fs"), printable(trim(result.err)));
-}
-
 }  // namespace
 
 void grow_disk(const std::string& path, const std::string& aside, uint64_t mib, const Deadline& deadline) {
@@ -52,7 +46,7 @@ void grow_disk(const std::string& path, const std::string& aside, uint64_t mib, 
   copy_sparse(disk.get(), copy.get(), size, deadline);
   mend(copy.get(), deadline);
   if (::ftruncate(copy.get(), static_cast<off_t>(mib << 20)) != 0) fail_errno("make '{}' larger", grown);
-  resize(copy.get(), deadline);
+  resize_file_system(copy.get(), {}, deadline);
   fsync_fd(copy.get(), grown);
   if (::rename(grown.c_str(), path.c_str()) != 0) fail_errno("put '{}' in its place", grown);
   rollback.commit();

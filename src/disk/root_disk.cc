@@ -24,22 +24,24 @@ bool needs_recovery(int fd) {
          (features & kNeedsRecovery) != 0;
 }
 
-void require(bool fine, const std::string& program, const ProgramOutput& output) {
-  if (fine) return;
-  throw Error(Code::kIo, fmt::format("{}: {}", output.status.sentence(program), printable(trim(output.err))),
-              "check the image: e2fsck -fn IMAGE");
+void replay_journal(int fd, const Deadline& deadline) {
+  const ProgramOutput replayed = run_e2fs_program(fd, "e2fsck", {"-y", "-E", "journal_only"}, deadline);
+  if (!has_mended(replayed.status))
+    fail(Code::kIo, "{}: {}", replayed.status.sentence("e2fsck"), printable(trim(replayed.err)));
 }
 
 void grow(int fd, uint64_t bytes, const Deadline& deadline) {
-  if (needs_recovery(fd)) {
+  try {
     // resize2fs would pass over what the journal still holds, and leave a damaged file system.
-    const ProgramOutput replayed = run_e2fs_program(fd, "e2fsck", {"-y", "-E", "journal_only"}, deadline);
-    require(has_mended(replayed.status), "e2fsck", replayed);
+    if (needs_recovery(fd)) replay_journal(fd, deadline);
+    if (::ftruncate(fd, static_cast<off_t>(bytes)) != 0) fail_errno("make it {} bytes long", bytes);
+    // -f: resize2fs otherwise wants an e2fsck of every file system that was ever mounted, clean or not.
+    resize_file_system(fd, {"-f"}, deadline);
+  } catch (Error& error) {
+    if (error.code() == Code::kIo && error.hint().empty())
+      error.with_hint("check the image: e2fsck -fn IMAGE");
+    throw;
   }
-  if (::ftruncate(fd, static_cast<off_t>(bytes)) != 0) fail_errno("make it {} bytes long", bytes);
-  // -f: resize2fs otherwise wants an e2fsck of every file system that was ever mounted, clean or not.
-  const ProgramOutput grown = run_e2fs_program(fd, "resize2fs", {"-f"}, deadline);
-  require(grown.status.success(), "resize2fs", grown);
 }
 
 }  // namespace
