@@ -103,7 +103,7 @@ class Look {
  public:
   // Throws for a VM whose record can't be read.
   Look(const Context& context, const std::string& name, UniqueFd directory, const ListOptions& options)
-      : directory_(std::move(directory)) {
+      : folder_(context.home.folder(Kind::kVm)), directory_(std::move(directory)) {
     info_.name = name;
     info_.directory = context.home.path_of(Kind::kVm, name);
     alive_ = monitor::is_alive(directory_.get());
@@ -114,6 +114,7 @@ class Look {
       return;
     }
     if (!stat_if_exists(directory_.get(), layout::kVmRecord)) {
+      require_named();
       alive_ = false;
       info_.state = VmState::kForeign;
       info_.reason = "it belongs to the Go program";
@@ -121,18 +122,29 @@ class Look {
     }
     record_ = store::read_vm_record(directory_.get(), name);
     fill_from_record(info_, *record_);
-    if (!alive_) describe_ended(info_, exit, *record_);
+    if (!alive_) end(exit);
   }
 
   VmInfo finish(const Deadline& deadline) {
     if (alive_) {
       await(deadline);
-      if (!alive_) describe_ended(info_, monitor::read_exit_record(directory_.get()), *record_);
+      if (!alive_) end(monitor::read_exit_record(directory_.get()));
     }
     return std::move(info_);
   }
 
  private:
+  void end(const std::optional<monitor::ExitRecord>& exit) {
+    if (!exit) require_named();
+    describe_ended(info_, exit, *record_);
+  }
+
+  // A file that is missing says nothing of a VM that is being removed, which loses its name first.
+  void require_named() const {
+    if (!is_still_named(folder_, info_.name, directory_.get()))
+      fail(Code::kNotFound, "VM '{}' was removed just now", info_.name);
+  }
+
   // One whose queue of connections is full is tried again when the others have been asked.
   void ask() {
     try {
@@ -160,6 +172,7 @@ class Look {
     }
   }
 
+  int folder_;
   UniqueFd directory_;
   VmInfo info_;
   std::optional<store::VmRecord> record_;
