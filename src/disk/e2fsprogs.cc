@@ -1,7 +1,6 @@
 #include "disk/e2fsprogs.h"
 
 #include <ext2fs/ext2fs.h>
-#include <unistd.h>
 
 #include <cstddef>
 
@@ -31,7 +30,7 @@ bool had_no_memory(const std::string& words) {
 // One without checksums is taken for whole.
 bool has_whole_super_block(int disk) {
   ext2_super_block super{};
-  if (::pread(disk, &super, sizeof super, SUPERBLOCK_OFFSET) != sizeof super) return false;
+  read_at(disk, reinterpret_cast<char*>(&super), sizeof super, SUPERBLOCK_OFFSET);
   if ((super.s_feature_ro_compat & EXT4_FEATURE_RO_COMPAT_METADATA_CSUM) == 0) return true;
   return super.s_checksum == ext2fs_crc32c_le(~0U, reinterpret_cast<const unsigned char*>(&super),
                                               offsetof(ext2_super_block, s_checksum));
