@@ -1,0 +1,278 @@
+#include "channel/message.h"
+
+#include <climits>
+
+#include "channel/fields.h"
+
+namespace knaller::channel {
+namespace {
+
+enum class HelloTag : uint16_t { kNewest = 1, kOldest, kProgram, kVm, kKeepSessions, kRun };
+enum class OpenTag : uint16_t {
+  kService = 1,
+  kSession,
+  kArgument,
+  kEnvironment,
+  kUser,
+  kGroup,
+  kDirectory,
+  kRows,
+  kColumns,
+  kDetached,
+  kOutput,
+  kError,
+  kOwn,
+};
+enum class EventTag : uint16_t { kStarted = 1, kInputPosition, kSignal, kRows, kColumns };
+enum class EndTag : uint16_t { kExitCode = 1, kSignal, kError, kReason };
+
+template <typename Tag>
+class Writer {
+ public:
+  void text(Tag tag, std::string_view bytes) {
+    if (!bytes.empty()) fields_.add(static_cast<uint16_t>(tag), bytes);
+  }
+  void texts(Tag tag, const std::vector<std::string>& texts) {
+    for (const std::string& one : texts) fields_.add(static_cast<uint16_t>(tag), one);
+  }
+  void number(Tag tag, uint64_t number) { fields_.add_number(static_cast<uint16_t>(tag), number); }
+  void flag(Tag tag, bool set) {
+    if (set) number(tag, 1);
+  }
+  template <typename Number>
+  void number(Tag tag, const std::optional<Number>& number) {
+    if (number) this->number(tag, static_cast<uint64_t>(*number));
+  }
+  const std::string& payload() const { return fields_.text(); }
+
+ private:
+  FieldWriter fields_;
+};
+
+// A field's number, if it has one of at most `most`.
+template <typename Number>
+bool read(const Field& field, uint64_t most, Number& number) {
+  const auto value = field.number();
+  if (!value || *value > most) return false;
+  number = static_cast<Number>(*value);
+  return true;
+}
+template <typename Number>
+bool read(const Field& field, uint64_t most, std::optional<Number>& number) {
+  return read(field, most, number.emplace());
+}
+bool read(const Field& field, std::string& text) {
+  text = field.bytes;
+  return true;
+}
+bool read(const Field& field, bool& flag) {
+  return read(field, 1, flag);
+}
+bool append(const Field& field, std::vector<std::string>& texts) {
+  texts.emplace_back(field.bytes);
+  return true;
+}
+
+// Each field by `take`, which passes over what it does not know.
+template <typename Tag, typename Take>
+bool read_all(std::string_view payload, const Take& take) {
+  FieldReader reader(payload);
+  while (const auto field = reader.next())
+    if (!take(static_cast<Tag>(field->tag), *field)) return false;
+  return reader.is_whole();
+}
+
+}  // namespace
+
+std::string encode(const Hello& hello) {
+  Writer<HelloTag> writer;
+  writer.number(HelloTag::kNewest, hello.newest);
+  writer.number(HelloTag::kOldest, hello.oldest);
+  writer.text(HelloTag::kProgram, hello.program);
+  writer.text(HelloTag::kVm, hello.vm);
+  writer.flag(HelloTag::kKeepSessions, hello.keep_sessions);
+  writer.text(HelloTag::kRun, hello.run);
+  return writer.payload();
+}
+
+bool decode(std::string_view payload, Hello& hello) {
+  hello = {};
+  hello.newest = hello.oldest = 0;
+  const bool whole = read_all<HelloTag>(payload, [&hello](HelloTag tag, const Field& field) {
+    switch (tag) {
+      case HelloTag::kNewest:
+        return read(field, UINT16_MAX, hello.newest);
+      case HelloTag::kOldest:
+        return read(field, UINT16_MAX, hello.oldest);
+      case HelloTag::kProgram:
+        return read(field, hello.program);
+      case HelloTag::kVm:
+        return read(field, hello.vm);
+      case HelloTag::kKeepSessions:
+        return read(field, hello.keep_sessions);
+      case HelloTag::kRun:
+        return read(field, hello.run);
+    }
+    return true;
+  });
+  return whole && hello.oldest > 0 && hello.oldest <= hello.newest;
+}
+
+std::string encode(const ExecRequest& request) {
+  Writer<OpenTag> writer;
+  writer.number(OpenTag::kService, static_cast<uint64_t>(Service::kExec));
+  writer.text(OpenTag::kSession, request.session);
+  writer.texts(OpenTag::kArgument, request.arguments);
+  writer.texts(OpenTag::kEnvironment, request.environment);
+  writer.text(OpenTag::kUser, request.user);
+  writer.text(OpenTag::kGroup, request.group);
+  writer.text(OpenTag::kDirectory, request.directory);
+  if (request.terminal) {
+    writer.number(OpenTag::kRows, request.terminal->rows);
+    writer.number(OpenTag::kColumns, request.terminal->columns);
+  }
+  writer.flag(OpenTag::kDetached, request.detached);
+  writer.flag(OpenTag::kOwn, request.own);
+  return writer.payload();
+}
+
+std::string encode(const AttachRequest& request) {
+  Writer<OpenTag> writer;
+  writer.number(OpenTag::kService, static_cast<uint64_t>(Service::kAttach));
+  writer.text(OpenTag::kSession, request.session);
+  writer.number(OpenTag::kOutput, request.output);
+  writer.number(OpenTag::kError, request.error);
+  return writer.payload();
+}
+
+std::optional<Service> service_of(std::string_view payload) {
+  std::optional<Service> service;
+  const bool whole = read_all<OpenTag>(payload, [&service](OpenTag tag, const Field& field) {
+    return tag != OpenTag::kService || read(field, UINT8_MAX, service);
+  });
+  return whole ? service : std::nullopt;
+}
+
+bool decode(std::string_view payload, ExecRequest& request) {
+  request = {};
+  const auto terminal = [&request]() -> WindowSize& {
+    if (!request.terminal) request.terminal.emplace();
+    return *request.terminal;
+  };
+  const bool whole = read_all<OpenTag>(payload, [&](OpenTag tag, const Field& field) {
+    switch (tag) {
+      case OpenTag::kSession:
+        return read(field, request.session);
+      case OpenTag::kArgument:
+        return append(field, request.arguments);
+      case OpenTag::kEnvironment:
+        return append(field, request.environment);
+      case OpenTag::kUser:
+        return read(field, request.user);
+      case OpenTag::kGroup:
+        return read(field, request.group);
+      case OpenTag::kDirectory:
+        return read(field, request.directory);
+      case OpenTag::kRows:
+        return read(field, UINT16_MAX, terminal().rows);
+      case OpenTag::kColumns:
+        return read(field, UINT16_MAX, terminal().columns);
+      case OpenTag::kDetached:
+        return read(field, request.detached);
+      case OpenTag::kOwn:
+        return read(field, request.own);
+      case OpenTag::kService:
+      case OpenTag::kOutput:
+      case OpenTag::kError:
+        return true;
+    }
+    return true;
+  });
+  return whole && !request.session.empty() && !request.arguments.empty();
+}
+
+bool decode(std::string_view payload, AttachRequest& request) {
+  request = {};
+  const bool whole = read_all<OpenTag>(payload, [&request](OpenTag tag, const Field& field) {
+    if (tag == OpenTag::kSession) return read(field, request.session);
+    if (tag == OpenTag::kOutput) return read(field, UINT64_MAX, request.output);
+    if (tag == OpenTag::kError) return read(field, UINT64_MAX, request.error);
+    return true;
+  });
+  return whole && !request.session.empty();
+}
+
+std::string encode(const Event& event) {
+  Writer<EventTag> writer;
+  writer.number(EventTag::kStarted, event.started);
+  writer.number(EventTag::kInputPosition, event.input_position);
+  writer.number(EventTag::kSignal, event.signal);
+  if (event.window) {
+    writer.number(EventTag::kRows, event.window->rows);
+    writer.number(EventTag::kColumns, event.window->columns);
+  }
+  return writer.payload();
+}
+
+bool decode(std::string_view payload, Event& event) {
+  event = {};
+  const auto window = [&event]() -> WindowSize& {
+    if (!event.window) event.window.emplace();
+    return *event.window;
+  };
+  return read_all<EventTag>(payload, [&](EventTag tag, const Field& field) {
+    switch (tag) {
+      case EventTag::kStarted:
+        return read(field, UINT64_MAX, event.started);
+      case EventTag::kInputPosition:
+        return read(field, UINT64_MAX, event.input_position);
+      case EventTag::kSignal:
+        return read(field, INT_MAX, event.signal);
+      case EventTag::kRows:
+        return read(field, UINT16_MAX, window().rows);
+      case EventTag::kColumns:
+        return read(field, UINT16_MAX, window().columns);
+    }
+    return true;
+  });
+}
+
+std::string encode(const End& end) {
+  Writer<EndTag> writer;
+  writer.number(EndTag::kExitCode, end.exit_code);
+  writer.number(EndTag::kSignal, end.signal);
+  writer.number(EndTag::kError, end.error);
+  writer.text(EndTag::kReason, end.reason);
+  return writer.payload();
+}
+
+bool decode(std::string_view payload, End& end) {
+  end = {};
+  const bool whole = read_all<EndTag>(payload, [&end](EndTag tag, const Field& field) {
+    switch (tag) {
+      case EndTag::kExitCode:
+        return read(field, INT_MAX, end.exit_code);
+      case EndTag::kSignal:
+        return read(field, INT_MAX, end.signal);
+      case EndTag::kError:
+        return read(field, INT_MAX, end.error);
+      case EndTag::kReason:
+        return read(field, end.reason);
+    }
+    return true;
+  });
+  return whole && end.exit_code.has_value() + end.signal.has_value() + end.error.has_value() == 1;
+}
+
+std::string encode_position(uint64_t position) {
+  std::string payload;
+  for (size_t i = 0; i < sizeof position; ++i) payload.push_back(static_cast<char>(position >> (8 * i)));
+  return payload;
+}
+
+std::optional<uint64_t> decode_position(std::string_view payload) {
+  if (payload.size() != sizeof(uint64_t)) return std::nullopt;
+  return Field{0, payload}.number();
+}
+
+}  // namespace knaller::channel
