@@ -140,7 +140,7 @@ UniqueFd connect_unix(int dir, const std::string& name, const Deadline& deadline
   return fd;
 }
 
-UniqueFd connect_tcp(const std::string& address, uint16_t port, const Deadline& deadline) {
+void connect_tcp_socket(int fd, const std::string& address, uint16_t port, const Deadline& deadline) {
   sockaddr_in peer = {};
   peer.sin_family = AF_INET;
   peer.sin_port = htons(port);
@@ -148,11 +148,14 @@ UniqueFd connect_tcp(const std::string& address, uint16_t port, const Deadline& 
     fail(Code::kInvalidArgument, "'{}' is not an IPv4 address", printable(address));
   }
   const std::string name = fmt::format("{}:{}", address, port);
+  if (connect_to(fd, peer) == 0) return;
+  if (errno != EINPROGRESS && errno != EINTR) fail_errno("connect to {}", name);
+  finish_connect(fd, name, deadline);
+}
+
+UniqueFd connect_tcp(const std::string& address, uint16_t port, const Deadline& deadline) {
   UniqueFd fd = make_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
-  if (connect_to(fd.get(), peer) != 0) {
-    if (errno != EINPROGRESS && errno != EINTR) fail_errno("connect to {}", name);
-    finish_connect(fd.get(), name, deadline);
-  }
+  connect_tcp_socket(fd.get(), address, port, deadline);
   make_blocking(fd.get());
   return fd;
 }

@@ -21,6 +21,8 @@ UniqueFd connect_unix(int dir, const std::string& name, const Deadline& deadline
 
 // Connects to a numeric IPv4 address. Throws kIo when refused.
 UniqueFd connect_tcp(const std::string& address, uint16_t port, const Deadline& deadline);
+// The same on a socket that is there already and does not block; it still doesn't.
+void connect_tcp_socket(int fd, const std::string& address, uint16_t port, const Deadline& deadline);
 
 // Reads one line (without its newline) of at most `limit` bytes; `buffer` keeps what came after it for the
 // next call. False at a clean end of file. Throws kTimeout, kCancelled, kIo; a line that is too long is

@@ -469,11 +469,11 @@ TEST_P(CopyTest, RenewsThroughTheHelper) {
     make_directories(helper, 0755);
     put(helper + "/guest", "#!/bin/sh\n" + script + "\n", 0755);
     auto session = Session::connect(server_->address(), soon());
-    return renew(session, {.entropy = std::string(64, '\x01'), .hostname = "web2"}, soon());
+    return renew(run_by_ssh(session, soon()), {.entropy = std::string(64, '\x01'), .hostname = "web2"});
   };
   {
     auto session = Session::connect(server_->address(), soon());
-    const auto absent = renew(session, {.entropy = "", .hostname = "web2"}, soon());
+    const auto absent = renew(run_by_ssh(session, soon()), {.entropy = "", .hostname = "web2"});
     EXPECT_FALSE(absent.ok);
     EXPECT_EQ(absent.reason, "the guest has no /usr/lib/knaller/guest");
   }

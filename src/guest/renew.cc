@@ -66,11 +66,17 @@ std::string kept_parts(const std::vector<std::string>& failed) {
   return text;
 }
 
-Renewal renew(Session& session, const RenewRequest& request, const Deadline& deadline) {
-  ExecOptions options;
-  options.user = session.user();
-  options.argv = {kHelper, "renew"};
-  const auto output = session.run_command(options, request_line(request), deadline, kMostAnswerBytes);
+RunInGuest run_by_ssh(Session& session, const Deadline& deadline) {
+  return [&session, deadline](const std::vector<std::string>& argv, std::string_view input) {
+    ExecOptions options;
+    options.user = session.user();
+    options.argv = argv;
+    return session.run_command(options, input, deadline, kMostAnswerBytes);
+  };
+}
+
+Renewal renew(const RunInGuest& run, const RenewRequest& request) {
+  const CommandOutput output = run({kHelper, "renew"}, request_line(request));
   if (output.result.exit_code == kNoSuchCommand)
     return {.ok = false, .reason = fmt::format("the guest has no {}", kHelper), .failed = {}};
   const std::string line = output.out.substr(0, output.out.find('\n'));

@@ -3,10 +3,11 @@
 #ifndef KNALLER_GUEST_RENEW_H_
 #define KNALLER_GUEST_RENEW_H_
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "base/deadline.h"
 #include "guest/session.h"
 
 namespace knaller::guest {
@@ -22,9 +23,12 @@ struct Renewal {
   std::vector<std::string> failed;  // what the helper could not do: "time", "entropy", "hostname"
 };
 
-// Throws when the connection breaks; a guest without the helper, or whose helper fails, is a Renewal that is
-// not ok.
-Renewal renew(Session& session, const RenewRequest& request, const Deadline& deadline);
+// Runs a program in the guest with that input, as root, and collects what it says.
+using RunInGuest = std::function<CommandOutput(const std::vector<std::string>& argv, std::string_view input)>;
+RunInGuest run_by_ssh(Session& session, const Deadline& deadline);
+
+// Throws what `run` does; a guest without the helper, or whose helper fails, is a Renewal that is not ok.
+Renewal renew(const RunInGuest& run, const RenewRequest& request);
 
 // Pure: what a clone has of its snapshot when that failed, for people: "clock and hostname"; everything when
 // nothing is named.

@@ -20,7 +20,9 @@
 namespace knaller::image {
 
 inline constexpr uint64_t kDefaultDiskMib = 8192;
-inline constexpr int kGuestProtocol = 1;  // of /usr/lib/knaller/guest
+inline constexpr int kGuestProtocol =
+    2;  // of /usr/lib/knaller/guest; from 2 on, its initramfs starts an agent
+inline constexpr int kFirstWithAgent = 2;
 
 struct Image {
   ImageInfo info = {};

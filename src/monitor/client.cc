@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/socket.h"
@@ -158,6 +159,18 @@ void MonitorClient::set(const RunningChange& change, const Deadline& deadline) {
   request["op"] = to_text(life::Op::kSet);
   ask(socket_.get(), request, deadline);
   read_answer(socket_.get(), buffer_, deadline);
+}
+
+UniqueFd MonitorClient::enter(const Deadline& deadline) {
+  ask(socket_.get(), {{"op", to_text(life::Op::kEnter)}}, deadline);
+  std::vector<UniqueFd> descriptors;
+  while (buffer_.find('\n') == std::string::npos) {
+    wait_readable(socket_.get(), deadline, kPeer);
+    if (!receive_some_with_fds(socket_.get(), buffer_, descriptors, kPeer)) break;
+  }
+  read_answer(socket_.get(), buffer_, deadline);
+  if (descriptors.size() != 1) fail(Code::kInternal, "the VM's monitor gave no way into its guest");
+  return std::move(descriptors.front());
 }
 
 // On a connection of its own, whose life is the lease's.

@@ -108,6 +108,9 @@ class MonitorClient {
   // Changes what runs, all of it or, when it throws, nothing; an older monitor may have taken the limits
   // alone.
   void set(const RunningChange& change, const Deadline& deadline);
+  // A socket in the VM's network, for a connection to its guest's agent that is not yet begun. kUnsupported
+  // for a guest that has none.
+  UniqueFd enter(const Deadline& deadline);
   // Waits its turn while another holds the lease: `on_wait` is called once with the holder ("snapshot (pid
   // 123)"). kBusy, naming the holder, when the deadline passes first.
   Lease lease(const std::string& verb, const Deadline& deadline,

@@ -22,6 +22,7 @@
 #include "base/signals.h"
 #include "engine/program_files.h"
 #include "monitor/alive.h"
+#include "net/control_link.h"
 #include "net/namespace.h"
 #include "store/layout.h"
 
@@ -196,6 +197,7 @@ void filter_calls(CallFilter filter) {
                                        options.jail.identity.uid);
                });
   }
+  if (options.control_link) net::set_up_control_link(options.jail.identity.uid);
   forbid_user_namespaces();
   lock_read_only();
   empty_cores();

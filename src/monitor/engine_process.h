@@ -37,6 +37,7 @@ struct EngineOptions {
   JailOptions jail;
   std::vector<std::string> arguments;  // without argv[0]
   std::optional<EngineNetwork> network;
+  bool control_link = false;  // to the guest's agent
   CallFilter filter = CallFilter::kFirecracker;
   uint64_t file_limit = INT64_MAX;  // the most bytes that one of its files may have
   int control_group = -1;           // into which it is cloned; -1: it stays in the monitor's

@@ -44,7 +44,7 @@ std::vector<std::string> engine_arguments(const LaunchSpec& spec) {
 std::vector<std::string> devices_of(const LaunchSpec& spec) {
   std::vector<std::string> devices;
   if (spec.kvm) devices.emplace_back("kvm");
-  if (spec.network) devices.emplace_back("net/tun");
+  if (spec.network || spec.control_link) devices.emplace_back("net/tun");
   return devices;
 }
 
@@ -108,6 +108,7 @@ EngineRun::EngineRun(Loop& loop, const VmDirectory& directory, const LaunchSpec&
                                             .binds = spec.binds},
                                    .arguments = engine_arguments(spec),
                                    .network = network,
+                                   .control_link = spec.control_link,
                                    .filter = filter_,
                                    .file_limit = spec.file_limit,
                                    .control_group = control_group,

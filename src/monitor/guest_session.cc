@@ -1,7 +1,10 @@
 #include "monitor/guest_session.h"
 
 #include "base/error.h"
+#include "base/file.h"
+#include "entry/run.h"
 #include "guest/renew.h"
+#include "monitor/agent_link.h"
 #include "store/layout.h"
 
 namespace knaller::monitor {
@@ -32,15 +35,30 @@ guest::Session open_guest_session(const store::VmRecord& record, const std::stri
 
 std::string why_clock_stays(const store::VmRecord& record) {
   if (record.guest_protocol == 0) return "the guest has no knaller helper";
-  return record.ssh_port == 0 ? "there is no network to reach the guest by" : "";
+  return record.ssh_port == 0 && !record.has_agent ? "there is no network to reach the guest by" : "";
+}
+
+guest::Renewal renew_guest(const store::VmRecord& record, const std::string& path,
+                           const guest::RenewRequest& request, const Deadline& deadline) {
+  if (!record.has_agent) {
+    guest::Session session = open_guest_session(record, path, deadline);
+    return guest::renew(guest::run_by_ssh(session, deadline), request);
+  }
+  entry::Link link = connect_agent(open_directory(path).get(), record.uuid, deadline);
+  // Not by the guest's copy of the helper, which a guest of somebody's own need not have.
+  const auto by_agent = [&](const std::vector<std::string>&, std::string_view input) {
+    entry::RunOutput output = entry::run(link, entry::Whose::kAgents, {"renew"}, input, deadline);
+    return guest::CommandOutput{
+        .result = output.result, .out = std::move(output.out), .err = std::move(output.err)};
+  };
+  return guest::renew(by_agent, request);
 }
 
 std::string set_guest_clock(const store::VmRecord& record, const std::string& path,
                             const Deadline& deadline) {
   if (std::string why = why_clock_stays(record); !why.empty()) return why;
   try {
-    guest::Session session = open_guest_session(record, path, deadline);
-    return guest::renew(session, {}, deadline).reason;
+    return renew_guest(record, path, {}, deadline).reason;
   } catch (const Error& error) {
     return error.what();
   }

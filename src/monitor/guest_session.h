@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/deadline.h"
+#include "guest/renew.h"
 #include "guest/session.h"
 #include "store/vm_record.h"
 
@@ -16,6 +17,9 @@ guest::Address guest_address(const store::VmRecord& record, const std::string& p
 guest::Session open_guest_session(const store::VmRecord& record, const std::string& path,
                                   const Deadline& deadline);
 
+// By the guest's agent or, where there is none, by SSH. Throws what keeps it from being tried.
+guest::Renewal renew_guest(const store::VmRecord& record, const std::string& path,
+                           const guest::RenewRequest& request, const Deadline& deadline);
 // After a pause, for which the guest's clock stood still: the host's time, by the helper of our images.
 // Returns why it could not be set; empty when it was.
 std::string set_guest_clock(const store::VmRecord& record, const std::string& path, const Deadline& deadline);

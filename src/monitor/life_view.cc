@@ -39,7 +39,8 @@ struct Refusal {
 
  private:
   std::optional<Error> uncommitted() const {
-    if (op == Op::kStatus || op == Op::kStats) return std::nullopt;
+    // A clone is entered before it is anybody's: it has to be renewed.
+    if (op == Op::kStatus || op == Op::kStats || op == Op::kEnter) return std::nullopt;
     return being_started();
   }
 };
@@ -99,6 +100,8 @@ std::string_view to_text(Op op) {
       return "stop";
     case Op::kSet:
       return "set";
+    case Op::kEnter:
+      return "enter";
     case Op::kLease:
       return "lease";
     case Op::kPause:

@@ -10,7 +10,19 @@
 namespace knaller::monitor::life {
 
 // The requests of monitor.sock.
-enum class Op { kStatus, kStats, kWait, kStop, kSet, kLease, kPause, kResume, kRelease, kLeavePaused };
+enum class Op {
+  kStatus,
+  kStats,
+  kWait,
+  kStop,
+  kSet,
+  kEnter,
+  kLease,
+  kPause,
+  kResume,
+  kRelease,
+  kLeavePaused
+};
 std::string_view to_text(Op op);
 
 // Why a request is refused, whatever it asks in detail; nothing: it is served.

@@ -5,6 +5,8 @@
 
 #include <cerrno>
 
+#include "base/error.h"
+#include "base/fd_passing.h"
 #include "base/json.h"
 
 namespace knaller::monitor {
@@ -52,6 +54,13 @@ void LinePeer::send(const Json& message) {
   unsent_ += dump_json(message);
   unsent_ += '\n';
   flush();
+}
+
+void LinePeer::send_with_fd(const Json& message, int fd) {
+  if (ended_) return;
+  const std::string line = dump_json(message) + "\n";
+  if (!unsent_.empty() || !try_send_with_fds(socket_.get(), line, std::span(&fd, 1)))
+    fail(Code::kBusy, "what was said before has not been read yet");
 }
 
 void LinePeer::send_if_room(const Json& message) {

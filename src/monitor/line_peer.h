@@ -28,6 +28,8 @@ class LinePeer {
   LinePeer& operator=(const LinePeer&) = delete;
 
   void send(const nlohmann::json& message);
+  // With a descriptor. kBusy when it can't be sent at once.
+  void send_with_fd(const nlohmann::json& message, int fd);
   // For text that may be lost (console pieces): dropped when the peer is behind.
   void send_if_room(const nlohmann::json& message);
   bool flushed() const { return unsent_.empty(); }

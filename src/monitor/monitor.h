@@ -140,6 +140,7 @@ class Monitor {
   void tell_changed(ConnectionId connection, const RunningChange& change);
   void change_network(const RunningChange& change, const net::Plan& before);
   void restore_network(const net::Plan& before);
+  void enter(ConnectionId connection);
   void lease(ConnectionId connection, const JsonReader& request);
   void stop(ConnectionId connection, const JsonReader& request);
   nlohmann::json status_json(RunState state, const std::string& reason) const;

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "monitor/monitor.h"
 #include "monitor/pause.h"
+#include "net/control_link.h"
 #include "store/fields.h"
 
 namespace knaller::monitor {
@@ -43,6 +44,8 @@ void Monitor::serve(life::Op op, ConnectionId connection, const JsonReader& requ
       return stop(connection, request);
     case life::Op::kSet:
       return set(connection, request);
+    case life::Op::kEnter:
+      return enter(connection);
     case life::Op::kLease:
       return lease(connection, request);
     case life::Op::kPause:
@@ -72,6 +75,15 @@ void Monitor::stop(ConnectionId connection, const JsonReader& request) {
 void Monitor::lease(ConnectionId connection, const JsonReader& request) {
   const std::string verb = printable(request.string("verb").substr(0, kVerbLimit));
   leases_->request(connection, verb, server_->peer_pid(connection));
+}
+
+void Monitor::enter(ConnectionId connection) {
+  if (!spec_.control_link)
+    throw Error(Code::kUnsupported, "its guest has no agent of knaller's",
+                "images that knaller builds have one: knaller image build");
+  if (!engine_) throw Error(Code::kBusy, "the guest is just booting again");
+  const UniqueFd socket = net::make_control_socket(engine_->run->namespaces());
+  server_->reply_with_fd(connection, {{"v", kProtocolVersion}, {"ok", true}}, socket.get());
 }
 
 // What changes while the VM runs. The engine comes last, for it may refuse, and takes its time; what it

@@ -86,6 +86,11 @@ void Server::reply(ConnectionId connection, const Json& message) {
   if (found != connections_.end()) found->second.peer->send(message);
 }
 
+void Server::reply_with_fd(ConnectionId connection, const Json& message, int fd) {
+  const auto found = connections_.find(connection);
+  if (found != connections_.end()) found->second.peer->send_with_fd(message, fd);
+}
+
 void Server::refuse(ConnectionId connection, const Error& error) {
   reply(connection, {{"v", kProtocolVersion}, {"ok", false}, {"error", error_to_json(error)}});
 }

@@ -154,6 +154,7 @@ Json spec_to_json(const LaunchSpec& spec) {
             {"load", requests_to_json(spec.load)},
             {"group", group_spec_to_json(spec.group)},
             {"pasta_binary", spec.pasta_binary},
+            {"control_link", spec.control_link},
             {"binds", binds_to_json(spec.binds)},
             {"immutable", spec.immutable},
             {"restart_on_reboot", spec.restart_on_reboot},
@@ -182,6 +183,7 @@ LaunchSpec spec_from_json(const Json& json) {
   if (reader.has("network")) spec.network = plan_from_json(reader.object("network"));
   if (reader.has("group")) spec.group = group_spec_from_json(reader.object("group"));
   spec.pasta_binary = reader.string("pasta_binary");
+  spec.control_link = reader.boolean_or("control_link", false);
   spec.binds = binds_from_json(reader.array("binds"));
   spec.immutable = strings_from_json(reader.array("immutable"));
   spec.restart_on_reboot = reader.boolean_or("restart_on_reboot", true);

@@ -42,6 +42,8 @@ struct LaunchSpec {
   GroupSpec group;
 
   std::optional<net::Plan> network;
+  // Its guest has an agent, and a network device that leads to it.
+  bool control_link = false;
   // Absolute. Empty with `network`: its devices are there, and lead nowhere.
   std::string pasta_binary;
 

@@ -8,6 +8,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 
+#include <array>
 #include <cstdio>
 #include <cstring>
 
@@ -24,6 +25,21 @@ ifreq named_request(const std::string& name) {
     fail(Code::kInvalidArgument, "device name '{}' is too long", name);
   std::memcpy(request.ifr_name, name.data(), name.size());
   return request;
+}
+
+std::array<unsigned char, 6> parse_mac(const std::string& text) {
+  std::array<unsigned char, 6> mac{};
+  if (std::sscanf(text.c_str(), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0], &mac[1], &mac[2], &mac[3],
+                  &mac[4], &mac[5]) != 6)
+    fail(Code::kInvalidArgument, "'{}' is not a MAC address", text);
+  return mac;
+}
+
+in_addr parse_address(const std::string& text) {
+  in_addr address{};
+  if (::inet_pton(AF_INET, text.c_str(), &address) != 1)
+    fail(Code::kInvalidArgument, "'{}' is not an IPv4 address", text);
+  return address;
 }
 
 }  // namespace
@@ -46,14 +62,10 @@ void make_tap(const std::string& name, uid_t owner) {
 }
 
 void set_mac(RouteSocket& netlink, const std::string& device, const std::string& mac) {
-  unsigned char octets[6];
-  if (std::sscanf(mac.c_str(), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &octets[0], &octets[1], &octets[2],
-                  &octets[3], &octets[4], &octets[5]) != 6) {
-    fail(Code::kInvalidArgument, "'{}' is not a MAC address", mac);
-  }
+  const auto octets = parse_mac(mac);
   NetlinkMessage message(RTM_NEWLINK, 0);
   message.family<ifinfomsg>().ifi_index = index_of(device);
-  mnl_attr_put(message.header(), IFLA_ADDRESS, sizeof octets, octets);
+  mnl_attr_put(message.header(), IFLA_ADDRESS, octets.size(), octets.data());
   netlink.apply(message, fmt::format("give '{}' the MAC address {}", device, mac));
 }
 
@@ -67,10 +79,7 @@ void set_up(RouteSocket& netlink, const std::string& device) {
 }
 
 void add_address(RouteSocket& netlink, const std::string& device, const std::string& address, int prefix) {
-  in_addr parsed{};
-  if (::inet_pton(AF_INET, address.c_str(), &parsed) != 1) {
-    fail(Code::kInvalidArgument, "'{}' is not an IPv4 address", address);
-  }
+  const in_addr parsed = parse_address(address);
   NetlinkMessage message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
   auto& header = message.family<ifaddrmsg>();
   header.ifa_family = AF_INET;
@@ -79,6 +88,20 @@ void add_address(RouteSocket& netlink, const std::string& device, const std::str
   mnl_attr_put(message.header(), IFA_LOCAL, sizeof parsed, &parsed);
   mnl_attr_put(message.header(), IFA_ADDRESS, sizeof parsed, &parsed);
   netlink.apply(message, fmt::format("give '{}' the address {}/{}", device, address, prefix));
+}
+
+void add_neighbour(RouteSocket& netlink, const std::string& device, const std::string& address,
+                   const std::string& mac) {
+  const in_addr parsed = parse_address(address);
+  const auto octets = parse_mac(mac);
+  NetlinkMessage message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+  auto& header = message.family<ndmsg>();
+  header.ndm_family = AF_INET;
+  header.ndm_ifindex = index_of(device);
+  header.ndm_state = NUD_PERMANENT;
+  mnl_attr_put(message.header(), NDA_DST, sizeof parsed, &parsed);
+  mnl_attr_put(message.header(), NDA_LLADDR, octets.size(), octets.data());
+  netlink.apply(message, fmt::format("tell '{}' of its neighbour {}", device, address));
 }
 
 // By netlink, since kernels hide the neighbour table's sysctls from namespaces that a user made.

@@ -20,6 +20,10 @@ void set_mac(RouteSocket& netlink, const std::string& device, const std::string&
 void set_up(RouteSocket& netlink, const std::string& device);
 void add_address(RouteSocket& netlink, const std::string& device, const std::string& address, int prefix);
 
+// Known for good, so that it is never asked for.
+void add_neighbour(RouteSocket& netlink, const std::string& device, const std::string& address,
+                   const std::string& mac);
+
 // Asks for a neighbour every 25 ms for a second, instead of every second for three: a guest that has just
 // come up is seen at once, and connecting to one that is not there fails sooner.
 void answer_quickly(RouteSocket& netlink, const std::string& device);

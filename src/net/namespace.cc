@@ -1,20 +1,14 @@
 #include "net/namespace.h"
 
-#include <fcntl.h>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "net/device.h"
 #include "net/packet_filter.h"
 #include "net/rules.h"
+#include "net/sysctl.h"
 
 namespace knaller::net {
 namespace {
-
-void set_sysctl(const std::string& name, std::string_view value) {
-  const std::string path = "/proc/sys/net/" + name;
-  write_all(open_at(AT_FDCWD, path, O_WRONLY).get(), value, path);
-}
 
 // Forwarding is switched on for all devices, pasta's that is yet to come included. route_localnet lets a
 // connection from 127.0.0.1 leave through the TAP after its translation. Refusals of the filter may be told
@@ -24,9 +18,7 @@ void set_sysctls(const Plan& plan) {
   set_sysctl("ipv4/ip_forward", "1");
   set_sysctl("ipv4/conf/" + plan.tap + "/route_localnet", "1");
   set_sysctl("ipv4/icmp_ratelimit", "10");
-  if (!exists("/proc/sys/net/ipv6")) return;
-  set_sysctl("ipv6/conf/all/disable_ipv6", "1");
-  set_sysctl("ipv6/conf/default/disable_ipv6", "1");
+  disable_ipv6();
 }
 
 }  // namespace

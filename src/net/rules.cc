@@ -7,6 +7,8 @@
 #include <set>
 
 #include "base/error.h"
+#include "channel/link_plan.h"
+#include "net/control_link.h"
 #include "net/egress.h"
 
 namespace knaller::net {
@@ -69,6 +71,12 @@ std::string fragments_chain() {
          "  }\n";
 }
 
+// All that may come over the link to the guest's agent: answers of its to sockets of knaller's.
+std::string from_agent() {
+  return fmt::format("ip saddr {} ip daddr {} tcp sport {}", channel::kGuestAddress, channel::kHostAddress,
+                     channel::kPort);
+}
+
 // Before connection tracking and address translation: a reply to a translated connection still has the
 // gateway's address here, so nothing honest is for 127.0.0.0/8, and whatever is not from the guest's own
 // address is forged.
@@ -80,8 +88,10 @@ std::string guard_chain(const Plan& plan) {
       "    iifname \"{0}\" ip saddr != {1} drop\n"
       "    iifname != \"lo\" ip saddr 127.0.0.0/8 drop\n"
       "    iifname != \"lo\" ip daddr 127.0.0.0/8 drop\n"
+      "    iifname \"{2}\" {3} accept\n"
+      "    iifname \"{2}\" drop\n"
       "  }}\n",
-      plan.tap, plan.guest_address);
+      plan.tap, plan.guest_address, kControlTap, from_agent());
 }
 
 // Connections from the host's loopback arrive through the namespace's `lo` (pasta splices them), all others
@@ -256,7 +266,7 @@ std::string local_chains(const Plan& plan) {
   return fmt::format(
       "  chain input {{\n"
       "    type filter hook input priority filter; policy drop;\n"
-      "    iifname \"lo\" accept\n"
+      "    iifname {{ \"lo\", \"{7}\" }} accept\n"
       "{4}"
       "    iifname \"{0}\" ip daddr {3} jump names\n"
       "    iifname \"{0}\" ct state established,related accept\n"
@@ -268,10 +278,10 @@ std::string local_chains(const Plan& plan) {
       "    type filter hook output priority filter; policy drop;\n"
       "    meta nfproto ipv6 drop\n"
       "    oifname \"lo\" ip daddr {3} drop\n"
-      "    oifname {{ \"lo\", \"{0}\" }} accept\n"
+      "    oifname {{ \"lo\", \"{0}\", \"{7}\" }} accept\n"
       "    oifname \"{2}\" icmp type {{ destination-unreachable, time-exceeded }} accept\n"
       "  }}\n",
-      plan.tap, plan.gateway, kPastaDevice, plan.dns, reset_unknown(plan), kReject, kMostPings);
+      plan.tap, plan.gateway, kPastaDevice, plan.dns, reset_unknown(plan), kReject, kMostPings, kControlTap);
 }
 
 }  // namespace

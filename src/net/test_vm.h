@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "net/control_link.h"
 #include "net/namespace.h"
 #include "net/pasta.h"
 #include "net/ports.h"
@@ -113,6 +114,7 @@ inline void drop_capabilities() {
 // The engine's namespaces, with the TAP attached by a process without capabilities, as an engine does it.
 inline int set_up_engine(const Plan& plan, const HostNetwork& host) {
   set_up_namespace(plan, host, ::geteuid());
+  set_up_control_link(::geteuid());
   drop_capabilities();
   return attach(plan.tap, IFF_TAP).release();
 }
@@ -142,6 +144,15 @@ class TestVm {
   // The raw end of the guest's network card: frames written here come from the guest.
   int tap() const { return engine.fd(); }
   void connect_guest() { cable_ = std::make_unique<Cable>(engine.fd(), guest.fd()); }
+  // The raw end of the device that leads to the guest's agent.
+  UniqueFd control_tap() const {
+    std::vector<UniqueFd> taps = VmNamespaces::of(engine.pid()).open_inside([] {
+      std::vector<UniqueFd> one;
+      one.push_back(attach(kControlTap, IFF_TAP));
+      return one;
+    });
+    return std::move(taps.front());
+  }
   uint16_t host_port(size_t index) const { return plan.ports.at(index).host; }
 
   Pasta start_pasta() const {

@@ -18,6 +18,7 @@ void add_machine(Json& object, const Machine& m) {
   object["has_ssh"] = m.has_ssh;
   object["network"] = to_text(m.network);
   object["network_device"] = m.network_device;
+  object["agent"] = m.has_agent;
   object["ports"] = ports_to_json(m.ports);
   object["egress"] = egress_to_json(m.egress);
   // Records of before there were limits have none.
@@ -45,6 +46,7 @@ void read_machine(const JsonReader& reader, const std::string& what, Machine& m)
   m.has_ssh = reader.boolean_or("has_ssh", false);
   m.network = network_from_text(reader.string_or("network", "rootless"), what);
   m.network_device = reader.boolean_or("network_device", m.network != NetworkMode::kNone);
+  m.has_agent = reader.boolean_or("agent", false);
   if (reader.has("egress")) m.egress = egress_from_json(reader.object("egress"), what + ": egress");
   if (reader.has("limits")) m.limits = limits_from_json(reader.object("limits"), what + ": limits");
   m.network_of = reader.string_or("network_of", "");

@@ -24,14 +24,16 @@ struct Machine {
   bool has_initrd = false;
   OnReboot on_reboot = OnReboot::kRestart;
 
-  std::string image;  // name, for people; "" for kernel and rootfs of the user's own
-  int guest_protocol = 0;
-  bool has_ssh = false;  // knaller's key is in the guest
+  std::string image;       // name, for people; "" for kernel and rootfs of the user's own
+  int guest_protocol = 0;  // of knaller's program in the guest; 0: there is none
+  bool has_ssh = false;    // knaller's key is in the guest
 
   NetworkMode network = NetworkMode::kRootless;
   // The guest has a network device, which its saved state names. A clone may be cut off the network
   // (NetworkMode::kNone) and keep it.
   bool network_device = false;
+  // Its guest has an agent, and a network device that leads to it alone, which its saved state names, too.
+  bool has_agent = false;
   std::vector<PortForward> ports;  // of a VM as asked for (host 0: leased), of a snapshot as bound
   Egress egress;                   // where the guest may connect to
   Limits limits;                   // what it may take of the host

@@ -168,7 +168,8 @@ END
   run knaller exec --wait-timeout 2m soon -- hostname
   [ "$status" -eq 0 ]
   [ "$output" = soon ]
-  run knaller ssh soon hostname
+  knaller wait --for ready --timeout 2m soon
+  run --separate-stderr knaller ssh soon hostname
   [ "$output" = soon ]
   knaller rm -f soon
 }

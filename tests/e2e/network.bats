@@ -173,8 +173,10 @@ children_of_monitor() {
   local monitor
   monitor=$(knaller inspect none --json | jq .monitor_pid)
   [ "$(pgrep --parent "$monitor" | wc -l)" -eq 1 ]
-  run knaller exec none -- true
-  [ "$status" -eq 125 ] || [ "$status" -eq 6 ]
+  # It is entered all the same, by a device that it does not see.
+  [ "$(knaller exec none -- sh -c 'hostname; ls /sys/class/net')" = $'none\nlo' ]
+  run knaller ssh none true
+  [ "$status" -eq 6 ]
   knaller rm -f none
 }
 

@@ -37,6 +37,7 @@ on_small_disk() {
     skip "no mounts in a user namespace here"
   # shellcheck disable=SC2016 # meant for another shell
   unshare --user --map-current-user --keep-caps --mount bash -e -c '
+    trap '"'"'echo "failed: $BASH_COMMAND"'"'"' ERR
     mkdir "$1" && mount -t tmpfs -o size=20m,mode=0700 none "$1"
     export KNALLER_HOME=$1
     knaller image import fake --kernel "$2/vmlinux" --rootfs "$2/rootfs.ext4"

@@ -17,6 +17,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "agent/keeper.h"
 #include "image/guest/boot_config.h"
 #include "image/guest/files.h"
 #include "image/guest/network.h"
@@ -223,6 +224,7 @@ void boot() {
     die("boot: " + error);
   }
   load_modules();
+  agent::leave_agent();
   must_make_directory(kNewRoot);
   if (config.overlay) {
     mount_overlay_root();

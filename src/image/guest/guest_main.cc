@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
+#include "agent/keeper.h"
+#include "agent/server.h"
 #include "image/guest/boot.h"
 #include "image/guest/disks.h"
 #include "image/guest/network.h"
@@ -64,6 +67,11 @@ int end_command(const char* verb) {
   return 0;
 }
 
+// In the file system and the namespaces that this process is in, by a socket that it was given: for tests.
+int serve_command(const char* descriptor) {
+  return knaller::agent::serve(std::atoi(descriptor), {.root = "", .mounts = ""});
+}
+
 }  // namespace
 }  // namespace knaller::guest_helper
 
@@ -74,6 +82,9 @@ int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "renew") == 0) return renew_command();
   if (argc == 2 && std::strcmp(argv[1], "announce") == 0) return announce_command();
   if (argc == 3 && std::strcmp(argv[1], "end") == 0) return end_command(argv[2]);
-  std::fputs("usage: guest renew|announce|end VERB\n", stderr);
+  if (argc == 3 && std::strcmp(argv[1], knaller::agent::kKeepCommand) == 0)
+    knaller::agent::keep(std::atoi(argv[2]));
+  if (argc == 3 && std::strcmp(argv[1], "serve") == 0) return serve_command(argv[2]);
+  std::fputs("usage: guest renew|announce|end VERB|serve DESCRIPTOR\n", stderr);
   return 2;
 }

@@ -24,6 +24,7 @@ namespace knaller::vm {
 
 // The engine's devices.
 inline constexpr char kNetworkId[] = "eth0";
+inline constexpr char kControlId[] = "control0";
 std::vector<const char*> drive_ids(const store::Machine& machine);
 
 // "disk.ext4" over a base, else "rootfs.ext4".

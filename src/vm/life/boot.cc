@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "channel/link_plan.h"
 #include "engine/engine_family.h"
 #include "image/kernel_args.h"
+#include "net/control_link.h"
 #include "store/layout.h"
 #include "vm/home/layout.h"
 #include "vm/life/limiters.h"
@@ -110,6 +112,9 @@ std::vector<firecracker::Request> boot_requests(const store::VmRecord& record) {
                                                            .rx_rate_limiter = network,
                                                            .tx_rate_limiter = network}));
   }
+  if (record.has_agent)
+    requests.push_back(firecracker::put_network_interface(
+        {.id = kControlId, .host_device = net::kControlTap, .guest_mac = channel::kGuestMac}));
   requests.push_back(firecracker::start_instance());
   return requests;
 }

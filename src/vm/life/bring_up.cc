@@ -68,6 +68,7 @@ monitor::LaunchSpec make_spec(const Context& context, const PreparedVm& vm, cons
   if (!record.boot_args.empty()) spec.boot = boot_requests(record);
   spec.load = vm.load;
   spec.network = network_plan(record);
+  spec.control_link = record.has_agent;
   if (spec.network)
     spec.pasta_binary = find_pasta(context);
   else

@@ -2,9 +2,11 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "entry/exec.h"
 #include "guest/copy.h"
 #include "guest/probe.h"
 #include "guest/session.h"
+#include "monitor/agent_link.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
 #include "monitor/guest_session.h"
@@ -74,9 +76,31 @@ SshTarget ssh_target(const Context& context, const std::string& name) {
           .host_alias = address.host_alias};
 }
 
+namespace {
+
+entry::Link open_link(const std::string& name, int directory, const std::string& uuid,
+                      const Deadline& deadline) {
+  require_running(name, directory);
+  try {
+    return monitor::connect_agent(directory, uuid, deadline);
+  } catch (Error& error) {
+    if (error.hint().empty()) error.with_hint(fmt::format("see how far it is: knaller logs {}", name));
+    throw;
+  }
+}
+
+}  // namespace
+
 ExecResult exec_in_vm(const Context& context, const std::string& name, const ExecOptions& options) {
   if (options.argv.empty() == options.shell_command.empty())
     fail(Code::kInvalidArgument, "exec takes either an argument vector or a shell command");
+  const UniqueFd directory = open_vm(context, name);
+  const store::VmRecord record = store::read_vm_record(directory.get(), name);
+  if (record.has_agent) {
+    entry::Link link =
+        open_link(name, directory.get(), record.uuid, Deadline::after(options.connect_timeout, options.stop));
+    return entry::exec(link, options);
+  }
   guest::Session session =
       open_session(context, name, Deadline::after(options.connect_timeout, options.stop));
   return session.exec(options);

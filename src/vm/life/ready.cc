@@ -110,11 +110,10 @@ void probe_ssh(Watch& watch, uint16_t port, const Deadline& deadline) {
 }
 
 // Returns what the guest's helper could not renew, if it told.
-std::vector<std::string> renew_by_ssh(store::VmRecord& record, const std::string& path,
-                                      const Deadline& deadline) {
+std::vector<std::string> renew_in_guest(store::VmRecord& record, const std::string& path,
+                                        const Deadline& deadline) {
   try {
-    guest::Session session = monitor::open_guest_session(record, path, deadline);
-    const guest::Renewal renewal = guest::renew(session, {.hostname = record.name}, deadline);
+    const guest::Renewal renewal = monitor::renew_guest(record, path, {.hostname = record.name}, deadline);
     record.renewed = renewal.ok;
     record.renew_reason = renewal.reason;
     return renewal.failed;
@@ -133,6 +132,8 @@ void wait_until_ready(const Context& context, monitor::Launch& launch, const sto
   const PhaseTimer timer(context, "ready");
   Watch watch(context, launch);
   if (announces_itself(record)) wait_for_ready_line(watch, deadline);
+  // A clone's agent is there from its first moment, and asked to renew it next.
+  if (record.has_agent && record.has_parent_memory()) return;
   if (record.ssh_port != 0) probe_ssh(watch, record.ssh_port, deadline);
 }
 
@@ -151,10 +152,10 @@ void renew_clone(const Context& context, store::VmRecord& record, const std::str
   std::vector<std::string> failed;
   if (record.guest_protocol == 0)
     record.renew_reason = "the guest has no knaller helper";
-  else if (record.ssh_port == 0)
+  else if (record.ssh_port == 0 && !record.has_agent)
     record.renew_reason = "there is no network to reach the guest by";
   else
-    failed = renew_by_ssh(record, path, deadline);
+    failed = renew_in_guest(record, path, deadline);
   if (!record.renewed)
     context.note(fmt::format("'{}' keeps the snapshot's {}: {}", record.name, guest::kept_parts(failed),
                              record.renew_reason));

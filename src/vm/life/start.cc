@@ -17,6 +17,7 @@
 #include "guest/keys.h"
 #include "image/kernel.h"
 #include "monitor/alive.h"
+#include "net/tun.h"
 #include "store/layout.h"
 #include "store/limits.h"
 #include "store/names.h"
@@ -69,10 +70,24 @@ void make_own_disk(const image::Image& image, uint64_t mib, const std::string& p
     disk::make_private_disk(path, mib, deadline);
 }
 
+// The device that leads to a guest's agent needs what every network needs. A VM that is to have none starts
+// where that is not to be had, too.
+bool can_have_agent(const Context& context, const image::Image& image, NetworkMode network) {
+  if (image.info.guest_protocol < image::kFirstWithAgent) return false;
+  if (network != NetworkMode::kNone) return true;
+  try {
+    net::open_tun();
+    return true;
+  } catch (const Error& error) {
+    context.note(fmt::format("no command will be able to enter the guest: {}", error.what()));
+    return false;
+  }
+}
+
 // An image of ours or an imported one: everything immutable is linked, the private disk is new (or, for an
 // image without a base, a copy of its root file system).
-void fill_from_image(const image::Image& image, const VmOptions& vm, PreparedVm& prepared,
-                     const Deadline& deadline) {
+void fill_from_image(const Context& context, const image::Image& image, const VmOptions& vm,
+                     PreparedVm& prepared, const Deadline& deadline) {
   const int directory = prepared.directory();
   store::VmRecord& record = prepared.record;
   record.image = image.info.name;
@@ -80,6 +95,7 @@ void fill_from_image(const image::Image& image, const VmOptions& vm, PreparedVm&
   record.has_base = !image.base.empty();
   record.has_initrd = !image.initramfs.empty();
   record.has_ssh = image.info.guest_protocol > 0;
+  record.has_agent = can_have_agent(context, image, vm.network);
   add_part(directory, AT_FDCWD, image.kernel, layout::kKernel, deadline);
   if (record.has_initrd) add_part(directory, AT_FDCWD, image.initramfs, layout::kInitrd, deadline);
   if (engine::family_of(record.engine).needs_pvh_kernel())
@@ -160,7 +176,7 @@ void fill_vm(const Context& context, const VmOptions& vm, PreparedVm& prepared, 
     fill_from_files(vm, prepared, deadline);
   } else {
     const store::EntryLock lock = lock_entry(context, Kind::kImage, vm.image, "start", options.stop);
-    fill_from_image(load_image(context, vm.image), vm, prepared, deadline);
+    fill_from_image(context, load_image(context, vm.image), vm, prepared, deadline);
   }
   if (record.has_ssh) guest.ssh_key = keep_key(directory, std::move(key));
   record.boot_args = boot_args(record, guest);

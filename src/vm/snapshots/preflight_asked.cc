@@ -122,7 +122,7 @@ void add_network_rows(const Context& context, const SnapshotRecord& record, bool
                       const RestoreOptions& asked, const AddRow& add) {
   add("network", [&] { return network_mode_row(record, asked); });
   add("egress", [&] { return egress_row(record, imported, asked); });
-  if (record.network_device) add("TAP", tap_row);
+  if (record.network_device || record.has_agent) add("TAP", tap_row);
   if (network_of_clone(record, asked) == NetworkMode::kNone) return;
   add("pasta", [&] { return pasta_row(context); });
   add("ports", [&] { return ports_row(context, record, imported, asked); });

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "net/control_link.h"
 #include "net/frames.h"
 #include "vm/life/boot.h"
 
@@ -31,11 +32,20 @@ std::string Stillness::network_work() const {
 }
 
 std::optional<uint64_t> frames_taken_by(const store::VmRecord& record, pid_t engine) {
-  const auto plan = device_plan(record);
-  if (!plan) return 0;
+  std::vector<std::string> taps;
+  if (const auto plan = device_plan(record)) taps.push_back(plan->tap);
+  if (record.has_agent) taps.emplace_back(net::kControlTap);
+  if (taps.empty()) return 0;
   const auto devices =
       read_file_if_exists(AT_FDCWD, fmt::format("/proc/{}/net/dev", engine), kLargestDeviceList);
-  return devices ? net::frames_taken(*devices, plan->tap) : std::nullopt;
+  if (!devices) return std::nullopt;
+  uint64_t frames = 0;
+  for (const std::string& tap : taps) {
+    const auto taken = net::frames_taken(*devices, tap);
+    if (!taken) return std::nullopt;
+    frames += *taken;
+  }
+  return frames;
 }
 
 }  // namespace knaller::vm

@@ -34,7 +34,7 @@ class Stillness {
   std::optional<uint64_t> frames_at_;
 };
 
-// How many frames the engine has taken from its network device; 0 when it has none, and nothing when the
+// How many frames the engine has taken from its network devices; 0 when it has none, and nothing when the
 // kernel does not say.
 std::optional<uint64_t> frames_taken_by(const store::VmRecord& record, pid_t engine);
 

@@ -1,0 +1,18 @@
+// Keeps an agent in the guest for as long as the guest lives.
+#ifndef KNALLER_AGENT_KEEPER_H_
+#define KNALLER_AGENT_KEEPER_H_
+
+namespace knaller::agent {
+
+// The argument by which this program knows that it is to be the agent, with the listening socket's number.
+inline constexpr char kKeepCommand[] = "keep";
+[[noreturn]] void keep(int listener);
+
+// Called by the initramfs's /init before the guest's own init is: leaves a process behind that has the
+// control link, and another one that serves it, which is started again when it ends. A guest without such a
+// device, or whose kernel has no network namespaces, has no agent; that is said on the console.
+void leave_agent();
+
+}  // namespace knaller::agent
+
+#endif  // KNALLER_AGENT_KEEPER_H_

@@ -1,0 +1,265 @@
+#include "entry/exec.h"
+
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <optional>
+#include <string>
+
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "channel/flow.h"
+#include "entry/ending.h"
+#include "entry/poller.h"
+
+namespace knaller::entry {
+namespace {
+
+using channel::Channel;
+using channel::Frame;
+using channel::Kind;
+
+constexpr uint16_t kStream = 1;
+// poll(2) promises that a pipe takes this much (PIPE_BUF) without blocking.
+constexpr size_t kPipeTakes = 4096;
+constexpr size_t kChunk = 32768;
+
+// For a descriptor that poll found writable: does not block, whatever its flags are.
+ssize_t write_without_blocking(int fd, std::string_view data) {
+  const ssize_t sent = ::send(fd, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent >= 0 || errno != ENOTSOCK) return sent;
+  return write_without_sigpipe(fd, data.substr(0, kPipeTakes));
+}
+
+// One of the program's outputs on its way to the caller's descriptor.
+class Outlet {
+ public:
+  Outlet(Link& link, Channel channel, int fd) : link_(link), channel_(channel), fd_(fd) {}
+
+  void take(std::string_view bytes) {
+    if (!flow_.received(bytes.size())) fail_of_agent("sent more than it may");
+    if (fd_ >= 0)
+      pending_.append(bytes);
+    else
+      use(bytes.size());
+  }
+
+  void deliver(short revents) {
+    if (pending_.empty() || revents == 0) return;
+    const ssize_t written = write_without_blocking(fd_, pending_);
+    if (written >= 0) {
+      pending_.erase(0, static_cast<size_t>(written));
+      use(static_cast<size_t>(written));
+    } else if (errno == EPIPE) {
+      nobody_reads_ = true;
+      use(pending_.size());
+      pending_.clear();
+      fd_ = -1;
+    } else if (errno != EAGAIN && errno != EINTR) {
+      fail_errno("write what the command in the guest says");
+    }
+  }
+
+  pollfd poll_entry() const { return {pending_.empty() ? -1 : fd_, POLLOUT, 0}; }
+  bool idle() const { return pending_.empty(); }
+  bool nobody_reads() const { return nobody_reads_; }
+
+ private:
+  void use(size_t bytes) {
+    flow_.used(bytes);
+    if (!flow_.is_due()) return;
+    link_.send({.kind = Kind::kCredit,
+                .channel = channel_,
+                .stream = kStream,
+                .payload = channel::encode_position(flow_.limit())});
+    flow_.told();
+  }
+
+  Link& link_;
+  Channel channel_;
+  int fd_;
+  channel::Receiver flow_;
+  std::string pending_;
+  bool nobody_reads_ = false;
+};
+
+// The caller's input on its way to the program.
+class Inlet {
+ public:
+  Inlet(Link& link, int fd) : link_(link), fd_(fd) {
+    if (fd_ < 0) flow_.finish();
+  }
+
+  void allow(std::string_view payload) {
+    const auto position = channel::decode_position(payload);
+    if (!position || !flow_.allow(*position)) fail_of_agent("takes what was not sent");
+  }
+
+  void forward() {
+    while (link_.takes_data()) {
+      const std::string_view bytes = flow_.sendable(channel::kMostPayload);
+      if (bytes.empty()) break;
+      link_.send({.kind = Kind::kData, .channel = Channel::kInput, .stream = kStream, .payload = bytes});
+      flow_.sent(bytes.size());
+    }
+    if (!flow_.is_at_end() || end_told_) return;
+    link_.send({.kind = Kind::kEnd, .channel = Channel::kInput, .stream = kStream, .payload = {}});
+    end_told_ = true;
+  }
+
+  void fetch(short revents) {
+    if (revents == 0) return;
+    std::array<char, kChunk> buffer;
+    const ssize_t got = ::read(fd_, buffer.data(), std::min(buffer.size(), flow_.room()));
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    // EIO is a terminal that hung up: nothing more will come, as at an end of file.
+    if (got < 0 && errno != EIO) fail_errno("read the input for the command in the guest");
+    if (got > 0) return flow_.put({buffer.data(), static_cast<size_t>(got)});
+    fd_ = -1;
+    flow_.finish();
+  }
+
+  // Only while the program takes more: what it does not read stays with the caller.
+  pollfd poll_entry(bool started) const {
+    return {started && flow_.room() > 0 && flow_.sendable(1).empty() ? fd_ : -1, POLLIN, 0};
+  }
+
+ private:
+  Link& link_;
+  int fd_;
+  channel::Sender flow_;
+  bool end_told_ = false;
+};
+
+std::optional<channel::WindowSize> window_of(const ExecOptions& options) {
+  for (const int fd : {options.stdin_fd, options.stdout_fd, options.stderr_fd}) {
+    winsize size{};
+    if (fd >= 0 && ::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0)
+      return channel::WindowSize{size.ws_row, size.ws_col};
+  }
+  return std::nullopt;
+}
+
+channel::ExecRequest request_of(const ExecOptions& options) {
+  channel::ExecRequest request{.session = random_bytes(16),
+                               .arguments = options.argv,
+                               .user = options.user,
+                               .directory = options.working_directory};
+  if (!options.shell_command.empty()) request.arguments = {"/bin/sh", "-c", options.shell_command};
+  for (const auto& [name, value] : options.environment) request.environment.push_back(name + "=" + value);
+  if (options.tty) request.terminal = window_of(options).value_or(channel::WindowSize{});
+  return request;
+}
+
+class Relay {
+ public:
+  Relay(Link& link, const ExecOptions& options)
+      : link_(link),
+        options_(options),
+        poller_(options.stop),
+        signal_fd_(options.signal_fd),
+        input_(link, options.stdin_fd),
+        output_(link, Channel::kOutput, options.stdout_fd),
+        errors_(link, Channel::kError, options.stderr_fd) {}
+
+  ExecResult run() {
+    link_.open(kStream, channel::encode(request_of(options_)));
+    const Deadline start = Deadline::after(options_.connect_timeout, options_.stop);
+    while (true) {
+      input_.forward();
+      if (output_.nobody_reads()) return {.exit_code = 0, .signal = SIGPIPE};
+      if (end_ && output_.idle() && errors_.idle()) return finish();
+      wait(start);
+    }
+  }
+
+ private:
+  void wait(const Deadline& start) {
+    pollfd link = link_.poll_entry();
+    // Once all is said, only the outputs are waited for.
+    if (end_) link.fd = -1;
+    std::array<pollfd, 5> entries{link, input_.poll_entry(started_), output_.poll_entry(),
+                                  errors_.poll_entry(), pollfd{started_ ? signal_fd_ : -1, POLLIN, 0}};
+    const bool answered = started_ || end_;
+    if (poller_.wait(entries, answered ? Deadline::never(options_.stop) : start) == 0)
+      throw Error(Code::kTimeout, "the agent in the guest did not start the command in time");
+    if (!end_) link_.move(entries[0].revents, [this](const Frame& frame) { take(frame); });
+    input_.fetch(entries[1].revents);
+    output_.deliver(entries[2].revents);
+    errors_.deliver(entries[3].revents);
+    if (entries[4].revents != 0) pass_signals();
+  }
+
+  void take(const Frame& frame) {
+    if (frame.stream != kStream || end_) return;
+    if (frame.kind == Kind::kEvent) take_event(frame.payload);
+    if (frame.kind == Kind::kCredit && frame.channel == Channel::kInput) input_.allow(frame.payload);
+    if (frame.kind == Kind::kEnd && frame.channel == Channel::kWhole) take_end(frame.payload);
+    if (frame.kind != Kind::kData) return;
+    if (frame.channel == Channel::kOutput) output_.take(frame.payload);
+    if (frame.channel == Channel::kError) errors_.take(frame.payload);
+  }
+
+  void take_event(std::string_view payload) {
+    channel::Event event;
+    if (!channel::decode(payload, event)) fail_of_agent("says what means nothing");
+    if (!event.started || started_) return;
+    started_ = true;
+    if (options_.on_started) options_.on_started();
+  }
+
+  void take_end(std::string_view payload) {
+    if (!channel::decode(payload, end_.emplace())) fail_of_agent("says what means nothing");
+    link_.send({.kind = Kind::kEnd, .channel = Channel::kWhole, .stream = kStream, .payload = payload});
+  }
+
+  ExecResult finish() const {
+    const Ending ending = ending_of(*end_);
+    if (!ending.why_not_run.empty() && options_.stderr_fd >= 0)
+      write_all(options_.stderr_fd, fmt::format("knaller: cannot {}\n", ending.why_not_run), "why");
+    return ending.result;
+  }
+
+  void pass_signals() {
+    std::array<unsigned char, 64> numbers;
+    const ssize_t got = ::read(signal_fd_, numbers.data(), numbers.size());
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (got <= 0) signal_fd_ = -1;
+    for (ssize_t i = 0; i < got; ++i) {
+      const int number = numbers[static_cast<size_t>(i)];
+      if (number != 0)
+        tell({.signal = number});
+      else if (options_.tty)
+        tell({.window = window_of(options_)});
+    }
+  }
+
+  void tell(const channel::Event& event) {
+    link_.send(
+        {.kind = Kind::kEvent, .channel = Channel::kWhole, .stream = kStream, .payload = encode(event)});
+  }
+
+  Link& link_;
+  const ExecOptions& options_;
+  Poller poller_;
+  int signal_fd_;
+  Inlet input_;
+  Outlet output_;
+  Outlet errors_;
+  bool started_ = false;
+  std::optional<channel::End> end_;
+};
+
+}  // namespace
+
+ExecResult exec(Link& link, const ExecOptions& options) {
+  return Relay(link, options).run();
+}
+
+}  // namespace knaller::entry

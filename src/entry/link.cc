@@ -1,0 +1,96 @@
+#include "entry/link.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/error.h"
+
+namespace knaller::entry {
+namespace {
+
+using channel::Channel;
+using channel::Frame;
+using channel::Kind;
+
+constexpr size_t kReadAtOnce = 64 << 10;
+
+}  // namespace
+
+void fail_of_agent(std::string_view what) {
+  throw Error(Code::kIo, fmt::format("the agent in the guest {}", what));
+}
+
+Link::Link(UniqueFd socket, const std::string& vm) : socket_(std::move(socket)) {
+  const channel::Hello hello{.program = KNALLER_VERSION, .vm = vm};
+  send({.kind = Kind::kHello, .channel = Channel::kWhole, .stream = 0, .payload = channel::encode(hello)});
+}
+
+void Link::open(uint16_t stream, std::string_view payload) {
+  if (payload.size() > channel::kMostOpen)
+    fail(Code::kInvalidArgument, "the command's arguments and environment are longer than {} MiB",
+         channel::kMostOpen >> 20);
+  do {
+    const std::string_view part = payload.substr(0, channel::kMostPayload);
+    payload.remove_prefix(part.size());
+    send({.kind = Kind::kOpen,
+          .channel = Channel::kWhole,
+          .more = !payload.empty(),
+          .stream = stream,
+          .payload = part});
+  } while (!payload.empty());
+}
+
+pollfd Link::poll_entry() const {
+  return {socket_.get(), static_cast<short>(out_.empty() ? POLLIN : POLLIN | POLLOUT), 0};
+}
+
+void Link::move(short revents, const std::function<void(const Frame&)>& take) {
+  flush();
+  if ((revents & ~POLLOUT) == 0) return;
+  const bool open = read_some();
+  while (const auto frame = reader_.next()) {
+    if (!greeted_)
+      take_hello(*frame);
+    else
+      take(*frame);
+  }
+  if (reader_.broken()) fail_of_agent("does not speak knaller's protocol");
+  if (!open) fail_of_agent(reader_.is_inside() ? "broke the connection off" : "ended the connection");
+  flush();
+}
+
+void Link::flush() {
+  while (!out_.empty()) {
+    const ssize_t sent = ::send(socket_.get(), out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    // What it said before it hung up is read first.
+    if (sent < 0 && (errno == EAGAIN || errno == EPIPE || errno == ECONNRESET)) return;
+    if (sent < 0) fail_errno("write to the agent in the guest");
+    out_.erase(0, static_cast<size_t>(sent));
+  }
+}
+
+bool Link::read_some() {
+  std::array<char, kReadAtOnce> buffer;
+  const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+  if (got < 0 && errno != ECONNRESET) fail_errno("read from the agent in the guest");
+  if (got > 0) reader_.feed({buffer.data(), static_cast<size_t>(got)});
+  return got > 0;
+}
+
+void Link::take_hello(const Frame& frame) {
+  channel::Hello hello;
+  if (frame.kind != Kind::kHello || !channel::decode(frame.payload, hello))
+    fail_of_agent("does not speak knaller's protocol");
+  if (hello.oldest > channel::kProtocol)
+    throw Error(Code::kUnsupported,
+                "the agent in the guest is of a newer knaller, which no longer speaks to this one",
+                "use the knaller that made the guest's image");
+  greeted_ = true;
+}
+
+}  // namespace knaller::entry

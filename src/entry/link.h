@@ -1,0 +1,51 @@
+// A connection to the agent in a guest (docs/formats/agent.md): frames out, frames in.
+//
+// One thread at a time; nothing here blocks. The peer is not trusted: what is no frame, or not what an agent
+// says, is kIo, and so is an end of the connection. Memory for it is bounded.
+#ifndef KNALLER_ENTRY_LINK_H_
+#define KNALLER_ENTRY_LINK_H_
+
+#include <poll.h>
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "channel/frame.h"
+#include "channel/message.h"
+
+namespace knaller::entry {
+
+class Link {
+ public:
+  // Greets at once. `vm`: the VM's uuid, by which the agent knows whether it is in a clone.
+  Link(UniqueFd socket, const std::string& vm);
+
+  void send(const channel::Frame& frame) { channel::append(out_, frame); }
+  // A payload of any length, over as many frames as it takes.
+  void open(uint16_t stream, std::string_view payload);
+  // Data is only made into frames while this is true.
+  bool takes_data() const { return out_.size() < kMostWaiting; }
+
+  // For poll(2), and what came of that: writes what waits and reads what there is. Each frame is handed on.
+  pollfd poll_entry() const;
+  void move(short revents, const std::function<void(const channel::Frame&)>& take);
+
+ private:
+  static constexpr size_t kMostWaiting = 128 << 10;
+  void flush();
+  bool read_some();
+  void take_hello(const channel::Frame& frame);
+
+  UniqueFd socket_;
+  std::string out_;
+  channel::FrameReader reader_;
+  bool greeted_ = false;
+};
+
+[[noreturn]] void fail_of_agent(std::string_view what);
+
+}  // namespace knaller::entry
+
+#endif  // KNALLER_ENTRY_LINK_H_

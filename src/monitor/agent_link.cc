@@ -1,0 +1,32 @@
+#include "monitor/agent_link.h"
+
+#include "base/error.h"
+#include "base/socket.h"
+#include "channel/link_plan.h"
+#include "monitor/client.h"
+
+namespace knaller::monitor {
+namespace {
+
+// A packet to a guest that does not listen yet is lost, and TCP would send it again only after a second.
+constexpr std::chrono::milliseconds kAttempt{200};
+constexpr std::chrono::milliseconds kPause{20};
+
+}  // namespace
+
+entry::Link connect_agent(int vm_directory, const std::string& uuid, const Deadline& deadline) {
+  MonitorClient monitor = MonitorClient::connect(vm_directory, deadline);
+  while (true) {
+    UniqueFd socket = monitor.enter(deadline);
+    try {
+      connect_tcp_socket(socket.get(), channel::kGuestAddress, channel::kPort, deadline.sooner(kAttempt));
+      return {std::move(socket), uuid};
+    } catch (const Error& error) {
+      if (error.code() != Code::kTimeout && error.code() != Code::kIo) throw;
+    }
+    deadline.check("the agent in the guest");
+    pause_for(kPause, deadline);
+  }
+}
+
+}  // namespace knaller::monitor
