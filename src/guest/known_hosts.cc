@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
+#include "base/error.h"
 #include "base/text.h"
 
 namespace knaller::guest {
@@ -47,6 +49,29 @@ std::vector<std::string> pinned_keys(std::string_view known_hosts, std::string_v
 
 std::string known_hosts_line(std::string_view alias, std::string_view key) {
   return fmt::format("{} {}\n", alias, key);
+}
+
+std::string known_hosts_of(std::string_view alias, std::string_view keys) {
+  constexpr size_t kMostKeys = 16;
+  constexpr size_t kLongestKey = 8192;
+  std::string text;
+  size_t count = 0;
+  for (const auto line : split(keys, '\n')) {
+    if (line.empty()) continue;
+    const auto words = split(line, ' ');
+    const auto is_plain = [](std::string_view word) {
+      return !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '-' || c == '@' || c == '.' || c == '+' || c == '/' || c == '=';
+      });
+    };
+    // A line that began with a marker or another name would be about somebody else.
+    if (words.size() != 2 || !is_plain(words[0]) || words[0].front() == '@' || !is_plain(words[1]) ||
+        line.size() > kLongestKey || ++count > kMostKeys)
+      throw Error(Code::kCorrupt,
+                  fmt::format("the guest has no SSH host key like '{}'", printable(line.substr(0, 80))));
+    text += known_hosts_line(alias, line);
+  }
+  return text;
 }
 
 std::string host_key_algorithms(const std::vector<std::string>& pinned) {

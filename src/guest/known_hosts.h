@@ -12,6 +12,9 @@ namespace knaller::guest {
 std::vector<std::string> pinned_keys(std::string_view known_hosts, std::string_view alias);
 // One line with its newline.
 std::string known_hosts_line(std::string_view alias, std::string_view key);
+// The lines for the keys that a guest says it has, one in each line of its own. kCorrupt for what is no key;
+// a guest has a few.
+std::string known_hosts_of(std::string_view alias, std::string_view keys);
 // libssh's preference list of host key algorithms: those of the pinned keys first, so that a server with
 // several keys shows the one that is known, then the others, so that a server without it is told apart from
 // one that cannot be talked to.

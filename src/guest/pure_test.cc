@@ -66,6 +66,22 @@ TEST(KnownHosts, FindsTheKeysOfAnAlias) {
             std::vector<std::string>{"ssh-ed25519 AAAA"});
 }
 
+TEST(KnownHosts, TakesOnlyKeysFromAGuest) {
+  EXPECT_EQ(known_hosts_of("web", "ssh-ed25519 AAA+/=\n\nssh-rsa BBBB\n"),
+            "web ssh-ed25519 AAA+/=\nweb ssh-rsa BBBB\n");
+  EXPECT_EQ(known_hosts_of("web", ""), "");
+  for (const std::string& line : std::vector<std::string>{
+           "ssh-ed25519", "ssh-ed25519 AAAA comment", "@cert-authority AAAA", "ssh-rsa AA\tAA",
+           "ssh-rsa AA\rAA", "ssh-rsa ", " AAAA", "x y z", "ssh-rsa \x1b[31m"})
+    EXPECT_EQ(code_thrown_by([&] { known_hosts_of("web", "ssh-ed25519 AAAA\n" + line); }), Code::kCorrupt)
+        << line;
+  std::string many;
+  for (int i = 0; i < 17; ++i) many += "ssh-rsa AAAA\n";
+  EXPECT_EQ(code_thrown_by([&] { known_hosts_of("web", many); }), Code::kCorrupt);
+  EXPECT_EQ(code_thrown_by([&] { known_hosts_of("web", "ssh-rsa " + std::string(9000, 'A')); }),
+            Code::kCorrupt);
+}
+
 TEST(KnownHosts, PrefersThePinnedKindOfKey) {
   EXPECT_TRUE(host_key_algorithms({}).starts_with("ssh-ed25519,"));
   EXPECT_TRUE(host_key_algorithms({"ssh-rsa AAAA"}).starts_with("rsa-sha2-512,rsa-sha2-256,ssh-ed25519,"));

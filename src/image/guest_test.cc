@@ -15,6 +15,7 @@
 #include "image/guest/base64.h"
 #include "image/guest/boot_config.h"
 #include "image/guest/files.h"
+#include "image/guest/host_keys.h"
 #include "image/guest/renewal.h"
 #include "image/guest/settings.h"
 
@@ -56,6 +57,22 @@ TEST(BootConfig, RefusesHalfOfWhatWasAskedFor) {
   }
 }
 
+TEST(HostKeys, AreReadFromTheServersOwnFiles) {
+  const std::string half(32, 'p');
+  const std::string key =
+      std::string("\0\0\0\x0bssh-ed25519", 15) + std::string("\0\0\0\x40", 4) + std::string(32, 's') + half;
+  const std::string line = public_line_of(key);
+  std::string blob;
+  ASSERT_TRUE(line.starts_with("ssh-ed25519 ") && line.ends_with("\n"));
+  ASSERT_TRUE(decode_base64(line.substr(12, line.size() - 13), &blob));
+  EXPECT_EQ(blob, std::string("\0\0\0\x0bssh-ed25519", 15) + std::string("\0\0\0\x20", 4) + half);
+  EXPECT_EQ(line.find(std::string(8, 's')), std::string::npos) << "nothing of the private half";
+  for (size_t size = 0; size < key.size(); ++size) EXPECT_EQ(public_line_of(key.substr(0, size)), "") << size;
+  EXPECT_EQ(line_without_comment("ssh-rsa AAAA root@debian\n"), "ssh-rsa AAAA\n");
+  EXPECT_EQ(line_without_comment("ssh-rsa AAAA"), "ssh-rsa AAAA\n");
+  EXPECT_EQ(line_without_comment("nothing"), "");
+}
+
 TEST(Base64, IsStrict) {
   std::string bytes;
   EXPECT_TRUE(decode_base64("aGVsbG8=", &bytes));
@@ -63,6 +80,10 @@ TEST(Base64, IsStrict) {
   EXPECT_TRUE(decode_base64("", &bytes));
   for (const char* text : {"a", "aGVsbG8", "aGVsbG9=", "aGVs bG8=", "====", "a===", "aGVsbG8=\n", "-_-_"})
     EXPECT_FALSE(decode_base64(text, &bytes)) << text;
+  for (const char* text : {"", "h", "he", "hel", "hell"}) {
+    EXPECT_TRUE(decode_base64(encode_base64(text), &bytes));
+    EXPECT_EQ(bytes, text);
+  }
   std::mt19937 random(3);
   for (size_t size = 0; size < 100; ++size) {
     std::string content;

@@ -3,11 +3,17 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "entry/run.h"
+#include "guest/known_hosts.h"
 #include "guest/renew.h"
 #include "monitor/agent_link.h"
 #include "store/layout.h"
 
 namespace knaller::monitor {
+namespace {
+
+constexpr char kHostAlias[] = "knaller";
+
+}  // namespace
 
 guest::Address guest_address(const store::VmRecord& record, const std::string& path) {
   return {.host = "127.0.0.1",
@@ -15,7 +21,7 @@ guest::Address guest_address(const store::VmRecord& record, const std::string& p
           .user = "root",
           .key_file = path + "/" + layout::kSshKey,
           .known_hosts_file = path + "/" + layout::kKnownHosts,
-          .host_alias = "knaller"};
+          .host_alias = kHostAlias};
 }
 
 // A server may turn a connection away while it still gets rid of a probe's (dropbear allows an address five
@@ -52,6 +58,13 @@ guest::Renewal renew_guest(const store::VmRecord& record, const std::string& pat
         .result = output.result, .out = std::move(output.out), .err = std::move(output.err)};
   };
   return guest::renew(by_agent, request);
+}
+
+std::string host_keys_of_guest(const store::VmRecord& record, const std::string& path,
+                               const Deadline& deadline) {
+  entry::Link link = connect_agent(open_directory(path).get(), record.uuid, deadline);
+  const entry::RunOutput output = entry::run(link, entry::Whose::kAgents, {"host-keys"}, {}, deadline);
+  return guest::known_hosts_of(kHostAlias, output.out);
 }
 
 std::string set_guest_clock(const store::VmRecord& record, const std::string& path,

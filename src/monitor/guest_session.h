@@ -20,6 +20,10 @@ guest::Session open_guest_session(const store::VmRecord& record, const std::stri
 // By the guest's agent or, where there is none, by SSH. Throws what keeps it from being tried.
 guest::Renewal renew_guest(const store::VmRecord& record, const std::string& path,
                            const guest::RenewRequest& request, const Deadline& deadline);
+// What its agent says its SSH server's public keys are: lines of known_hosts, perhaps none. kCorrupt for what
+// can't stand in one.
+std::string host_keys_of_guest(const store::VmRecord& record, const std::string& path,
+                               const Deadline& deadline);
 // After a pause, for which the guest's clock stood still: the host's time, by the helper of our images.
 // Returns why it could not be set; empty when it was.
 std::string set_guest_clock(const store::VmRecord& record, const std::string& path, const Deadline& deadline);

@@ -1,5 +1,6 @@
 #include "image/guest/base64.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace knaller::guest_helper {
@@ -35,6 +36,19 @@ bool decode_base64(std::string_view text, std::string* bytes) {
     }
   }
   return (bits & ((1U << count) - 1)) == 0;
+}
+
+std::string encode_base64(std::string_view bytes) {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (size_t at = 0; at < bytes.size(); at += 3) {
+    uint32_t bits = 0;
+    for (size_t i = 0; i < 3; ++i)
+      bits = bits << 8 | (at + i < bytes.size() ? static_cast<uint8_t>(bytes[at + i]) : 0U);
+    const size_t digits = std::min<size_t>(bytes.size() - at, 3) + 1;
+    for (size_t i = 0; i < 4; ++i) text.push_back(i < digits ? kDigits[bits >> (18 - 6 * i) & 63] : '=');
+  }
+  return text;
 }
 
 }  // namespace knaller::guest_helper

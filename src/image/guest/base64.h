@@ -8,6 +8,7 @@
 namespace knaller::guest_helper {
 
 bool decode_base64(std::string_view text, std::string* bytes);
+std::string encode_base64(std::string_view bytes);
 
 }  // namespace knaller::guest_helper
 

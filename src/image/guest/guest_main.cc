@@ -12,6 +12,7 @@
 #include "agent/server.h"
 #include "image/guest/boot.h"
 #include "image/guest/disks.h"
+#include "image/guest/host_keys.h"
 #include "image/guest/network.h"
 #include "image/guest/renewal.h"
 #include "image/guest/supervise.h"
@@ -44,6 +45,11 @@ int renew_command() {
   const std::string answer = render_renew_result(result);
   std::fputs(answer.c_str(), stdout);
   return std::fflush(stdout) == 0 && result.error.empty() ? 0 : 1;
+}
+
+int host_keys_command() {
+  std::fputs(host_keys().c_str(), stdout);
+  return std::fflush(stdout) == 0 ? 0 : 1;
 }
 
 // The console line that means "an SSH server is listening".
@@ -80,11 +86,12 @@ int main(int argc, char** argv) {
   if (getpid() == 1 && std::strcmp(argv[0], "/init") == 0) boot();
   if (getpid() == 1) supervise();
   if (argc == 2 && std::strcmp(argv[1], "renew") == 0) return renew_command();
+  if (argc == 2 && std::strcmp(argv[1], "host-keys") == 0) return host_keys_command();
   if (argc == 2 && std::strcmp(argv[1], "announce") == 0) return announce_command();
   if (argc == 3 && std::strcmp(argv[1], "end") == 0) return end_command(argv[2]);
   if (argc == 3 && std::strcmp(argv[1], knaller::agent::kKeepCommand) == 0)
     knaller::agent::keep(std::atoi(argv[2]));
   if (argc == 3 && std::strcmp(argv[1], "serve") == 0) return serve_command(argv[2]);
-  std::fputs("usage: guest renew|announce|end VERB|serve DESCRIPTOR\n", stderr);
+  std::fputs("usage: guest renew|host-keys|announce|end VERB|serve DESCRIPTOR\n", stderr);
   return 2;
 }

@@ -14,11 +14,14 @@
 #include "store/vm_record.h"
 #include "vm/home/layout.h"
 #include "vm/life/list.h"
+#include "vm/life/ready.h"
 
 namespace knaller::vm {
 namespace {
 
 constexpr std::chrono::seconds kConnectTime{10};
+constexpr std::chrono::seconds kPinTime{3};
+constexpr std::chrono::seconds kAtOnce{1};
 
 void require_running(const std::string& name, int directory) {
   if (!monitor::is_alive(directory))
@@ -55,6 +58,16 @@ guest::Session open_session(const Context& context, const std::string& name, con
   return guest::Session::connect(address, deadline);
 }
 
+// Of a VM that nobody waited for. Whoever enters it may want to see why its agent does not answer.
+void try_to_pin(const Context& context, const store::VmRecord& record, int directory,
+                const std::string& path) {
+  try {
+    pin_host_key(context, record, directory, path, Deadline::after(kPinTime));
+  } catch (const Error& error) {
+    context.note(fmt::format("the host key of '{}' is not known yet: {}", record.name, error.what()));
+  }
+}
+
 }  // namespace
 
 SshTarget ssh_target(const Context& context, const std::string& name) {
@@ -67,7 +80,9 @@ SshTarget ssh_target(const Context& context, const std::string& name) {
   if (!record.has_ssh)
     throw Error(Code::kUnsupported, fmt::format("VM '{}' runs an image that knaller has no key for", name),
                 fmt::format("enter it with a key of your own: ssh -p {} USER@127.0.0.1", record.ssh_port));
-  const guest::Address address = monitor::guest_address(record, context.home.path_of(store::Kind::kVm, name));
+  const std::string path = context.home.path_of(store::Kind::kVm, name);
+  if (record.has_agent) try_to_pin(context, record, directory.get(), path);
+  const guest::Address address = monitor::guest_address(record, path);
   return {.host = address.host,
           .port = address.port,
           .user = address.user,
@@ -78,8 +93,15 @@ SshTarget ssh_target(const Context& context, const std::string& name) {
 
 namespace {
 
+// An agent answers at once or not at all: a VM that runs is asked nothing else. One that does not is looked
+// at.
 entry::Link open_link(const std::string& name, int directory, const std::string& uuid,
                       const Deadline& deadline) {
+  try {
+    return monitor::connect_agent(directory, uuid, deadline.sooner(kAtOnce));
+  } catch (const Error& error) {
+    if (error.code() == Code::kUnsupported || deadline.stopped()) throw;
+  }
   require_running(name, directory);
   try {
     return monitor::connect_agent(directory, uuid, deadline);

@@ -132,15 +132,19 @@ void wait_until_ready(const Context& context, monitor::Launch& launch, const sto
   const PhaseTimer timer(context, "ready");
   Watch watch(context, launch);
   if (announces_itself(record)) wait_for_ready_line(watch, deadline);
-  // A clone's agent is there from its first moment, and asked to renew it next.
-  if (record.has_agent && record.has_parent_memory()) return;
-  if (record.ssh_port != 0) probe_ssh(watch, record.ssh_port, deadline);
+  // An agent is asked next: for its server's keys, or, in a clone, to renew it.
+  if (!record.has_agent && record.ssh_port != 0) probe_ssh(watch, record.ssh_port, deadline);
 }
 
 void pin_host_key(const Context& context, const store::VmRecord& record, int directory,
                   const std::string& path, const Deadline& deadline) {
   if (!record.has_ssh || record.ssh_port == 0 || stat_if_exists(directory, layout::kKnownHosts)) return;
   const PhaseTimer timer(context, "pin host key");
+  if (record.has_agent) {
+    const std::string known = monitor::host_keys_of_guest(record, path, deadline);
+    if (!known.empty()) write_file_atomically(directory, layout::kKnownHosts, known, Durability::kNoSync);
+    return;
+  }
   // Connecting with an empty known_hosts learns the key and writes it there.
   monitor::open_guest_session(record, path, deadline);
 }
