@@ -25,7 +25,6 @@ using channel::Channel;
 using channel::Frame;
 using channel::Kind;
 
-constexpr uint16_t kStream = 1;
 // poll(2) promises that a pipe takes this much (PIPE_BUF) without blocking.
 constexpr size_t kPipeTakes = 4096;
 constexpr size_t kChunk = 32768;
@@ -76,7 +75,7 @@ class Outlet {
     if (!flow_.is_due()) return;
     link_.send({.kind = Kind::kCredit,
                 .channel = channel_,
-                .stream = kStream,
+                .stream = kOnlyStream,
                 .payload = channel::encode_position(flow_.limit())});
     flow_.told();
   }
@@ -105,11 +104,11 @@ class Inlet {
     while (link_.takes_data()) {
       const std::string_view bytes = flow_.sendable(channel::kMostPayload);
       if (bytes.empty()) break;
-      link_.send({.kind = Kind::kData, .channel = Channel::kInput, .stream = kStream, .payload = bytes});
+      link_.send({.kind = Kind::kData, .channel = Channel::kInput, .stream = kOnlyStream, .payload = bytes});
       flow_.sent(bytes.size());
     }
     if (!flow_.is_at_end() || end_told_) return;
-    link_.send({.kind = Kind::kEnd, .channel = Channel::kInput, .stream = kStream, .payload = {}});
+    link_.send({.kind = Kind::kEnd, .channel = Channel::kInput, .stream = kOnlyStream, .payload = {}});
     end_told_ = true;
   }
 
@@ -169,7 +168,7 @@ class Relay {
         errors_(link, Channel::kError, options.stderr_fd) {}
 
   ExecResult run() {
-    link_.open(kStream, channel::encode(request_of(options_)));
+    link_.open(kOnlyStream, channel::encode(request_of(options_)));
     const Deadline start = Deadline::after(options_.connect_timeout, options_.stop);
     while (true) {
       input_.forward();
@@ -197,7 +196,7 @@ class Relay {
   }
 
   void take(const Frame& frame) {
-    if (frame.stream != kStream || end_) return;
+    if (frame.stream != kOnlyStream || end_) return;
     if (frame.kind == Kind::kEvent) take_event(frame.payload);
     if (frame.kind == Kind::kCredit && frame.channel == Channel::kInput) input_.allow(frame.payload);
     if (frame.kind == Kind::kEnd && frame.channel == Channel::kWhole) take_end(frame.payload);
@@ -216,7 +215,7 @@ class Relay {
 
   void take_end(std::string_view payload) {
     if (!channel::decode(payload, end_.emplace())) fail_of_agent("says what means nothing");
-    link_.send({.kind = Kind::kEnd, .channel = Channel::kWhole, .stream = kStream, .payload = payload});
+    link_.send({.kind = Kind::kEnd, .channel = Channel::kWhole, .stream = kOnlyStream, .payload = payload});
   }
 
   ExecResult finish() const {
@@ -242,7 +241,7 @@ class Relay {
 
   void tell(const channel::Event& event) {
     link_.send(
-        {.kind = Kind::kEvent, .channel = Channel::kWhole, .stream = kStream, .payload = encode(event)});
+        {.kind = Kind::kEvent, .channel = Channel::kWhole, .stream = kOnlyStream, .payload = encode(event)});
   }
 
   Link& link_;

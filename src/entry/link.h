@@ -17,6 +17,9 @@
 
 namespace knaller::entry {
 
+// Of a link that is used for one thing.
+inline constexpr uint16_t kOnlyStream = 1;
+
 class Link {
  public:
   // Greets at once. `vm`: the VM's uuid, by which the agent knows whether it is in a clone.

@@ -16,18 +16,17 @@ using channel::Channel;
 using channel::Frame;
 using channel::Kind;
 
-constexpr uint16_t kStream = 1;
-
 class Run {
  public:
   Run(Link& link, size_t most) : link_(link), most_(most) {}
 
   void begin(Whose whose, const std::vector<std::string>& argv, std::string_view input) {
-    link_.open(kStream, channel::encode(channel::ExecRequest{
-                            .session = random_bytes(16), .arguments = argv, .own = whose == Whose::kAgents}));
+    link_.open(kOnlyStream,
+               channel::encode(channel::ExecRequest{
+                   .session = random_bytes(16), .arguments = argv, .own = whose == Whose::kAgents}));
     if (!input.empty())
-      link_.send({.kind = Kind::kData, .channel = Channel::kInput, .stream = kStream, .payload = input});
-    link_.send({.kind = Kind::kEnd, .channel = Channel::kInput, .stream = kStream, .payload = {}});
+      link_.send({.kind = Kind::kData, .channel = Channel::kInput, .stream = kOnlyStream, .payload = input});
+    link_.send({.kind = Kind::kEnd, .channel = Channel::kInput, .stream = kOnlyStream, .payload = {}});
   }
 
   RunOutput finish(const Deadline& deadline) {
@@ -50,7 +49,7 @@ class Run {
   };
 
   void take(const Frame& frame) {
-    if (frame.stream != kStream || end_) return;
+    if (frame.stream != kOnlyStream || end_) return;
     if (frame.kind == Kind::kData && frame.channel == Channel::kOutput) collect(output_, frame);
     if (frame.kind == Kind::kData && frame.channel == Channel::kError) collect(errors_, frame);
     if (frame.kind != Kind::kEnd || frame.channel != Channel::kWhole) return;
@@ -66,7 +65,7 @@ class Run {
     if (!collected.flow.is_due()) return;
     link_.send({.kind = Kind::kCredit,
                 .channel = frame.channel,
-                .stream = kStream,
+                .stream = kOnlyStream,
                 .payload = channel::encode_position(collected.flow.limit())});
     collected.flow.told();
   }

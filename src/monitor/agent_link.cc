@@ -12,12 +12,23 @@ namespace {
 constexpr std::chrono::milliseconds kAttempt{200};
 constexpr std::chrono::milliseconds kPause{20};
 
+// A monitor takes only so many connections; each of these is over in a millisecond.
+UniqueFd take_socket(int vm_directory, const Deadline& deadline) {
+  while (true) {
+    try {
+      return MonitorClient::connect(vm_directory, deadline).enter(deadline);
+    } catch (const Error& error) {
+      if (error.code() != Code::kExhausted || deadline.expired()) throw;
+    }
+    pause_for(kPause, deadline);
+  }
+}
+
 }  // namespace
 
 entry::Link connect_agent(int vm_directory, const std::string& uuid, const Deadline& deadline) {
-  MonitorClient monitor = MonitorClient::connect(vm_directory, deadline);
   while (true) {
-    UniqueFd socket = monitor.enter(deadline);
+    UniqueFd socket = take_socket(vm_directory, deadline);
     try {
       connect_tcp_socket(socket.get(), channel::kGuestAddress, channel::kPort, deadline.sooner(kAttempt));
       return {std::move(socket), uuid};

@@ -31,7 +31,7 @@ TEST(Tiny, IsWholeAndReadOnly) {
   const Image& tiny = SharedHome::shared().tiny();
   EXPECT_EQ(tiny.info.source, "tiny");
   EXPECT_TRUE(tiny.info.has_base);
-  EXPECT_EQ(tiny.info.guest_protocol, 1);
+  EXPECT_EQ(tiny.info.guest_protocol, kGuestProtocol);
   EXPECT_EQ(tiny.default_disk_mib, kDefaultDiskMib);
   EXPECT_THAT(tiny.info.kernel_version, HasSubstr("cloud-amd64"));
   EXPECT_LT(tiny.info.allocated_bytes, 100U << 20);

@@ -1,0 +1,112 @@
+# The agent in a real guest: what it survives, who reaches it, and what becomes of its sessions.
+# shellcheck disable=SC2154 # bats' run sets them
+# shellcheck disable=SC2016 # meant for another shell
+bats_require_minimum_version 1.5.0
+load ../lib/processes
+
+setup_file() {
+  export KNALLER_HOME="$BATS_FILE_TMPDIR/home" XDG_CONFIG_HOME="$BATS_FILE_TMPDIR/config"
+  knaller start a --detach --mem 256 2> /dev/null
+}
+
+teardown_file() {
+  knaller rm -f --all > /dev/null 2>&1 || true
+}
+
+setup() {
+  cd "$BATS_TEST_TMPDIR"
+}
+
+in_guest() {
+  knaller exec a -- sh -c "$1"
+}
+
+# 1 to 4000, a few at a time: what is missing or comes twice shows.
+count() {
+  in_guest 'i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo $i; [ $((i % 50)) -ne 0 ] || usleep 20000; done'
+}
+
+@test "two hundred commands at once are all answered, each its own" {
+  local i pids=()
+  for ((i = 0; i < 200; ++i)); do
+    knaller exec a -- echo "$i" > "$i" &
+    pids+=("$!")
+  done
+  for pid in "${pids[@]}"; do wait "$pid"; done
+  for ((i = 0; i < 200; ++i)); do [ "$(< "$i")" = "$i" ]; done
+}
+
+@test "a command goes on, byte for byte, over snapshots and pauses of its VM" {
+  count > counted & counting=$!
+  sleep 0.3
+  id=$(knaller snapshot create a --no-sync)
+  knaller pause a
+  sleep 2
+  knaller resume a
+  knaller snapshot create a --no-sync > other
+  wait "$counting"
+  seq 4000 | cmp - counted
+  knaller snapshot rm "$id" "$(< other)"
+}
+
+@test "in a clone the programs of the source's commands are ended, and the source's go on" {
+  knaller exec a -- sleep 1000 & kept=$!
+  within 5000 in_guest 'pidof sleep'
+  id=$(knaller snapshot create a --no-sync)
+  knaller start clone --detach --from-snapshot "$id"
+  gone() { ! knaller exec clone -- pidof sleep; }
+  within 5000 gone
+  in_guest 'pidof sleep'
+  kill -0 "$kept"
+  kill -TERM "$kept"
+  wait "$kept" || true
+  knaller rm -f clone
+  knaller snapshot rm "$id"
+}
+
+@test "a command whose client is killed is ended, with what it started" {
+  knaller exec a -- sh -c 'sleep 4711 & sleep 4711; :' & client=$!
+  within 5000 in_guest 'ps | grep -q "[s]leep 4711"'
+  kill -KILL "$client"
+  gone() { ! in_guest 'ps | grep "[s]leep 4711"'; }
+  within 10000 gone
+}
+
+@test "nothing in the guest shows the device, and no user of it reaches the agent" {
+  [ "$(in_guest 'ls /sys/class/net')" = $'eth0\nlo' ]
+  [ "$(in_guest 'grep -c . /proc/net/dev')" -eq 4 ]
+  for user in root nobody; do
+    run knaller exec --user "$user" a -- nc -w 2 169.254.253.2 1
+    [ "$status" -ne 0 ]
+    run knaller exec --user "$user" a -- nc -w 2 10.255.254.1 1
+    [ "$status" -ne 0 ]
+  done
+}
+
+@test "the agent outlives a guest that takes its network down, fills its disk, and runs out of memory" {
+  in_guest 'ip link set eth0 down; ip addr flush dev eth0'
+  [ "$(knaller exec a -- echo here)" = here ]
+  in_guest 'dd if=/dev/zero of=/filler bs=1M 2> /dev/null; :'
+  [ "$(knaller exec a -- echo here)" = here ]
+  in_guest 'rm /filler'
+  # All of the memory and more: the kernel ends whoever takes it.
+  run timeout 120 knaller exec a -- sh -c 'tail /dev/zero'
+  [ "$status" -ne 0 ]
+  [ "$(knaller exec a -- echo here)" = here ]
+}
+
+@test "an agent that is killed comes back" {
+  serving() { in_guest 'ps | grep "[@]knaller-agent" | tail -n 1 | { read -r pid rest; echo "$pid"; }'; }
+  old=$(serving)
+  run timeout 20 knaller exec a -- kill -KILL "$old"
+  within 10000 eval '[[ $(timeout 5 knaller exec a -- echo here) == here ]]'
+  [ "$(serving)" != "$old" ]
+}
+
+@test "a command runs as whom, where and with what it is told" {
+  [ "$(knaller exec --user nobody a -- id -un)" = nobody ]
+  [ "$(knaller exec --user 1234 a -- id -u)" = 1234 ]
+  run --separate-stderr knaller exec --user missing a -- true
+  [ "$status" -eq 125 ]
+  [[ $stderr == *"there is no user 'missing'"* ]]
+}
