@@ -17,6 +17,7 @@
 #include "against_go.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "channel.h"
 #include "portable.h"
 #include "snapshot_costs.h"
 #include "snapshots.h"
@@ -108,6 +109,8 @@ constexpr auto kGroups = std::to_array<Group>({
     {"image", false, measure_image},
     {"boot", true,
      [](const Setting& setting, auto& figures) { measure_boot(setting, qemu_engine(setting), figures); }},
+    {"channel", true,
+     [](const Setting& setting, auto& figures) { measure_channel(setting, qemu_engine(setting), figures); }},
     {"start", true, measure_starts_and_restores},
     {"snapshot", true, measure_all_snapshots},
     {"portable", true,
