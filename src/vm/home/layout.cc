@@ -84,6 +84,9 @@ void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline&
   const UniqueFd from = open_inside(directory, layout::kParts);
   const UniqueFd jail = open_inside(directory, layout::kJail);
   for (const Part& part : parts) {
+    // A link that is there stays: made anew, it would have to be on the disk before the start is announced.
+    const UniqueFd file = open_at(from.get(), part.name, O_PATH | O_NOFOLLOW);
+    if (is_still_named(jail.get(), part.jail_name, file.get())) continue;
     clear_name(jail.get(), part.jail_name, directory, Deadline::after(kClearTime));
     link_or_copy(from.get(), part.name, jail.get(), part.jail_name, deadline);
   }

@@ -49,8 +49,8 @@ void make_vm_directories(int directory);
 void add_part(int directory, int from_dir, const std::string& from, const std::string& part,
               const Deadline& deadline);
 void remove_parts(int directory, const std::vector<Part>& parts);
-// Links every part into the jail anew, whatever an earlier engine left there under its name, and removes
-// sockets and fifos of processes that are gone.
+// Links every part into the jail, whatever an earlier engine left there under its name, and removes sockets
+// and fifos of processes that are gone.
 void refresh_jail(int directory, const std::vector<Part>& parts, const Deadline& deadline);
 
 // Removes from a jail of a VM's directory what snapshot commands that were killed left there, whatever the
