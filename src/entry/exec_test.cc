@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -32,6 +33,10 @@ class AgentTest : public testing::Test {
  protected:
   AgentTest() : listener_(listen_unix(folder_.fd(), "agent", 256)) {
     std::signal(SIGPIPE, SIG_IGN);  // of input that nobody reads
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;  // two hundred clients in one process
+    ::setrlimit(RLIMIT_NOFILE, &files);
     agent_ = spawn({.argv = {KNALLER_GUEST_HELPER, "serve", "3"}, .descriptors = {{listener_.get(), 3}}});
   }
   ~AgentTest() override { agent_.kill_and_reap(); }

@@ -28,19 +28,41 @@ std::optional<uint64_t> number_after(std::string_view text, std::string_view nam
   return std::nullopt;
 }
 
+// Gone, or waiting to be reaped: the kernel then forgets whose it was, and says EACCES to all but root.
+bool has_ended(pid_t pid) {
+  std::optional<std::string> stat;
+  try {
+    stat = read_file_if_exists(AT_FDCWD, fmt::format("/proc/{}/stat", pid));
+  } catch (const Error&) {
+    return true;  // it went while it was looked at
+  }
+  if (!stat) return true;
+  const size_t name_end = stat->rfind(')');  // a name may have any character in it
+  if (name_end == std::string::npos || name_end + 2 >= stat->size()) return false;
+  const char state = (*stat)[name_end + 2];
+  return state == 'Z' || state == 'X';
+}
+
 // Nothing of a process that has ended; kPermission and the like of one that hides it.
 std::optional<std::string> read_of(pid_t pid, const std::string& file) {
   const std::string path = fmt::format("/proc/{}/{}", pid, file);
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd && (errno == ENOENT || errno == ESRCH)) return std::nullopt;
-  if (!fd) fail_errno("read '{}'", path);
+  if (!fd) {
+    const int why = errno;
+    if (why == EACCES && has_ended(pid)) return std::nullopt;
+    throw errno_error(why, fmt::format("read '{}'", path));
+  }
   std::string text;
   char buffer[4096];
   while (true) {
     const ssize_t got = ::read(fd.get(), buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == ESRCH) return std::nullopt;
-    if (got < 0) fail_errno("read '{}'", path);
+    if (got < 0) {
+      const int why = errno;
+      if (why == ESRCH || (why == EACCES && has_ended(pid))) return std::nullopt;
+      throw errno_error(why, fmt::format("read '{}'", path));
+    }
     if (got == 0) return text;
     text.append(buffer, static_cast<size_t>(got));
     if (text.size() > kTextLimit) fail(Code::kCorrupt, "'{}' is too long", path);
