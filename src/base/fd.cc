@@ -56,6 +56,14 @@ ssize_t write_without_sigpipe(int fd, std::string_view data) {
   return written;
 }
 
+ssize_t write_without_blocking(int fd, std::string_view data) {
+  // poll(2) promises that a pipe takes this much (PIPE_BUF) without blocking.
+  constexpr size_t kPipeTakes = 4096;
+  const ssize_t sent = ::send(fd, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent >= 0 || errno != ENOTSOCK) return sent;
+  return write_without_sigpipe(fd, data.substr(0, kPipeTakes));
+}
+
 void write_all(int fd, std::string_view data, std::string_view what) {
   while (!data.empty()) {
     ssize_t written = ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);

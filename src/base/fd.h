@@ -48,6 +48,8 @@ std::pair<UniqueFd, UniqueFd> make_socket_pair();
 // write(2) that raises no SIGPIPE: to a pipe that nobody reads any more it only fails with EPIPE, whatever
 // the program does with that signal, which by default would end it. Sockets have MSG_NOSIGNAL for that.
 ssize_t write_without_sigpipe(int fd, std::string_view data);
+// The same for a descriptor that poll(2) found writable: does not block, whatever its flags are.
+ssize_t write_without_blocking(int fd, std::string_view data);
 // Writes all of it (continues after EINTR and short writes; never raises SIGPIPE). Throws kIo and the like.
 void write_all(int fd, std::string_view data, std::string_view what);
 // Reads up to `size` bytes, fewer only at end of file.

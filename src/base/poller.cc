@@ -1,4 +1,4 @@
-#include "guest/poller.h"
+#include "base/poller.h"
 
 #include <sys/eventfd.h>
 
@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace knaller::guest {
+namespace knaller {
 
 Poller::Poller(std::stop_token stop) : stop_(std::move(stop)) {
   if (!stop_.stop_possible()) return;
@@ -31,4 +31,4 @@ int Poller::wait(std::span<pollfd> entries, const Deadline& deadline) {
       std::count_if(entries.begin(), entries.end(), [](const pollfd& entry) { return entry.revents != 0; }));
 }
 
-}  // namespace knaller::guest
+}  // namespace knaller

@@ -1,7 +1,7 @@
 // poll(2) on several descriptors at once, woken by a stop token. Used on one thread; throws kCancelled when
 // asked to stop.
-#ifndef KNALLER_GUEST_POLLER_H_
-#define KNALLER_GUEST_POLLER_H_
+#ifndef KNALLER_BASE_POLLER_H_
+#define KNALLER_BASE_POLLER_H_
 
 #include <poll.h>
 
@@ -14,7 +14,7 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 
-namespace knaller::guest {
+namespace knaller {
 
 class Poller {
  public:
@@ -33,6 +33,6 @@ class Poller {
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;
 };
 
-}  // namespace knaller::guest
+}  // namespace knaller
 
-#endif  // KNALLER_GUEST_POLLER_H_
+#endif  // KNALLER_BASE_POLLER_H_

@@ -13,10 +13,10 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/poller.h"
 #include "base/text.h"
 #include "channel/flow.h"
 #include "entry/ending.h"
-#include "entry/poller.h"
 
 namespace knaller::entry {
 namespace {
@@ -25,16 +25,7 @@ using channel::Channel;
 using channel::Frame;
 using channel::Kind;
 
-// poll(2) promises that a pipe takes this much (PIPE_BUF) without blocking.
-constexpr size_t kPipeTakes = 4096;
 constexpr size_t kChunk = 32768;
-
-// For a descriptor that poll found writable: does not block, whatever its flags are.
-ssize_t write_without_blocking(int fd, std::string_view data) {
-  const ssize_t sent = ::send(fd, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent >= 0 || errno != ENOTSOCK) return sent;
-  return write_without_sigpipe(fd, data.substr(0, kPipeTakes));
-}
 
 // One of the program's outputs on its way to the caller's descriptor.
 class Outlet {

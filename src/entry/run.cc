@@ -4,10 +4,10 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/poller.h"
 #include "base/text.h"
 #include "channel/flow.h"
 #include "entry/ending.h"
-#include "entry/poller.h"
 
 namespace knaller::entry {
 namespace {

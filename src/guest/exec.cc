@@ -10,25 +10,16 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/poller.h"
 #include "guest/channel.h"
 #include "guest/command_line.h"
-#include "guest/poller.h"
 #include "guest/session_impl.h"
 #include "guest/signal_sender.h"
 
 namespace knaller::guest {
 namespace {
 
-// poll(2) promises that a pipe takes this much (PIPE_BUF) without blocking.
-constexpr size_t kPipeTakes = 4096;
 constexpr size_t kChunk = 32768;
-
-// For a descriptor that poll found writable: does not block, whatever its flags are.
-ssize_t write_without_blocking(int fd, const std::string& data) {
-  const ssize_t sent = ::send(fd, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent >= 0 || errno != ENOTSOCK) return sent;
-  return write_without_sigpipe(fd, std::string_view(data).substr(0, kPipeTakes));
-}
 
 // One of the command's outputs on its way to the caller's descriptor.
 class Outlet {

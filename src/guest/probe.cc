@@ -12,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/poller.h"
 #include "base/text.h"
-#include "guest/poller.h"
 
 namespace knaller::guest {
 namespace {

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "base/deadline.h"
+#include "base/poller.h"
 #include "guest/channel.h"
-#include "guest/poller.h"
 #include "guest/session.h"
 
 namespace knaller::guest {
