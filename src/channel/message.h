@@ -23,7 +23,8 @@ struct Hello {
   uint16_t newest = kProtocol;  // versions of the protocol that this side speaks
   uint16_t oldest = 1;
   std::string program;  // its version, for people
-  // Of knaller: which VM this is. An agent that was told another one before is in a clone by now.
+  // Of knaller: which run of which VM this is. An agent that was told something else before is by now in a
+  // clone, or in a VM that was rolled back.
   std::string vm;
   // Of knaller: what was begun in the VM that the clone comes from goes on.
   bool keep_sessions = false;

@@ -50,7 +50,7 @@ guest::Renewal renew_guest(const store::VmRecord& record, const std::string& pat
     guest::Session session = open_guest_session(record, path, deadline);
     return guest::renew(guest::run_by_ssh(session, deadline), request);
   }
-  entry::Link link = connect_agent(open_directory(path).get(), record.uuid, deadline);
+  entry::Link link = connect_agent(open_directory(path).get(), record, deadline);
   // Not by the guest's copy of the helper, which a guest of somebody's own need not have.
   const auto by_agent = [&](const std::vector<std::string>&, std::string_view input) {
     entry::RunOutput output = entry::run(link, entry::Whose::kAgents, {"renew"}, input, deadline);
@@ -62,7 +62,7 @@ guest::Renewal renew_guest(const store::VmRecord& record, const std::string& pat
 
 std::string host_keys_of_guest(const store::VmRecord& record, const std::string& path,
                                const Deadline& deadline) {
-  entry::Link link = connect_agent(open_directory(path).get(), record.uuid, deadline);
+  entry::Link link = connect_agent(open_directory(path).get(), record, deadline);
   const entry::RunOutput output = entry::run(link, entry::Whose::kAgents, {"host-keys"}, {}, deadline);
   return guest::known_hosts_of(kHostAlias, output.out);
 }

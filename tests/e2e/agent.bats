@@ -64,6 +64,17 @@ count() {
   knaller snapshot rm "$id"
 }
 
+@test "after a rollback, the programs that commands had begun by then are ended" {
+  knaller exec a -- sleep 2222 2> /dev/null & client=$!
+  within 5000 in_guest 'ps | grep -q "[s]leep 2222"'
+  id=$(knaller snapshot create a --no-sync)
+  knaller rollback a "$id" --no-safety
+  run ! wait "$client"
+  gone() { ! in_guest 'ps | grep "[s]leep 2222"'; }
+  within 10000 gone
+  knaller snapshot rm "$id"
+}
+
 @test "a command whose client is killed is ended, with what it started" {
   knaller exec a -- sh -c 'sleep 4711 & sleep 4711; :' & client=$!
   within 5000 in_guest 'ps | grep -q "[s]leep 4711"'

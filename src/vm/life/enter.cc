@@ -95,18 +95,17 @@ namespace {
 
 // An agent answers at once or not at all: a VM that runs is asked nothing else. One that does not is looked
 // at.
-entry::Link open_link(const std::string& name, int directory, const std::string& uuid,
-                      const Deadline& deadline) {
+entry::Link open_link(const store::VmRecord& record, int directory, const Deadline& deadline) {
   try {
-    return monitor::connect_agent(directory, uuid, deadline.sooner(kAtOnce));
+    return monitor::connect_agent(directory, record, deadline.sooner(kAtOnce));
   } catch (const Error& error) {
     if (error.code() == Code::kUnsupported || deadline.stopped()) throw;
   }
-  require_running(name, directory);
+  require_running(record.name, directory);
   try {
-    return monitor::connect_agent(directory, uuid, deadline);
+    return monitor::connect_agent(directory, record, deadline);
   } catch (Error& error) {
-    if (error.hint().empty()) error.with_hint(fmt::format("see how far it is: knaller logs {}", name));
+    if (error.hint().empty()) error.with_hint(fmt::format("see how far it is: knaller logs {}", record.name));
     throw;
   }
 }
@@ -120,7 +119,7 @@ ExecResult exec_in_vm(const Context& context, const std::string& name, const Exe
   const store::VmRecord record = store::read_vm_record(directory.get(), name);
   if (record.has_agent) {
     entry::Link link =
-        open_link(name, directory.get(), record.uuid, Deadline::after(options.connect_timeout, options.stop));
+        open_link(record, directory.get(), Deadline::after(options.connect_timeout, options.stop));
     return entry::exec(link, options);
   }
   guest::Session session =
