@@ -6,7 +6,7 @@ load ../lib/processes
 
 setup_file() {
   export KNALLER_HOME="$BATS_FILE_TMPDIR/home" XDG_CONFIG_HOME="$BATS_FILE_TMPDIR/config"
-  knaller start a --detach --mem 256 2> /dev/null
+  knaller start a --detach --mem 128 --disk 64M 2> /dev/null
 }
 
 teardown_file() {
