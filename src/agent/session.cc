@@ -239,13 +239,7 @@ bool Session::fill(std::string& out, uint16_t stream, size_t most) {
         out, {.kind = Kind::kEvent, .channel = Channel::kWhole, .stream = stream, .payload = encode(event)});
   start_told_ = true;
   position_due_ = false;
-  if (input_flow_.is_due()) {
-    channel::append(out, {.kind = Kind::kCredit,
-                          .channel = Channel::kInput,
-                          .stream = stream,
-                          .payload = channel::encode_position(input_flow_.limit())});
-    input_flow_.told();
-  }
+  channel::append_limit_if_due(out, stream, Channel::kInput, input_flow_);
   for (const Channel channel : {Channel::kOutput, Channel::kError})
     while (out.size() < end && fill_output(out, stream, channel, end - out.size())) {
     }

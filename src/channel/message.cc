@@ -68,7 +68,7 @@ bool read(const Field& field, std::string& text) {
 bool read(const Field& field, bool& flag) {
   return read(field, 1, flag);
 }
-bool append(const Field& field, std::vector<std::string>& texts) {
+bool read(const Field& field, std::vector<std::string>& texts) {
   texts.emplace_back(field.bytes);
   return true;
 }
@@ -164,9 +164,9 @@ bool decode(std::string_view payload, ExecRequest& request) {
       case OpenTag::kSession:
         return read(field, request.session);
       case OpenTag::kArgument:
-        return append(field, request.arguments);
+        return read(field, request.arguments);
       case OpenTag::kEnvironment:
-        return append(field, request.environment);
+        return read(field, request.environment);
       case OpenTag::kUser:
         return read(field, request.user);
       case OpenTag::kGroup:
@@ -273,6 +273,15 @@ std::string encode_position(uint64_t position) {
 std::optional<uint64_t> decode_position(std::string_view payload) {
   if (payload.size() != sizeof(uint64_t)) return std::nullopt;
   return Field{0, payload}.number();
+}
+
+void append_limit_if_due(std::string& out, uint16_t stream, Channel channel, Receiver& receiver) {
+  if (!receiver.is_due()) return;
+  append(out, {.kind = Kind::kCredit,
+               .channel = channel,
+               .stream = stream,
+               .payload = encode_position(receiver.limit())});
+  receiver.told();
 }
 
 }  // namespace knaller::channel

@@ -12,6 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include "channel/flow.h"
+#include "channel/frame.h"
+
 namespace knaller::channel {
 
 inline constexpr uint16_t kProtocol = 1;
@@ -95,6 +98,8 @@ bool decode(std::string_view payload, End& end);
 // The payload of a kCredit: up to which position the receiver takes bytes.
 std::string encode_position(uint64_t position);
 std::optional<uint64_t> decode_position(std::string_view payload);
+// Appends the frame that tells the sender so, when that is due.
+void append_limit_if_due(std::string& out, uint16_t stream, Channel channel, Receiver& receiver);
 
 }  // namespace knaller::channel
 

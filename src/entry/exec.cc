@@ -63,12 +63,7 @@ class Outlet {
  private:
   void use(size_t bytes) {
     flow_.used(bytes);
-    if (!flow_.is_due()) return;
-    link_.send({.kind = Kind::kCredit,
-                .channel = channel_,
-                .stream = kOnlyStream,
-                .payload = channel::encode_position(flow_.limit())});
-    flow_.told();
+    link_.tell_limit(kOnlyStream, channel_, flow_);
   }
 
   Link& link_;

@@ -26,6 +26,10 @@ class Link {
   Link(UniqueFd socket, const std::string& vm);
 
   void send(const channel::Frame& frame) { channel::append(out_, frame); }
+  // What a receiver takes from now on, when that is due.
+  void tell_limit(uint16_t stream, channel::Channel channel, channel::Receiver& receiver) {
+    channel::append_limit_if_due(out_, stream, channel, receiver);
+  }
   // A payload of any length, over as many frames as it takes.
   void open(uint16_t stream, std::string_view payload);
   // Data is only made into frames while this is true.

@@ -62,12 +62,7 @@ class Run {
       throw Error(Code::kIo, "a program in the guest says more than it should");
     collected.text.append(frame.payload);
     collected.flow.used(frame.payload.size());
-    if (!collected.flow.is_due()) return;
-    link_.send({.kind = Kind::kCredit,
-                .channel = frame.channel,
-                .stream = kOnlyStream,
-                .payload = channel::encode_position(collected.flow.limit())});
-    collected.flow.told();
+    link_.tell_limit(kOnlyStream, frame.channel, collected.flow);
   }
 
   Link& link_;
