@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <exception>
 #include <optional>
 #include <string>
 
@@ -159,26 +160,42 @@ class Relay {
     while (true) {
       input_.forward();
       if (output_.nobody_reads()) return {.exit_code = 0, .signal = SIGPIPE};
-      if (end_ && output_.idle() && errors_.idle()) return finish();
+      if (is_over() && output_.idle() && errors_.idle()) return finish();
       wait(start);
     }
   }
 
  private:
   void wait(const Deadline& start) {
-    pollfd link = link_.poll_entry();
+    Link::PollEntries link = link_.poll_entries();
     // Once all is said, only the outputs are waited for.
-    if (end_) link.fd = -1;
-    std::array<pollfd, 5> entries{link, input_.poll_entry(started_), output_.poll_entry(),
-                                  errors_.poll_entry(), pollfd{started_ ? signal_fd_ : -1, POLLIN, 0}};
-    const bool answered = started_ || end_;
+    if (is_over()) link[0].fd = link[1].fd = -1;
+    std::array<pollfd, 6> entries{link[0],
+                                  link[1],
+                                  input_.poll_entry(started_),
+                                  output_.poll_entry(),
+                                  errors_.poll_entry(),
+                                  pollfd{started_ ? signal_fd_ : -1, POLLIN, 0}};
+    const bool answered = started_ || is_over();
     if (poller_.wait(entries, answered ? Deadline::never(options_.stop) : start) == 0)
       throw Error(Code::kTimeout, "the agent in the guest did not start the command in time");
-    if (!end_) link_.move(entries[0].revents, [this](const Frame& frame) { take(frame); });
-    input_.fetch(entries[1].revents);
-    output_.deliver(entries[2].revents);
-    errors_.deliver(entries[3].revents);
-    if (entries[4].revents != 0) pass_signals();
+    if (!is_over()) listen(std::span(entries).first<2>());
+    input_.fetch(entries[2].revents);
+    output_.deliver(entries[3].revents);
+    errors_.deliver(entries[4].revents);
+    if (entries[5].revents != 0) pass_signals();
+  }
+
+  bool is_over() const { return end_ || failure_; }
+
+  // What was said before the link ended is delivered all the same.
+  void listen(std::span<const pollfd, 2> polled) {
+    try {
+      link_.move(polled, [this](const Frame& frame) { take(frame); });
+    } catch (const Error&) {
+      if (!link_.has_ended()) throw;
+      if (!end_) failure_ = std::current_exception();
+    }
   }
 
   void take(const Frame& frame) {
@@ -205,6 +222,7 @@ class Relay {
   }
 
   ExecResult finish() const {
+    if (!end_) std::rethrow_exception(failure_);
     const Ending ending = ending_of(*end_);
     if (!ending.why_not_run.empty() && options_.stderr_fd >= 0)
       write_all(options_.stderr_fd, fmt::format("knaller: cannot {}\n", ending.why_not_run), "why");
@@ -239,6 +257,7 @@ class Relay {
   Outlet errors_;
   bool started_ = false;
   std::optional<channel::End> end_;
+  std::exception_ptr failure_;
 };
 
 }  // namespace

@@ -44,7 +44,7 @@ class AgentTest : public testing::Test {
   UniqueFd connect() const { return connect_unix(folder_.fd(), "agent", kSoon); }
 
   Output run(ExecOptions options, const std::string& input = {}) const {
-    Link link(connect(), "uuid-of-web");
+    Link link({connect(), {}}, "uuid-of-web");
     Pipe in = make_pipe(), out = make_pipe(), err = make_pipe();
     Output output;
     std::string failure;
@@ -162,7 +162,7 @@ TEST_F(AgentTest, EndsAProgramWhoseClientIsGone) {
   Pipe out = make_pipe();
   pid_t pid = 0;
   {
-    Link link(connect(), "uuid-of-web");
+    Link link({connect(), {}}, "uuid-of-web");
     std::stop_source stop;
     ExecOptions options = shell("echo $$; exec sleep 1000");
     options.stdout_fd = out.write_end.get();

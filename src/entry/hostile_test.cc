@@ -55,7 +55,7 @@ std::string outcome(const std::string& says, bool hangs_up = true) {
   options.argv = {"true"};
   options.connect_timeout = std::chrono::milliseconds(hangs_up ? 20'000 : 50);
   return message_thrown_by([&, socket = std::move(ours)]() mutable {
-    Link link(std::move(socket), "uuid");
+    Link link({std::move(socket), {}}, "uuid");
     const ExecResult result = exec(link, options);
     throw Error(Code::kIo, fmt::format("exit code {}, signal {}", result.exit_code, result.signal));
   });
@@ -100,9 +100,24 @@ TEST(HostileAgent, SendsNoMoreThanItMay) {
   ExecOptions options;
   options.argv = {"true"};
   options.stderr_fd = full.write_end.get();
-  Link link(std::move(ours), "uuid");
+  Link link({std::move(ours), {}}, "uuid");
   EXPECT_THAT(message_thrown_by([&] { exec(link, options); }), HasSubstr("sent more than it may"));
   theirs.reset();
+}
+
+// The socket of an engine that was killed stays silent.
+TEST(HostileAgent, EndsWithItsEngineAndWhatItHadSaidIsDelivered) {
+  auto [ours, theirs] = make_socket_pair();
+  Pipe engine = make_pipe(), out = make_pipe();
+  send_all(theirs.get(), hello() + event({.started = 7}) + data(1000), kSoon, "knaller");
+  engine.write_end.reset();
+  ExecOptions options;
+  options.argv = {"true"};
+  options.stdout_fd = out.write_end.get();
+  Link link({std::move(ours), std::move(engine.read_end)}, "uuid");
+  EXPECT_THAT(message_thrown_by([&] { exec(link, options); }), HasSubstr("the VM has ended"));
+  out.write_end.reset();
+  EXPECT_EQ(read_to_end(out.read_end.get(), 4096, "the output"), std::string(1000, 'x'));
 }
 
 TEST(HostileAgent, SaysNoNonsense) {

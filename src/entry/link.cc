@@ -23,7 +23,7 @@ void fail_of_agent(std::string_view what) {
   throw Error(Code::kIo, fmt::format("the agent in the guest {}", what));
 }
 
-Link::Link(UniqueFd socket, const std::string& vm) : socket_(std::move(socket)) {
+Link::Link(WayIn way, const std::string& vm) : way_(std::move(way)) {
   const channel::Hello hello{.program = KNALLER_VERSION, .vm = vm};
   send({.kind = Kind::kHello, .channel = Channel::kWhole, .stream = 0, .payload = channel::encode(hello)});
 }
@@ -43,14 +43,26 @@ void Link::open(uint16_t stream, std::string_view payload) {
   } while (!payload.empty());
 }
 
-pollfd Link::poll_entry() const {
-  return {socket_.get(), static_cast<short>(out_.empty() ? POLLIN : POLLIN | POLLOUT), 0};
+Link::PollEntries Link::poll_entries() const {
+  return {pollfd{way_.socket.get(), static_cast<short>(out_.empty() ? POLLIN : POLLIN | POLLOUT), 0},
+          pollfd{way_.engine.get(), POLLIN, 0}};
 }
 
-void Link::move(short revents, const std::function<void(const Frame&)>& take) {
+void Link::move(std::span<const pollfd, 2> polled, const std::function<void(const Frame&)>& take) {
   flush();
-  if ((revents & ~POLLOUT) == 0) return;
-  const bool open = read_some();
+  const bool engine_ended = polled[1].revents != 0;
+  if (!engine_ended && (polled[0].revents & ~POLLOUT) == 0) return;
+  // What the guest said before its engine ended lies in the socket.
+  Read read = read_some();
+  for (take_all(take); engine_ended && read == Read::kSome; take_all(take)) read = read_some();
+  has_ended_ = engine_ended || read == Read::kEnd;
+  if (engine_ended) throw Error(Code::kIo, "the VM has ended, or was rolled back");
+  if (read == Read::kEnd)
+    fail_of_agent(reader_.is_inside() ? "broke the connection off" : "ended the connection");
+  flush();
+}
+
+void Link::take_all(const std::function<void(const Frame&)>& take) {
   while (const auto frame = reader_.next()) {
     if (!greeted_)
       take_hello(*frame);
@@ -58,13 +70,11 @@ void Link::move(short revents, const std::function<void(const Frame&)>& take) {
       take(*frame);
   }
   if (reader_.broken()) fail_of_agent("does not speak knaller's protocol");
-  if (!open) fail_of_agent(reader_.is_inside() ? "broke the connection off" : "ended the connection");
-  flush();
 }
 
 void Link::flush() {
   while (!out_.empty()) {
-    const ssize_t sent = ::send(socket_.get(), out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = ::send(way_.socket.get(), out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     // What it said before it hung up is read first.
     if (sent < 0 && (errno == EAGAIN || errno == EPIPE || errno == ECONNRESET)) return;
@@ -73,13 +83,14 @@ void Link::flush() {
   }
 }
 
-bool Link::read_some() {
+Link::Read Link::read_some() {
   std::array<char, kReadAtOnce> buffer;
-  const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+  const ssize_t got = ::recv(way_.socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Read::kNothing;
   if (got < 0 && errno != ECONNRESET) fail_errno("read from the agent in the guest");
-  if (got > 0) reader_.feed({buffer.data(), static_cast<size_t>(got)});
-  return got > 0;
+  if (got <= 0) return Read::kEnd;
+  reader_.feed({buffer.data(), static_cast<size_t>(got)});
+  return Read::kSome;
 }
 
 void Link::take_hello(const Frame& frame) {

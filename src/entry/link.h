@@ -1,13 +1,15 @@
 // A connection to the agent in a guest (docs/formats/agent.md): frames out, frames in.
 //
 // One thread at a time; nothing here blocks. The peer is not trusted: what is no frame, or not what an agent
-// says, is kIo, and so is an end of the connection. Memory for it is bounded.
+// says, is kIo, and so is an end of the connection or of the engine. Memory for it is bounded.
 #ifndef KNALLER_ENTRY_LINK_H_
 #define KNALLER_ENTRY_LINK_H_
 
 #include <poll.h>
 
+#include <array>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,10 +22,17 @@ namespace knaller::entry {
 // Of a link that is used for one thing.
 inline constexpr uint16_t kOnlyStream = 1;
 
+// As the VM's monitor gives it.
+struct WayIn {
+  UniqueFd socket;
+  // Readable once the VM's engine has ended. No packet tells of that: the guest's kernel ends with it.
+  UniqueFd engine;
+};
+
 class Link {
  public:
   // Greets at once. `vm`: the VM's uuid, by which the agent knows whether it is in a clone.
-  Link(UniqueFd socket, const std::string& vm);
+  Link(WayIn way, const std::string& vm);
 
   void send(const channel::Frame& frame) { channel::append(out_, frame); }
   // What a receiver takes from now on, when that is due.
@@ -36,19 +45,25 @@ class Link {
   bool takes_data() const { return out_.size() < kMostWaiting; }
 
   // For poll(2), and what came of that: writes what waits and reads what there is. Each frame is handed on.
-  pollfd poll_entry() const;
-  void move(short revents, const std::function<void(const channel::Frame&)>& take);
+  using PollEntries = std::array<pollfd, 2>;
+  PollEntries poll_entries() const;
+  void move(std::span<const pollfd, 2> polled, const std::function<void(const channel::Frame&)>& take);
+  // After move() has thrown: nothing more will come, and what came before was in order.
+  bool has_ended() const { return has_ended_; }
 
  private:
   static constexpr size_t kMostWaiting = 128 << 10;
+  enum class Read { kNothing, kSome, kEnd };
   void flush();
-  bool read_some();
+  Read read_some();
+  void take_all(const std::function<void(const channel::Frame&)>& take);
   void take_hello(const channel::Frame& frame);
 
-  UniqueFd socket_;
+  WayIn way_;
   std::string out_;
   channel::FrameReader reader_;
   bool greeted_ = false;
+  bool has_ended_ = false;
 };
 
 [[noreturn]] void fail_of_agent(std::string_view what);

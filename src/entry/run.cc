@@ -1,6 +1,5 @@
 #include "entry/run.h"
 
-#include <array>
 #include <optional>
 
 #include "base/error.h"
@@ -32,10 +31,10 @@ class Run {
   RunOutput finish(const Deadline& deadline) {
     Poller poller(deadline.stop());
     while (!end_) {
-      std::array<pollfd, 1> entries{link_.poll_entry()};
+      Link::PollEntries entries = link_.poll_entries();
       if (poller.wait(entries, deadline) == 0)
         throw Error(Code::kTimeout, "a program in the guest did not end in time");
-      link_.move(entries[0].revents, [this](const Frame& frame) { take(frame); });
+      link_.move(entries, [this](const Frame& frame) { take(frame); });
     }
     Ending ending = ending_of(*end_);
     if (!ending.why_not_run.empty()) errors_.text = ending.why_not_run;

@@ -20,7 +20,7 @@ std::string name_of_run(const store::VmRecord& record) {
 }
 
 // A monitor takes only so many connections; each of these is over in a millisecond.
-UniqueFd take_socket(int vm_directory, const Deadline& deadline) {
+entry::WayIn take_way(int vm_directory, const Deadline& deadline) {
   while (true) {
     try {
       return MonitorClient::connect(vm_directory, deadline).enter(deadline);
@@ -35,10 +35,10 @@ UniqueFd take_socket(int vm_directory, const Deadline& deadline) {
 
 entry::Link connect_agent(int vm_directory, const store::VmRecord& record, const Deadline& deadline) {
   while (true) {
-    UniqueFd socket = take_socket(vm_directory, deadline);
+    entry::WayIn way = take_way(vm_directory, deadline);
     try {
-      connect_tcp_socket(socket.get(), channel::kGuestAddress, channel::kPort, deadline.sooner(kAttempt));
-      return {std::move(socket), name_of_run(record)};
+      connect_tcp_socket(way.socket.get(), channel::kGuestAddress, channel::kPort, deadline.sooner(kAttempt));
+      return {std::move(way), name_of_run(record)};
     } catch (const Error& error) {
       if (error.code() != Code::kTimeout && error.code() != Code::kIo) throw;
     }

@@ -161,7 +161,7 @@ void MonitorClient::set(const RunningChange& change, const Deadline& deadline) {
   read_answer(socket_.get(), buffer_, deadline);
 }
 
-UniqueFd MonitorClient::enter(const Deadline& deadline) {
+entry::WayIn MonitorClient::enter(const Deadline& deadline) {
   ask(socket_.get(), {{"op", to_text(life::Op::kEnter)}}, deadline);
   std::vector<UniqueFd> descriptors;
   while (buffer_.find('\n') == std::string::npos) {
@@ -169,8 +169,8 @@ UniqueFd MonitorClient::enter(const Deadline& deadline) {
     if (!receive_some_with_fds(socket_.get(), buffer_, descriptors, kPeer)) break;
   }
   read_answer(socket_.get(), buffer_, deadline);
-  if (descriptors.size() != 1) fail(Code::kInternal, "the VM's monitor gave no way into its guest");
-  return std::move(descriptors.front());
+  if (descriptors.size() != 2) fail(Code::kInternal, "the VM's monitor gave no way into its guest");
+  return {.socket = std::move(descriptors[0]), .engine = std::move(descriptors[1])};
 }
 
 // On a connection of its own, whose life is the lease's.

@@ -22,6 +22,7 @@
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "entry/link.h"
 #include "knaller/types.h"
 #include "knaller/watch.h"
 #include "monitor/exit_record.h"
@@ -108,9 +109,9 @@ class MonitorClient {
   // Changes what runs, all of it or, when it throws, nothing; an older monitor may have taken the limits
   // alone.
   void set(const RunningChange& change, const Deadline& deadline);
-  // A socket in the VM's network, for a connection to its guest's agent that is not yet begun. kUnsupported
-  // for a guest that has none.
-  UniqueFd enter(const Deadline& deadline);
+  // With a socket in the VM's network, for a connection to its guest's agent that is not yet begun.
+  // kUnsupported for a guest that has none.
+  entry::WayIn enter(const Deadline& deadline);
   // Waits its turn while another holds the lease: `on_wait` is called once with the holder ("snapshot (pid
   // 123)"). kBusy, naming the holder, when the deadline passes first.
   Lease lease(const std::string& verb, const Deadline& deadline,

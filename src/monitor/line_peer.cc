@@ -56,10 +56,10 @@ void LinePeer::send(const Json& message) {
   flush();
 }
 
-void LinePeer::send_with_fd(const Json& message, int fd) {
+void LinePeer::send_with_fds(const Json& message, std::span<const int> fds) {
   if (ended_) return;
   const std::string line = dump_json(message) + "\n";
-  if (!unsent_.empty() || !try_send_with_fds(socket_.get(), line, std::span(&fd, 1)))
+  if (!unsent_.empty() || !try_send_with_fds(socket_.get(), line, fds))
     fail(Code::kBusy, "what was said before has not been read yet");
 }
 

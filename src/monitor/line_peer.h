@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
 
 #include "base/fd.h"
@@ -28,8 +29,8 @@ class LinePeer {
   LinePeer& operator=(const LinePeer&) = delete;
 
   void send(const nlohmann::json& message);
-  // With a descriptor. kBusy when it can't be sent at once.
-  void send_with_fd(const nlohmann::json& message, int fd);
+  // With descriptors. kBusy when it can't be sent at once.
+  void send_with_fds(const nlohmann::json& message, std::span<const int> fds);
   // For text that may be lost (console pieces): dropped when the peer is behind.
   void send_if_room(const nlohmann::json& message);
   bool flushed() const { return unsent_.empty(); }

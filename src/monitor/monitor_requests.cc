@@ -83,7 +83,8 @@ void Monitor::enter(ConnectionId connection) {
                 "images that knaller builds have one: knaller image build");
   if (!engine_) throw Error(Code::kBusy, "the guest is just booting again");
   const UniqueFd socket = net::make_control_socket(engine_->run->namespaces());
-  server_->reply_with_fd(connection, {{"v", kProtocolVersion}, {"ok", true}}, socket.get());
+  const int descriptors[] = {socket.get(), engine_->run->pidfd()};
+  server_->reply_with_fds(connection, {{"v", kProtocolVersion}, {"ok", true}}, descriptors);
 }
 
 // What changes while the VM runs. The engine comes last, for it may refuse, and takes its time; what it

@@ -86,9 +86,9 @@ void Server::reply(ConnectionId connection, const Json& message) {
   if (found != connections_.end()) found->second.peer->send(message);
 }
 
-void Server::reply_with_fd(ConnectionId connection, const Json& message, int fd) {
+void Server::reply_with_fds(ConnectionId connection, const Json& message, std::span<const int> fds) {
   const auto found = connections_.find(connection);
-  if (found != connections_.end()) found->second.peer->send_with_fd(message, fd);
+  if (found != connections_.end()) found->second.peer->send_with_fds(message, fds);
 }
 
 void Server::refuse(ConnectionId connection, const Error& error) {

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
 
 #include "base/error.h"
@@ -37,8 +38,8 @@ class Server {
 
   // To a connection that has ended meanwhile: nothing.
   void reply(ConnectionId connection, const nlohmann::json& message);
-  // With a descriptor, which stays the caller's. Refused while earlier replies wait.
-  void reply_with_fd(ConnectionId connection, const nlohmann::json& message, int fd);
+  // With descriptors, which stay the caller's. Refused while earlier replies wait.
+  void reply_with_fds(ConnectionId connection, const nlohmann::json& message, std::span<const int> fds);
   void refuse(ConnectionId connection, const Error& error);
   pid_t peer_pid(ConnectionId connection) const;
   // No more connections, and the socket's name goes.
