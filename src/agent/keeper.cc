@@ -58,18 +58,34 @@ void pause_for(long milliseconds) {
   nanosleep(&time, nullptr);
 }
 
-[[noreturn]] void keep_serving(int listener) {
+pid_t start_agent(int listener) {
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // one agent at a time
+  _exit(serve(listener, Guest()));
+}
+
+// Waits for the next of two signals; all are blocked. The agent's end is the second one, so that it is not
+// seen before what init says to both.
+bool init_ends_the_guest() {
+  static_assert(SIGTERM < SIGCHLD);
+  sigset_t watched;
+  sigemptyset(&watched);
+  sigaddset(&watched, SIGTERM);
+  sigaddset(&watched, SIGCHLD);
+  siginfo_t info{};
+  return sigwaitinfo(&watched, &info) == SIGTERM && info.si_pid == kInit;
+}
+
+// Until the guest ends.
+void keep_serving(int listener) {
   while (is_in_initramfs()) pause_for(5);
-  for (;;) {
-    const pid_t pid = fork();
-    if (pid == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);  // one agent at a time
-      _exit(serve(listener, Guest()));
-    }
-    while (pid > 0 && waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
+  for (bool guest_ends = false; !guest_ends;) {
+    const pid_t agent = start_agent(listener);
+    for (bool ended = agent < 0; !ended; ended = waitpid(agent, nullptr, WNOHANG) == agent)
+      guest_ends = init_ends_the_guest() || guest_ends;
     // One that can't run must not take the guest's only processor.
-    pause_for(200);
+    if (!guest_ends) pause_for(200);
   }
 }
 
@@ -114,6 +130,7 @@ void keep(int listener) {
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
   keep_serving(listener);
+  _exit(0);
 }
 
 }  // namespace knaller::agent

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "agent/connection.h"
 #include "agent/loop.h"
@@ -31,6 +32,9 @@ constexpr size_t kMostSessions = 512;
 // client is gone is killed after that.
 constexpr int kReattachMilliseconds = 5000;
 constexpr int kKillMilliseconds = 2000;
+// When the guest ends, how long its programs' last words may take to be heard.
+constexpr int kLastWordsMilliseconds = 500;
+constexpr int kDrainLookMilliseconds = 5;
 
 std::string random_id() {
   std::string id(16, '\0');
@@ -169,7 +173,7 @@ class Server : public Sessions {
   void on_signal(int fd) {
     signalfd_siginfo info{};
     while (read(fd, &info, sizeof info) == sizeof info)
-      if (info.ssi_signo == SIGTERM) loop_.stop();
+      if (info.ssi_signo == SIGTERM && info.ssi_pid == kInit) drain();
     int status = 0;
     for (pid_t pid = 0; (pid = waitpid(-1, &status, WNOHANG)) > 0;) on_exit(pid, status);
   }
@@ -183,11 +187,31 @@ class Server : public Sessions {
     }
   }
 
+  // The guest ends, and its init has told every process. Init waits for the keeper, which waits for this,
+  // which waits for the programs.
+  void drain() {
+    if (std::exchange(draining_, true)) return;
+    loop_.forget(listener_);
+    stop_when_drained();
+  }
+
+  void stop_when_drained() {
+    const auto runs = [](const auto& held) { return held.second.session->pid() >= 0; };
+    const auto is_heard = [](const auto& held) { return static_cast<bool>(held.second.on_change); };
+    if (!std::ranges::any_of(sessions_, runs)) {
+      if (!std::ranges::any_of(sessions_, is_heard)) return loop_.stop();
+      if (!std::exchange(said_all_, true)) loop_.after(kLastWordsMilliseconds, [this] { loop_.stop(); });
+    }
+    loop_.after(kDrainLookMilliseconds, [this] { stop_when_drained(); });
+  }
+
   int listener_;
   Guest guest_;
   Loop loop_;
   channel::Hello hello_;
   std::string vm_;
+  bool draining_ = false;
+  bool said_all_ = false;
   std::map<std::string, Held> sessions_;
   std::list<std::unique_ptr<Connection>> connections_;
 };

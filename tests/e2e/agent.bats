@@ -84,9 +84,10 @@ count() {
   coproc COMMAND { exec knaller exec killed -- sh -c 'echo up; sleep 1000' 2> said 3>&-; }
   read -r -t 30 line <&"${COMMAND[0]}"
   [ "$line" = up ]
+  client=$COMMAND_PID
   look_at killed
   kill -KILL "$engine"
-  within 2000 gone "$COMMAND_PID"
+  within 2000 gone "$client"
   grep "the VM has ended" said
   knaller rm -f killed
 }
@@ -136,4 +137,22 @@ count() {
   run --separate-stderr knaller exec --user missing a -- true
   [ "$status" -eq 125 ]
   [[ $stderr == *"there is no user 'missing'"* ]]
+}
+
+# What runs by the agent is asked to end as everything else is, has its time, and is heard to its last word.
+@test "a VM is stopped as soon as its last program has ended" {
+  knaller start ending --detach --mem 128 --disk 64M 2> /dev/null
+  coproc COMMAND { exec knaller exec ending -- sh -c 'trap "sleep 1; echo saved; exit 3" TERM; echo up; while :; do sleep 0.1; done' 3>&-; }
+  read -r -t 30 line <&"${COMMAND[0]}"
+  exec 4<&"${COMMAND[0]}"
+  client=$COMMAND_PID
+  began=$(now_ms)
+  knaller stop ending
+  took=$(($(now_ms) - began))
+  status=0
+  wait "$client" || status=$?
+  [ "$(cat <&4)" = saved ]
+  [ "$status" -eq 3 ]
+  ((took >= 1000 && took < 3000 * ${KNALLER_PATIENCE:-1})) || { echo "it took $took ms"; false; }
+  knaller rm -f ending
 }
