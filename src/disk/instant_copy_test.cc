@@ -230,9 +230,9 @@ TEST_P(InstantCopyTest, DoesNotBeginAPauseThatCantEnd) {
   InstantCopy copy(disk_.get(), target_.get(),
                    {.longest_pause = std::chrono::milliseconds(1), .small_disk = 0});
   const std::string message = message_thrown_by([&] { copy.copy_ahead(Deadline::never()); });
-  EXPECT_NE(message.find("the guest writes its disk faster than it can be copied (4.0 MiB more each time)"),
-            std::string::npos)
+  EXPECT_NE(message.find("the guest writes its disk faster than it can be copied ("), std::string::npos)
       << message;
+  EXPECT_NE(message.find("MiB more each time)"), std::string::npos) << message;
   EXPECT_NE(message.find("--max-pause"), std::string::npos) << message;
 }
 
