@@ -53,11 +53,13 @@ Extent next_data(int fd, uint64_t from, uint64_t size) {
   if (begin < 0 && errno == ENXIO) return {size, size};
   if (begin < 0 && (errno == EINVAL || errno == EOPNOTSUPP)) return {from, size};
   if (begin < 0) fail_errno("look for data in a file");
-  const off_t end = ::lseek(fd, begin, SEEK_HOLE);
-  if (end < 0) fail_errno("look for a hole in a file");
+  const off_t hole = ::lseek(fd, begin, SEEK_HOLE);
+  if (hole < 0) fail_errno("look for a hole in a file");
+  // Where somebody made a hole between the two, a block of it is data: an empty stretch would be the end.
+  const uint64_t end = static_cast<uint64_t>(hole) + (hole == begin ? kBlockBytes : 0);
   // Whole blocks from the start of the file on, so that a page of zeros is always seen as one.
   const uint64_t aligned = std::max(from, static_cast<uint64_t>(begin) / kBlockBytes * kBlockBytes);
-  return {std::min(aligned, size), std::min(static_cast<uint64_t>(end), size)};
+  return {std::min(aligned, size), std::min(end, size)};
 }
 
 std::vector<Extent> data_pieces(int fd, const Extent& within, uint64_t most) {

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "base/test_folder.h"
 
 namespace knaller::disk {
@@ -50,6 +52,24 @@ TEST_F(DataOnDisk, IsWhatIsNoHole) {
   EXPECT_EQ(found(size), data_pieces(file_.get(), {0, size}, size));
   punch_hole(file_.get(), {5 << 20, 6 << 20});
   EXPECT_EQ(found(size), data_pieces(file_.get(), {0, size}, size));
+}
+
+// A guest discards and writes all the time.
+TEST_F(DataOnDisk, IsFoundBehindAHoleThatIsMadeMeanwhile) {
+  constexpr uint64_t kSize = 2 << 20;
+  ASSERT_EQ(::ftruncate(file_.get(), kSize), 0);
+  write(1 << 20, 4096);
+  const std::jthread guest([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      write(0, 4096);
+      punch_hole(file_.get(), {0, 4096});
+    }
+  });
+  for (int i = 0; i < 20'000; ++i) {
+    const Extents pieces = data_pieces(file_.get(), {0, kSize}, kSize);
+    ASSERT_FALSE(pieces.empty()) << i;
+    ASSERT_EQ(pieces.back().begin, 1U << 20) << i;
+  }
 }
 
 // What a write of zeros leaves behind on some disks: blocks that nobody has written.
