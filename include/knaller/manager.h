@@ -263,6 +263,24 @@ struct ExecOptions {
   std::stop_token stop;
 };
 
+struct ConnectOptions {
+  std::string vm;
+  uint16_t port = 0;  // TCP, on the guest's own 127.0.0.1 or ::1
+  // The caller's descriptors; -1: nothing to read, output is dropped. The end of the input is passed on.
+  int input_fd = -1;
+  int output_fd = -1;
+  std::chrono::milliseconds connect_timeout = std::chrono::seconds(10);
+  std::stop_token stop;
+};
+
+struct ForwardOptions {
+  std::string vm;
+  std::vector<PortForward> ports;  // TCP alone
+  // Called on the caller's thread for each that listens, with the port that was chosen.
+  std::function<void(const PortForward&)> on_listening;
+  std::stop_token stop;
+};
+
 struct CopyOptions {
   std::string vm;
   std::string host_path;
@@ -306,6 +324,8 @@ struct SshTarget {
   std::string key_file;
   std::string known_hosts_file;
   std::string host_alias;  // the name under which known_hosts_file has the host key
+  // connect() to port 22 is a way to the server that needs no port of the host's.
+  bool has_agent = false;
 };
 
 class KNALLER_API Manager {
@@ -356,6 +376,10 @@ class KNALLER_API Manager {
   // Inside a VM
   ExecResult exec(const std::string& name, const ExecOptions& options);
   void copy(const CopyOptions& options);
+  // Until both sides of the connection have ended.
+  void connect(const ConnectOptions& options);
+  // Until it is stopped (kCancelled). A connection that fails is a note (EventKind::kNote).
+  void forward(const ForwardOptions& options);
   SshTarget ssh_target(const std::string& name);
 
   // Snapshots

@@ -8,6 +8,9 @@
 #include <cerrno>
 #include <utility>
 
+#include "agent/hand_over.h"
+#include "agent/relay.h"
+
 namespace knaller::agent {
 namespace {
 
@@ -136,11 +139,27 @@ bool Connection::open(uint16_t stream, std::string_view payload) {
         streams_[stream] = std::move(session);
       break;
     }
+    case channel::Service::kConnect: {
+      channel::ConnectRequest request;
+      if (!channel::decode(payload, request)) return false;
+      hand_over_to_port(stream, request.port);
+      break;
+    }
     default:
       refuse(stream, ENOSYS, "do what this agent does not know");
   }
   wake();
   return true;
+}
+
+void Connection::hand_over_to_port(uint16_t stream, uint16_t port) {
+  if (!streams_.empty()) return refuse(stream, EBUSY, "give a connection with streams to a port");
+  const pid_t pid = hand_over(socket_, [&](int socket) {
+    return relay(socket, {.stream = stream, .port = port, .to_say = out_, .heard = reader_.rest()});
+  });
+  if (pid < 0) return refuse(stream, errno, "start a process");
+  sessions_.handed_over(pid);
+  end(false);
 }
 
 bool Connection::take_for(Session& session, const Frame& frame) {

@@ -26,6 +26,8 @@ class Sessions {
   virtual std::shared_ptr<Session> take_over(const std::string& id, std::function<void()> on_change) = 0;
   // Its connection is gone, or has seen its end.
   virtual void let_go(const std::shared_ptr<Session>& session, bool broken) = 0;
+  // A process that has a connection instead of the agent.
+  virtual void handed_over(pid_t process) = 0;
 };
 
 class Connection {
@@ -47,6 +49,7 @@ class Connection {
   bool take(const channel::Frame& frame);
   bool take_open(const channel::Frame& frame);
   bool open(uint16_t stream, std::string_view payload);
+  void hand_over_to_port(uint16_t stream, uint16_t port);
   bool take_for(Session& session, const channel::Frame& frame);
   void refuse(uint16_t stream, int error, const std::string& reason);
   void wake();

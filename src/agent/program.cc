@@ -85,7 +85,7 @@ void reset_signals() {
 }
 
 // The agent survives what its children need not.
-void become_ordinary() {
+void take_ordinary_limits() {
   const int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (score >= 0) {
     (void)!write(score, "0", 1);
@@ -141,7 +141,6 @@ void execute(Prepared& prepared) {
 }
 
 [[noreturn]] void run_child(const Program& program, Prepared& prepared, volatile Outcome* outcome) {
-  reset_signals();
   become_ordinary();
   setsid();
   if (program.has_terminal && ioctl(program.descriptors[0], TIOCSCTTY, 0) != 0)
@@ -180,6 +179,11 @@ int open_namespace(const Guest& guest) {
 }
 
 }  // namespace
+
+void become_ordinary() {
+  reset_signals();
+  take_ordinary_limits();
+}
 
 std::vector<std::string> environment_of(const Program& program) {
   const Account& account = program.account;

@@ -36,6 +36,9 @@ struct StartFailure {
 // Returns once it is executed, as leader of a session and a process group of its own; or -1.
 pid_t start_program(const Guest& guest, const Program& program, StartFailure* failure);
 
+// Undoes for a child what is the agent's alone: its signals, its place when memory runs out, its limits.
+void become_ordinary();
+
 // What it gets: that of the user, then its own. Pure.
 std::vector<std::string> environment_of(const Program& program);
 // Where its program may be, in the order in which they are tried. Pure.

@@ -15,6 +15,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -71,7 +72,10 @@ class Server : public Sessions {
     if (hello.vm.empty() || hello.vm == vm_) return;
     const bool is_clone = !vm_.empty();
     vm_ = hello.vm;
-    if (is_clone && !hello.keep_sessions) end_all_sessions();
+    if (!is_clone) return;
+    // Their other ends are in another VM; nobody would ever tell them.
+    for (const pid_t process : handed_over_) kill(process, SIGKILL);
+    if (!hello.keep_sessions) end_all_sessions();
   }
 
   std::shared_ptr<Session> begin(channel::ExecRequest request, std::function<void()> on_change) override {
@@ -104,6 +108,8 @@ class Server : public Sessions {
       end_unless_taken(session->id());
     }
   }
+
+  void handed_over(pid_t process) override { handed_over_.insert(process); }
 
  private:
   struct Held {
@@ -179,6 +185,7 @@ class Server : public Sessions {
   }
 
   void on_exit(pid_t pid, int status) {
+    if (handed_over_.erase(pid) != 0) return;
     for (auto& [id, held] : sessions_) {
       if (held.session->pid() != pid) continue;
       held.session->on_exit(status);
@@ -214,6 +221,7 @@ class Server : public Sessions {
   bool said_all_ = false;
   std::map<std::string, Held> sessions_;
   std::list<std::unique_ptr<Connection>> connections_;
+  std::set<pid_t> handed_over_;
 };
 
 }  // namespace

@@ -246,6 +246,17 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+std::string quoted_for_shell(std::string_view word) {
+  std::string quoted = "'";
+  for (const char c : word) {
+    if (c == '\'')
+      quoted += R"('\'')";
+    else
+      quoted += c;
+  }
+  return quoted + "'";
+}
+
 std::string printable(std::string_view text) {
   std::string shown;
   while (!text.empty()) {

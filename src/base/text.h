@@ -31,6 +31,8 @@ bool is_valid_utf8(std::string_view text);
 // Control characters, and bytes that are not UTF-8, become \xNN: for showing anything from outside on a
 // terminal.
 std::string printable(std::string_view text);
+// As one word of any shell's, whatever it holds: 'it'\''s'.
+std::string quoted_for_shell(std::string_view word);
 // The candidate nearest to `word` (edit distance at most 2 and less than its length); empty when none is
 // near.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);

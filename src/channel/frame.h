@@ -55,6 +55,8 @@ class FrameReader {
   bool broken() const { return broken_; }
   // In the middle of a frame: an end of file here is a loss.
   bool is_inside() const { return taken_ < buffer_.size(); }
+  // What came behind the last frame, where that was the last one.
+  std::string rest() const { return buffer_.substr(taken_); }
 
  private:
   std::string buffer_;

@@ -22,6 +22,7 @@ enum class OpenTag : uint16_t {
   kOutput,
   kError,
   kOwn,
+  kPort,
 };
 enum class EventTag : uint16_t { kStarted = 1, kInputPosition, kSignal, kRows, kColumns };
 enum class EndTag : uint16_t { kExitCode = 1, kSignal, kError, kReason };
@@ -145,6 +146,13 @@ std::string encode(const AttachRequest& request) {
   return writer.payload();
 }
 
+std::string encode(const ConnectRequest& request) {
+  Writer<OpenTag> writer;
+  writer.number(OpenTag::kService, static_cast<uint64_t>(Service::kConnect));
+  writer.number(OpenTag::kPort, request.port);
+  return writer.payload();
+}
+
 std::optional<Service> service_of(std::string_view payload) {
   std::optional<Service> service;
   const bool whole = read_all<OpenTag>(payload, [&service](OpenTag tag, const Field& field) {
@@ -184,6 +192,7 @@ bool decode(std::string_view payload, ExecRequest& request) {
       case OpenTag::kService:
       case OpenTag::kOutput:
       case OpenTag::kError:
+      case OpenTag::kPort:
         return true;
     }
     return true;
@@ -200,6 +209,14 @@ bool decode(std::string_view payload, AttachRequest& request) {
     return true;
   });
   return whole && !request.session.empty();
+}
+
+bool decode(std::string_view payload, ConnectRequest& request) {
+  request = {};
+  const bool whole = read_all<OpenTag>(payload, [&request](OpenTag tag, const Field& field) {
+    return tag != OpenTag::kPort || read(field, UINT16_MAX, request.port);
+  });
+  return whole && request.port != 0;
 }
 
 std::string encode(const Event& event) {

@@ -40,6 +40,7 @@ bool decode(std::string_view payload, Hello& hello);
 enum class Service : uint8_t {
   kExec = 1,  // run a program
   kAttach,    // go on with a session that was begun on another connection
+  kConnect,   // the connection becomes one to a TCP port of the guest's
 };
 
 struct WindowSize {
@@ -68,12 +69,19 @@ struct AttachRequest {
   uint64_t output = 0;
   uint64_t error = 0;
 };
+// A kOpen for Service::kConnect. Answered by an event that says `started`, or an end; behind the event there
+// are no more frames, and none behind this either: all bytes are the port's.
+struct ConnectRequest {
+  uint16_t port = 0;  // on the guest's own 127.0.0.1, or ::1
+};
 std::string encode(const ExecRequest& request);
 std::string encode(const AttachRequest& request);
+std::string encode(const ConnectRequest& request);
 // Which service a kOpen asks for, and what of it; nothing for one that is not understood.
 std::optional<Service> service_of(std::string_view payload);
 bool decode(std::string_view payload, ExecRequest& request);
 bool decode(std::string_view payload, AttachRequest& request);
+bool decode(std::string_view payload, ConnectRequest& request);
 
 // A kEvent; of the members, those that are set.
 struct Event {

@@ -77,6 +77,19 @@ TEST(Message, HasTheseBytes) {
                         29));
 }
 
+TEST(Message, AsksForAPortWithTheseBytes) {
+  const std::string bytes(
+      "\x01\0\x08\0\0\0\x03\0\0\0\0\0\0\0"
+      "\x0e\0\x08\0\0\0\x50\0\0\0\0\0\0\0",
+      28);
+  EXPECT_EQ(encode(ConnectRequest{.port = 80}), bytes);
+  ConnectRequest request;
+  EXPECT_EQ(service_of(bytes), Service::kConnect);
+  ASSERT_TRUE(decode(bytes, request));
+  EXPECT_EQ(request.port, 80);
+  EXPECT_FALSE(decode(encode(ConnectRequest{}), request)) << "no port";
+}
+
 TEST(Message, PassesOverWhatALaterOneAdds) {
   FieldWriter later;
   later.add(999, "new");

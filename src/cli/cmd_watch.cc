@@ -16,17 +16,6 @@ constexpr std::chrono::milliseconds kShortestInterval{100};
 // The cursor to the upper left corner, and away with what is there.
 constexpr std::string_view kAnew = "\x1b[H\x1b[J";
 
-// Ctrl-C is how one leaves what goes on for ever.
-int until_cancelled(Context& context, const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    if (error.code() != Code::kCancelled) throw;
-    return context.cancelled_code();
-  }
-  return 0;
-}
-
 std::string line_of(Json json) {
   json["schema"] = kJsonSchema;
   return json_text(json) + "\n";

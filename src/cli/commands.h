@@ -40,6 +40,8 @@ int cmd_events(Context& context);
 int cmd_ssh(Context& context);
 int cmd_exec(Context& context);
 int cmd_cp(Context& context);
+int cmd_connect(Context& context);
+int cmd_forward(Context& context);
 int cmd_ssh_config(Context& context);
 int cmd_snapshot_create(Context& context);
 int cmd_snapshot_ls(Context& context);

@@ -264,4 +264,14 @@ void suggest_image(Context& context, const std::string& name, const std::functio
       body);
 }
 
+int until_cancelled(Context& context, const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    if (error.code() != Code::kCancelled) throw;
+    return context.cancelled_code();
+  }
+  return 0;
+}
+
 }  // namespace knaller::cli

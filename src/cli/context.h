@@ -90,6 +90,9 @@ void suggest_vm(Context& context, const std::string& name, const std::function<v
 void suggest_snapshot(Context& context, const std::string& id, const std::function<void()>& body);
 void suggest_image(Context& context, const std::string& name, const std::function<void()>& body);
 
+// Ctrl-C is how one leaves what goes on for ever: no error, but its exit code.
+int until_cancelled(Context& context, const std::function<void()>& body);
+
 }  // namespace knaller::cli
 
 #endif  // KNALLER_CLI_CONTEXT_H_

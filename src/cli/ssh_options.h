@@ -12,11 +12,21 @@
 
 namespace knaller::cli {
 
-// Keyword and value, as they stand in ssh_config(5), quoted. `pinned`: the guest's host key is known already;
-// a guest that nobody waited for shows its key for the first time. They name every keyword by which a
+struct SshAccess {
+  SshTarget target;
+  // For a shell: joins its input and output to the guest's server. Empty: the target's host and port do.
+  std::string proxy_command;
+  // The guest's host key is known already; a guest that nobody waited for shows its key for the first time.
+  bool pinned = true;
+};
+
+// "'/usr/bin/knaller' --home '/home/me/.knaller' connect web 22", as ssh_config(5) has it: '%' doubled.
+std::string ssh_proxy_command(const std::string& program, const std::string& home, const std::string& name);
+
+// Keyword and value, as they stand in ssh_config(5), quoted. They name every keyword by which a
 // configuration that follows could harm; what adds up in ssh_config(5) (SendEnv, IdentityFile,
 // CertificateFile and the forwards of ports) can't be kept out by any.
-std::vector<std::pair<std::string, std::string>> ssh_settings(const SshTarget& target, bool pinned);
+std::vector<std::pair<std::string, std::string>> ssh_settings(const SshAccess& access);
 
 struct SshExtras {
   std::vector<std::string> options;   // of the user, which come before all others
@@ -25,11 +35,11 @@ struct SshExtras {
   std::vector<std::string> command;
 };
 // argv of an ssh that reads no configuration, neither the user's nor the host's.
-std::vector<std::string> ssh_arguments(const std::string& name, const SshTarget& target, bool pinned,
+std::vector<std::string> ssh_arguments(const std::string& name, const SshAccess& access,
                                        const SshExtras& extras);
 
 // "Host web\n  HostName 127.0.0.1\n…"
-std::string ssh_stanza(const std::string& name, const SshTarget& target, bool pinned);
+std::string ssh_stanza(const std::string& name, const SshAccess& access);
 // A value of ssh_config(5): in quotes, with '%' doubled, so that spaces and percent signs are themselves.
 std::string ssh_quoted(std::string_view path);
 

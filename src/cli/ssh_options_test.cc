@@ -87,11 +87,16 @@ class SshTest : public testing::Test {
   }
 
   TestFolder folder_;
-  SshTarget target_{"127.0.0.1", 2222, "root", folder_.path("a key"), folder_.path("known"), "knaller"};
+  SshTarget target_{.host = "127.0.0.1",
+                    .port = 2222,
+                    .user = "root",
+                    .key_file = folder_.path("a key"),
+                    .known_hosts_file = folder_.path("known"),
+                    .host_alias = "knaller"};
 };
 
 TEST_F(SshTest, AStanzaStandsAgainstAnyConfigurationBelowIt) {
-  const std::string stanza = ssh_stanza("web", target_, true);
+  const std::string stanza = ssh_stanza("web", {.target = target_});
   const Settings alone = settings_with(stanza);
   EXPECT_THAT(alone.at("hostname"), ElementsAre("127.0.0.1"));
   EXPECT_THAT(alone.at("forwardagent"), ElementsAre("no"));
@@ -100,8 +105,20 @@ TEST_F(SshTest, AStanzaStandsAgainstAnyConfigurationBelowIt) {
     EXPECT_EQ(alone.contains(keyword) ? alone.at(keyword) : std::vector<std::string>{}, values) << keyword;
 }
 
+TEST_F(SshTest, AProxyCommandIsWhatItWasWhateverTheNamesHold) {
+  const std::string home = folder_.path("it's 100% \"mine\" $HOME");
+  const Settings settings = settings_with(ssh_stanza(
+      "web", {.target = target_, .proxy_command = ssh_proxy_command("/a b/knaller", home, "web")}));
+  ASSERT_EQ(settings.at("proxycommand").size(), 1U);
+  std::string line = settings.at("proxycommand")[0];  // ssh makes one of two percent signs
+  line.erase(line.find('%'), 1);
+  const std::string words =
+      run_checked({.argv = {"/bin/sh", "-c", "printf '%s|' " + line}}, Deadline::never());
+  EXPECT_EQ(words, "/a b/knaller|--home|" + home + "|connect|web|22|");
+}
+
 TEST_F(SshTest, TheCommandReadsNoConfigurationAndTheUsersOptionsCountFirst) {
-  const auto argv = ssh_arguments("web", target_, true, {.command = {"echo", "a b"}});
+  const auto argv = ssh_arguments("web", {.target = target_}, {.command = {"echo", "a b"}});
   EXPECT_EQ(std::vector<std::string>(argv.begin(), argv.begin() + 3),
             (std::vector<std::string>{"ssh", "-F", "none"}));
   EXPECT_EQ(std::vector<std::string>(argv.end() - 4, argv.end()),
@@ -113,7 +130,7 @@ TEST_F(SshTest, TheCommandReadsNoConfigurationAndTheUsersOptionsCountFirst) {
   EXPECT_THAT(plain.at("identityfile"), ElementsAre(target_.key_file));
 
   const Settings asked = settings_of(
-      ssh_arguments("web", target_, true,
+      ssh_arguments("web", {.target = target_},
                     {.options = {"ForwardAgent=yes", "User=me", "SendEnv LANG", "ForwardAgent=no"},
                      .forwards = {"9000:localhost:80"},
                      .tty = true}));

@@ -225,12 +225,18 @@ TEST(Ssh, QuotesPaths) {
 }
 
 TEST(Ssh, AKeyThatIsKnownIsRequired) {
-  const SshTarget target{"127.0.0.1", 2222, "root", "/home/a b/key", "/home/a b/known", "knaller"};
-  const std::string pinned = ssh_stanza("web", target, true);
+  const SshTarget target{.host = "127.0.0.1",
+                         .port = 2222,
+                         .user = "root",
+                         .key_file = "/home/a b/key",
+                         .known_hosts_file = "/home/a b/known",
+                         .host_alias = "knaller"};
+  const std::string pinned = ssh_stanza("web", {.target = target});
   EXPECT_THAT(pinned, StartsWith("Host web\n  HostName 127.0.0.1\n  Port 2222\n  User root\n"));
   EXPECT_THAT(pinned, HasSubstr("  IdentityFile \"/home/a b/key\"\n"));
   EXPECT_THAT(pinned, HasSubstr("  StrictHostKeyChecking yes\n"));
-  EXPECT_THAT(ssh_stanza("web", target, false), HasSubstr("  StrictHostKeyChecking accept-new\n"));
+  EXPECT_THAT(ssh_stanza("web", {.target = target, .pinned = false}),
+              HasSubstr("  StrictHostKeyChecking accept-new\n"));
 }
 
 TEST(ErrorText, HasMessageContextAndHint) {

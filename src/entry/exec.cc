@@ -191,7 +191,10 @@ class Relay {
   // What was said before the link ended is delivered all the same.
   void listen(std::span<const pollfd, 2> polled) {
     try {
-      link_.move(polled, [this](const Frame& frame) { take(frame); });
+      link_.move(polled, [this](const Frame& frame) {
+        take(frame);
+        return true;
+      });
     } catch (const Error&) {
       if (!link_.has_ended()) throw;
       if (!end_) failure_ = std::current_exception();

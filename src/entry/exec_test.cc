@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -13,10 +12,9 @@
 #include <thread>
 
 #include "base/file.h"
-#include "base/process.h"
 #include "base/socket.h"
-#include "base/test_folder.h"
 #include "base/text.h"
+#include "entry/test_agent.h"
 
 namespace knaller::entry {
 namespace {
@@ -29,20 +27,8 @@ struct Output {
   std::string err;
 };
 
-class AgentTest : public testing::Test {
+class ExecTest : public AgentTest {
  protected:
-  AgentTest() : listener_(listen_unix(folder_.fd(), "agent", 256)) {
-    std::signal(SIGPIPE, SIG_IGN);  // of input that nobody reads
-    rlimit files{};
-    ::getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;  // two hundred clients in one process
-    ::setrlimit(RLIMIT_NOFILE, &files);
-    agent_ = spawn({.argv = {KNALLER_GUEST_HELPER, "serve", "3"}, .descriptors = {{listener_.get(), 3}}});
-  }
-  ~AgentTest() override { agent_.kill_and_reap(); }
-
-  UniqueFd connect() const { return connect_unix(folder_.fd(), "agent", kSoon); }
-
   Output run(ExecOptions options, const std::string& input = {}) const {
     Link link({connect(), {}}, "uuid-of-web");
     Pipe in = make_pipe(), out = make_pipe(), err = make_pipe();
@@ -81,40 +67,36 @@ class AgentTest : public testing::Test {
     return options;
   }
   static ExecOptions shell(const std::string& command) { return argv({"/bin/sh", "-c", command}); }
-
-  TestFolder folder_;
-  UniqueFd listener_;
-  Child agent_;
 };
 
-TEST_F(AgentTest, RunsAProgram) {
+TEST_F(ExecTest, RunsAProgram) {
   const Output output = run(argv({"printf", "%s|", "a b", "", "c\nd", "\"'$x"}));
   EXPECT_EQ(output.out, "a b||c\nd|\"'$x|");
   EXPECT_EQ(output.result.exit_code, 0);
 }
 
-TEST_F(AgentTest, KeepsOutputAndErrorsApart) {
+TEST_F(ExecTest, KeepsOutputAndErrorsApart) {
   const Output output = run(shell("echo out; echo err >&2; exit 42"));
   EXPECT_EQ(output.out, "out\n");
   EXPECT_EQ(output.err, "err\n");
   EXPECT_EQ(output.result.exit_code, 42);
 }
 
-TEST_F(AgentTest, CarriesMegabytesBothWays) {
+TEST_F(ExecTest, CarriesMegabytesBothWays) {
   const std::string much = random_bytes(32 << 20);
   const Output output = run(argv({"cat"}), much);
   EXPECT_TRUE(output.out == much);
 }
 
-TEST_F(AgentTest, DoesNotWaitForAProgramToReadItsInput) {
+TEST_F(ExecTest, DoesNotWaitForAProgramToReadItsInput) {
   EXPECT_EQ(run(argv({"true"}), std::string(8 << 20, 'x')).result.exit_code, 0);
 }
 
-TEST_F(AgentTest, TellsTheSignalThatEndedIt) {
+TEST_F(ExecTest, TellsTheSignalThatEndedIt) {
   EXPECT_EQ(run(shell("kill -TERM $$")).result.signal, SIGTERM);
 }
 
-TEST_F(AgentTest, KnowsWhatThereIsNot) {
+TEST_F(ExecTest, KnowsWhatThereIsNot) {
   const Output missing = run(argv({"no-such-program"}));
   EXPECT_EQ(missing.result.exit_code, 127);
   EXPECT_EQ(missing.err, "knaller: cannot run 'no-such-program': No such file or directory\n");
@@ -127,26 +109,26 @@ TEST_F(AgentTest, KnowsWhatThereIsNot) {
   EXPECT_THAT(run(nowhere).err, HasSubstr("enter '/no/such/folder': No such file or directory"));
 }
 
-TEST_F(AgentTest, GivesItsEnvironmentAndDirectory) {
+TEST_F(ExecTest, GivesItsEnvironmentAndDirectory) {
   ExecOptions options = shell("pwd; echo $GREETING; echo ${HOME:?} ${PATH:?} > /dev/null");
   options.environment = {{"GREETING", "hello there"}};
   options.working_directory = "/usr/lib";
   EXPECT_EQ(run(options).out, "/usr/lib\nhello there\n");
 }
 
-TEST_F(AgentTest, TakesArgumentsAsLargeAsExecDoes) {
+TEST_F(ExecTest, TakesArgumentsAsLargeAsExecDoes) {
   const Output output =
       run(argv({"/bin/sh", "-c", "echo $# ${#1}", "sh", std::string(120 << 10, 'a'), "", "z"}));
   EXPECT_EQ(output.out, fmt::format("3 {}\n", 120 << 10));
 }
 
-TEST_F(AgentTest, GivesATerminalOfItsOwn) {
+TEST_F(ExecTest, GivesATerminalOfItsOwn) {
   ExecOptions options = shell("tty > /dev/null && stty size; echo err >&2");
   options.tty = true;
   EXPECT_EQ(run(options).out, "24 80\r\nerr\r\n");
 }
 
-TEST_F(AgentTest, PassesSignalsOn) {
+TEST_F(ExecTest, PassesSignalsOn) {
   Pipe signals = make_pipe();
   ExecOptions options = shell("trap 'echo caught; exit 3' USR1; echo ready; while :; do sleep 0.01; done");
   options.signal_fd = signals.read_end.get();
@@ -158,7 +140,7 @@ TEST_F(AgentTest, PassesSignalsOn) {
   EXPECT_TRUE(output.result.exit_code == 3 || output.result.signal == SIGUSR1);
 }
 
-TEST_F(AgentTest, EndsAProgramWhoseClientIsGone) {
+TEST_F(ExecTest, EndsAProgramWhoseClientIsGone) {
   Pipe out = make_pipe();
   pid_t pid = 0;
   {
@@ -184,7 +166,7 @@ TEST_F(AgentTest, EndsAProgramWhoseClientIsGone) {
   }
 }
 
-TEST_F(AgentTest, RunsTwoHundredAtOnce) {
+TEST_F(ExecTest, RunsTwoHundredAtOnce) {
   std::vector<std::jthread> threads;
   std::atomic<int> right = 0;
   for (int i = 0; i < 200; ++i)
@@ -195,7 +177,7 @@ TEST_F(AgentTest, RunsTwoHundredAtOnce) {
   EXPECT_EQ(right, 200);
 }
 
-TEST_F(AgentTest, HangsUpOnWhatIsNoKnaller) {
+TEST_F(ExecTest, HangsUpOnWhatIsNoKnaller) {
   for (const std::string& nonsense :
        {std::string("GET / HTTP/1.1\r\n\r\n"), std::string(8, '\0'), random_bytes(4096)}) {
     const UniqueFd socket = connect();

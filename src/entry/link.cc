@@ -23,6 +23,10 @@ void fail_of_agent(std::string_view what) {
   throw Error(Code::kIo, fmt::format("the agent in the guest {}", what));
 }
 
+void fail_of_engine() {
+  throw Error(Code::kIo, "the VM has ended, or was rolled back");
+}
+
 Link::Link(WayIn way, const std::string& vm) : way_(std::move(way)) {
   const channel::Hello hello{.program = KNALLER_VERSION, .vm = vm};
   send({.kind = Kind::kHello, .channel = Channel::kWhole, .stream = 0, .payload = channel::encode(hello)});
@@ -48,28 +52,32 @@ Link::PollEntries Link::poll_entries() const {
           pollfd{way_.engine.get(), POLLIN, 0}};
 }
 
-void Link::move(std::span<const pollfd, 2> polled, const std::function<void(const Frame&)>& take) {
+void Link::move(std::span<const pollfd, 2> polled, const Take& take) {
   flush();
   const bool engine_ended = polled[1].revents != 0;
   if (!engine_ended && (polled[0].revents & ~POLLOUT) == 0) return;
-  // What the guest said before its engine ended lies in the socket.
-  Read read = read_some();
-  for (take_all(take); engine_ended && read == Read::kSome; take_all(take)) read = read_some();
+  Read read = Read::kNothing;
+  do {
+    read = read_some();
+    if (!take_all(take)) return;
+    // What the guest said before its engine ended lies in the socket.
+  } while (engine_ended && read == Read::kSome);
   has_ended_ = engine_ended || read == Read::kEnd;
-  if (engine_ended) throw Error(Code::kIo, "the VM has ended, or was rolled back");
+  if (engine_ended) fail_of_engine();
   if (read == Read::kEnd)
     fail_of_agent(reader_.is_inside() ? "broke the connection off" : "ended the connection");
   flush();
 }
 
-void Link::take_all(const std::function<void(const Frame&)>& take) {
+bool Link::take_all(const Take& take) {
   while (const auto frame = reader_.next()) {
     if (!greeted_)
       take_hello(*frame);
-    else
-      take(*frame);
+    else if (!take(*frame))
+      return false;
   }
   if (reader_.broken()) fail_of_agent("does not speak knaller's protocol");
+  return true;
 }
 
 void Link::flush() {

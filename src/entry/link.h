@@ -29,6 +29,12 @@ struct WayIn {
   UniqueFd engine;
 };
 
+// A link whose bytes are no frames any more.
+struct RawLink {
+  WayIn way;
+  std::string heard;  // behind the last frame
+};
+
 class Link {
  public:
   // Greets at once. `vm`: the VM's uuid, by which the agent knows whether it is in a clone.
@@ -44,10 +50,14 @@ class Link {
   // Data is only made into frames while this is true.
   bool takes_data() const { return out_.size() < kMostWaiting; }
 
-  // For poll(2), and what came of that: writes what waits and reads what there is. Each frame is handed on.
+  // For poll(2), and what came of that: writes what waits and reads what there is. Each frame is handed on,
+  // until `take` says that there are no more.
   using PollEntries = std::array<pollfd, 2>;
+  using Take = std::function<bool(const channel::Frame&)>;
   PollEntries poll_entries() const;
-  void move(std::span<const pollfd, 2> polled, const std::function<void(const channel::Frame&)>& take);
+  void move(std::span<const pollfd, 2> polled, const Take& take);
+  // After the last frame.
+  RawLink release() && { return {std::move(way_), reader_.rest()}; }
   // After move() has thrown: nothing more will come, and what came before was in order.
   bool has_ended() const { return has_ended_; }
 
@@ -56,7 +66,7 @@ class Link {
   enum class Read { kNothing, kSome, kEnd };
   void flush();
   Read read_some();
-  void take_all(const std::function<void(const channel::Frame&)>& take);
+  bool take_all(const Take& take);
   void take_hello(const channel::Frame& frame);
 
   WayIn way_;
@@ -67,6 +77,7 @@ class Link {
 };
 
 [[noreturn]] void fail_of_agent(std::string_view what);
+[[noreturn]] void fail_of_engine();
 
 }  // namespace knaller::entry
 

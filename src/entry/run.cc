@@ -34,7 +34,10 @@ class Run {
       Link::PollEntries entries = link_.poll_entries();
       if (poller.wait(entries, deadline) == 0)
         throw Error(Code::kTimeout, "a program in the guest did not end in time");
-      link_.move(entries, [this](const Frame& frame) { take(frame); });
+      link_.move(entries, [this](const Frame& frame) {
+        take(frame);
+        return true;
+      });
     }
     Ending ending = ending_of(*end_);
     if (!ending.why_not_run.empty()) errors_.text = ending.why_not_run;

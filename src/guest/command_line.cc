@@ -30,7 +30,7 @@ std::string environment_part(const ExecOptions& options) {
     if (!is_variable_name(name))
       fail(Code::kInvalidArgument, "'{}' is not the name of an environment variable", printable(name));
     check_no_nul(value, "an environment variable");
-    part += fmt::format("export {}={}; ", name, quote(value));
+    part += fmt::format("export {}={}; ", name, quoted_for_shell(value));
   }
   return part;
 }
@@ -40,7 +40,8 @@ std::string directory_part(const ExecOptions& options) {
   check_no_nul(options.working_directory, "the working directory");
   // `cd -` would go to the last folder, and `cd -x` be an option.
   const std::string_view before = options.working_directory.front() == '-' ? "./" : "";
-  return fmt::format("cd {} || exit 126; ", quote(std::string(before) + options.working_directory));
+  return fmt::format("cd {} || exit 126; ",
+                     quoted_for_shell(std::string(before) + options.working_directory));
 }
 
 std::string program_part(const ExecOptions& options) {
@@ -55,24 +56,13 @@ std::string program_part(const ExecOptions& options) {
 
 }  // namespace
 
-std::string quote(std::string_view argument) {
-  std::string quoted = "'";
-  for (const char c : argument) {
-    if (c == '\'')
-      quoted += R"('\'')";
-    else
-      quoted += c;
-  }
-  return quoted + "'";
-}
-
 std::string quote_argv(const std::vector<std::string>& argv) {
   if (argv.empty()) fail(Code::kInvalidArgument, "no command was given");
   std::string line;
   for (const auto& argument : argv) {
     check_no_nul(argument, "an argument");
     if (!line.empty()) line += ' ';
-    line += quote(argument);
+    line += quoted_for_shell(argument);
   }
   return line;
 }
@@ -85,7 +75,7 @@ std::string command_line(const ExecOptions& options, std::string_view session_us
     check_no_nul(options.user, "the name of a user");
     // `-s`: users that run services have no login shell. Both busybox's and util-linux's su take these
     // options.
-    line = fmt::format("exec su -s /bin/sh -c {} {}", quote(line), quote(options.user));
+    line = fmt::format("exec su -s /bin/sh -c {} {}", quoted_for_shell(line), quoted_for_shell(options.user));
   }
   if (line.size() > kMostBytes)
     fail(Code::kInvalidArgument, "the command is {} bytes long; at most {} can be passed", line.size(),

@@ -11,7 +11,6 @@
 
 namespace knaller::guest {
 
-std::string quote(std::string_view argument);
 // The arguments, each quoted. Throws kInvalidArgument for no arguments and for a NUL in one.
 std::string quote_argv(const std::vector<std::string>& argv);
 

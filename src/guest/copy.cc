@@ -96,10 +96,10 @@ GuestTarget place_in_guest(const HostSource& source, const std::string& path, co
 }
 
 std::string unpack_command(const GuestTarget& target, const HostSource& source) {
-  const std::string folder = quote(safe_path(target.folder));
+  const std::string folder = quoted_for_shell(safe_path(target.folder));
   // A folder whose contents alone are copied must be there first.
   if (source.name.empty() && !target.name.empty()) {
-    const std::string whole = quote(safe_path(target.folder + "/" + target.name));
+    const std::string whole = quoted_for_shell(safe_path(target.folder + "/" + target.name));
     return fmt::format("mkdir {0} && exec tar -x -p -o -f - -C {0}", whole);
   }
   // -o: what goes in belongs to the guest's user. -p: with the modes as they are.
@@ -125,7 +125,8 @@ void check_emptiness(Session& session, const std::string& path, const Deadline& 
 
 std::string pack_command(const PathName& source) {
   const std::string name = source.name.empty() ? "." : "./" + source.name;
-  return fmt::format("exec tar -c -f - -C {} {}", quote(safe_path(source.folder)), quote(name));
+  return fmt::format("exec tar -c -f - -C {} {}", quoted_for_shell(safe_path(source.folder)),
+                     quoted_for_shell(name));
 }
 
 }  // namespace

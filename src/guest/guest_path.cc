@@ -22,7 +22,8 @@ std::string look_script(const std::string& path, const PathName& split, const st
       "elif [ -e \"$p\" ]; then k=other; else k=none; fi; "
       "i=no; if [ -e \"$c\" ] || [ -L \"$c\" ]; then i=child; fi; "
       "echo \"$k $l $h $i $(stat -L -c %s \"$p\" 2>/dev/null)\"; readlink -f \"$p\" 2>/dev/null; exit 0",
-      quote(safe_path(path)), quote(safe_path(split.folder)), quote(child), quote(safe_path(bare)));
+      quoted_for_shell(safe_path(path)), quoted_for_shell(safe_path(split.folder)), quoted_for_shell(child),
+      quoted_for_shell(safe_path(bare)));
 }
 
 }  // namespace

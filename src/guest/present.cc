@@ -31,7 +31,7 @@ constexpr std::string_view kFunctions =
 class Question {
  public:
   Question(const std::string& folder, const Deadline& deadline) : deadline_(deadline) {
-    script_ = fmt::format("cd {} || exit 1\n{}", quote(safe_path(folder)), kFunctions);
+    script_ = fmt::format("cd {} || exit 1\n{}", quoted_for_shell(safe_path(folder)), kFunctions);
   }
 
   void add(int folder, const std::string& name, const std::string& as) {
@@ -54,7 +54,8 @@ class Question {
 
  private:
   void ask(char kind, const std::string& as, const std::string& link = {}) {
-    script_ += fmt::format("{} {} {} {}\n", kind, names_.size(), quote(as), quote(link));
+    script_ +=
+        fmt::format("{} {} {} {}\n", kind, names_.size(), quoted_for_shell(as), quoted_for_shell(link));
     names_.push_back(as);
   }
 

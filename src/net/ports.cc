@@ -108,6 +108,14 @@ Plan lease(Plan plan, Protocol protocol) {
   return plan;
 }
 
+uint16_t port_of(int socket, const std::string& address) {
+  sockaddr_in name{};
+  socklen_t size = sizeof name;
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&name), &size) != 0)
+    fail_errno("read the port that was given on {}", address);
+  return ntohs(name.sin_port);
+}
+
 }  // namespace
 
 uint16_t lease_port(const std::string& address, Protocol protocol) {
@@ -117,14 +125,9 @@ uint16_t lease_port(const std::string& address, Protocol protocol) {
   sockaddr_in name{};
   name.sin_family = AF_INET;
   name.sin_addr = parse_address(address);
-  socklen_t size = sizeof name;
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), size) != 0) {
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) != 0)
     fail_errno("bind a port of {}", address);
-  }
-  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&name), &size) != 0) {
-    fail_errno("read the port that was given on {}", address);
-  }
-  return ntohs(name.sin_port);
+  return port_of(socket.get(), address);
 }
 
 Plan lease_ports(Plan asked) {
@@ -149,9 +152,12 @@ std::string port_holder(const std::string& address, uint16_t port, Protocol prot
   return links.empty() ? std::string() : process_with(links);
 }
 
-int bind_error(const PortForward& port) {
+namespace {
+
+// An errno with the socket; 0: it has the address.
+std::pair<UniqueFd, int> bind_port(const PortForward& port, int flags) {
   const int type = port.protocol == Protocol::kTcp ? SOCK_STREAM : SOCK_DGRAM;
-  const UniqueFd socket(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+  UniqueFd socket(::socket(AF_INET, type | SOCK_CLOEXEC | flags, 0));
   if (!socket) fail_errno("make a socket");
   // As pasta does: connections of an earlier listener that are still being closed are no obstacle.
   const int on = 1;
@@ -161,7 +167,23 @@ int bind_error(const PortForward& port) {
   name.sin_port = htons(port.host);
   if (::inet_pton(AF_INET, port.address.c_str(), &name.sin_addr) != 1)
     fail(Code::kInvalidArgument, "'{}' is not an IPv4 address", printable(port.address));
-  return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 ? 0 : errno;
+  const bool bound = ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
+  return {std::move(socket), bound ? 0 : errno};
+}
+
+}  // namespace
+
+int bind_error(const PortForward& port) {
+  return bind_port(port, 0).second;
+}
+
+UniqueFd listen_on(PortForward& port) {
+  constexpr int kBacklog = 128;
+  auto [socket, error] = bind_port(port, SOCK_NONBLOCK);
+  if (error == 0 && ::listen(socket.get(), kBacklog) != 0) error = errno;
+  if (error != 0) throw port_refused(port, error);
+  port.host = port_of(socket.get(), port.address);
+  return std::move(socket);
 }
 
 Error port_refused(const PortForward& port, int error) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "net/plan.h"
 
 namespace knaller::net {
@@ -25,6 +26,9 @@ std::string port_holder(const std::string& address, uint16_t port, Protocol prot
 
 // 0, or why a socket can't have this address, as errno.
 int bind_error(const PortForward& port);
+// A socket that listens on a TCP port and does not block; a free one in place of host port 0. Throws
+// port_refused().
+UniqueFd listen_on(PortForward& port);
 // What to say about that. 0: somebody had the port a moment ago, and no longer does.
 Error port_refused(const PortForward& port, int error);
 

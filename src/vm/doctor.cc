@@ -248,7 +248,7 @@ std::string apparmor_remedy(const std::string& monitor) {
   const std::string profile =
       fmt::format("profile knaller-monitor \"{}\" flags=(unconfined) {{ userns, }}", pattern);
   return fmt::format("printf '%s\\n' 'abi <abi/4.0>,' {} | sudo tee {} && sudo apparmor_parser -r {}",
-                     guest::quote(profile), file, file);
+                     quoted_for_shell(profile), file, file);
 }
 
 std::vector<CheckRow> check_host(const std::string& libexec, const std::string& pasta) {

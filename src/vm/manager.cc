@@ -22,6 +22,7 @@
 #include "vm/home/sweep.h"
 #include "vm/life/enter.h"
 #include "vm/life/events.h"
+#include "vm/life/forward.h"
 #include "vm/life/list.h"
 #include "vm/life/logs.h"
 #include "vm/life/set.h"
@@ -153,6 +154,12 @@ ExecResult Manager::exec(const std::string& name, const ExecOptions& options) {
 }
 void Manager::copy(const CopyOptions& options) {
   vm::copy_files(impl_->context, options);
+}
+void Manager::connect(const ConnectOptions& options) {
+  vm::connect_to_vm(impl_->context, options);
+}
+void Manager::forward(const ForwardOptions& options) {
+  vm::forward_ports(impl_->context, options);
 }
 SshTarget Manager::ssh_target(const std::string& name) {
   return vm::ssh_target(impl_->context, name);

@@ -156,3 +156,35 @@ count() {
   ((took >= 1000 && took < 3000 * ${KNALLER_PATIENCE:-1})) || { echo "it took $took ms"; false; }
   knaller rm -f ending
 }
+
+@test "a VM without a network is entered by ssh, and its ports are reached" {
+  knaller start alone --detach --mem 128 --disk 64M --network none 2> /dev/null
+  [ "$(knaller ssh alone -- hostname)" = alone ]
+  knaller ssh-config alone > config
+  scp -q -F config config alone:/tmp/config
+  knaller exec alone -- cat /tmp/config | cmp - config
+  knaller exec alone -- sh -c 'mkdir /srv; echo page > /srv/page; httpd -p 127.0.0.1:80 -h /srv'
+  printf 'GET /page HTTP/1.0\r\n\r\n' | knaller connect alone 80 | grep -x page
+  run --separate-stderr knaller connect alone 81
+  [[ $status -eq 1 && $stderr == *"connect to port 81 in the guest: Connection refused"* ]]
+  run knaller connect alone 0
+  [ "$status" -eq 2 ]
+
+  knaller forward alone 0:80 --json > listening 3>&- & forward=$!
+  within 5000 grep -q host listening
+  port=$(jq .host listening)
+  local i pids=()
+  for ((i = 0; i < 20; ++i)); do
+    curl -fsS --max-time 20 "http://127.0.0.1:$port/page" > "page$i" 3>&- &
+    pids+=("$!")
+  done
+  for pid in "${pids[@]}"; do wait "$pid"; done
+  for ((i = 0; i < 20; ++i)); do [ "$(< "page$i")" = page ]; done
+  run knaller forward alone "$port:80"
+  [ "$status" -eq 8 ]
+  kill -TERM "$forward"
+  status=0
+  wait "$forward" || status=$?
+  [ "$status" -eq 143 ]
+  knaller rm -f alone
+}

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "entry/connect.h"
 #include "entry/exec.h"
 #include "guest/copy.h"
 #include "guest/probe.h"
@@ -73,7 +74,7 @@ void try_to_pin(const Context& context, const store::VmRecord& record, int direc
 SshTarget ssh_target(const Context& context, const std::string& name) {
   const UniqueFd directory = open_vm(context, name);
   const store::VmRecord record = store::read_vm_record(directory.get(), name);
-  if (record.network == NetworkMode::kNone)
+  if (record.network == NetworkMode::kNone && !record.has_agent)
     throw Error(Code::kUnsupported, fmt::format("VM '{}' has no network to enter it by", name),
                 "start one without --network none");
   require_running(name, directory.get());
@@ -88,7 +89,8 @@ SshTarget ssh_target(const Context& context, const std::string& name) {
           .user = address.user,
           .key_file = address.key_file,
           .known_hosts_file = address.known_hosts_file,
-          .host_alias = address.host_alias};
+          .host_alias = address.host_alias,
+          .has_agent = record.has_agent};
 }
 
 namespace {
@@ -125,6 +127,39 @@ ExecResult exec_in_vm(const Context& context, const std::string& name, const Exe
   guest::Session session =
       open_session(context, name, Deadline::after(options.connect_timeout, options.stop));
   return session.exec(options);
+}
+
+namespace {
+
+store::VmRecord record_with_agent(int directory, const std::string& name) {
+  store::VmRecord record = store::read_vm_record(directory, name);
+  if (!record.has_agent)
+    throw Error(Code::kUnsupported,
+                fmt::format("the guest of VM '{}' has no agent to reach its ports by", name),
+                "use an image that knaller builds, or forward a port when it starts: --port");
+  return record;
+}
+
+}  // namespace
+
+void require_agent(const Context& context, const std::string& name) {
+  const UniqueFd directory = open_vm(context, name);
+  record_with_agent(directory.get(), name);
+  require_running(name, directory.get());
+}
+
+entry::RawLink open_port(const Context& context, const std::string& name, uint16_t port,
+                         const Deadline& deadline) {
+  const UniqueFd directory = open_vm(context, name);
+  const store::VmRecord record = record_with_agent(directory.get(), name);
+  return entry::connect_port(open_link(record, directory.get(), deadline), port, deadline);
+}
+
+void connect_to_vm(const Context& context, const ConnectOptions& options) {
+  if (options.port == 0) fail(Code::kInvalidArgument, "0 is no port to connect to");
+  entry::RawLink link =
+      open_port(context, options.vm, options.port, Deadline::after(options.connect_timeout, options.stop));
+  entry::relay(link, options.input_fd, options.output_fd, options.stop);
 }
 
 void copy_files(const Context& context, const CopyOptions& options) {

@@ -138,7 +138,8 @@ void wait_until_ready(const Context& context, monitor::Launch& launch, const sto
 
 void pin_host_key(const Context& context, const store::VmRecord& record, int directory,
                   const std::string& path, const Deadline& deadline) {
-  if (!record.has_ssh || record.ssh_port == 0 || stat_if_exists(directory, layout::kKnownHosts)) return;
+  const bool has_way = record.has_agent || record.ssh_port != 0;
+  if (!record.has_ssh || !has_way || stat_if_exists(directory, layout::kKnownHosts)) return;
   const PhaseTimer timer(context, "pin host key");
   if (record.has_agent) {
     const std::string known = monitor::host_keys_of_guest(record, path, deadline);

@@ -1,0 +1,122 @@
+#include "agent/relay.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <span>
+
+#include "channel/frame.h"
+#include "channel/message.h"
+#include "channel/pump.h"
+
+namespace knaller::agent {
+namespace {
+
+using channel::Pump;
+
+// For the guest's own firewall, which may swallow what it is sent.
+constexpr time_t kConnectSeconds = 10;
+
+int connect_to(const sockaddr* address, socklen_t size) {
+  const int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  const timeval time = {.tv_sec = kConnectSeconds, .tv_usec = 0};
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+  if (connect(fd, address, size) == 0) {
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    return fd;
+  }
+  const int error = errno == EINPROGRESS ? ETIMEDOUT : errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+int connect_to_port(uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int fd = connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  if (fd >= 0) return fd;
+  const int error = errno;
+  sockaddr_in6 address6{};
+  address6.sin6_family = AF_INET6;
+  address6.sin6_port = htons(port);
+  address6.sin6_addr = in6addr_loopback;
+  const int fd6 = connect_to(reinterpret_cast<const sockaddr*>(&address6), sizeof address6);
+  if (fd6 < 0) errno = error;
+  return fd6;
+}
+
+bool say(int socket, std::string_view bytes) {
+  while (!bytes.empty()) {
+    pollfd entry = {socket, POLLOUT, 0};
+    poll(&entry, 1, -1);
+    const ssize_t sent = channel::write_to_socket(socket, bytes);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return false;
+    if (sent > 0) bytes.remove_prefix(static_cast<size_t>(sent));
+  }
+  return true;
+}
+
+std::string answer(const RelayRequest& request, int service, int error) {
+  std::string frames = request.to_say;
+  if (service >= 0) {
+    channel::Event event;
+    event.started = static_cast<uint64_t>(getpid());
+    channel::append(frames,
+                    {.kind = channel::Kind::kEvent, .stream = request.stream, .payload = encode(event)});
+  } else {
+    channel::End end;
+    end.error = error;
+    end.reason = "connect to port " + std::to_string(request.port);
+    channel::append(frames, {.kind = channel::Kind::kEnd, .stream = request.stream, .payload = encode(end)});
+  }
+  return frames;
+}
+
+// The other side is to see that something was lost: without this, a broken connection looks like an end.
+void reset_at_close(int socket) {
+  const linger at_once = {.l_onoff = 1, .l_linger = 0};
+  setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+void tell_end(Pump& pump, int to, bool& told) {
+  if (!pump.has_ended() || told) return;
+  shutdown(to, SHUT_WR);
+  told = true;
+}
+
+}  // namespace
+
+int relay(int socket, const RelayRequest& request) {
+  const int service = connect_to_port(request.port);
+  if (!say(socket, answer(request, service, errno)) || service < 0) return 1;
+  Pump in(socket, service, request.heard), out(service, socket, {});
+  bool in_told = false, out_told = false;
+  while ((!in.has_ended() || !out.has_ended()) && in.error() == 0 && out.error() == 0) {
+    std::array<pollfd, 4> entries{};
+    in.fill_in(std::span(entries).first<2>());
+    out.fill_in(std::span(entries).last<2>());
+    if (poll(entries.data(), entries.size(), -1) < 0) continue;
+    in.move(std::span(entries).first<2>());
+    out.move(std::span(entries).last<2>());
+    tell_end(in, service, in_told);
+    tell_end(out, socket, out_told);
+  }
+  if (in.error() != 0 || out.error() != 0)
+    for (const int fd : {socket, service}) reset_at_close(fd);
+  return 0;
+}
+
+}  // namespace knaller::agent

@@ -1,0 +1,52 @@
+// Moves bytes one way between two descriptors, as poll(2) allows. Without exceptions: the agent is built from
+// this, too. Bounded memory; nothing blocks.
+#ifndef KNALLER_CHANNEL_PUMP_H_
+#define KNALLER_CHANNEL_PUMP_H_
+
+#include <poll.h>
+#include <sys/types.h>
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace knaller::channel {
+
+// Like write(2), of as much as a descriptor takes that poll(2) found writable, without blocking and without
+// SIGPIPE.
+using WriteSome = ssize_t (*)(int fd, std::string_view bytes);
+ssize_t write_to_socket(int fd, std::string_view bytes);
+
+class Pump {
+ public:
+  // `first` goes ahead of what is read. The descriptors stay the caller's.
+  Pump(int from, int to, std::string first, WriteSome write = write_to_socket)
+      : from_(from), to_(to), waiting_(std::move(first)), write_(write) {}
+
+  // Two for poll(2), of which one at most is waited for at a time, and what came of that.
+  void fill_in(std::span<pollfd, 2> entries) const;
+  void move(std::span<const pollfd, 2> polled);
+
+  // `from` is at its end, and all that came is written; the caller may tell `to` so.
+  bool has_ended() const { return at_end_ && waiting_.empty(); }
+  // An errno, when nobody takes more or, with broke_off(), `from` has none for a reason.
+  int error() const { return error_; }
+  bool broke_off() const { return error_ != 0 && reading_failed_; }
+  bool is_over() const { return has_ended() || error_ != 0; }
+
+ private:
+  void read_some();
+  void write_some();
+
+  int from_;
+  int to_;
+  std::string waiting_;
+  WriteSome write_;
+  bool at_end_ = false;
+  bool reading_failed_ = false;
+  int error_ = 0;
+};
+
+}  // namespace knaller::channel
+
+#endif  // KNALLER_CHANNEL_PUMP_H_

@@ -1,0 +1,102 @@
+#include "entry/connect.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/poller.h"
+#include "base/text.h"
+#include "channel/pump.h"
+#include "entry/ending.h"
+
+namespace knaller::entry {
+namespace {
+
+using channel::Frame;
+using channel::Kind;
+using channel::Pump;
+
+// What the agent says to the request: nothing yet, or that the connection is there.
+class Answer {
+ public:
+  void take(const Frame& frame) {
+    if (frame.stream != kOnlyStream || is_connected_) return;
+    if (frame.kind == Kind::kEvent) take_event(frame.payload);
+    if (frame.kind == Kind::kEnd) refuse(frame.payload);
+  }
+  bool is_connected() const { return is_connected_; }
+
+ private:
+  void take_event(std::string_view payload) {
+    channel::Event event;
+    if (!channel::decode(payload, event)) fail_of_agent("says what means nothing");
+    is_connected_ = event.started.has_value();
+  }
+  [[noreturn]] static void refuse(std::string_view payload) {
+    channel::End end;
+    if (!channel::decode(payload, end) || !end.error) fail_of_agent("says what means nothing");
+    if (*end.error == ENOSYS)
+      throw Error(Code::kUnsupported, "the agent in this guest can't connect to ports",
+                  "build the image again with this knaller: knaller image build --replace");
+    throw errno_error(*end.error, fmt::format("{} in the guest", printable(end.reason)));
+  }
+
+  bool is_connected_ = false;
+};
+
+ssize_t drop(int, std::string_view bytes) {
+  return static_cast<ssize_t>(bytes.size());
+}
+
+}  // namespace
+
+RawLink connect_port(Link link, uint16_t port, const Deadline& deadline) {
+  link.open(kOnlyStream, channel::encode(channel::ConnectRequest{.port = port}));
+  Answer answer;
+  Poller poller(deadline.stop());
+  while (!answer.is_connected()) {
+    Link::PollEntries entries = link.poll_entries();
+    if (poller.wait(entries, deadline) == 0)
+      throw Error(Code::kTimeout, fmt::format("nothing answered at port {} in the guest in time", port));
+    link.move(entries, [&](const Frame& frame) {
+      answer.take(frame);
+      return !answer.is_connected();
+    });
+  }
+  return std::move(link).release();
+}
+
+void relay(RawLink& link, int input, int output, const std::stop_token& stop) {
+  const int socket = link.way.socket.get();
+  // What is dropped is always taken at once; what is never written is at its end at once.
+  const UniqueFd nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (input < 0) input = nowhere.get();
+  Pump in(input, socket, {});
+  Pump out(socket, output < 0 ? nowhere.get() : output, std::move(link.heard),
+           output < 0 ? drop : write_without_blocking);
+  bool in_told = false, out_told = false;
+  Poller poller(stop);
+  while (!in.broke_off() && out.error() == 0 && !(in.is_over() && out.is_over())) {
+    std::array<pollfd, 5> entries{};
+    in.fill_in(std::span(entries).first<2>());
+    out.fill_in(std::span(entries).subspan<2, 2>());
+    entries[4] = {link.way.engine.get(), POLLIN, 0};
+    poller.wait(entries, Deadline::never(stop));
+    in.move(std::span(entries).first<2>());
+    out.move(std::span(entries).subspan<2, 2>());
+    if (in.has_ended() && !std::exchange(in_told, true)) ::shutdown(socket, SHUT_WR);
+    if (out.has_ended() && !std::exchange(out_told, true)) ::shutdown(output, SHUT_WR);
+    // What the guest said before its engine ended lies in the socket.
+    if (entries[4].revents != 0 && entries[2].revents == 0 && entries[3].revents == 0) fail_of_engine();
+  }
+  if (in.broke_off()) throw errno_error(in.error(), "read what is for the guest");
+  if (out.error() != 0 && out.error() != EPIPE)
+    throw errno_error(out.error(), "go on with the connection to the guest");
+}
+
+}  // namespace knaller::entry
