@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/test_folder.h"
+#include "disk/hole_marks.h"
 
 namespace knaller::disk {
 namespace {
@@ -24,6 +25,7 @@ class InstantCopyTest : public ::testing::TestWithParam<uint64_t> {
  protected:
   InstantCopyTest()
       : disk_(open_at(AT_FDCWD, folder_.path("disk"), O_RDWR | O_CREAT | O_EXCL)),
+        engine_(open_at(AT_FDCWD, folder_.path("disk"), O_RDWR)),
         target_(open_at(AT_FDCWD, folder_.path("copy"), O_RDWR | O_CREAT | O_EXCL)) {
     EXPECT_EQ(::ftruncate(disk_.get(), kSize), 0);
     write('a', 0, 100'000);
@@ -35,12 +37,12 @@ class InstantCopyTest : public ::testing::TestWithParam<uint64_t> {
 
   void write(char letter, uint64_t offset, size_t size) {
     const std::string data(size, letter);
-    write_at(disk_.get(), data.data(), data.size(), offset);
+    write_at(engine_.get(), data.data(), data.size(), offset);
   }
+  // As an engine does.
   void punch(uint64_t offset, uint64_t size) {
-    EXPECT_EQ(::fallocate(disk_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
-                          static_cast<off_t>(size)),
-              0);
+    punch_hole(engine_.get(), {offset, offset + size});
+    knaller_touch_beside_hole(engine_.get(), static_cast<int64_t>(offset), static_cast<int64_t>(size));
   }
   static InstantCopyOptions options() { return {.small_disk = GetParam()}; }
   void expect_same() const {
@@ -49,6 +51,7 @@ class InstantCopyTest : public ::testing::TestWithParam<uint64_t> {
 
   TestFolder folder_;
   UniqueFd disk_;
+  UniqueFd engine_;  // the guest's way to it
   UniqueFd target_;
   bool shares_ = false;
   bool by_touch_ = false;
@@ -76,7 +79,8 @@ TEST_P(InstantCopyTest, BringsOverWhatChangedAndNoMore) {
   // By touch also what was written before the copy began, and is as it was.
   if (shares_) return;
   EXPECT_GE(copy.bytes_copied_late(), 3 * 4096u);
-  EXPECT_LE(copy.bytes_copied_late(), 8 * 4096u);
+  // Beside a hole, all that a unit of the page cache may hold counts as touched.
+  EXPECT_LE(copy.bytes_copied_late(), by_touch_ ? 2u << 20 : 8 * 4096u);
   EXPECT_LE(allocated_bytes(target_.get()), allocated_bytes(disk_.get()));
 }
 
@@ -195,9 +199,10 @@ TEST_P(InstantCopyTest, EndsAtItsDeadline) {
   EXPECT_EQ(code_thrown_by([&] { copy.complete(over); }), Code::kTimeout);
 }
 
-// Whenever the writer is stopped, the copy is of that moment.
+// Whenever the writer is stopped, the copy is of that moment. Its large writes are large units of the page
+// cache, of which it makes holes.
 TEST_P(InstantCopyTest, OfADiskThatIsWrittenAllTheTime) {
-  for (unsigned round = 0; round < 2; ++round) {
+  for (unsigned round = 0; round < 10; ++round) {
     UniqueFd target = open_at(AT_FDCWD, folder_.path("copy"), O_RDWR | O_CREAT | O_TRUNC);
     InstantCopy copy(disk_.get(), target.get(), options());
     {
@@ -205,7 +210,9 @@ TEST_P(InstantCopyTest, OfADiskThatIsWrittenAllTheTime) {
         std::mt19937 random(round);
         while (!stop.stop_requested()) {
           const uint64_t at = random() % (kSize / 512) * 512;
-          if (random() % 8 == 0)
+          if (random() % 1000 == 0)
+            write(static_cast<char>(random()), at / 2, 300'000);
+          else if (random() % 8 == 0)
             punch(at / 4096 * 4096, 4096);
           else
             write(static_cast<char>(random()), at, 512);

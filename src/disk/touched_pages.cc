@@ -11,7 +11,9 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/lock.h"
 #include "base/text.h"
+#include "disk/hole_marks.h"
 
 namespace knaller::disk {
 namespace {
@@ -54,6 +56,13 @@ UniqueFd watch_for_opens(int file) {
   return opens;
 }
 
+// With a description of its own, whose lock ends with it.
+UniqueFd tell_engine(int file) {
+  UniqueFd lock(::open(fmt::format("/proc/self/fd/{}", file).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (lock && !try_lock_byte(lock.get(), KNALLER_WATCH_BYTE, LockKind::kShared)) lock.reset();
+  return lock;
+}
+
 uint64_t count_in(std::string_view text, std::string_view name) {
   for (const std::string_view line : split(text, '\n')) {
     const size_t space = line.find(' ');
@@ -81,10 +90,12 @@ std::unique_ptr<TouchedPages> TouchedPages::watch(int file, uint64_t size, int s
 std::unique_ptr<TouchedPages> TouchedPages::watch_by(CacheQuery query, int file, uint64_t size, int scratch,
                                                      uint64_t marks_kept) {
   if (!is_known_file_system(file) || !is_shown(scratch, query)) return nullptr;
-  UniqueFd opens = watch_for_opens(file);
-  if (!opens) return nullptr;
   try {
-    return std::unique_ptr<TouchedPages>(new TouchedPages(file, size, query, marks_kept, std::move(opens)));
+    UniqueFd lock = tell_engine(file);
+    UniqueFd opens = watch_for_opens(file);  // by others than tell_engine()
+    if (!lock || !opens) return nullptr;
+    return std::unique_ptr<TouchedPages>(
+        new TouchedPages(file, size, query, marks_kept, std::move(lock), std::move(opens)));
   } catch (const Error&) {
     return nullptr;  // a kernel, or a container, that does not count
   }

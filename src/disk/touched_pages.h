@@ -10,7 +10,8 @@
 // Forgetting drops pages from the page cache: whoever reads them next waits for the host's disk. A page that
 // was written since is in the cache, or was evicted for lack of memory, which leaves a mark in its place.
 // Whatever could take away the mark too, or the page where the kernel shows no marks, is watched:
-// is_complete().
+// is_complete(). An engine that makes holes in the disk meanwhile has to know of the watch, and does
+// (hole_marks.h).
 //
 // For one thread.
 #ifndef KNALLER_DISK_TOUCHED_PAGES_H_
@@ -57,11 +58,12 @@ class TouchedPages {
     uint64_t unmarked = 0;   // nodes of the cache's trees that had nothing but marks; comes late
   };
 
-  TouchedPages(int file, uint64_t size, CacheQuery query, uint64_t marks_kept, UniqueFd opens)
+  TouchedPages(int file, uint64_t size, CacheQuery query, uint64_t marks_kept, UniqueFd lock, UniqueFd opens)
       : file_(file),
         size_(size),
         query_(query),
         marks_kept_(marks_kept),
+        lock_(std::move(lock)),
         opens_(std::move(opens)),
         before_(count_losses()) {}
 
@@ -73,6 +75,7 @@ class TouchedPages {
   uint64_t size_;
   CacheQuery query_;
   uint64_t marks_kept_;
+  UniqueFd lock_;   // on KNALLER_WATCH_BYTE
   UniqueFd opens_;  // reports everyone who opens the file
   Losses before_;
   mutable std::chrono::steady_clock::time_point looked_{};

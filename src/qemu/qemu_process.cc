@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "qemu/call_list.h"
-#include "qemu/memory_shim_image.h"
+#include "qemu/shim_image.h"
 
 namespace knaller::qemu {
 namespace {
@@ -21,11 +21,11 @@ namespace {
 constexpr size_t kTailSize = 4096;
 constexpr int kMostDescriptors = 4096;
 
-// The library that memory_shim.c was made into, as a file that QEMU's loader can open.
+// The library that shim_*.c were made into, as a file that QEMU's loader can open.
 UniqueFd make_shim_file() {
-  UniqueFd file(::memfd_create("knaller-memory-shim", MFD_CLOEXEC));
+  UniqueFd file(::memfd_create("knaller-shim", MFD_CLOEXEC));
   if (!file) fail_errno("make a file in memory");
-  write_all(file.get(), memory_shim_image(), "the memory shim");
+  write_all(file.get(), shim_image(), "the shim");
   return file;
 }
 
@@ -68,12 +68,11 @@ QemuProcess QemuProcess::start(Options options, const Deadline& deadline) {
   spawned.environment.emplace();
   spawned.stdout_fd = options.console_fd;
   spawned.stderr_fd = errors.write_end.get();
-  if (options.private_memory_fd >= 0) {
-    const int shim = options.descriptors.add(make_shim_file());
-    spawned.environment->push_back(fmt::format("LD_PRELOAD=/proc/self/fd/{}", shim));
+  const int shim = options.descriptors.add(make_shim_file());
+  spawned.environment->push_back(fmt::format("LD_PRELOAD=/proc/self/fd/{}", shim));
+  if (options.private_memory_fd >= 0)
     spawned.environment->push_back(
         fmt::format("KNALLER_PRIVATE_MEMORY=/proc/self/fd/{}", options.private_memory_fd));
-  }
   spawned.descriptors = options.descriptors.pairs();
   spawned.call_filter = &qemu_call_list();
   QemuProcess process(spawn(spawned), std::move(options.control), std::move(errors.read_end),

@@ -1,4 +1,4 @@
-/* Loaded into QEMU (LD_PRELOAD) when a VM is restored. QEMU 7.2 opens the file behind guest memory read-write even for a private
+/* Loaded into QEMU (LD_PRELOAD), for VMs that are restored. QEMU 7.2 opens the file behind guest memory read-write even for a private
  * mapping (file_ram_open() in softmmu/physmem.c; `readonly=on` would make guest memory read-only until 8.2), but a snapshot's
  * memory file is 0400, perhaps on a read-only mount, and shared with other VMs. A private mapping needs no write access to its
  * file, so this one path is opened read-only, whatever was asked for. QEMU then cannot write to the file or punch holes into it.
