@@ -202,7 +202,8 @@ TEST_P(InstantCopyTest, EndsAtItsDeadline) {
 // Whenever the writer is stopped, the copy is of that moment. Its large writes are large units of the page
 // cache, of which it makes holes.
 TEST_P(InstantCopyTest, OfADiskThatIsWrittenAllTheTime) {
-  for (unsigned round = 0; round < 10; ++round) {
+  int refused = 0;
+  for (unsigned round = 0; round < 10 && refused < 5; ++round) {
     UniqueFd target = open_at(AT_FDCWD, folder_.path("copy"), O_RDWR | O_CREAT | O_TRUNC);
     InstantCopy copy(disk_.get(), target.get(), options());
     {
@@ -220,10 +221,16 @@ TEST_P(InstantCopyTest, OfADiskThatIsWrittenAllTheTime) {
       });
       copy.copy_ahead(Deadline::never());
     }
-    copy.complete(Deadline::never());
-    copy.finish(Deadline::never());
-    expect_same();
+    // A host that is short of memory may have dropped what tells of changes; it says so.
+    const auto code = code_thrown_by([&] {
+      copy.complete(Deadline::never());
+      copy.finish(Deadline::never());
+    });
+    ASSERT_TRUE(!code || code == Code::kBusy) << to_string(*code);
+    if (code) ++refused;
+    if (!code) expect_same();
   }
+  EXPECT_LT(refused, 5);
 }
 
 // A guest that never rests: the pause is bounded, or there is none.

@@ -230,6 +230,29 @@ END
   (($(stat -c %b "$disk") * 512 < 32 << 20))
 }
 
+# See docs/decisions/0103.
+@test "what lies beside a hole that a guest makes is read while somebody watches its disk" {
+  disk="$KNALLER_HOME/vms/in/jail/disk.ext4"
+  pages_after_a_discard() {
+    # The small one ends the hole that the large one leaves.
+    knaller exec in -- sh -c 'dd if=/dev/urandom of=/big bs=1M count=32 2> /dev/null; sync; echo small > /small; sync'
+    dd oflag=nocache conv=notrunc,fdatasync count=0 of="$disk" 2> /dev/null
+    knaller exec in -- sh -c 'rm /big; sync; fstrim /var/lib/knaller'
+    fincore --noheadings --output PAGES "$disk"
+  }
+  (($(pages_after_a_discard) < 200))
+  # A shared lock on byte 1 << 62, of this description alone (F_OFD_SETLK).
+  coproc WATCHER { exec python3 -c 'import fcntl, struct, sys
+disk = open(sys.argv[1], "rb")
+fcntl.fcntl(disk, 37, struct.pack("hhqqiq", fcntl.F_RDLCK, 0, 1 << 62, 1, 0, 0))
+print("locked", flush=True)
+sys.stdin.read()' "$disk" 3>&-; }
+  read -r -t 10 line <&"${WATCHER[0]}"
+  [ "$line" = locked ]
+  (($(pages_after_a_discard) > 256))
+  kill "$WATCHER_PID"
+}
+
 @test "ssh refuses a guest with another host key" {
   knaller ssh-config in > config
   knaller start other --detach --mem 256
