@@ -185,6 +185,10 @@ int set_up(std::string* failed) {
 
 }  // namespace
 
+bool has_control_link() {
+  return find_device() != 0;
+}
+
 int listen_on_control_link(std::string* failed) {
   *failed = "find the control link";
   const unsigned device = find_device();

@@ -13,6 +13,10 @@ namespace knaller::agent {
 // this one. The kernel's file systems are mounted.
 int listen_on_control_link(std::string* failed);
 
+// Whether the device is in the namespace that this process is in: the kernel gives it back when the last
+// process of an agent's has been killed.
+bool has_control_link();
+
 }  // namespace knaller::agent
 
 #endif  // KNALLER_AGENT_CONTROL_LINK_H_

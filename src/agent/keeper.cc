@@ -79,7 +79,6 @@ bool init_ends_the_guest() {
 
 // Until the guest ends.
 void keep_serving(int listener) {
-  while (is_in_initramfs()) pause_for(5);
   for (bool guest_ends = false; !guest_ends;) {
     const pid_t agent = start_agent(listener);
     for (bool ended = agent < 0; !ended; ended = waitpid(agent, nullptr, WNOHANG) == agent)
@@ -92,10 +91,11 @@ void keep_serving(int listener) {
 // A program that is executed anew has a name of its own in every list of processes. systemd, when it ends the
 // machine, leaves processes alone whose name begins so, since they may hold the root file system, and does
 // not wait for them.
-[[noreturn]] void execute_agent(int listener) {
+[[noreturn]] void execute_agent(int listener, When when) {
   fcntl(listener, F_SETFD, 0);
   const std::string descriptor = std::to_string(listener);
-  const char* const argv[] = {"@knaller-agent", kKeepCommand, descriptor.c_str(), nullptr};
+  const char* const argv[] = {"@knaller-agent", when == When::kAtBoot ? kKeepAtBoot : kKeepLater,
+                              descriptor.c_str(), nullptr};
   const char* const environment[] = {nullptr};
   execve("/proc/self/exe", const_cast<char* const*>(argv), const_cast<char* const*>(environment));
   _exit(1);
@@ -103,7 +103,7 @@ void keep_serving(int listener) {
 
 }  // namespace
 
-void leave_agent() {
+void leave_agent(When when) {
   std::string failed;
   const int listener = listen_on_control_link(&failed);
   if (listener < 0) {
@@ -114,13 +114,13 @@ void leave_agent() {
     return;
   }
   const pid_t pid = fork();
-  if (pid == 0) execute_agent(listener);
+  if (pid == 0) execute_agent(listener, when);
   close(listener);
 }
 
 // With mounts of its own: the kernel's file systems stay where they are for it, whatever the guest makes of
 // its own.
-void keep(int listener) {
+void keep(int listener, When when) {
   fcntl(listener, F_SETFD, FD_CLOEXEC);
   setsid();
   if (unshare(CLONE_NEWNS) == 0) mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
@@ -129,6 +129,7 @@ void keep(int listener) {
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
+  while (when == When::kAtBoot && is_in_initramfs()) pause_for(5);
   keep_serving(listener);
   _exit(0);
 }

@@ -85,12 +85,6 @@ std::string answer(const RelayRequest& request, int service, int error) {
   return frames;
 }
 
-// The other side is to see that something was lost: without this, a broken connection looks like an end.
-void reset_at_close(int socket) {
-  const linger at_once = {.l_onoff = 1, .l_linger = 0};
-  setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-}
-
 void tell_end(Pump& pump, int to, bool& told) {
   if (!pump.has_ended() || told) return;
   shutdown(to, SHUT_WR);
@@ -115,7 +109,7 @@ int relay(int socket, const RelayRequest& request) {
     tell_end(out, socket, out_told);
   }
   if (in.error() != 0 || out.error() != 0)
-    for (const int fd : {socket, service}) reset_at_close(fd);
+    for (const int fd : {socket, service}) channel::reset_at_close(fd);
   return 0;
 }
 

@@ -159,7 +159,7 @@ class Server : public Sessions {
     if (socket < 0) return wait_for_descriptors();
     const int on = 1;
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connections_.size() >= kMostConnections) {
+    if (connections_.size() + handed_over_.size() >= kMostConnections) {
       close(socket);
       return;
     }

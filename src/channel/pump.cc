@@ -20,6 +20,11 @@ ssize_t write_to_socket(int fd, std::string_view bytes) {
   return ::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+void reset_at_close(int socket) {
+  const linger at_once = {.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 void Pump::fill_in(std::span<pollfd, 2> entries) const {
   entries[0] = {is_over() || at_end_ || !waiting_.empty() ? -1 : from_, POLLIN, 0};
   entries[1] = {is_over() || waiting_.empty() ? -1 : to_, POLLOUT, 0};

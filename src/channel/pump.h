@@ -17,6 +17,10 @@ namespace knaller::channel {
 using WriteSome = ssize_t (*)(int fd, std::string_view bytes);
 ssize_t write_to_socket(int fd, std::string_view bytes);
 
+// Of a TCP connection that is given up: the other side is to see that something was lost, where a close would
+// look like an end.
+void reset_at_close(int socket);
+
 class Pump {
  public:
   // `first` goes ahead of what is read. The descriptors stay the caller's.

@@ -241,9 +241,14 @@ TEST_P(InstantCopyTest, DoesNotBeginAPauseThatCantEnd) {
   const std::jthread guest([&](const std::stop_token& stop) {
     while (!stop.stop_requested()) write_at(disk_.get(), data.data(), data.size(), 0);
   });
-  InstantCopy copy(disk_.get(), target_.get(),
-                   {.longest_pause = std::chrono::milliseconds(1), .small_disk = 0});
-  const std::string message = message_thrown_by([&] { copy.copy_ahead(Deadline::never()); });
+  // On a busy host, a guest may rest without wishing to: then a pause is right.
+  std::string message;
+  for (int attempt = 0; attempt < 100 && message.empty(); ++attempt) {
+    ASSERT_EQ(::ftruncate(target_.get(), 0), 0);
+    InstantCopy copy(disk_.get(), target_.get(),
+                     {.longest_pause = std::chrono::milliseconds(1), .small_disk = 0});
+    message = message_thrown_by([&] { copy.copy_ahead(Deadline::never()); });
+  }
   EXPECT_NE(message.find("the guest writes its disk faster than it can be copied ("), std::string::npos)
       << message;
   EXPECT_NE(message.find("MiB more each time)"), std::string::npos) << message;

@@ -49,6 +49,11 @@ class Answer {
   bool is_connected_ = false;
 };
 
+// The caller's other side is not there any more, which is no failure of the connection.
+bool is_gone(int error) {
+  return error == EPIPE || error == ECONNRESET;
+}
+
 ssize_t drop(int, std::string_view bytes) {
   return static_cast<ssize_t>(bytes.size());
 }
@@ -94,9 +99,10 @@ void relay(RawLink& link, int input, int output, const std::stop_token& stop) {
     // What the guest said before its engine ended lies in the socket.
     if (entries[4].revents != 0 && entries[2].revents == 0 && entries[3].revents == 0) fail_of_engine();
   }
-  if (in.broke_off()) throw errno_error(in.error(), "read what is for the guest");
-  if (out.error() != 0 && out.error() != EPIPE)
-    throw errno_error(out.error(), "go on with the connection to the guest");
+  if (out.broke_off()) throw errno_error(out.error(), "go on with the connection to the guest");
+  if (in.broke_off()) channel::reset_at_close(socket);
+  for (const int error : {in.broke_off() ? in.error() : 0, out.error()})
+    if (error != 0 && !is_gone(error)) throw errno_error(error, "move what comes from or to the guest");
 }
 
 }  // namespace knaller::entry

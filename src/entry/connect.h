@@ -16,8 +16,8 @@ namespace knaller::entry {
 RawLink connect_port(Link link, uint16_t port, const Deadline& deadline);
 
 // Moves bytes between the link and the caller's descriptors until both sides have ended, each of which is
-// told of the other's end (shutdown(2)), or nobody reads the output any more. -1: no input, or output that is
-// dropped. kIo when something broke off, the VM's end included.
+// told of the other's end (shutdown(2)), or the caller's other side is gone. -1: no input, or output that is
+// dropped. kIo when the guest's side broke off, the VM's end included.
 void relay(RawLink& link, int input, int output, const std::stop_token& stop);
 
 }  // namespace knaller::entry

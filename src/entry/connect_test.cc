@@ -96,7 +96,8 @@ TEST_F(ConnectTest, EndsWithTheVm) {
 TEST_F(ConnectTest, IsCutInAClone) {
   RawLink link = open_port(service_);
   const UniqueFd client = service_.accept();
-  const Link clone({connect(), {}}, "uuid-of-its-clone");
+  const RawLink of_clone = connect_port(Link({connect(), {}}, "uuid-of-its-clone"), service_.port(), kSoon);
+  ASSERT_NE(poll_until(client.get(), POLLIN, kSoon), 0);
   EXPECT_EQ(read_to_end(client.get(), 16, "the end"), "");
 }
 

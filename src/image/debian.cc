@@ -161,7 +161,7 @@ void make_it_a_guest(const Workshop& workshop, FileTree& root) {
                 render_sources(DebianMirrors(), "/usr/share/keyrings/debian-archive-keyring.gpg"));
   const std::string units = "etc/systemd/system/";
   for (const char* unit : kMasked) root.add_symlink(units + unit, "/dev/null");
-  for (const char* unit : {"knaller-host-keys.service", "knaller-ready.service"})
+  for (const char* unit : {"knaller-agent.service", "knaller-host-keys.service", "knaller-ready.service"})
     root.add_symlink(units + "multi-user.target.wants/" + unit, "/etc/systemd/system/" + std::string(unit));
   // The host asks a guest to end with these keys.
   root.add_symlink(units + "ctrl-alt-del.target", "/lib/systemd/system/poweroff.target");

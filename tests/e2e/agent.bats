@@ -131,6 +131,14 @@ count() {
   [ "$(serving)" != "$old" ]
 }
 
+@test "a guest whose every process is killed is entered again" {
+  for signal in KILL TERM; do
+    knaller exec a -- sh -c "kill -$signal -1" || true
+    within 10000 eval '[[ $(timeout 5 knaller exec a -- echo here) == here ]]'
+  done
+  within 10000 knaller ssh a -- true
+}
+
 @test "a command runs as whom, where and with what it is told" {
   [ "$(knaller exec --user nobody a -- id -un)" = nobody ]
   [ "$(knaller exec --user 1234 a -- id -u)" = 1234 ]

@@ -2,6 +2,7 @@
 # shellcheck disable=SC2154 # bats' run sets them
 # shellcheck disable=SC2016 # meant for another shell
 bats_require_minimum_version 1.5.0
+load ../lib/processes
 
 setup_file() {
   export KNALLER_HOME="$BATS_FILE_TMPDIR/home" PATH="$PATH:/usr/sbin:/sbin"
@@ -95,6 +96,14 @@ PLAY
 
   # As a jump host: into the guest by way of the guest.
   [ "$(ssh -F config -o 'ProxyCommand=ssh -F config -W 127.0.0.1:22 deb' deb hostname)" = deb ]
+}
+
+@test "when every process of it is killed, systemd starts what it had, and the agent comes back" {
+  knaller exec deb -- test -e /usr/lib/knaller/guest
+  knaller exec deb -- sh -c "kill -KILL -1" || true
+  answers() { [[ $(timeout 5 knaller exec deb -- echo here) == here ]]; }
+  within 30000 answers
+  [ "$(knaller exec deb -- systemctl is-active knaller-agent)" = active ]
 }
 
 @test "a clone of it is entered under its own name, with the files of that instant" {

@@ -224,7 +224,7 @@ void boot() {
     die("boot: " + error);
   }
   load_modules();
-  agent::leave_agent();
+  agent::leave_agent(agent::When::kAtBoot);
   must_make_directory(kNewRoot);
   if (config.overlay) {
     mount_overlay_root();

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 
+#include "agent/control_link.h"
 #include "agent/keeper.h"
 #include "agent/server.h"
 #include "image/guest/boot.h"
@@ -22,6 +23,7 @@ namespace {
 
 constexpr unsigned kSshPort = 22;
 constexpr int kReadyWaitMilliseconds = 300'000;
+constexpr int kAgentWaitMilliseconds = 2000;
 
 bool read_line(std::string* line) {
   line->clear();
@@ -66,6 +68,19 @@ int announce_command() {
   return std::fflush(stdout) == 0 ? 0 : 1;
 }
 
+// Waits to be killed, when it is started again (see guest/debian): was the agent killed as well? The kernel
+// takes a moment to give its device back.
+int agent_command() {
+  for (int waited = 0; waited < kAgentWaitMilliseconds; waited += 50) {
+    if (knaller::agent::has_control_link()) {
+      knaller::agent::leave_agent(knaller::agent::When::kLater);
+      break;
+    }
+    poll(nullptr, 0, 50);
+  }
+  for (;;) pause();
+}
+
 // The last program that systemd-shutdown runs, when everything else is gone (see guest/debian).
 int end_command(const char* verb) {
   close_disks();
@@ -88,10 +103,13 @@ int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "renew") == 0) return renew_command();
   if (argc == 2 && std::strcmp(argv[1], "host-keys") == 0) return host_keys_command();
   if (argc == 2 && std::strcmp(argv[1], "announce") == 0) return announce_command();
+  if (argc == 2 && std::strcmp(argv[1], "agent") == 0) return agent_command();
   if (argc == 3 && std::strcmp(argv[1], "end") == 0) return end_command(argv[2]);
-  if (argc == 3 && std::strcmp(argv[1], knaller::agent::kKeepCommand) == 0)
-    knaller::agent::keep(std::atoi(argv[2]));
+  if (argc == 3 && std::strcmp(argv[1], knaller::agent::kKeepAtBoot) == 0)
+    knaller::agent::keep(std::atoi(argv[2]), knaller::agent::When::kAtBoot);
+  if (argc == 3 && std::strcmp(argv[1], knaller::agent::kKeepLater) == 0)
+    knaller::agent::keep(std::atoi(argv[2]), knaller::agent::When::kLater);
   if (argc == 3 && std::strcmp(argv[1], "serve") == 0) return serve_command(argv[2]);
-  std::fputs("usage: guest renew|host-keys|announce|end VERB|serve DESCRIPTOR\n", stderr);
+  std::fputs("usage: guest renew|host-keys|announce|agent|end VERB|serve DESCRIPTOR\n", stderr);
   return 2;
 }

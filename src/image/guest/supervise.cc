@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "agent/control_link.h"
+#include "agent/keeper.h"
 #include "image/guest/disks.h"
 #include "image/guest/network.h"
 
@@ -24,6 +26,9 @@ constexpr long kMillisecond = 1'000'000;
 constexpr int kTermWaitMilliseconds = 90'000;
 constexpr int kAskedTermWaitMilliseconds = 3600'000;
 constexpr int kKillWaitMilliseconds = 1000;
+// After the end of a process, which may have been the agent's: how long, and how often.
+constexpr int kAgentMilliseconds = 1000;
+constexpr int kLookForAgentMilliseconds = 50;
 
 enum class End { kAsked, kPowerOff, kReboot };
 
@@ -81,12 +86,14 @@ class Supervisor {
   void run_start_script();
   bool reap();  // false when there are no children at all
   void keep_ssh_server();
+  void bring_back_agent() const;
   long wait_milliseconds() const;
 
   pid_t script_ = -1;
   pid_t ssh_server_ = -1;
   long long started_at_ = 0;
   bool announced_ = false;
+  long long look_for_agent_until_ = 0;
 };
 
 bool Supervisor::reap() {
@@ -96,7 +103,15 @@ bool Supervisor::reap() {
     if (pid == 0) return true;
     if (pid == script_) script_ = -1;
     if (pid == ssh_server_) ssh_server_ = -1;
+    look_for_agent_until_ = now_milliseconds() + kAgentMilliseconds;
   }
+}
+
+// Whoever killed every process (killall5) would have locked himself out. The kernel takes a moment to give
+// the device back.
+void Supervisor::bring_back_agent() const {
+  if (now_milliseconds() < look_for_agent_until_ && agent::has_control_link())
+    agent::leave_agent(agent::When::kLater);
 }
 
 void Supervisor::run_start_script() {
@@ -112,15 +127,17 @@ void Supervisor::keep_ssh_server() {
 }
 
 long Supervisor::wait_milliseconds() const {
-  if (script_ > 0) return -1;
-  if (ssh_server_ <= 0) return 1000;
-  return announced_ ? -1 : 5;
+  const long others = now_milliseconds() < look_for_agent_until_ ? kLookForAgentMilliseconds : -1;
+  if (script_ > 0) return others;
+  if (ssh_server_ <= 0) return others > 0 ? others : 1000;
+  return announced_ ? others : 5;
 }
 
 End Supervisor::run() {
   run_start_script();
   for (;;) {
     if (script_ <= 0) keep_ssh_server();
+    bring_back_agent();
     if (!announced_ && ssh_server_ > 0 && is_listening(kSshPort)) {
       settle_host_key();
       std::puts("\nknaller: ready");

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/poller.h"
+#include "channel/pump.h"
 #include "entry/connect.h"
 #include "net/ports.h"
 #include "vm/life/enter.h"
@@ -42,12 +43,6 @@ class Notes {
   std::mutex mutex_;
   std::list<std::string> texts_;
 };
-
-// The client is to see that something was lost: otherwise it looks like an end.
-void reset_at_close(int socket) {
-  const linger at_once = {.l_onoff = 1, .l_linger = 0};
-  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-}
 
 class Forwarding {
  public:
@@ -113,7 +108,7 @@ class Forwarding {
       entry::RawLink link = open_port(context_, options_.vm, port, Deadline::after(kConnectTime, stop));
       entry::relay(link, client, client, stop);
     } catch (const Error& error) {
-      reset_at_close(client);
+      channel::reset_at_close(client);
       if (error.code() != Code::kCancelled) notes_.add(error.what());
     }
   }
