@@ -9,9 +9,11 @@
 namespace knaller::monitor {
 namespace {
 
-// A packet to a guest that does not listen yet is lost, and TCP would send it again only after a second.
-constexpr std::chrono::milliseconds kAttempt{200};
-constexpr std::chrono::milliseconds kPause{20};
+// A packet is lost that comes before the guest, or the host's end of the link, is up, and TCP would send it
+// again only after a second. A guest that is up answers within a few milliseconds, unless it has much to do.
+constexpr std::chrono::milliseconds kFirstAttempt{10};
+constexpr std::chrono::milliseconds kLongestAttempt{200};
+constexpr std::chrono::milliseconds kPause{5};
 
 // What an agent in a memory that was loaded has not heard yet: a clone has another uuid, and a VM that was
 // rolled back was started since.
@@ -34,10 +36,10 @@ entry::WayIn take_way(int vm_directory, const Deadline& deadline) {
 }  // namespace
 
 entry::Link connect_agent(int vm_directory, const store::VmRecord& record, const Deadline& deadline) {
-  while (true) {
+  for (auto attempt = kFirstAttempt;; attempt = std::min(2 * attempt, kLongestAttempt)) {
     entry::WayIn way = take_way(vm_directory, deadline);
     try {
-      connect_tcp_socket(way.socket.get(), channel::kGuestAddress, channel::kPort, deadline.sooner(kAttempt));
+      connect_tcp_socket(way.socket.get(), channel::kGuestAddress, channel::kPort, deadline.sooner(attempt));
       return {std::move(way), name_of_run(record)};
     } catch (const Error& error) {
       if (error.code() != Code::kTimeout && error.code() != Code::kIo) throw;
