@@ -45,9 +45,12 @@ static inline void knaller_touch(int fd, int64_t begin, int64_t end) {
 static inline void knaller_touch_beside_hole(int fd, int64_t offset, int64_t length) {
   const int64_t end = offset + length;
   if (!knaller_is_watched(fd)) return;
+  /* What is read ahead would count as touched, too. */
+  posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
   knaller_touch(fd, offset - offset % KNALLER_LARGEST_UNIT, offset);
   if (end % KNALLER_LARGEST_UNIT != 0)
     knaller_touch(fd, end, end - end % KNALLER_LARGEST_UNIT + KNALLER_LARGEST_UNIT);
+  posix_fadvise(fd, 0, 0, POSIX_FADV_NORMAL);
 }
 
 #endif /* KNALLER_DISK_HOLE_MARKS_H_ */
