@@ -22,7 +22,7 @@
 namespace knaller::vm {
 namespace {
 
-constexpr std::chrono::seconds kConnectTime{10};
+constexpr std::chrono::seconds kPortPatience{10};
 // Of one command; those beyond it wait in the kernel's queue.
 constexpr size_t kMostConnections = 256;
 
@@ -105,7 +105,7 @@ class Forwarding {
 
   void serve(int client, uint16_t port, const std::stop_token& stop) {
     try {
-      entry::RawLink link = open_port(context_, options_.vm, port, Deadline::after(kConnectTime, stop));
+      entry::RawLink link = open_port(context_, options_.vm, port, Deadline::after(kPortPatience, stop));
       entry::relay(link, client, client, stop);
     } catch (const Error& error) {
       channel::reset_at_close(client);

@@ -12,7 +12,7 @@
 namespace knaller::vm {
 namespace {
 
-constexpr std::chrono::seconds kMonitorPatience{2};
+constexpr std::chrono::seconds kAnswerPatience{2};
 
 // How it failed does not matter: the VM has ended, or nobody wants to know any more.
 bool answers(uint16_t port, int directory, const std::stop_token& stop) {
@@ -36,7 +36,7 @@ Knock::Knock(uint16_t port, int directory, int when_over)
       }) {}
 
 MonitorEnd::MonitorEnd(int vm_directory)
-    : client_(monitor::MonitorClient::connect(vm_directory, Deadline::after(kMonitorPatience))) {
+    : client_(monitor::MonitorClient::connect(vm_directory, Deadline::after(kAnswerPatience))) {
   client_.ask_status();
 }
 
