@@ -379,7 +379,7 @@ class KNALLER_API Manager {
   // Until both sides of the connection have ended.
   void connect(const ConnectOptions& options);
   // Until it is stopped (kCancelled). A connection that fails is a note (EventKind::kNote).
-  void forward(const ForwardOptions& options);
+  [[noreturn]] void forward(const ForwardOptions& options);
   SshTarget ssh_target(const std::string& name);
 
   // Snapshots

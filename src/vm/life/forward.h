@@ -7,7 +7,7 @@
 namespace knaller::vm {
 
 // Until it is stopped (kCancelled). A connection that fails is a note, and no end.
-void forward_ports(const Context& context, const ForwardOptions& options);
+[[noreturn]] void forward_ports(const Context& context, const ForwardOptions& options);
 
 }  // namespace knaller::vm
 
