@@ -175,7 +175,9 @@ children_of_monitor() {
   [ "$(pgrep --parent "$monitor" | wc -l)" -eq 1 ]
   # It is entered all the same, by a device that it does not see.
   [ "$(knaller exec none -- sh -c 'hostname; ls /sys/class/net')" = $'none\nlo' ]
-  run knaller ssh none true
+  [ "$(knaller ssh none -- hostname)" = none ]
+  echo file > file
+  run knaller cp file none:/tmp/file
   [ "$status" -eq 6 ]
   knaller rm -f none
 }

@@ -29,6 +29,7 @@ using store::SnapshotId;
 
 constexpr std::chrono::seconds kMonitorTime{30};
 constexpr std::chrono::seconds kRenewalTime{20};
+constexpr std::chrono::seconds kAnswerTime{10};
 constexpr char kSafetyLabel[] = "safety";
 constexpr char kWentBack[] = "a rollback failed, and it went back to the state before";
 
@@ -212,15 +213,25 @@ class Rolling {
     try {
       back = bring_back();
     } catch (const std::exception& way_back) {
-      error.in(fmt::format("the VM could not be brought back ({})", error_from(way_back).what()))
-          .with_hint(
-              fmt::format("it is stopped; all that it was is in {0}: knaller rollback {1} {0} --no-safety",
-                          safety_->str(), vm_.name));
-      return;
+      return show_way_back(error, error_from(way_back).what());
     }
-    settle_back(back->clone.vm.directory(), std::move(back->record));
+    const int directory = back->clone.vm.directory();
+    settle_back(directory, std::move(back->record));
+    // An engine whose monitor has just been killed still holds the lock that says it lives.
+    const std::string silent = unless_done([&] {
+      const Deadline deadline = Deadline::after(kAnswerTime);
+      monitor::MonitorClient::connect(directory, deadline).status(deadline);
+    });
+    if (!silent.empty()) return show_way_back(error, silent);
     drop_safety();
     add_hint(error, "the VM runs as before");
+  }
+
+  void show_way_back(Error& error, std::string_view why) const {
+    error.in(fmt::format("the VM could not be brought back ({})", why))
+        .with_hint(
+            fmt::format("it is stopped; all that it was is in {0}: knaller rollback {1} {0} --no-safety",
+                        safety_->str(), vm_.name));
   }
 
   struct BroughtBack {
