@@ -45,7 +45,9 @@ disk_rate() {
 
 # The same, of what goes into the guest through its network, from when it has begun to arrive. By ssh: `exec` has a way of its own.
 network_rate_in() {
-  head -c $((($2 << 20) + 1000000)) /dev/zero | knaller ssh "$1" -- '
+  # Not by the agent, which has a device of its own.
+  by_network=(-o ProxyCommand=none -o "Port=$(knaller inspect "$1" --json | jq .ssh_port)")
+  head -c $((($2 << 20) + 1000000)) /dev/zero | knaller ssh "$1" "${by_network[@]}" -- '
     head -c 1000000 > /dev/null
     begin=$(cut -d " " -f 1 /proc/uptime)
     cat > /dev/null

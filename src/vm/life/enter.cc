@@ -38,6 +38,9 @@ void require_running(const std::string& name, int directory) {
 // A guest that was started without waiting is waited for here.
 guest::Session open_session(const Context& context, const std::string& name, const Deadline& deadline) {
   const SshTarget target = ssh_target(context, name);
+  if (target.port == 0)
+    throw Error(Code::kUnsupported, fmt::format("VM '{}' has no network to copy by", name),
+                fmt::format("send a file through a command: knaller exec {} -- tee FILE <FILE", name));
   const guest::Address address{.host = target.host,
                                .port = target.port,
                                .user = target.user,
