@@ -31,7 +31,7 @@ static inline int knaller_is_watched(int fd) {
   return fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-/* And a little behind the end. */
+/* Reads it, and perhaps a little behind its end. */
 static inline void knaller_touch(int fd, int64_t begin, int64_t end) {
   char bytes[32768];
   while (begin < end) {
