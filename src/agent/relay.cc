@@ -85,19 +85,12 @@ std::string answer(const RelayRequest& request, int service, int error) {
   return frames;
 }
 
-void tell_end(Pump& pump, int to, bool& told) {
-  if (!pump.has_ended() || told) return;
-  shutdown(to, SHUT_WR);
-  told = true;
-}
-
 }  // namespace
 
 int relay(int socket, const RelayRequest& request) {
   const int service = connect_to_port(request.port);
   if (!say(socket, answer(request, service, errno)) || service < 0) return 1;
   Pump in(socket, service, request.heard), out(service, socket, {});
-  bool in_told = false, out_told = false;
   while ((!in.has_ended() || !out.has_ended()) && in.error() == 0 && out.error() == 0) {
     std::array<pollfd, 4> entries{};
     in.fill_in(std::span(entries).first<2>());
@@ -105,8 +98,6 @@ int relay(int socket, const RelayRequest& request) {
     if (poll(entries.data(), entries.size(), -1) < 0) continue;
     in.move(std::span(entries).first<2>());
     out.move(std::span(entries).last<2>());
-    tell_end(in, service, in_told);
-    tell_end(out, socket, out_told);
   }
   if (in.error() != 0 || out.error() != 0)
     for (const int fd : {socket, service}) channel::reset_at_close(fd);

@@ -26,7 +26,7 @@ void reset_at_close(int socket) {
 }
 
 void Pump::fill_in(std::span<pollfd, 2> entries) const {
-  entries[0] = {is_over() || at_end_ || !waiting_.empty() ? -1 : from_, POLLIN, 0};
+  entries[0] = {is_over() || !waiting_.empty() ? -1 : from_, POLLIN, 0};
   entries[1] = {is_over() || waiting_.empty() ? -1 : to_, POLLOUT, 0};
 }
 
@@ -45,8 +45,13 @@ void Pump::read_some() {
     reading_failed_ = true;
     return;
   }
-  at_end_ = got <= 0;
-  if (got > 0) waiting_.assign(buffer, static_cast<size_t>(got));
+  if (got > 0) {
+    waiting_.assign(buffer, static_cast<size_t>(got));
+    return;
+  }
+  // Nothing waits: only then is anything read.
+  has_ended_ = true;
+  ::shutdown(to_, SHUT_WR);
 }
 
 void Pump::write_some() {

@@ -1,5 +1,5 @@
-// Moves bytes one way between two descriptors, as poll(2) allows. Without exceptions: the agent is built from
-// this, too. Bounded memory; nothing blocks.
+// Moves bytes one way between two descriptors, as poll(2) allows, and then the end (shutdown(2)). Without
+// exceptions: the agent is built from this, too. Bounded memory; nothing blocks.
 #ifndef KNALLER_CHANNEL_PUMP_H_
 #define KNALLER_CHANNEL_PUMP_H_
 
@@ -31,12 +31,12 @@ class Pump {
   void fill_in(std::span<pollfd, 2> entries) const;
   void move(std::span<const pollfd, 2> polled);
 
-  // `from` is at its end, and all that came is written; the caller may tell `to` so.
-  bool has_ended() const { return at_end_ && waiting_.empty(); }
+  // All that came from `from` is written, and `to` has been told, if it is a socket, that no more will come.
+  bool has_ended() const { return has_ended_; }
   // An errno, when nobody takes more or, with broke_off(), `from` has none for a reason.
   int error() const { return error_; }
-  bool broke_off() const { return error_ != 0 && reading_failed_; }
-  bool is_over() const { return has_ended() || error_ != 0; }
+  bool broke_off() const { return reading_failed_; }
+  bool is_over() const { return has_ended_ || error_ != 0; }
 
  private:
   void read_some();
@@ -46,7 +46,7 @@ class Pump {
   int to_;
   std::string waiting_;
   WriteSome write_;
-  bool at_end_ = false;
+  bool has_ended_ = false;
   bool reading_failed_ = false;
   int error_ = 0;
 };

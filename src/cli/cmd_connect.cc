@@ -8,7 +8,6 @@
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/output.h"
-#include "cli/spec.h"
 #include "cli/values.h"
 
 namespace knaller::cli {
@@ -38,12 +37,8 @@ int cmd_forward(Context& context) {
   options.stop = context.stop();
   options.on_listening = [&](const PortForward& port) {
     if (context.out().json())
-      context.out().raw(json_text(Json{{"schema", kJsonSchema},
-                                       {"name", options.vm},
-                                       {"address", port.address},
-                                       {"host", port.host},
-                                       {"guest", port.guest}}) +
-                        "\n");
+      context.out().raw(json_line(
+          {{"name", options.vm}, {"address", port.address}, {"host", port.host}, {"guest", port.guest}}));
     else
       context.out().note(fmt::format("{}:{} leads to port {} of VM '{}' until this command ends",
                                      port.address, port.host, port.guest, options.vm));

@@ -16,11 +16,6 @@ constexpr std::chrono::milliseconds kShortestInterval{100};
 // The cursor to the upper left corner, and away with what is there.
 constexpr std::string_view kAnew = "\x1b[H\x1b[J";
 
-std::string line_of(Json json) {
-  json["schema"] = kJsonSchema;
-  return json_text(json) + "\n";
-}
-
 StatsOptions stats_options(Context& context) {
   const Invocation& args = context.args();
   StatsOptions options{
@@ -36,7 +31,7 @@ void print_stats_json(Output& out, const std::vector<VmStats>& vms, bool stream)
   std::string lines;
   for (const VmStats& vm : vms) {
     if (stream)
-      lines += line_of(to_json(vm));
+      lines += json_line(to_json(vm));
     else
       list.push_back(to_json(vm));
   }
@@ -143,7 +138,7 @@ int cmd_events(Context& context) {
   Json list = Json::array();
   const auto take = [&](const VmEvent& event) {
     if (!out.json()) return out.result(event_text(event));
-    if (options.follow) return out.raw(line_of(to_json(event)));
+    if (options.follow) return out.raw(json_line(to_json(event)));
     list.push_back(to_json(event));
   };
   const int exit_code = until_cancelled(context, [&] { context.manager().events(options, take); });

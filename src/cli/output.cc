@@ -71,6 +71,11 @@ std::string render_error_json(const Error& error) {
 }
 
 // Whatever is not ASCII stands in a string, where an escape means the same. DEL, too.
+std::string json_line(Json members) {
+  members["schema"] = kJsonSchema;
+  return json_text(members) + "\n";
+}
+
 std::string json_text(const Json& json, int indent) {
   const std::string text = dump_json(json, indent);
   std::string out;

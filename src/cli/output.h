@@ -51,6 +51,8 @@ class Output {
 // "error: start 'web': …\nhint: …\n", or the object that --json promises.
 std::string render_error(const Error& error, const Stream& stream);
 std::string render_error_json(const Error& error);
+// An object in a line of its own, with "schema" added: for what comes bit by bit.
+std::string json_line(nlohmann::json members);
 // JSON as it may be shown on a terminal: what terminals obey is in it as \uXXXX.
 std::string json_text(const nlohmann::json& json, int indent = -1);
 

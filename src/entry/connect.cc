@@ -1,11 +1,9 @@
 #include "entry/connect.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
-#include <utility>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -84,7 +82,6 @@ void relay(RawLink& link, int input, int output, const std::stop_token& stop) {
   Pump in(input, socket, {});
   Pump out(socket, output < 0 ? nowhere.get() : output, std::move(link.heard),
            output < 0 ? drop : write_without_blocking);
-  bool in_told = false, out_told = false;
   Poller poller(stop);
   while (!in.broke_off() && out.error() == 0 && !(in.is_over() && out.is_over())) {
     std::array<pollfd, 5> entries{};
@@ -94,8 +91,6 @@ void relay(RawLink& link, int input, int output, const std::stop_token& stop) {
     poller.wait(entries, Deadline::never(stop));
     in.move(std::span(entries).first<2>());
     out.move(std::span(entries).subspan<2, 2>());
-    if (in.has_ended() && !std::exchange(in_told, true)) ::shutdown(socket, SHUT_WR);
-    if (out.has_ended() && !std::exchange(out_told, true)) ::shutdown(output, SHUT_WR);
     // What the guest said before its engine ended lies in the socket.
     if (entries[4].revents != 0 && entries[2].revents == 0 && entries[3].revents == 0) fail_of_engine();
   }
