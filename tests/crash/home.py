@@ -102,6 +102,10 @@ def make_kernel(path):
         file.write((header + segment + notes + note).ljust(size, b"\0"))
 
 
+# How the names of the files begin that commands write to, of which a trace makes the path /memfd:NAME.
+MEMORY_FILE = "knaller-"
+
+
 class Home:
     """VMs on the fake engine. real_home.py has the other kind."""
 
@@ -157,13 +161,12 @@ class Home:
 
     # Commands.
 
-    def run(self, *arguments, before=(), environment=None, beside=""):
-        """A finished command: returncode, stdout, stderr. One that hangs is ended, with everything it started.
-
-        `beside` differs for commands that run at once."""
+    def run(self, *arguments, before=(), environment=None):
+        """A finished command: returncode, stdout, stderr. One that hangs is ended, with everything it started."""
         command = [*before, f"{self.programs}/knaller", *arguments]
-        # A file, not a pipe: processes that outlive the command would keep a pipe open.
-        with open(f"{self.folder}/out{beside}", "w+b") as out, open(f"{self.folder}/err{beside}", "w+b") as err:
+        # Files, not pipes: processes that outlive the command would keep a pipe open. In memory: what a command says must not depend on
+        # the home's disk, which may be full.
+        with open(os.memfd_create(MEMORY_FILE + "out"), "w+b") as out, open(os.memfd_create(MEMORY_FILE + "err"), "w+b") as err:
             process = subprocess.Popen(command, env={**self.environment, **(environment or {})}, cwd="/", stdin=subprocess.DEVNULL,
                                        stdout=out, stderr=err, start_new_session=True)
             try:

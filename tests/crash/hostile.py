@@ -72,11 +72,11 @@ class Hostile:
         name = f"mallory{number}"
         choice = int(which * self.choices())
         lived = self.engine(name, choice) if self.engines else self.guest(name, choice)
-        return [*lived, self.home.run("rm", "-f", name, beside=name)]
+        return [*lived, self.home.run("rm", "-f", name)]
 
     def engine(self, name, number):
         def run(*words):
-            return self.home.run(*words, environment={"KNALLER_CAPTURE": "engine"}, beside=name)
+            return self.home.run(*words, environment={"KNALLER_CAPTURE": "engine"})
 
         done = [run("start", "-d", name, "--engine", self.engines[number])]
         if done[0].returncode != 0:
@@ -85,7 +85,7 @@ class Hostile:
 
     def guest(self, name, number):
         def run(*words):
-            return self.home.run(*words, beside=name)
+            return self.home.run(*words)
 
         done = [run("start", "-d", name)]
         if done[0].returncode != 0:

@@ -1,6 +1,6 @@
 """A home whose VMs are real guests: the image `tiny` on QEMU, with a network. One thread.
 
-What home.py asks of the fake guest is asked of these from inside, through SSH.
+What home.py asks of the fake guest is asked of these from inside, through their agents.
 """
 import os
 import shutil

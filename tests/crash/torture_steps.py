@@ -136,7 +136,7 @@ class Torture:
             return self.kill(step)
         until = f"{step.killed * self.home.length:.3f}" if step.killed is not None else ""
         before = ["timeout", "--signal=KILL", "--foreground", until] if until else []
-        return self.home.run(*command, before=before, beside=str(number))
+        return self.home.run(*command, before=before)
 
     def kill(self, step):
         try:

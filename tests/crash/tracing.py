@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 
-from home import Broken, children, name_of_process, state_of_process
+from home import MEMORY_FILE, Broken, children, name_of_process, state_of_process
 
 # Everything that changes a file, a process, or somebody's mind. openat counts, since strace can't tell what creates;
 # only those that do become points.
@@ -83,6 +83,7 @@ def normal(syscall, rest, home):
     words = paths + operations + request + names + constants
     text = " ".join(dict.fromkeys(words))
     text = text.replace(os.path.realpath(home.path), "HOME").replace(os.path.realpath(home.folder), "FOLDER").replace(home.programs, "BIN")
+    text = text.replace(f"/memfd:{MEMORY_FILE}", "FOLDER/")
     text = re.sub(r"snap_[0-9a-f]{8}", "ID", text)
     text = re.sub(r"\.[0-9a-f]{12}\b", ".TMP", text)
     text = re.sub(r"\b(socket|pipe|UNIX[\w-]*|TCP|pidfd):?\[?[^ \]]*\]?", r"\1", text)

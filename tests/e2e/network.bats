@@ -176,8 +176,8 @@ children_of_monitor() {
   # It is entered all the same, by a device that it does not see.
   [ "$(knaller exec none -- sh -c 'hostname; ls /sys/class/net')" = $'none\nlo' ]
   [ "$(knaller ssh none -- hostname)" = none ]
-  echo file > file
-  run knaller cp file none:/tmp/file
+  echo file > "$BATS_TEST_TMPDIR/file"
+  run knaller cp "$BATS_TEST_TMPDIR/file" none:/tmp/file
   [ "$status" -eq 6 ]
   knaller rm -f none
 }
