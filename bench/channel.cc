@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "copies.h"
 #include "temporary_vm.h"
 
 namespace knaller::bench {
@@ -103,6 +104,7 @@ void measure_channel(const Setting& setting, const Engine& engine, std::vector<F
   figures.push_back(times("100 MiB out of a command in the guest", 3, std::nullopt, [&] {
     carry(manager, {"head", "-c", kHundredMib, "/dev/zero"}, "/dev/null");
   }));
+  measure_copies(setting, manager, kVm, figures);
   measure_clones(manager, figures);
 }
 

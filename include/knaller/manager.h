@@ -283,9 +283,19 @@ struct ForwardOptions {
 
 struct CopyOptions {
   std::string vm;
-  std::string host_path;
-  std::string guest_path;
   enum class Direction { kToGuest, kFromGuest } direction = Direction::kToGuest;
+  std::string host_path;
+  int stream_fd = -1;      // instead of host_path: what the file's content is read from, or written to
+  std::string guest_path;  // from the user's home on, unless it begins with a slash
+  std::string user;        // in the guest, by name or number; empty: root
+  // Owners by their numbers where the one who writes may set them, and modes whatever the umask is. On this
+  // host never set-user-id and the like.
+  bool archive = false;
+  bool xattrs = false;  // extended attributes; from a guest only those of `user.`
+  // Links stay what they are: the source itself, too, and from a guest also those that lead out of what is
+  // copied, which are refused otherwise (kPermission).
+  bool links = false;
+  uint64_t max_bytes = UINT64_MAX;  // of content; more is kExhausted
   std::stop_token stop;
 };
 

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "agent/hand_over.h"
+#include "agent/copy_files.h"
 #include "agent/relay.h"
 
 namespace knaller::agent {
@@ -142,7 +142,16 @@ bool Connection::open(uint16_t stream, std::string_view payload) {
     case channel::Service::kConnect: {
       channel::ConnectRequest request;
       if (!channel::decode(payload, request)) return false;
-      hand_over_to_port(stream, request.port);
+      give_away(stream,
+                [&](int socket, const HandedOver& from) { return relay(socket, from, request.port); });
+      break;
+    }
+    case channel::Service::kCopy: {
+      channel::CopyRequest request;
+      if (!channel::decode(payload, request)) return false;
+      give_away(stream, [&](int socket, const HandedOver& from) {
+        return copy_files(socket, from, sessions_.guest(), request);
+      });
       break;
     }
     default:
@@ -152,10 +161,10 @@ bool Connection::open(uint16_t stream, std::string_view payload) {
   return true;
 }
 
-void Connection::hand_over_to_port(uint16_t stream, uint16_t port) {
-  if (!streams_.empty()) return refuse(stream, EBUSY, "give a connection with streams to a port");
+void Connection::give_away(uint16_t stream, const Work& work) {
+  if (!streams_.empty()) return refuse(stream, EBUSY, "give away a connection with other streams");
   const pid_t pid = hand_over(socket_, [&](int socket) {
-    return relay(socket, {.stream = stream, .port = port, .to_say = out_, .heard = reader_.rest()});
+    return work(socket, {.stream = stream, .to_say = out_, .heard = reader_.rest()});
   });
   if (pid < 0) return refuse(stream, errno, "start a process");
   sessions_.handed_over(pid);
@@ -183,6 +192,7 @@ bool Connection::take_for(Session& session, const Frame& frame) {
     }
     case Kind::kHello:
     case Kind::kOpen:
+    case Kind::kEntry:
       return false;
   }
   return false;

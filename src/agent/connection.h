@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/hand_over.h"
 #include "agent/loop.h"
 #include "agent/session.h"
 #include "channel/frame.h"
@@ -28,6 +29,7 @@ class Sessions {
   virtual void let_go(const std::shared_ptr<Session>& session, bool broken) = 0;
   // A process that has a connection instead of the agent.
   virtual void handed_over(pid_t process) = 0;
+  virtual const Guest& guest() const = 0;
 };
 
 class Connection {
@@ -49,7 +51,9 @@ class Connection {
   bool take(const channel::Frame& frame);
   bool take_open(const channel::Frame& frame);
   bool open(uint16_t stream, std::string_view payload);
-  void hand_over_to_port(uint16_t stream, uint16_t port);
+  // What is to be done with the connection, from that stream on.
+  using Work = std::function<int(int socket, const HandedOver& stream)>;
+  void give_away(uint16_t stream, const Work& work);
   bool take_for(Session& session, const channel::Frame& frame);
   void refuse(uint16_t stream, int error, const std::string& reason);
   void wake();

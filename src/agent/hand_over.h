@@ -4,9 +4,18 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
+#include <string>
 
 namespace knaller::agent {
+
+// Where in the conversation it begins.
+struct HandedOver {
+  uint16_t stream = 0;
+  std::string to_say;  // frames that are to go out first
+  std::string heard;   // bytes that have come already, behind the stream's kOpen
+};
 
 // Forks it; its exit code is what `work` returns. It has the socket, under another number, and no other
 // descriptor of the agent's, is an ordinary process of the guest's in the eyes of whoever looks for memory,

@@ -40,6 +40,12 @@ void set(std::vector<std::string>& environment, const std::string& entry) {
   environment.push_back(entry);
 }
 
+// Where the guest's programs live, as descriptors; -1: where this process is.
+struct Place {
+  int root = -1;
+  int mounts = -1;
+};
+
 // Everything that the child needs, made before it is: it shares this process's memory until it executes its
 // program, and so makes nothing but system calls.
 struct Prepared {
@@ -49,8 +55,7 @@ struct Prepared {
   std::vector<char*> environment;
   const char* directory = nullptr;
   const char* home = nullptr;
-  int root = -1;
-  int mounts = -1;
+  Place place;
   int own = -1;  // this program itself, which may have no name in the guest
 };
 
@@ -96,9 +101,21 @@ void take_ordinary_limits() {
   umask(022);
 }
 
-bool enter_guest(const Prepared& prepared) {
-  if (prepared.mounts >= 0 && setns(prepared.mounts, CLONE_NEWNS) != 0) return false;
-  return prepared.root < 0 || (fchdir(prepared.root) == 0 && chroot(".") == 0);
+Place open_place(const Guest& guest) {
+  Place place;
+  if (!guest.root.empty()) place.root = open(guest.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (!guest.mounts.empty()) place.mounts = open(guest.mounts.c_str(), O_RDONLY | O_CLOEXEC);
+  return place;
+}
+
+void close_place(const Place& place) {
+  if (place.root >= 0) close(place.root);
+  if (place.mounts >= 0) close(place.mounts);
+}
+
+bool enter(const Place& place) {
+  if (place.mounts >= 0 && setns(place.mounts, CLONE_NEWNS) != 0) return false;
+  return place.root < 0 || (fchdir(place.root) == 0 && chroot(".") == 0);
 }
 
 bool take_descriptors(const Program& program) {
@@ -115,9 +132,13 @@ bool become_user(const Account& account) {
          syscall(SYS_setresuid, account.uid, account.uid, account.uid) == 0;
 }
 
+bool enter_home(const char* home) {
+  return chdir(home) == 0 || chdir("/") == 0;
+}
+
 bool enter_directory(const Prepared& prepared) {
   if (prepared.directory != nullptr) return chdir(prepared.directory) == 0;
-  return chdir(prepared.home) == 0 || chdir("/") == 0;
+  return enter_home(prepared.home);
 }
 
 // The first that there is; one that may not be executed counts only when no later one can be.
@@ -145,7 +166,7 @@ void execute(Prepared& prepared) {
   setsid();
   if (program.has_terminal && ioctl(program.descriptors[0], TIOCSCTTY, 0) != 0)
     give_up(outcome, Step::kTerminal);
-  if (!enter_guest(prepared)) give_up(outcome, Step::kEnter);
+  if (!enter(prepared.place)) give_up(outcome, Step::kEnter);
   if (!take_descriptors(program)) give_up(outcome, Step::kDescriptors);
   if (!become_user(program.account)) give_up(outcome, Step::kUser);
   if (!enter_directory(prepared)) give_up(outcome, Step::kDirectory);
@@ -153,18 +174,24 @@ void execute(Prepared& prepared) {
   give_up(outcome, Step::kExecute);
 }
 
+constexpr char kEnterRoot[] = "enter the guest's root";
+
+std::string become(const Account& account) {
+  return "become user " + std::to_string(account.uid);
+}
+
 std::string describe(Step step, const Program& program) {
   switch (step) {
     case Step::kNone:
       break;
     case Step::kEnter:
-      return "enter the guest's root";
+      return kEnterRoot;
     case Step::kTerminal:
       return "take the terminal";
     case Step::kDescriptors:
       return "take its descriptors";
     case Step::kUser:
-      return "become user " + std::to_string(program.account.uid);
+      return become(program.account);
     case Step::kDirectory:
       return "enter '" + program.directory + "'";
     case Step::kExecute:
@@ -173,16 +200,24 @@ std::string describe(Step step, const Program& program) {
   return "start it";
 }
 
-int open_namespace(const Guest& guest) {
-  if (guest.mounts.empty()) return -1;
-  return open(guest.mounts.c_str(), O_RDONLY | O_CLOEXEC);
-}
-
 }  // namespace
 
 void become_ordinary() {
   reset_signals();
   take_ordinary_limits();
+}
+
+bool enter_guest_as(const Guest& guest, const Account& account, StartFailure* failure) {
+  const Place place = open_place(guest);
+  const bool entered = enter(place);
+  if (!entered) *failure = {errno, kEnterRoot};
+  close_place(place);
+  if (!entered) return false;
+  if (!become_user(account) || !enter_home(account.home.c_str())) {
+    *failure = {errno, become(account)};
+    return false;
+  }
+  return true;
 }
 
 std::vector<std::string> environment_of(const Program& program) {
@@ -220,16 +255,14 @@ pid_t start_program(const Guest& guest, const Program& program, StartFailure* fa
                     .script = pointers_to(script),
                     .environment = pointers_to(environment),
                     .directory = program.directory.empty() ? nullptr : program.directory.c_str(),
-                    .home = program.account.home.c_str()};
-  prepared.root = guest.root.empty() ? -1 : open(guest.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  prepared.mounts = open_namespace(guest);
+                    .home = program.account.home.c_str(),
+                    .place = open_place(guest)};
   if (program.own) prepared.own = open("/proc/self/exe", O_PATH | O_CLOEXEC);
   volatile Outcome outcome;
   const pid_t pid = vfork();
   if (pid == 0) run_child(program, prepared, &outcome);
   const int error = errno;
-  if (prepared.root >= 0) close(prepared.root);
-  if (prepared.mounts >= 0) close(prepared.mounts);
+  close_place(prepared.place);
   if (prepared.own >= 0) close(prepared.own);
   if (pid < 0) {
     *failure = {error, "start a process"};

@@ -36,6 +36,10 @@ struct StartFailure {
 // Returns once it is executed, as leader of a session and a process group of its own; or -1.
 pid_t start_program(const Guest& guest, const Program& program, StartFailure* failure);
 
+// Makes this process, which goes on, one of the user's in the guest: its root and mounts, the user, and the
+// home, or / where that can't be entered.
+bool enter_guest_as(const Guest& guest, const Account& account, StartFailure* failure);
+
 // Undoes for a child what is the agent's alone: its signals, its place when memory runs out, its limits.
 void become_ordinary();
 

@@ -69,28 +69,27 @@ bool say(int socket, std::string_view bytes) {
   return true;
 }
 
-std::string answer(const RelayRequest& request, int service, int error) {
-  std::string frames = request.to_say;
+std::string answer(const HandedOver& from, uint16_t port, int service, int error) {
+  std::string frames = from.to_say;
   if (service >= 0) {
     channel::Event event;
     event.started = static_cast<uint64_t>(getpid());
-    channel::append(frames,
-                    {.kind = channel::Kind::kEvent, .stream = request.stream, .payload = encode(event)});
+    channel::append(frames, {.kind = channel::Kind::kEvent, .stream = from.stream, .payload = encode(event)});
   } else {
     channel::End end;
     end.error = error;
-    end.reason = "connect to port " + std::to_string(request.port);
-    channel::append(frames, {.kind = channel::Kind::kEnd, .stream = request.stream, .payload = encode(end)});
+    end.reason = "connect to port " + std::to_string(port);
+    channel::append(frames, {.kind = channel::Kind::kEnd, .stream = from.stream, .payload = encode(end)});
   }
   return frames;
 }
 
 }  // namespace
 
-int relay(int socket, const RelayRequest& request) {
-  const int service = connect_to_port(request.port);
-  if (!say(socket, answer(request, service, errno)) || service < 0) return 1;
-  Pump in(socket, service, request.heard), out(service, socket, {});
+int relay(int socket, const HandedOver& from, uint16_t port) {
+  const int service = connect_to_port(port);
+  if (!say(socket, answer(from, port, service, errno)) || service < 0) return 1;
+  Pump in(socket, service, from.heard), out(service, socket, {});
   while ((!in.has_ended() || !out.has_ended()) && in.error() == 0 && out.error() == 0) {
     std::array<pollfd, 4> entries{};
     in.fill_in(std::span(entries).first<2>());

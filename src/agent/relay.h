@@ -3,20 +3,14 @@
 #define KNALLER_AGENT_RELAY_H_
 
 #include <cstdint>
-#include <string>
+
+#include "agent/hand_over.h"
 
 namespace knaller::agent {
 
-struct RelayRequest {
-  uint16_t stream = 0;
-  uint16_t port = 0;
-  std::string to_say;  // frames that are to go out first
-  std::string heard;   // bytes for the port that have come already
-};
-
 // In a process of its own (hand_over()), until both sides have ended or one is broken. Returns the process's
 // exit code.
-int relay(int socket, const RelayRequest& request);
+int relay(int socket, const HandedOver& from, uint16_t port);
 
 }  // namespace knaller::agent
 

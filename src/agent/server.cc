@@ -110,6 +110,7 @@ class Server : public Sessions {
   }
 
   void handed_over(pid_t process) override { handed_over_.insert(process); }
+  const Guest& guest() const override { return guest_; }
 
  private:
   struct Held {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
@@ -167,6 +168,12 @@ void ConfinedTree::make_symlink(const PathParts& path, const std::string& target
     fail_errno("make the link '{}'", shown(path));
   const auto times = times_of(attributes);
   ::utimensat(parent.get(), temporary.c_str(), times.data(), AT_SYMLINK_NOFOLLOW);
+  if (attributes.owner && ::fchownat(parent.get(), temporary.c_str(), attributes.owner->first,
+                                     attributes.owner->second, AT_SYMLINK_NOFOLLOW) != 0) {
+    const int error = errno;
+    ::unlinkat(parent.get(), temporary.c_str(), 0);
+    throw errno_error(error, fmt::format("set the owner of the link '{}'", shown(path)));
+  }
   const auto made = stat_if_exists(parent.get(), temporary);
   rename_over(parent.get(), temporary, path.back(), shown(path));
   if (made && links_.insert(identity_of(*made)).second) keep(kNodeBytes);
@@ -188,14 +195,26 @@ void ConfinedTree::make_hard_link(const PathParts& path, const PathParts& existi
   ::unlinkat(parent.get(), temporary.c_str(), 0);
 }
 
+// The owner first, since that takes bits of the mode away; the time last.
+void ConfinedTree::set_attributes(int fd, const FileAttributes& attributes,
+                                  const std::string& shown_path) const {
+  if (attributes.owner && ::fchown(fd, attributes.owner->first, attributes.owner->second) != 0)
+    fail_errno("set the owner of '{}'", shown_path);
+  for (const auto& [name, value] : attributes.xattrs)
+    if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) != 0)
+      fail_errno("set the extended attribute '{}' of '{}'", printable(name), shown_path);
+  const mode_t mode = attributes.mode & 0777 & (attributes.against_umask ? 0777 : ~umask_);
+  const auto times = times_of(attributes);
+  if (::fchmod(fd, mode) != 0 || ::futimens(fd, times.data()) != 0)
+    fail_errno("set the mode and time of '{}'", shown_path);
+}
+
 void ConfinedTree::finish() {
   // Backwards, so that a folder comes after those in it.
   for (auto entry = directories_.rbegin(); entry != directories_.rend(); ++entry) {
     const auto& [path, attributes] = *entry;
     const UniqueFd folder = open_folder(path, path.size(), O_RDONLY);
-    const auto times = times_of(attributes);
-    if (::futimens(folder.get(), times.data()) != 0 || ::fchmod(folder.get(), harmless_mode(attributes)) != 0)
-      fail_errno("set the mode and time of the folder '{}'", shown(path));
+    set_attributes(folder.get(), attributes, shown(path));
   }
   directories_.clear();
 }
@@ -231,10 +250,8 @@ void ConfinedTree::File::set_size(uint64_t size) {
 }
 
 void ConfinedTree::File::commit(const FileAttributes& attributes) {
-  const auto times = times_of(attributes);
   tree_.check_replaceable(parent_.get(), name_, path_);  // It has been a while.
-  if (::fchmod(fd_.get(), tree_.harmless_mode(attributes)) != 0 || ::futimens(fd_.get(), times.data()) != 0)
-    fail_errno("set the mode and time of '{}'", shown_);
+  tree_.set_attributes(fd_.get(), attributes, shown_);
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) fail_errno("look at '{}'", shown_);
   rename_over(parent_.get(), temporary_, name_, shown_);

@@ -6,8 +6,8 @@
 // and any other link to one of these are not (kAlreadyExists).
 //
 // Devices, pipes and sockets cannot be made; set-user-id, set-group-id and sticky bits are dropped, since the
-// files become the user's own, and so is what the process's umask takes away. A name that leads out of the
-// folder is kCorrupt.
+// files become the user's own, and so is what the process's umask takes away, unless it is asked for. A name
+// that leads out of the folder is kCorrupt.
 #ifndef KNALLER_BASE_CONFINED_TREE_H_
 #define KNALLER_BASE_CONFINED_TREE_H_
 
@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <ctime>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -29,6 +30,9 @@ namespace knaller {
 struct FileAttributes {
   mode_t mode = 0600;
   timespec modified{};
+  std::optional<std::pair<uid_t, gid_t>> owner = std::nullopt;  // none: whoever makes it
+  std::vector<std::pair<std::string, std::string>> xattrs = {};
+  bool against_umask = false;
 };
 
 using PathParts = std::vector<std::string>;
@@ -76,6 +80,8 @@ class ConfinedTree {
   void make_symlink(const PathParts& path, const std::string& target, const FileAttributes& attributes);
   // Only to a file that this object made: what is unpacked must not give its own names to the user's files.
   void make_hard_link(const PathParts& path, const PathParts& existing);
+  // The root was made for this, too: finish() gives it these.
+  void adopt_root(const FileAttributes& attributes) { directories_[{}] = attributes; }
   // Gives the folders that were made their modes and times, which come last: what is put into a folder
   // changes its time, and a folder may be read-only.
   void finish();
@@ -87,7 +93,7 @@ class ConfinedTree {
   void check_replaceable(int folder, const std::string& name, const PathParts& path,
                          const std::string* link_target = nullptr) const;
   void keep(uint64_t bytes);
-  mode_t harmless_mode(const FileAttributes& attributes) const { return attributes.mode & 0777 & ~umask_; }
+  void set_attributes(int fd, const FileAttributes& attributes, const std::string& shown_path) const;
 
   UniqueFd root_;
   mode_t umask_;

@@ -18,12 +18,12 @@ uint8_t byte_at(std::string_view bytes, size_t at) {
 }
 
 bool is_kind(uint8_t number) {
-  return number >= static_cast<uint8_t>(Kind::kHello) && number <= static_cast<uint8_t>(Kind::kEvent);
+  return number >= static_cast<uint8_t>(Kind::kHello) && number <= static_cast<uint8_t>(Kind::kEntry);
 }
 
 }  // namespace
 
-void append(std::string& out, const Frame& frame) {
+void append_header(std::string& out, const Frame& frame) {
   const size_t size = frame.payload.size();
   const uint8_t flags =
       static_cast<uint8_t>(static_cast<uint8_t>(frame.channel) | (frame.more ? kMoreBit : 0));
@@ -36,6 +36,10 @@ void append(std::string& out, const Frame& frame) {
                                         static_cast<uint8_t>(frame.stream),
                                         static_cast<uint8_t>(frame.stream >> 8)};
   out.append(reinterpret_cast<const char*>(header), sizeof header);
+}
+
+void append(std::string& out, const Frame& frame) {
+  append_header(out, frame);
   out.append(frame.payload);
 }
 

@@ -24,6 +24,7 @@ enum class Kind : uint8_t {
   kEnd,        // of one of the stream's channels, or, on channel kWhole, of the stream
   kCredit,     // so many more bytes of a channel may be sent
   kEvent,      // something about the stream that is no data: it has started, a signal, a window's size
+  kEntry,      // a file, folder or link of a copy
 };
 
 // A stream has up to four byte streams in each direction.
@@ -44,6 +45,8 @@ struct Frame {
 
 // Appends the frame. Its payload has at most kMostPayload bytes.
 void append(std::string& out, const Frame& frame);
+// Without its payload, which is to follow.
+void append_header(std::string& out, const Frame& frame);
 
 // Takes bytes as they come, and gives frames.
 class FrameReader {

@@ -57,7 +57,7 @@ TEST(Frame, IsRefusedWhenItIsNoFrame) {
   const std::string_view wrong[] = {
       {"\x01\x00\x01\x03\x00\x00\x00\x00", 8},  // 65537 bytes
       {"\x00\x00\x00\x00\x00\x00\x00\x00", 8},  // no kind
-      {"\x00\x00\x00\x07\x00\x00\x00\x00", 8},  // a kind that there is not
+      {"\x00\x00\x00\x08\x00\x00\x00\x00", 8},  // a kind that there is not
       {"\x00\x00\x00\x03\x04\x00\x00\x00", 8},  // a bit that means nothing
       {"\x00\x00\x00\x03\x00\x01\x00\x00", 8}, {"HTTP/1.1 400 Bad Request", 24},
   };

@@ -2,7 +2,7 @@
 
 #include <climits>
 
-#include "channel/fields.h"
+#include "channel/tagged_fields.h"
 
 namespace knaller::channel {
 namespace {
@@ -24,69 +24,14 @@ enum class OpenTag : uint16_t {
   kOwn,
   kPort,
 };
+// From 15 on they are copy_message.cc's.
 enum class EventTag : uint16_t { kStarted = 1, kInputPosition, kSignal, kRows, kColumns };
 enum class EndTag : uint16_t { kExitCode = 1, kSignal, kError, kReason };
-
-template <typename Tag>
-class Writer {
- public:
-  void text(Tag tag, std::string_view bytes) {
-    if (!bytes.empty()) fields_.add(static_cast<uint16_t>(tag), bytes);
-  }
-  void texts(Tag tag, const std::vector<std::string>& texts) {
-    for (const std::string& one : texts) fields_.add(static_cast<uint16_t>(tag), one);
-  }
-  void number(Tag tag, uint64_t number) { fields_.add_number(static_cast<uint16_t>(tag), number); }
-  void flag(Tag tag, bool set) {
-    if (set) number(tag, 1);
-  }
-  template <typename Number>
-  void number(Tag tag, const std::optional<Number>& number) {
-    if (number) this->number(tag, static_cast<uint64_t>(*number));
-  }
-  const std::string& payload() const { return fields_.text(); }
-
- private:
-  FieldWriter fields_;
-};
-
-// A field's number, if it has one of at most `most`.
-template <typename Number>
-bool read(const Field& field, uint64_t most, Number& number) {
-  const auto value = field.number();
-  if (!value || *value > most) return false;
-  number = static_cast<Number>(*value);
-  return true;
-}
-template <typename Number>
-bool read(const Field& field, uint64_t most, std::optional<Number>& number) {
-  return read(field, most, number.emplace());
-}
-bool read(const Field& field, std::string& text) {
-  text = field.bytes;
-  return true;
-}
-bool read(const Field& field, bool& flag) {
-  return read(field, 1, flag);
-}
-bool read(const Field& field, std::vector<std::string>& texts) {
-  texts.emplace_back(field.bytes);
-  return true;
-}
-
-// Each field by `take`, which passes over what it does not know.
-template <typename Tag, typename Take>
-bool read_all(std::string_view payload, const Take& take) {
-  FieldReader reader(payload);
-  while (const auto field = reader.next())
-    if (!take(static_cast<Tag>(field->tag), *field)) return false;
-  return reader.is_whole();
-}
 
 }  // namespace
 
 std::string encode(const Hello& hello) {
-  Writer<HelloTag> writer;
+  TaggedWriter<HelloTag> writer;
   writer.number(HelloTag::kNewest, hello.newest);
   writer.number(HelloTag::kOldest, hello.oldest);
   writer.text(HelloTag::kProgram, hello.program);
@@ -120,7 +65,7 @@ bool decode(std::string_view payload, Hello& hello) {
 }
 
 std::string encode(const ExecRequest& request) {
-  Writer<OpenTag> writer;
+  TaggedWriter<OpenTag> writer;
   writer.number(OpenTag::kService, static_cast<uint64_t>(Service::kExec));
   writer.text(OpenTag::kSession, request.session);
   writer.texts(OpenTag::kArgument, request.arguments);
@@ -138,7 +83,7 @@ std::string encode(const ExecRequest& request) {
 }
 
 std::string encode(const AttachRequest& request) {
-  Writer<OpenTag> writer;
+  TaggedWriter<OpenTag> writer;
   writer.number(OpenTag::kService, static_cast<uint64_t>(Service::kAttach));
   writer.text(OpenTag::kSession, request.session);
   writer.number(OpenTag::kOutput, request.output);
@@ -147,7 +92,7 @@ std::string encode(const AttachRequest& request) {
 }
 
 std::string encode(const ConnectRequest& request) {
-  Writer<OpenTag> writer;
+  TaggedWriter<OpenTag> writer;
   writer.number(OpenTag::kService, static_cast<uint64_t>(Service::kConnect));
   writer.number(OpenTag::kPort, request.port);
   return writer.payload();
@@ -220,7 +165,7 @@ bool decode(std::string_view payload, ConnectRequest& request) {
 }
 
 std::string encode(const Event& event) {
-  Writer<EventTag> writer;
+  TaggedWriter<EventTag> writer;
   writer.number(EventTag::kStarted, event.started);
   writer.number(EventTag::kInputPosition, event.input_position);
   writer.number(EventTag::kSignal, event.signal);
@@ -255,7 +200,7 @@ bool decode(std::string_view payload, Event& event) {
 }
 
 std::string encode(const End& end) {
-  Writer<EndTag> writer;
+  TaggedWriter<EndTag> writer;
   writer.number(EndTag::kExitCode, end.exit_code);
   writer.number(EndTag::kSignal, end.signal);
   writer.number(EndTag::kError, end.error);

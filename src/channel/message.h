@@ -41,6 +41,7 @@ enum class Service : uint8_t {
   kExec = 1,  // run a program
   kAttach,    // go on with a session that was begun on another connection
   kConnect,   // the connection becomes one to a TCP port of the guest's
+  kCopy,      // copy_message.h
 };
 
 struct WindowSize {

@@ -71,10 +71,26 @@ std::vector<Command> inside_commands() {
        .summary = "Copy files and directories into and out of a VM",
        .arguments = "SOURCE DESTINATION",
        .description =
-           "One of the two is NAME:PATH, a path in a VM. What comes out of a guest can't leave the "
-           "destination. A copy adds and replaces files: existing folders keep their modes and owners, "
-           "devices and pipes are never replaced. Write a local path that contains a colon as ./a:b.",
-       .examples = {{"knaller cp site web:/srv", ""}, {"knaller cp web:/var/log/messages .", ""}},
+           "One of the two is NAME:PATH, a path in a VM; the other one is local, or - for standard input or "
+           "output. A source folder that ends in /. gives its contents alone. Links that are named are "
+           "followed, those in folders are copied as links. Holes in files stay holes. A file, and a folder "
+           "that is new, appear whole or not at all; folders that are there keep their modes and owners, "
+           "and devices and pipes are never replaced. What comes out of a guest can't leave the destination. "
+           "Write a local path that contains a colon as ./a:b.",
+       .flags =
+           {{.name = "archive",
+             .letter = 'a',
+             .help = "Keep owners, as numbers where they may be set, and modes whatever the umask is"},
+            {.name = "links", .help = "Copy links as links, wherever they lead; the source itself, too"},
+            {.name = "xattrs", .help = "Copy extended attributes; from a VM only those of user."},
+            {.name = "max-size",
+             .value = "SIZE",
+             .help = "Copy at most SIZE of content, such as 500M",
+             .convert = as_mebibytes},
+            {.name = "user", .letter = 'u', .value = "USER", .help = "Be USER in the VM (default: root)"}},
+       .examples = {{"knaller cp site web:/srv", ""},
+                    {"knaller cp web:/var/log/messages .", ""},
+                    {"knaller cp web:/etc/os-release - | grep ^ID", ""}},
        .names = Names::kVmOrFile,
        .least = 2,
        .most = 2,

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "channel/flow.h"
 #include "entry/exec.h"
+#include "entry/test_lying_agent.h"
 
 namespace knaller::entry {
 namespace {
@@ -20,42 +21,17 @@ using channel::Frame;
 using channel::Kind;
 using ::testing::HasSubstr;
 
-std::string bytes_of(const Frame& frame) {
-  std::string bytes;
-  channel::append(bytes, frame);
-  return bytes;
-}
-std::string hello(const channel::Hello& greeting = {}) {
-  return bytes_of({.kind = Kind::kHello, .stream = 0, .payload = channel::encode(greeting)});
-}
 std::string data(size_t size, Channel on = Channel::kOutput) {
   return bytes_of({.kind = Kind::kData, .channel = on, .stream = 1, .payload = std::string(size, 'x')});
 }
-std::string event(const channel::Event& what) {
-  return bytes_of({.kind = Kind::kEvent, .stream = 1, .payload = channel::encode(what)});
-}
-std::string end(const channel::End& how) {
-  return bytes_of({.kind = Kind::kEnd, .stream = 1, .payload = channel::encode(how)});
-}
-
 // How an exec ends that gets this for an answer; then the agent is silent, or hangs up.
 std::string outcome(const std::string& says, bool hangs_up = true) {
-  auto [ours, theirs] = make_socket_pair();
-  std::jthread agent([&says, hangs_up, socket = theirs.get()] {
-    try {
-      send_all(socket, says, kSoon, "knaller");
-    } catch (const Error&) {  // it has heard enough
-    }
-    if (hangs_up) ::shutdown(socket, SHUT_WR);
-    char buffer[4096];
-    while (::recv(socket, buffer, sizeof buffer, 0) > 0) {
-    }
-  });
+  LyingAgent agent(says, hangs_up);
   ExecOptions options;
   options.argv = {"true"};
   options.connect_timeout = std::chrono::milliseconds(hangs_up ? 20'000 : 50);
-  return message_thrown_by([&, socket = std::move(ours)]() mutable {
-    Link link({std::move(socket), {}}, "uuid");
+  return message_thrown_by([&] {
+    Link link = agent.link();
     const ExecResult result = exec(link, options);
     throw Error(Code::kIo, fmt::format("exit code {}, signal {}", result.exit_code, result.signal));
   });

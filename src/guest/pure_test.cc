@@ -9,7 +9,6 @@
 #include "base/process.h"
 #include "base/test_folder.h"
 #include "guest/command_line.h"
-#include "guest/guest_path.h"
 #include "guest/keys.h"
 #include "guest/known_hosts.h"
 #include "guest/packet_size.h"
@@ -146,24 +145,6 @@ TEST(Renewal, NamesWhatACloneKeeps) {
   EXPECT_EQ(kept_parts({"hostname", "time", "entropy"}), "randomness, clock and hostname");
   EXPECT_EQ(kept_parts({}), "randomness, clock and hostname");
   EXPECT_EQ(kept_parts({"\x1b[2J"}), "randomness, clock and hostname");
-}
-
-TEST(GuestPath, IsSplitAsTarNeedsIt) {
-  const auto parts = [](std::string_view path) {
-    const auto split = split_path(path, "in the guest");
-    return fmt::format("{}|{}|{}", split.folder, split.name, split.is_folder);
-  };
-  EXPECT_EQ(parts("/a/b"), "/a|b|false");
-  EXPECT_EQ(parts("/a"), "/|a|false");
-  EXPECT_EQ(parts("a"), ".|a|false");
-  EXPECT_EQ(parts("a/b//"), "a|b|true");
-  EXPECT_EQ(parts("/"), "/||true");
-  EXPECT_EQ(parts("."), ".||true");
-  EXPECT_EQ(parts("/a/."), "/a/.||true");
-  EXPECT_EQ(parts("./"), ".||true");
-  for (const auto& path :
-       {std::string(), std::string(".."), std::string("/a/.."), std::string("../"), std::string("a\0b", 3)})
-    EXPECT_EQ(code_thrown_by([&] { split_path(path, ""); }), Code::kInvalidArgument) << path;
 }
 
 }  // namespace

@@ -78,7 +78,6 @@ class Bench:
             before = operation.seen(home)
             options = tracing.injection(point.syscall, point.number, point.fault)
             done = self.run(operation, point.process, options, follow=point.fault in tracing.FAULTS)
-            done.fault = point.fault
             if point.fault != "kill":
                 must_say_what_failed(done, point)
             self.look(operation, point, before, done)

@@ -239,15 +239,17 @@ class Home:
             raise Broken(f"snapshot {snapshot}: {memory} in memory, {disk} on disk")
 
     def must_be_clean(self):
-        self.must("store", "check")
-        left = [path for path in self._all_files() if os.path.basename(path).startswith((".", "new-"))]
-        if left:
-            raise Broken(f"left: {left}")
+        # A monitor whose command was killed may still be at it.
+        within(self.settling, lambda: not self._left_over(), lambda: f"left: {self._left_over()}")
         self._no_lock_held()
         # After `store check`, which has asked every monitor: nobody is only just ending.
         running = [name for name, state in self.states().items() if state in ("running", "paused")]
         wanted = sum(map(self.processes_of, running))
         within(2.0, lambda: len(self._processes()) == wanted, lambda: f"{wanted} processes for {running}: {self._names()}")
+
+    def _left_over(self):
+        self.must("store", "check")
+        return [path for path in self._all_files() if os.path.basename(path).startswith((".", "new-"))]
 
     def processes_of(self, name):
         """With a network there is pasta, too."""

@@ -111,8 +111,8 @@ class Prune(Remove):
 
     @staticmethod
     def may_stay(done):
-        """A snapshot that cannot be read is damaged, and those are not pruned."""
-        return done.fault == "read-EIO"
+        """One that cannot be read is not pruned, and the command says so."""
+        return "for it can't be read" in done.stderr
 
     def prepare(self, home):
         for _ in range(3 - len(home.snapshots())):

@@ -1,12 +1,11 @@
 // What a guest says where a word is enough. The first byte says what follows:
 //
-//   'p' its answer to what stands where a copy is about to go      'b' what is heard before its SSH banner
-//   'c' its console, in pieces whose sizes the second byte gives   'k' what pins its host key
+//   'b' what is heard before its SSH banner   'c' its console, in pieces whose sizes the second byte gives
+//   'k' what pins its host key
 #include <algorithm>
 
 #include "base/text.h"
 #include "guest/known_hosts.h"
-#include "guest/present.h"
 #include "guest/probe.h"
 #include "monitor/console.h"
 #include "target.h"
@@ -14,20 +13,6 @@
 namespace {
 
 using namespace knaller;  // NOLINT
-
-// Whatever it answers, nothing is taken for a folder that was not asked about.
-void answer_presence(std::string_view text) {
-  static const std::vector<std::string> names{"a", "a/b", "c d", "\x1b[2J"};
-  try {
-    const auto present = guest::parse_present(text, "/srv", names);
-    if (!present) return;
-    for (const std::string& name : *present)
-      fuzz::require(std::find(names.begin(), names.end(), name) != names.end(), "a name of the guest's own");
-  } catch (const Error& error) {
-    fuzz::require(error.code() == Code::kAlreadyExists, error.what());
-    fuzz::require(printable(error.what()) == error.what(), "the error would change a terminal");
-  }
-}
 
 // More words never unsay a banner.
 void hear_banner(std::string_view text) {
@@ -68,7 +53,6 @@ void read_pins(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view text = fuzz::text_of(data, size).substr(1);
-  if (data[0] == 'p') answer_presence(text);
   if (data[0] == 'b') hear_banner(text);
   if (data[0] == 'c') read_console(text);
   if (data[0] == 'k') read_pins(text);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 
+#include "channel/copy_message.h"
 #include "channel/flow.h"
 #include "channel/frame.h"
 #include "channel/message.h"
@@ -31,6 +32,9 @@ void read_payload(const channel::Frame& frame) {
   read_message<channel::AttachRequest>(frame.payload);
   read_message<channel::Event>(frame.payload);
   read_message<channel::End>(frame.payload);
+  read_message<channel::CopyRequest>(frame.payload);
+  read_message<channel::CopyEntry>(frame.payload);
+  channel::decode_copy_data(frame.payload);
   channel::service_of(frame.payload);
 }
 

@@ -3,8 +3,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "entry/connect.h"
+#include "entry/copy.h"
 #include "entry/exec.h"
-#include "guest/copy.h"
 #include "guest/probe.h"
 #include "guest/session.h"
 #include "monitor/agent_link.h"
@@ -134,27 +134,29 @@ ExecResult exec_in_vm(const Context& context, const std::string& name, const Exe
 
 namespace {
 
-store::VmRecord record_with_agent(int directory, const std::string& name) {
+// `what`: for which it is needed.
+store::VmRecord record_with_agent(int directory, const std::string& name, std::string_view what) {
   store::VmRecord record = store::read_vm_record(directory, name);
   if (!record.has_agent)
-    throw Error(Code::kUnsupported,
-                fmt::format("the guest of VM '{}' has no agent to reach its ports by", name),
+    throw Error(Code::kUnsupported, fmt::format("the guest of VM '{}' has no agent to {} by", name, what),
                 "use an image that knaller builds, or forward a port when it starts: --port");
   return record;
 }
+
+constexpr std::string_view kReachPorts = "reach its ports";
 
 }  // namespace
 
 void require_agent(const Context& context, const std::string& name) {
   const UniqueFd directory = open_vm(context, name);
-  record_with_agent(directory.get(), name);
+  record_with_agent(directory.get(), name, kReachPorts);
   require_running(name, directory.get());
 }
 
 entry::RawLink open_port(const Context& context, const std::string& name, uint16_t port,
                          const Deadline& deadline) {
   const UniqueFd directory = open_vm(context, name);
-  const store::VmRecord record = record_with_agent(directory.get(), name);
+  const store::VmRecord record = record_with_agent(directory.get(), name, kReachPorts);
   return entry::connect_port(open_link(record, directory.get(), deadline), port, deadline);
 }
 
@@ -165,18 +167,29 @@ void connect_to_vm(const Context& context, const ConnectOptions& options) {
   entry::relay(link, options.input_fd, options.output_fd, options.stop);
 }
 
+namespace {
+
+void tell_of_copy(const Context& context, const entry::CopySummary& copied) {
+  const auto tell = [&](const std::vector<std::string>& paths, std::string_view what) {
+    for (const std::string& path : paths) context.note(fmt::format("'{}' {}", printable(path), what));
+  };
+  tell(copied.left_out, "is left out: it is a device, a pipe or a socket");
+  tell(copied.vanished, "is left out: it was removed meanwhile");
+  tell(copied.changed, "was written to meanwhile: it is copied as far as it was there at first");
+}
+
+}  // namespace
+
 void copy_files(const Context& context, const CopyOptions& options) {
-  guest::Session session = open_session(context, options.vm, Deadline::after(kConnectTime, options.stop));
-  const Deadline deadline = Deadline::never(options.stop);
+  const UniqueFd directory = open_vm(context, options.vm);
+  const store::VmRecord record = record_with_agent(directory.get(), options.vm, "copy");
+  const Deadline start = Deadline::after(kConnectTime, options.stop);
   const auto progress = [&](uint64_t done, uint64_t total) {
     context.tell({.kind = EventKind::kProgress, .text = "copying", .done = done, .total = total});
   };
-  const guest::CopySummary copied =
-      options.direction == CopyOptions::Direction::kToGuest
-          ? guest::copy_to_guest(session, options.host_path, options.guest_path, progress, deadline)
-          : guest::copy_from_guest(session, options.guest_path, options.host_path, progress, deadline);
-  for (const std::string& name : copied.skipped)
-    context.note(fmt::format("left out '{}': it is a device, a pipe or a socket", printable(name)));
+  const auto copy =
+      options.direction == CopyOptions::Direction::kToGuest ? entry::copy_to_guest : entry::copy_from_guest;
+  tell_of_copy(context, copy(open_link(record, directory.get(), start), options, progress, start));
 }
 
 }  // namespace knaller::vm

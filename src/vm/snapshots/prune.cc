@@ -26,12 +26,18 @@ bool matches(const SnapshotInfo& snapshot, const PruneOptions& options) {
   });
 }
 
+// What the rules would say of it can't be known.
+void tell_of_damaged(const Context& context, const std::vector<SnapshotInfo>& snapshots) {
+  for (const SnapshotInfo& snapshot : snapshots)
+    if (!snapshot.broken.empty() && !snapshot.foreign)
+      context.note(fmt::format("snapshot {} stays, for it can't be read: {}", snapshot.id, snapshot.broken));
+}
+
 // Whether the rules still choose it: it may have been protected or relabelled since the list was made, and
 // newer ones removed.
 bool is_still_chosen(const Context& context, const SnapshotInfo& snapshot, const PruneOptions& options) {
-  const auto there = options.keep_last
-                         ? list_snapshots(context)
-                         : std::vector{describe_snapshot(context, store::SnapshotId::parse(snapshot.id))};
+  const SnapshotInfo itself = describe_snapshot(context, store::SnapshotId::parse(snapshot.id));
+  const auto there = options.keep_last ? list_snapshots(context) : std::vector{itself};
   const auto chosen = choose_prunable(there, options, std::chrono::system_clock::now());
   return std::any_of(chosen.begin(), chosen.end(),
                      [&](const SnapshotInfo& one) { return one.id == snapshot.id; });
@@ -92,8 +98,9 @@ PruneResult prune_snapshots(const Context& context, const PruneOptions& options)
   require_a_rule(options);
   PruneResult result;
   store::PlannedRemovals planned;
-  for (const SnapshotInfo& snapshot :
-       choose_prunable(list_snapshots(context), options, std::chrono::system_clock::now())) {
+  const std::vector<SnapshotInfo> there = list_snapshots(context);
+  tell_of_damaged(context, there);
+  for (const SnapshotInfo& snapshot : choose_prunable(there, options, std::chrono::system_clock::now())) {
     Deadline::never(options.stop).check("the removal of snapshots");
     std::optional<uint64_t> freed;
     if (options.dry_run)

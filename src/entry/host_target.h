@@ -1,19 +1,19 @@
 // Where on this host a copy from a guest goes.
-#ifndef KNALLER_GUEST_HOST_TARGET_H_
-#define KNALLER_GUEST_HOST_TARGET_H_
+#ifndef KNALLER_ENTRY_HOST_TARGET_H_
+#define KNALLER_ENTRY_HOST_TARGET_H_
 
 #include <sys/stat.h>
 
 #include <string>
 
 #include "base/fd.h"
-#include "guest/guest_path.h"
+#include "entry/path_name.h"
 
-namespace knaller::guest {
+namespace knaller::entry {
 
 struct HostTarget {
   UniqueFd folder;
-  std::string name;  // under which the source goes there; empty: its contents
+  std::string name;  // under which the source goes there; empty: a folder's contents go into `folder`
 };
 
 // kNotFound: the folder of `path` is not there. kAlreadyExists: there is something that the source can't
@@ -25,6 +25,6 @@ HostTarget place_on_host(const PathName& source, bool source_is_folder, const st
 // sticky folder that everybody may write is followed only for its owner, and if the folder's owner made it.
 bool is_foreign_link(const struct stat& link, const struct stat& folder, uid_t self);
 
-}  // namespace knaller::guest
+}  // namespace knaller::entry
 
-#endif  // KNALLER_GUEST_HOST_TARGET_H_
+#endif  // KNALLER_ENTRY_HOST_TARGET_H_

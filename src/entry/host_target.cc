@@ -1,4 +1,4 @@
-#include "guest/host_target.h"
+#include "entry/host_target.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
-namespace knaller::guest {
+namespace knaller::entry {
 namespace {
 
 constexpr int kMostLinks = 40;  // as many as the kernel follows
@@ -72,7 +72,7 @@ void check_kinds(bool source_is_folder, mode_t mode, const std::string& path) {
   if (!S_ISREG(mode))
     throw Error(Code::kAlreadyExists,
                 fmt::format("'{}' is a device, a pipe or a socket, which no copy replaces", printable(path)),
-                fmt::format("to write into it: knaller exec NAME -- cat FILE >'{}'", printable(path)));
+                fmt::format("to write into it: knaller cp NAME:FILE - >'{}'", printable(path)));
   if (source_is_folder)
     fail(Code::kAlreadyExists, "cannot copy a folder from the guest onto the file '{}'", printable(path));
 }
@@ -93,15 +93,9 @@ HostTarget place_on_host(const PathName& source, bool source_is_folder, const st
   if (there && S_ISDIR(there->st_mode))
     return {open_folder(place.folder.get(), place.name, O_NOFOLLOW), source.name};
   if (there) check_kinds(source_is_folder, there->st_mode, path);
-  if (source.name.empty()) {
-    // The contents of a folder go into one of that name.
-    if (::mkdirat(place.folder.get(), place.name.c_str(), 0777) != 0)
-      fail_errno("make the folder '{}'", printable(path));
-    return {open_folder(place.folder.get(), place.name, O_NOFOLLOW), ""};
-  }
   if (path.back() == '/' && !source_is_folder)
     fail(Code::kNotFound, "the folder '{}' does not exist on this host", printable(path));
   return place;
 }
 
-}  // namespace knaller::guest
+}  // namespace knaller::entry
