@@ -17,6 +17,5 @@ pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)  # by a program o
 # Of these the headers only: they are opened where they are needed (src/base/library.h).
 pkg_check_modules(archive REQUIRED libarchive)
 pkg_check_modules(crypto REQUIRED libcrypto)
-pkg_check_modules(ssh REQUIRED libssh)
 find_path(IPSEC_MB_INCLUDE_DIR intel-ipsec-mb.h REQUIRED)
 pkg_check_modules(nftables REQUIRED libnftables)

@@ -15,7 +15,7 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(archives "")
-foreach(folder monitor engine image guest entry copy memory net disk portable store firecracker channel base)
+foreach(folder monitor engine image ssh entry copy memory net disk portable store firecracker channel base)
   list(APPEND archives $<TARGET_FILE:knaller_${folder}>)
 endforeach()
 set(library ${CMAKE_BINARY_DIR}/lib/libknaller.a)

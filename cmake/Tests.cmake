@@ -15,7 +15,7 @@ if(KNALLER_SANITIZE)
   set(sanitizer asan)
   if(KNALLER_SANITIZE MATCHES thread)
     set(sanitizer tsan)
-    set(threaded_folders base cli disk firecracker guest memory monitor portable store vm)
+    set(threaded_folders base cli disk entry firecracker memory monitor portable store vm)
   endif()
   set(KNALLER_TEST_PREFIX ${sanitizer}.)
   # Built while other tests run: those with guests leave processors idle. At the lowest priority, so that none waits for it.

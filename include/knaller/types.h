@@ -206,12 +206,12 @@ struct VmInfo {
   std::optional<SystemTime> started_at;
   uint32_t vcpus = 0;
   uint64_t memory_mib = 0;
-  std::vector<PortForward> ports;  // without SSH's
+  std::vector<PortForward> ports;
   Egress egress;
   Limits limits;
   std::string control_group;     // its path; empty: none, or the VM does not run
   std::optional<VmUsage> usage;  // by the control group
-  uint16_t ssh_port = 0;         // 0: none
+  bool agent = false;            // exec(), copy(), connect() and forward() reach its guest
   std::string image;
   std::string engine;          // "firecracker" or "qemu"
   std::string engine_version;  // "1.16.1"

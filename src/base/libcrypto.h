@@ -1,5 +1,5 @@
 // OpenSSL's libcrypto, opened when it is needed: it takes longer to load than all other libraries together,
-// and few commands compute a digest. Include in .cc files only.
+// and few commands compute a digest or make a key. Include in .cc files only.
 #ifndef KNALLER_BASE_LIBCRYPTO_H_
 #define KNALLER_BASE_LIBCRYPTO_H_
 
@@ -14,7 +14,8 @@ namespace knaller {
 // clang-format off
 #define KNALLER_LIBCRYPTO_FUNCTIONS(USE) \
   USE(EVP_DigestFinal_ex) USE(EVP_DigestInit_ex2) USE(EVP_DigestUpdate) USE(EVP_MD_CTX_free) \
-  USE(EVP_MD_CTX_new) USE(EVP_MD_fetch) USE(SHA256)
+  USE(EVP_MD_CTX_new) USE(EVP_MD_fetch) USE(EVP_PKEY_Q_keygen) USE(EVP_PKEY_free) \
+  USE(EVP_PKEY_get_raw_private_key) USE(EVP_PKEY_get_raw_public_key) USE(SHA256)
 // clang-format on
 
 struct LibCrypto {

@@ -15,7 +15,7 @@ namespace knaller {
 // Never closed: it may have started threads, and its functions are kept. Any thread.
 class Library {
  public:
-  // kNotFound when there is no `file` ("libssh.so.4"), with the Debian package that has it in the hint.
+  // kNotFound when there is no `file` ("libarchive.so.13"), with the Debian package that has it in the hint.
   Library(std::string file, const std::string& package);
 
   // A function whose type its header gives; kUnsupported when the library has none of that name.

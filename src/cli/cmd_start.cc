@@ -52,7 +52,7 @@ void describe(Context& context, const VmInfo& vm) {
   if (!vm.renewed) out.warning(fmt::format("the clone was not renewed: {}", printable(vm.renew_reason)));
   if (!vm.network_reason.empty()) out.note(fmt::format("  network  {}", printable(vm.network_reason)));
   if (!vm.ports.empty()) out.note(fmt::format("  ports    {}", ports_text(vm.ports)));
-  if (vm.ssh_port != 0) out.note(fmt::format("  enter    knaller ssh {}", vm.name));
+  if (vm.agent) out.note(fmt::format("  enter    knaller ssh {}", vm.name));
 }
 
 int start_detached(Context& context, const std::vector<std::string>& names) {

@@ -224,12 +224,12 @@ std::vector<Command> vm_commands() {
                       "always shown, with the reason.\n\n"
                       "FORMAT is text with fields in double braces, one line a VM: {{.Name}} {{.Status}} "
                       "{{.Reason}} {{.Age}} {{.CPUs}} {{.Memory}} {{.Ports}} {{.Image}} {{.Engine}} "
-                      "{{.EngineVersion}} {{.Network}} {{.SSHPort}} {{.Snapshot}} {{.UUID}} {{.Created}} "
+                      "{{.EngineVersion}} {{.Network}} {{.Snapshot}} {{.UUID}} {{.Created}} "
                       "{{.Started}} {{.Directory}} {{.PID}}; {{json .}} is the whole VM; \\t and \\n are a "
                       "tab and a new line; 'table ' in front makes a table with headings.",
        .flags = {{.name = "all", .letter = 'a', .help = "Stopped VMs too"},
                  {.name = "format", .value = "FORMAT", .help = "Print this for each VM"}},
-       .examples = {{"knaller ls -a", ""}, {"knaller ls --format '{{.Name}}\\t{{.SSHPort}}'", ""}},
+       .examples = {{"knaller ls -a", ""}, {"knaller ls --format '{{.Name}}\\t{{.Ports}}'", ""}},
        .run = cmd_ls},
       {.path = "inspect",
        .summary = "Print everything known about VMs, as JSON",

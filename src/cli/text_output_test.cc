@@ -37,10 +37,10 @@ TEST(Table, IsSafeForTerminals) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
 }
 
-const Fields kRow{{{"Name", "web"}, {"SSHPort", "2222"}}, [] { return std::string("{\"name\":\"web\"}"); }};
+const Fields kRow{{{"Name", "web"}, {"Kernel", "2222"}}, [] { return std::string("{\"name\":\"web\"}"); }};
 
 TEST(Format, ReplacesFields) {
-  EXPECT_EQ(Format("{{.Name}}\\t{{ .SSHPort }}!", kRow).render({kRow, kRow}), "web\t2222!\nweb\t2222!\n");
+  EXPECT_EQ(Format("{{.Name}}\\t{{ .Kernel }}!", kRow).render({kRow, kRow}), "web\t2222!\nweb\t2222!\n");
   EXPECT_EQ(Format("{{json .}}", kRow).render({kRow}), "{\"name\":\"web\"}\n");
   EXPECT_EQ(Format("json", kRow).render({kRow}), "{\"name\":\"web\"}\n");
   EXPECT_EQ(Format("{{json .Name}}", kRow).render({kRow}), "\"web\"\n");
@@ -59,8 +59,8 @@ TEST(Format, IsSafeForTerminals) {
 }
 
 TEST(Format, MakesTables) {
-  EXPECT_EQ(Format("table {{.Name}}\\t{{.SSHPort}}", kRow).render({kRow}),
-            "NAME   SSHPORT\n"
+  EXPECT_EQ(Format("table {{.Name}}\\t{{.Kernel}}", kRow).render({kRow}),
+            "NAME   KERNEL\n"
             "web    2222\n");
 }
 

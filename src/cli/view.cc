@@ -89,7 +89,6 @@ Fields fields_of(const VmInfo& vm, SystemTime now) {
            {"Engine", vm.engine},
            {"EngineVersion", vm.engine_version},
            {"Network", vm.network},
-           {"SSHPort", count_text(vm.ssh_port)},
            {"Snapshot", vm.from_snapshot},
            {"UUID", vm.uuid},
            {"Created", time_text(vm.created_at)},

@@ -98,7 +98,7 @@ Json to_json(const VmInfo& vm) {
           {"limits", limits_json(vm.limits)},
           {"control_group", or_null(vm.control_group)},
           {"usage", usage_json(vm.usage)},
-          {"ssh_port", vm.ssh_port == 0 ? Json(nullptr) : Json(vm.ssh_port)},
+          {"agent", vm.agent},
           {"image", or_null(vm.image)},
           {"engine", or_null(vm.engine)},
           {"engine_version", or_null(vm.engine_version)},

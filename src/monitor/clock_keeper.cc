@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "monitor/guest_session.h"
+#include "monitor/renewal.h"
 #include "store/vm_record.h"
 
 namespace knaller::monitor {

@@ -1,9 +1,5 @@
 #include "monitor/halt_watch.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 namespace knaller::monitor {
 namespace {
 
@@ -21,22 +17,7 @@ constexpr int kMostLooks = 3000;
 
 int looks_needed(const HaltFacts& facts) {
   if (facts.stop_asked) return kLooksWhenStopping;
-  return facts.port != 0 ? kLooksAtANetwork : kLooksWithout;
-}
-
-// A connection through the forwarded port: whether anything answers is not asked, its first packet interrupts
-// the guest.
-UniqueFd knock_at(uint16_t port) {
-  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket) return socket;
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  // In the background; a refusal is no answer of the guest's, either.
-  [[maybe_unused]] const int begun =
-      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  return socket;
+  return facts.knock ? kLooksAtANetwork : kLooksWithout;
 }
 
 }  // namespace
@@ -66,7 +47,7 @@ void HaltWatch::look() {
   const auto verdict = evidence_.add(activity_.look(), looks_needed(facts));
   timer_ = loop_.after(kBetweenLooks, [this] { look(); });
   const bool slept = evidence_.asleep() > 0 && evidence_.asleep() % kLooksBetweenKnocks == 0;
-  if (facts.port != 0 && slept) knock_ = knock_at(facts.port);
+  if (facts.knock && slept) knock_ = facts.knock();
   if (verdict == HaltEvidence::Verdict::kOpen) return;
   timer_.reset();
   const auto on_verdict = std::move(on_verdict_);

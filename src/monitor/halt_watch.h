@@ -32,7 +32,8 @@ class HaltEvidence {
 struct HaltFacts {
   bool may_run = false;     // not paused: a guest that may not run proves nothing
   bool stop_asked = false;  // somebody waits for its end: less evidence will do
-  uint16_t port = 0;        // of the host, behind which the guest's network is; 0: none
+  // Sends the guest something that wakes it, by a socket that is to stay a while; none: nothing leads there.
+  std::function<UniqueFd()> knock;
 };
 
 class HaltWatch {

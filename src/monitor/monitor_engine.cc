@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "monitor/handover_words.h"
+#include "monitor/knock.h"
 #include "monitor/monitor.h"
 #include "monitor/vm_event.h"
 #include "store/layout.h"
@@ -37,10 +38,16 @@ void Monitor::watch_for_halt() {
 }
 
 HaltFacts Monitor::halt_facts() const {
-  const bool forwards = network_ && network_->up() && !network_->plan().ports.empty();
-  return {.may_run = life::guest_is_up(life_) && leases_->free() && !leases_->paused(),
-          .stop_asked = life::stop_is_asked(life_),
-          .port = forwards ? network_->plan().ports.front().host : uint16_t{0}};
+  HaltFacts facts{.may_run = life::guest_is_up(life_) && leases_->free() && !leases_->paused(),
+                  .stop_asked = life::stop_is_asked(life_)};
+  if (spec_.control_link) {
+    facts.knock = [this] { return knock_at_agent(engine_->run->namespaces()); };
+  } else if (network_ && network_->up()) {
+    for (const PortForward& port : network_->plan().ports)
+      if (port.protocol == Protocol::kTcp && (port.address == "127.0.0.1" || port.address == "0.0.0.0"))
+        facts.knock = [number = port.host] { return knock_at_port(number); };
+  }
+  return facts;
 }
 
 void Monitor::on_engine_end(ExitStatus status) {

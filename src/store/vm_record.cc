@@ -21,7 +21,6 @@ std::string to_json_text(const VmRecord& r) {
       {"created_at", format_time(r.created_at)},
       {"engine_binary", r.engine_binary},
       {"bound", ports_to_json(r.bound)},
-      {"ssh_port", r.ssh_port},
       {"from_snapshot", r.from_snapshot},
       {"booted_since", r.booted_since},
       {"renewed", r.renewed},
@@ -52,7 +51,6 @@ VmRecord parse_vm_record(std::string_view text, const std::string& expected_name
   if (r.vcpus == 0 || r.memory_mib == 0) fail(Code::kCorrupt, "{}: a VM without a processor or memory", what);
   r.engine_binary = reader.string_or("engine_binary", "");
   r.bound = ports_from_json(reader.array("bound"), what);
-  r.ssh_port = static_cast<uint16_t>(reader.integer_or("ssh_port", 0, 0, 65535));
   r.from_snapshot = reader.string_or("from_snapshot", "");
   r.booted_since = reader.boolean_or("booted_since", false);
   r.renewed = reader.boolean_or("renewed", true);

@@ -17,7 +17,6 @@ struct VmRecord : Machine {
   std::string engine_binary;
 
   std::vector<PortForward> bound;  // the ports as they are bound while the VM runs, without SSH's
-  uint16_t ssh_port = 0;
 
   // Where it came from, and its last start
   std::string from_snapshot;

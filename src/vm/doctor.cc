@@ -21,7 +21,6 @@
 #include "base/text.h"
 #include "engine/check_row.h"
 #include "engine/engine_family.h"
-#include "guest/command_line.h"
 #include "net/name_servers.h"
 #include "net/tun.h"
 #include "vm/home/engine.h"

@@ -115,7 +115,6 @@ TEST(GoldenTest, VmRecord) {
   const store::VmRecord record = store::parse_vm_record(text, "web");
   EXPECT_EQ(record.ports[1].host, 0);
   EXPECT_EQ(record.bound[1].host, 40053);
-  EXPECT_EQ(record.ssh_port, 40022);
   EXPECT_EQ(record.from_snapshot, "snap_00c0ffee");
   EXPECT_FALSE(record.renewed);
   expect_kept(text, store::to_json_text(record));

@@ -8,7 +8,7 @@ load ../lib/processes
 setup_file() {
   export KNALLER_HOME="$BATS_FILE_TMPDIR/home"
   knaller image build tiny
-  knaller start web --detach --memory 256 --disk-bandwidth 4M:1M --network-bandwidth 1M:128K --port 0:5000
+  knaller start web --detach --memory 256 --disk-bandwidth 4M:1M --network-bandwidth 1M:128K --port 0:5000 --port 0:22
   knaller exec web -- sh -c 'while :; do nc -l -p 5000 < /dev/zero; done > /dev/null 2>&1 &'
 }
 
@@ -46,7 +46,7 @@ disk_rate() {
 # The same, of what goes into the guest through its network, from when it has begun to arrive. By ssh: `exec` has a way of its own.
 network_rate_in() {
   # Not by the agent, which has a device of its own.
-  by_network=(-o ProxyCommand=none -o "Port=$(knaller inspect "$1" --json | jq .ssh_port)")
+  by_network=(-o ProxyCommand=none -o "Port=$(knaller inspect "$1" --json | jq '.ports[] | select(.Guest == 22).Host')")
   head -c $((($2 << 20) + 1000000)) /dev/zero | knaller ssh "$1" "${by_network[@]}" -- '
     head -c 1000000 > /dev/null
     begin=$(cut -d " " -f 1 /proc/uptime)

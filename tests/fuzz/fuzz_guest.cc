@@ -6,8 +6,8 @@
 #include "base/file.h"
 #include "channel/frame.h"
 #include "channel/message.h"
+#include "entry/renew.h"
 #include "entry/tree_receiver.h"
-#include "guest/renew.h"
 #include "target.h"
 
 namespace {
@@ -87,7 +87,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (data[0] != 'r') {
     copy(text, data[0] == 'l');
   } else {
-    guest::parse_renewal(std::string(text));
+    entry::parse_renewal(std::string(text));
   }
   return 0;
 }

@@ -220,17 +220,17 @@ print(s.getsockname()[1], flush=True); time.sleep(600)' > "$BATS_TEST_TMPDIR/por
   id=$output
   k_exits 2 start -d alone --from-snapshot "$id" --network none --port 0:80
   k_exits 0 start -d alone --from-snapshot "$id" --network none
-  [[ $(knaller inspect alone | jq -c '[.network, .ssh_port, .renewed]') == '["none",null,false]' ]]
+  [[ $(knaller inspect alone | jq -c '[.network, .agent, .renewed]') == '["none",false,false]' ]]
   look_at alone
   for pid in "${processes[@]}"; do [[ $(< "/proc/$pid/comm") != pasta* ]]; done
   k_exits 125 exec alone -- true
-  contains "$stderr" "has no network to enter it by"
+  contains "$stderr" "has no agent to run a command by"
   k_exits 0 snapshot create alone
   id=$output
   k_exits 0 start -d alone2 --from-snapshot "$id"
   [[ $(knaller inspect alone2 | jq -r .network) == none ]]
-  k_exits 0 start -d wired2 --no-wait --from-snapshot "$id" --network rootless
-  [[ $(knaller inspect wired2 | jq -r '"\(.network) \(.ssh_port > 0)"') == "rootless true" ]]
+  k_exits 0 start -d wired2 --no-wait --from-snapshot "$id" --network rootless --port 0:22
+  [[ $(knaller inspect wired2 | jq -r '"\(.network) \(.ports[0].Host > 0)"') == "rootless true" ]]
   k_exits 0 stop alone
   k_exits 0 start -d alone
   is alone running
@@ -286,7 +286,7 @@ while True:
   contains "$stderr" "was not renewed"
   seen=$(knaller inspect web2)
   [[ $(jq .renewed <<< "$seen") == false ]]
-  [[ $(jq -r .renew_reason <<< "$seen") == *"no knaller helper"* ]]
+  [[ $(jq -r .renew_reason <<< "$seen") == *"no agent of knaller's"* ]]
   [[ $(knaller ls --json | jq -r '.vms[] | select(.name == "web2").renewed') == false ]]
   k_exits 0 start -d web3 --no-wait --from-snapshot "$id"
   [[ $(knaller inspect web3 | jq -r .renew_reason) == *"--no-wait"* ]]

@@ -113,7 +113,7 @@ spoil_state() {
   is web running
   [[ $(of_web uuid) == "$uuid" && $(word_of_web) == newer ]]
   # It was tried to renew it, which this guest has no helper for; nobody said --no-wait.
-  [[ $(of_web renew_reason) == "the guest has no knaller helper" ]]
+  [[ $(of_web renew_reason) == "the guest has no agent of knaller's" ]]
   [[ $(knaller snapshot ls -q | wc -l) -eq 1 ]]
   only_web_is_there
 }
@@ -194,12 +194,12 @@ settled() {
 @test "a VM with a network keeps its ports" {
   with_network
   k_exits 0 rm -f web
-  k_exits 0 start -d web --mem 64 --no-wait --port 0:80
+  k_exits 0 start -d web --mem 64 --no-wait --port 0:80 --port 0:22
   k_exits 0 snapshot create web
   local ports
-  ports=$(of_web 'bound[0].Host, .ssh_port')
+  ports=$(of_web 'ports[0].Host, .ports[1].Host')
   k_exits 0 rollback web --no-wait
-  [[ $(of_web 'bound[0].Host, .ssh_port') == "$ports" ]]
+  [[ $(of_web 'ports[0].Host, .ports[1].Host') == "$ports" ]]
   is web running
   only_web_is_there
 }

@@ -38,7 +38,7 @@ steps_of_pause() { jq -r '[.timings[].phase | select(startswith("pause: ")) | .[
 # For as long as it runs: who connects to its port has the host ask for the guest.
 send_frames_to() {
   local port
-  port=$(knaller inspect "$1" | jq .ssh_port)
+  port=$(knaller inspect "$1" | jq ".ports[0].Host")
   while knaller ls -q | grep -qx "$1"; do timeout 1 bash -c ": < /dev/tcp/127.0.0.1/$port"; done &> /dev/null 3>&- &
   children+=($!)
 }
@@ -461,7 +461,7 @@ up_and_away() { sed -i "s/\"image\": *\"[^\"]*\"/\"image\": 7/" "$1"; }
 # the disk is of another instant. The second time there is none.
 @test "an engine that takes a frame or writes the disk late: state, memory and disk are taken anew" {
   for work in late_frame late_write; do
-    start_with_rule "\"$work\": true" --network rootless --no-wait
+    start_with_rule "\"$work\": true" --network rootless --port 0:22 --no-wait
     send_frames_to web
     k_exits 0 snapshot create web --json --timings
     echo "$work: $output"
@@ -478,7 +478,7 @@ up_and_away() { sed -i "s/\"image\": *\"[^\"]*\"/\"image\": 7/" "$1"; }
 
 @test "an engine that always takes frames late: it writes the memory itself, unless --capture outside was asked for" {
   engine=$(engine_with '{"rules": [{"path": "/snapshot/create", "late_frame": true}]}')
-  k_exits 0 start -d web --mem 128 --network rootless --no-wait --engine "$engine"
+  k_exits 0 start -d web --mem 128 --network rootless --port 0:22 --no-wait --engine "$engine"
   send_frames_to web
   k_exits 6 snapshot create web --capture outside
   contains "$stderr" "the engine took frames for its paused guest each time"
@@ -537,5 +537,5 @@ up_and_away() { sed -i "s/\"image\": *\"[^\"]*\"/\"image\": 7/" "$1"; }
   k_exits 0 pause web
   sleep 1.2
   k_exits 0 resume web
-  contains "$stderr" "'web' runs, but its clock is behind by the pause: the guest has no knaller helper"
+  contains "$stderr" "'web' runs, but its clock is behind by the pause: the guest has no agent of knaller's"
 }

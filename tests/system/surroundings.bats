@@ -97,18 +97,18 @@ os.execvp(sys.argv[1], sys.argv[1:])' knaller start -d web
     knaller rm -f web'
 }
 
-@test "without libssh what needs none works, a VM that needs a key is not started, and the error names the package" {
+@test "without libcrypto what needs none works, a VM that needs a key is not started, and the error names the package" {
   make_image_ours
-  library=$(/sbin/ldconfig -p | awk '$1 == "libssh.so.4" { print $NF; exit }')
+  library=$(/sbin/ldconfig -p | awk '$1 == "libcrypto.so.3" { print $NF; exit }')
   unshare --user --map-current-user --keep-caps --mount mount --bind /dev/null "$library" 2> /dev/null ||
     skip "no mounts in a user namespace here"
   # shellcheck disable=SC2016 # meant for another shell
-  without_libssh=(unshare --user --map-current-user --keep-caps --mount bash -c 'mount --bind /dev/null "$0" && exec "$@"' "$library")
-  "${without_libssh[@]}" knaller ls
+  without_libcrypto=(unshare --user --map-current-user --keep-caps --mount bash -c 'mount --bind /dev/null "$0" && exec "$@"' "$library")
+  "${without_libcrypto[@]}" knaller ls
   code=0
-  "${without_libssh[@]}" knaller start -d web 2> "$BATS_TEST_TMPDIR/files/err" || code=$?
+  "${without_libcrypto[@]}" knaller start -d web 2> "$BATS_TEST_TMPDIR/files/err" || code=$?
   ((code == 3))
-  grep 'cannot load libssh.so.4' "$BATS_TEST_TMPDIR/files/err"
-  grep 'sudo apt install libssh-4' "$BATS_TEST_TMPDIR/files/err"
+  grep 'cannot load libcrypto.so.3' "$BATS_TEST_TMPDIR/files/err"
+  grep 'sudo apt install libssl3' "$BATS_TEST_TMPDIR/files/err"
   nothing_left
 }

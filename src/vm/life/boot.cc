@@ -15,8 +15,6 @@
 namespace knaller::vm {
 namespace {
 
-constexpr uint16_t kSshPort = 22;
-
 std::string netmask_of(int prefix) {
   const uint32_t mask = prefix == 0 ? 0 : ~uint32_t{0} << (32 - prefix);
   return fmt::format("{}.{}.{}.{}", mask >> 24, (mask >> 16) & 255, (mask >> 8) & 255, mask & 255);
@@ -63,9 +61,7 @@ std::string without_old_words(const std::string& boot_args) {
 
 std::optional<net::Plan> network_plan(const store::VmRecord& record) {
   if (record.network == NetworkMode::kNone) return std::nullopt;
-  std::vector<PortForward> ports{{.host = 0, .guest = kSshPort}};
-  ports.insert(ports.end(), record.ports.begin(), record.ports.end());
-  return plan_with(record, std::move(ports));
+  return plan_with(record, record.ports);
 }
 
 std::optional<net::Plan> device_plan(const store::VmRecord& record) {

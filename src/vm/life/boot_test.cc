@@ -62,13 +62,10 @@ TEST(BootArgs, AClonesHostnameReplacesTheOld) {
   EXPECT_EQ(with_hostname("a b", "web2"), "a b");
 }
 
-TEST(NetworkPlan, ForwardsSshFirst) {
+TEST(NetworkPlan, ForwardsWhatWasAskedForAlone) {
   const auto plan = network_plan(image_record());
   ASSERT_TRUE(plan);
-  ASSERT_EQ(plan->ports.size(), 2u);
-  EXPECT_EQ(plan->ports[0].guest, 22);
-  EXPECT_EQ(plan->ports[0].host, 0);
-  EXPECT_EQ(plan->ports[1].host, 8080);
+  EXPECT_EQ(plan->ports, image_record().ports);
 }
 
 TEST(BootRequests, DescribeTheMachineAndEndWithItsStart) {

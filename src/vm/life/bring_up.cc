@@ -37,13 +37,11 @@ std::string find_pasta(const Context& context) {
   return found;
 }
 
-// In the order of network_plan(): SSH's, then the user's. Only leased ones, for the others have their
-// numbers.
+// Only leased ones, for the others have their numbers.
 void ask_for_last_ports(net::Plan& plan, const store::VmRecord& record) {
-  plan.ports.front().host = record.ssh_port;
-  if (record.bound.size() + 1 != plan.ports.size()) return;
+  if (record.bound.size() != plan.ports.size()) return;
   for (size_t i = 0; i < record.bound.size(); ++i)
-    if (plan.ports[i + 1].host == 0) plan.ports[i + 1].host = record.bound[i].host;
+    if (plan.ports[i].host == 0) plan.ports[i].host = record.bound[i].host;
 }
 
 // Of an honest engine: its disk, or a snapshot's memory or devices.
@@ -82,13 +80,9 @@ monitor::LaunchSpec make_spec(const Context& context, const PreparedVm& vm, cons
   return spec;
 }
 
-// The ports that pasta really bound: SSH's first, then the user's in their order.
+// The ports that pasta really bound, in the user's order.
 void note_ports(store::VmRecord& record, const std::optional<net::Plan>& plan) {
-  record.bound.clear();
-  record.ssh_port = 0;
-  if (!plan || plan->ports.empty()) return;
-  record.ssh_port = plan->ports.front().host;
-  record.bound.assign(plan->ports.begin() + 1, plan->ports.end());
+  record.bound = plan ? plan->ports : std::vector<PortForward>();
 }
 
 void add_files(int folder, std::vector<UniqueFd>& files) {

@@ -164,7 +164,7 @@ TEST_F(BringUpTest, NotesACloneThatCannotBeRenewed) {
   vm_.load.push_back({.method = "PUT", .path = "/snapshot/load", .body = "{}"});
   const store::VmRecord record = bring_up(goes_well).record;
   EXPECT_FALSE(record.renewed);
-  EXPECT_EQ(record.renew_reason, "there is no network to reach the guest by");
+  EXPECT_EQ(record.renew_reason, "the guest has no agent of knaller's");
   EXPECT_THAT(home_.notes, ElementsAre(HasSubstr("keeps the snapshot's")));
 }
 

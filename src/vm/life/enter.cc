@@ -5,16 +5,15 @@
 #include "entry/connect.h"
 #include "entry/copy.h"
 #include "entry/exec.h"
-#include "guest/probe.h"
-#include "guest/session.h"
 #include "monitor/agent_link.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
-#include "monitor/guest_session.h"
+#include "monitor/renewal.h"
 #include "store/layout.h"
 #include "store/vm_record.h"
 #include "vm/home/layout.h"
 #include "vm/life/list.h"
+#include "vm/life/ports.h"
 #include "vm/life/ready.h"
 
 namespace knaller::vm {
@@ -35,33 +34,6 @@ void require_running(const std::string& name, int directory) {
                 fmt::format("resume it: knaller resume {}", name));
 }
 
-// A guest that was started without waiting is waited for here.
-guest::Session open_session(const Context& context, const std::string& name, const Deadline& deadline) {
-  const SshTarget target = ssh_target(context, name);
-  if (target.port == 0)
-    throw Error(Code::kUnsupported, fmt::format("VM '{}' has no network to copy by", name),
-                fmt::format("send a file through a command: knaller exec {} -- tee FILE <FILE", name));
-  const guest::Address address{.host = target.host,
-                               .port = target.port,
-                               .user = target.user,
-                               .key_file = target.key_file,
-                               .known_hosts_file = target.known_hosts_file,
-                               .host_alias = target.host_alias};
-  try {
-    return guest::Session::connect(address, deadline);
-  } catch (const Error& error) {
-    if (error.code() != Code::kIo) throw;
-  }
-  try {
-    const UniqueFd directory = open_vm(context, name);
-    guest::probe(target.host, target.port, deadline, [&] { require_running(name, directory.get()); });
-  } catch (Error& error) {
-    if (error.hint().empty()) error.with_hint(fmt::format("see how far it is: knaller logs {}", name));
-    throw;
-  }
-  return guest::Session::connect(address, deadline);
-}
-
 // Of a VM that nobody waited for. Whoever enters it may want to see why its agent does not answer.
 void try_to_pin(const Context& context, const store::VmRecord& record, int directory,
                 const std::string& path) {
@@ -77,22 +49,26 @@ void try_to_pin(const Context& context, const store::VmRecord& record, int direc
 SshTarget ssh_target(const Context& context, const std::string& name) {
   const UniqueFd directory = open_vm(context, name);
   const store::VmRecord record = store::read_vm_record(directory.get(), name);
-  if (record.network == NetworkMode::kNone && !record.has_agent)
-    throw Error(Code::kUnsupported, fmt::format("VM '{}' has no network to enter it by", name),
-                "start one without --network none");
+  const uint16_t port = ssh_port_of(record.bound);
+  if (!record.has_agent && port == 0)
+    throw Error(
+        Code::kUnsupported,
+        fmt::format("the guest of VM '{}' has no agent, and no port of this host leads to its SSH server",
+                    name),
+        "use an image that knaller builds, or forward a port when it starts: --port 0:22");
   require_running(name, directory.get());
   if (!record.has_ssh)
     throw Error(Code::kUnsupported, fmt::format("VM '{}' runs an image that knaller has no key for", name),
-                fmt::format("enter it with a key of your own: ssh -p {} USER@127.0.0.1", record.ssh_port));
+                port == 0 ? fmt::format("run a command: knaller exec {} -- CMD", name)
+                          : fmt::format("enter it with a key of your own: ssh -p {} USER@127.0.0.1", port));
   const std::string path = context.home.path_of(store::Kind::kVm, name);
   if (record.has_agent) try_to_pin(context, record, directory.get(), path);
-  const guest::Address address = monitor::guest_address(record, path);
-  return {.host = address.host,
-          .port = address.port,
-          .user = address.user,
-          .key_file = address.key_file,
-          .known_hosts_file = address.known_hosts_file,
-          .host_alias = address.host_alias,
+  return {.host = "127.0.0.1",
+          .port = port,
+          .user = "root",
+          .key_file = path + "/" + layout::kSshKey,
+          .known_hosts_file = path + "/" + layout::kKnownHosts,
+          .host_alias = monitor::kHostAlias,
           .has_agent = record.has_agent};
 }
 
@@ -117,21 +93,6 @@ entry::Link open_link(const store::VmRecord& record, int directory, const Deadli
 
 }  // namespace
 
-ExecResult exec_in_vm(const Context& context, const std::string& name, const ExecOptions& options) {
-  if (options.argv.empty() == options.shell_command.empty())
-    fail(Code::kInvalidArgument, "exec takes either an argument vector or a shell command");
-  const UniqueFd directory = open_vm(context, name);
-  const store::VmRecord record = store::read_vm_record(directory.get(), name);
-  if (record.has_agent) {
-    entry::Link link =
-        open_link(record, directory.get(), Deadline::after(options.connect_timeout, options.stop));
-    return entry::exec(link, options);
-  }
-  guest::Session session =
-      open_session(context, name, Deadline::after(options.connect_timeout, options.stop));
-  return session.exec(options);
-}
-
 namespace {
 
 // `what`: for which it is needed.
@@ -146,6 +107,16 @@ store::VmRecord record_with_agent(int directory, const std::string& name, std::s
 constexpr std::string_view kReachPorts = "reach its ports";
 
 }  // namespace
+
+ExecResult exec_in_vm(const Context& context, const std::string& name, const ExecOptions& options) {
+  if (options.argv.empty() == options.shell_command.empty())
+    fail(Code::kInvalidArgument, "exec takes either an argument vector or a shell command");
+  const UniqueFd directory = open_vm(context, name);
+  const store::VmRecord record = record_with_agent(directory.get(), name, "run a command");
+  entry::Link link =
+      open_link(record, directory.get(), Deadline::after(options.connect_timeout, options.stop));
+  return entry::exec(link, options);
+}
 
 void require_agent(const Context& context, const std::string& name) {
   const UniqueFd directory = open_vm(context, name);

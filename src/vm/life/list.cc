@@ -74,7 +74,6 @@ void fill_from_status(VmInfo& info, const monitor::Status& status) {
 // An ended VM's ports are free, and its times are of the past.
 void describe_ended(VmInfo& info, const std::optional<monitor::ExitRecord>& exit,
                     const store::VmRecord& record) {
-  info.ssh_port = 0;
   info.ports = record.ports;
   info.started_at.reset();
   if (exit) {
@@ -245,7 +244,7 @@ void fill_from_record(VmInfo& info, const store::VmRecord& record) {
   info.ports = record.bound;
   info.egress = record.egress;
   info.limits = record.limits;
-  info.ssh_port = record.ssh_port;
+  info.agent = record.has_agent;
   info.image = record.image;
   info.engine = store::to_text(record.engine);
   info.engine_version = record.engine_version;

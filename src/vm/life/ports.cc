@@ -21,7 +21,6 @@ void add_ports_of(const Context& context, const std::string& name, std::vector<H
     if (!monitor::is_alive(directory.get())) return;
     const store::VmRecord record = store::read_vm_record(directory.get(), name);
     for (const PortForward& port : record.bound) held.push_back({port, name});
-    if (record.ssh_port != 0) held.push_back({{.host = record.ssh_port, .guest = 22}, name});
   } catch (const Error&) {
     // Removed meanwhile, broken or foreign: pasta's own bind decides.
   }
@@ -60,6 +59,16 @@ std::string ports_text(const std::vector<PortForward>& ports) {
   for (size_t i = 0; i < std::min(ports.size(), kMostShown); ++i)
     text += (i == 0 ? "" : ", ") + port_text(ports[i]);
   return ports.size() <= kMostShown ? text : text + fmt::format(" and {} more", ports.size() - kMostShown);
+}
+
+uint16_t ssh_port_of(const std::vector<PortForward>& bound) {
+  constexpr uint16_t kSshPort = 22;
+  const auto leads_there = [](const PortForward& port) {
+    return port.guest == kSshPort && port.protocol == Protocol::kTcp &&
+           (port.address == "127.0.0.1" || port.address == "0.0.0.0");
+  };
+  const auto found = std::find_if(bound.begin(), bound.end(), leads_there);
+  return found == bound.end() ? uint16_t{0} : found->host;
 }
 
 bool is_same_listener(const PortForward& a, const PortForward& b) {

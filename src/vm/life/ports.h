@@ -14,10 +14,12 @@ struct HeldPort {
   PortForward port;
   std::string vm;
 };
-// From the records of the VMs that are alive; SSH's ports included.
+// From the records of the VMs that are alive.
 std::vector<HeldPort> held_ports(const Context& context);
 // "8080->80, 0.0.0.0:53->53/udp"; of many the first ones.
 std::string ports_text(const std::vector<PortForward>& ports);
+// Of this host's, on 127.0.0.1 or everywhere: that leads to a guest's port 22. 0: none does.
+uint16_t ssh_port_of(const std::vector<PortForward>& bound);
 bool is_same_listener(const PortForward& a, const PortForward& b);
 
 // For ports that the user asked for: kBusy, naming the VM that holds one. Whether another program holds one,

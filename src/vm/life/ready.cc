@@ -1,12 +1,11 @@
 #include "vm/life/ready.h"
 
 #include "base/error.h"
-#include "guest/probe.h"
-#include "guest/renew.h"
-#include "guest/session.h"
-#include "monitor/guest_session.h"
+#include "monitor/renewal.h"
+#include "ssh/probe.h"
 #include "store/layout.h"
 #include "vm/home/layout.h"
+#include "vm/life/ports.h"
 
 namespace knaller::vm {
 namespace {
@@ -102,26 +101,10 @@ void wait_for_ready_line(Watch& watch, const Deadline& deadline) {
 
 void probe_ssh(Watch& watch, uint16_t port, const Deadline& deadline) {
   try {
-    guest::probe(kLoopback, port, deadline, [&watch] { watch.take_all(); });
+    ssh::probe(kLoopback, port, deadline, [&watch] { watch.take_all(); });
   } catch (Error& error) {
     if (error.code() == Code::kTimeout) error.with_hint(console_hint(watch));
     throw;
-  }
-}
-
-// Returns what the guest's helper could not renew, if it told.
-std::vector<std::string> renew_in_guest(store::VmRecord& record, const std::string& path,
-                                        const Deadline& deadline) {
-  try {
-    const guest::Renewal renewal = monitor::renew_guest(record, path, {.hostname = record.name}, deadline);
-    record.renewed = renewal.ok;
-    record.renew_reason = renewal.reason;
-    return renewal.failed;
-  } catch (const Error& error) {
-    // A guest that has changed its keys since is its owner's affair, and runs.
-    if (error.code() != Code::kPermission) throw;
-    record.renew_reason = error.what();
-    return {};
   }
 }
 
@@ -133,37 +116,29 @@ void wait_until_ready(const Context& context, monitor::Launch& launch, const sto
   Watch watch(context, launch);
   if (announces_itself(record)) wait_for_ready_line(watch, deadline);
   // An agent is asked next: for its server's keys, or, in a clone, to renew it.
-  if (!record.has_agent && record.ssh_port != 0) probe_ssh(watch, record.ssh_port, deadline);
+  const uint16_t port = ssh_port_of(record.bound);
+  if (!record.has_agent && port != 0) probe_ssh(watch, port, deadline);
 }
 
 void pin_host_key(const Context& context, const store::VmRecord& record, int directory,
                   const std::string& path, const Deadline& deadline) {
-  const bool has_way = record.has_agent || record.ssh_port != 0;
-  if (!record.has_ssh || !has_way || stat_if_exists(directory, layout::kKnownHosts)) return;
+  if (!record.has_ssh || !record.has_agent || stat_if_exists(directory, layout::kKnownHosts)) return;
   const PhaseTimer timer(context, "pin host key");
-  if (record.has_agent) {
-    const std::string known = monitor::host_keys_of_guest(record, path, deadline);
-    if (!known.empty()) write_file_atomically(directory, layout::kKnownHosts, known, Durability::kNoSync);
-    return;
-  }
-  // Connecting with an empty known_hosts learns the key and writes it there.
-  monitor::open_guest_session(record, path, deadline);
+  const std::string known = monitor::host_keys_of_guest(record, path, deadline);
+  if (!known.empty()) write_file_atomically(directory, layout::kKnownHosts, known, Durability::kNoSync);
 }
 
 void renew_clone(const Context& context, store::VmRecord& record, const std::string& path,
                  const Deadline& deadline) {
   const PhaseTimer timer(context, "renew");
-  record.renewed = false;
-  std::vector<std::string> failed;
-  if (record.guest_protocol == 0)
-    record.renew_reason = "the guest has no knaller helper";
-  else if (record.ssh_port == 0 && !record.has_agent)
-    record.renew_reason = "there is no network to reach the guest by";
-  else
-    failed = renew_in_guest(record, path, deadline);
+  entry::Renewal renewal{.reason = monitor::why_no_renewal(record), .failed = {}};
+  if (renewal.reason.empty())
+    renewal = monitor::renew_guest(record, path, {.entropy = "", .hostname = record.name}, deadline);
+  record.renewed = renewal.ok;
+  record.renew_reason = renewal.reason;
   if (!record.renewed)
-    context.note(fmt::format("'{}' keeps the snapshot's {}: {}", record.name, guest::kept_parts(failed),
-                             record.renew_reason));
+    context.note(fmt::format("'{}' keeps the snapshot's {}: {}", record.name,
+                             entry::kept_parts(renewal.failed), record.renew_reason));
 }
 
 }  // namespace knaller::vm

@@ -14,10 +14,10 @@
 #include "disk/private_disk.h"
 #include "disk/root_disk.h"
 #include "engine/engine_family.h"
-#include "guest/keys.h"
 #include "image/kernel.h"
 #include "monitor/alive.h"
 #include "net/tun.h"
+#include "ssh/keys.h"
 #include "store/layout.h"
 #include "store/limits.h"
 #include "store/names.h"
@@ -132,16 +132,16 @@ void fill_from_files(const VmOptions& vm, PreparedVm& prepared, const Deadline& 
                        vm.disk_mib, deadline);
 }
 
-using FutureKey = std::future<guest::KeyPair>;
+using FutureKey = std::future<ssh::KeyPair>;
 
 // Begun before the image, VM and engine are looked at: with OpenSSL's own start it takes longer than all
 // that.
 FutureKey begin_key(const std::string& name) {
-  return begin_beside([comment = "knaller " + name] { return guest::make_ed25519_key(comment); });
+  return begin_beside([comment = "knaller " + name] { return ssh::make_ed25519_key(comment); });
 }
 
 std::string keep_key(int directory, FutureKey key) {
-  guest::KeyPair pair = key.get();
+  ssh::KeyPair pair = key.get();
   const Secret secret(std::move(pair.private_key));
   write_file_atomically(directory, layout::kSshKey, secret.text(), Durability::kNoSync);
   return pair.public_line;

@@ -4,7 +4,7 @@
 #include "monitor/alive.h"
 #include "monitor/client.h"
 #include "monitor/force.h"
-#include "monitor/guest_session.h"
+#include "monitor/renewal.h"
 #include "store/names.h"
 #include "store/transaction.h"
 #include "vm/home/locks.h"
@@ -160,7 +160,7 @@ void resume_vm(const Context& context, const std::string& name, std::stop_token 
   lease.release(deadline);
   if (!was_paused) return;
   const store::VmRecord record = store::read_vm_record(directory.get(), name);
-  if (!monitor::why_clock_stays(record).empty() && lease.was_paused_for() <= kPauseOfNote) return;
+  if (!monitor::why_no_renewal(record).empty() && lease.was_paused_for() <= kPauseOfNote) return;
   note_clock(context, name,
              monitor::set_guest_clock(record, context.home.path_of(Kind::kVm, name),
                                       Deadline::after(kClockTime, deadline.stop())));

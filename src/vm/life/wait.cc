@@ -18,6 +18,7 @@
 #include "store/names.h"
 #include "vm/life/event_log.h"
 #include "vm/life/list.h"
+#include "vm/life/ports.h"
 #include "vm/life/wait_signs.h"
 
 namespace knaller::vm {
@@ -143,7 +144,7 @@ class Waiting {
     }
     if (options_.target == WaitTarget::kRunning || vm.ready_said || (vm.knock && vm.knock->answered()))
       return finish(vm.name, {.name = vm.name, .vm = info, .error = {}});
-    knock_at(vm, info);
+    knock_at(vm);
   }
 
   // False when there is nothing to look at yet. Who waits for an end waits for that of the VM that was there,
@@ -232,16 +233,19 @@ class Waiting {
     finish(vm.name, {.name = vm.name, .vm = describe_end(vm), .error = {}});
   }
 
-  void knock_at(Pending& vm, const VmInfo& info) {
+  void knock_at(Pending& vm) {
     if (vm.knock && !vm.knock->over()) return;
-    if (info.ssh_port != 0) {
-      vm.knock = std::make_unique<Knock>(info.ssh_port, vm.directory.get(), knocked_.get());
+    const store::VmRecord record = store::read_vm_record(vm.directory.get(), vm.name);
+    const uint16_t port = ssh_port_of(record.bound);
+    if (record.has_agent || port != 0) {
+      vm.knock = std::make_unique<Knock>(record, port, vm.directory.get(), knocked_.get());
       return;
     }
-    const store::VmRecord record = store::read_vm_record(vm.directory.get(), vm.name);
     if (record.guest_protocol > 0 && !record.has_parent_memory()) return;  // it will say so
     throw Error(Code::kUnsupported,
-                fmt::format("VM '{}' can't be asked whether it is ready: it has no SSH port", vm.name),
+                fmt::format("VM '{}' can't be asked whether it is ready: it has no agent, and no port leads "
+                            "to its SSH server",
+                            vm.name),
                 "wait for `running`");
   }
 

@@ -6,8 +6,9 @@
 #include <cerrno>
 
 #include "base/error.h"
-#include "guest/probe.h"
+#include "monitor/agent_link.h"
 #include "monitor/alive.h"
+#include "ssh/probe.h"
 
 namespace knaller::vm {
 namespace {
@@ -15,9 +16,13 @@ namespace {
 constexpr std::chrono::seconds kAnswerPatience{2};
 
 // How it failed does not matter: the VM has ended, or nobody wants to know any more.
-bool answers(uint16_t port, int directory, const std::stop_token& stop) {
+bool answers(const store::VmRecord& record, uint16_t ssh_port, int directory, const std::stop_token& stop) {
   try {
-    guest::probe("127.0.0.1", port, Deadline::never(stop), [directory] {
+    if (record.has_agent) {
+      monitor::connect_agent(directory, record, Deadline::never(stop));
+      return true;
+    }
+    ssh::probe("127.0.0.1", ssh_port, Deadline::never(stop), [directory] {
       if (!monitor::is_alive(directory)) fail(Code::kEngineDied, "the VM has ended");
     });
     return true;
@@ -28,9 +33,9 @@ bool answers(uint16_t port, int directory, const std::stop_token& stop) {
 
 }  // namespace
 
-Knock::Knock(uint16_t port, int directory, int when_over)
-    : thread_([this, port, directory, when_over](const std::stop_token& stop) {
-        answered_ = answers(port, directory, stop);
+Knock::Knock(const store::VmRecord& record, uint16_t ssh_port, int directory, int when_over)
+    : thread_([this, record, ssh_port, directory, when_over](const std::stop_token& stop) {
+        answered_ = answers(record, ssh_port, directory, stop);
         over_ = true;
         ::eventfd_write(when_over, 1);
       }) {}

@@ -8,15 +8,16 @@
 #include <thread>
 
 #include "monitor/client.h"
+#include "store/vm_record.h"
 
 namespace knaller::vm {
 
-// Knocks at a guest's SSH server on a thread of its own, until it answers, the VM ends, or the destructor
-// ends it.
+// Knocks at a guest on a thread of its own, at its agent or else, by that port of this host, at its SSH
+// server, until it answers, the VM ends, or the destructor ends it.
 class Knock {
  public:
   // `directory`, the VM's, and the eventfd `when_over`, which is written to, must outlive this.
-  Knock(uint16_t port, int directory, int when_over);
+  Knock(const store::VmRecord& record, uint16_t ssh_port, int directory, int when_over);
 
   bool over() const { return over_; }
   bool answered() const { return answered_; }

@@ -126,7 +126,6 @@ class Rolling {
     vm.egress = vm_.egress;
     vm.limits = vm_.limits;
     vm.bound = vm_.bound;
-    vm.ssh_port = vm_.ssh_port;
   }
 
   // Of a VM that runs also when no safety snapshot is asked for: it is the way back, and then goes when it is

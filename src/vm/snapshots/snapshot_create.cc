@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
-#include "monitor/guest_session.h"
+#include "monitor/renewal.h"
 #include "store/digest.h"
 #include "store/layout.h"
 #include "store/manifest.h"

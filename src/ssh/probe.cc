@@ -1,4 +1,4 @@
-#include "guest/probe.h"
+#include "ssh/probe.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -15,7 +15,7 @@
 #include "base/poller.h"
 #include "base/text.h"
 
-namespace knaller::guest {
+namespace knaller::ssh {
 namespace {
 
 using namespace std::chrono_literals;
@@ -187,4 +187,4 @@ void probe(const std::string& host, uint16_t port, const Deadline& deadline,
   Prober(host, port).run(deadline, alive_check);
 }
 
-}  // namespace knaller::guest
+}  // namespace knaller::ssh

@@ -1,10 +1,10 @@
-// Keys with which knaller enters guests.
-#ifndef KNALLER_GUEST_KEYS_H_
-#define KNALLER_GUEST_KEYS_H_
+// Keys with which knaller's user enters guests by ssh.
+#ifndef KNALLER_SSH_KEYS_H_
+#define KNALLER_SSH_KEYS_H_
 
 #include <string>
 
-namespace knaller::guest {
+namespace knaller::ssh {
 
 struct KeyPair {
   std::string private_key;  // the text of a private key file in OpenSSH's format, without a passphrase
@@ -15,6 +15,6 @@ KeyPair make_ed25519_key(const std::string& comment);
 // The base64 part of a public line, as it appears on a guest's kernel command line.
 std::string public_key_base64(const std::string& public_line);
 
-}  // namespace knaller::guest
+}  // namespace knaller::ssh
 
-#endif  // KNALLER_GUEST_KEYS_H_
+#endif  // KNALLER_SSH_KEYS_H_

@@ -1,8 +1,8 @@
 // Is the guest's SSH server there? Pasta accepts connections long before the guest listens, so only a banner
 // counts; Debian's pasta opens the connection to the guest only after the client has sent something, so the
 // probe speaks first.
-#ifndef KNALLER_GUEST_PROBE_H_
-#define KNALLER_GUEST_PROBE_H_
+#ifndef KNALLER_SSH_PROBE_H_
+#define KNALLER_SSH_PROBE_H_
 
 #include <cstdint>
 #include <functional>
@@ -11,7 +11,7 @@
 
 #include "base/deadline.h"
 
-namespace knaller::guest {
+namespace knaller::ssh {
 
 // Returns once an SSH banner was read from host:port; `host` is a numeric IPv4 address. Connections that are
 // refused or closed are retried within 5 ms. `alive_check` is called at least every 50 ms and ends the probe
@@ -22,6 +22,6 @@ void probe(const std::string& host, uint16_t port, const Deadline& deadline,
 // Pure: whether there is an SSH server's first line, with its end, in what was heard.
 bool has_banner(std::string_view heard);
 
-}  // namespace knaller::guest
+}  // namespace knaller::ssh
 
-#endif  // KNALLER_GUEST_PROBE_H_
+#endif  // KNALLER_SSH_PROBE_H_

@@ -1,4 +1,4 @@
-#include "guest/renew.h"
+#include "entry/renew.h"
 
 #include <algorithm>
 #include <array>
@@ -8,15 +8,13 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "entry/run.h"
 
-namespace knaller::guest {
+namespace knaller::entry {
 namespace {
 
-constexpr const char* kHelper = "/usr/lib/knaller/guest";
 constexpr size_t kEntropyBytes = 64;
-constexpr size_t kMostAnswerBytes = 64 << 10;
 constexpr size_t kMostWords = 200;
-constexpr int kNoSuchCommand = 127;
 
 std::string request_line(const RenewRequest& request) {
   const std::string entropy = request.entropy.empty() ? random_bytes(kEntropyBytes) : request.entropy;
@@ -66,23 +64,16 @@ std::string kept_parts(const std::vector<std::string>& failed) {
   return text;
 }
 
-RunInGuest run_by_ssh(Session& session, const Deadline& deadline) {
-  return [&session, deadline](const std::vector<std::string>& argv, std::string_view input) {
-    ExecOptions options;
-    options.user = session.user();
-    options.argv = argv;
-    return session.run_command(options, input, deadline, kMostAnswerBytes);
-  };
-}
-
-Renewal renew(const RunInGuest& run, const RenewRequest& request) {
-  const CommandOutput output = run({kHelper, "renew"}, request_line(request));
-  if (output.result.exit_code == kNoSuchCommand)
-    return {.ok = false, .reason = fmt::format("the guest has no {}", kHelper), .failed = {}};
+Renewal renew(Link& link, const RenewRequest& request, const Deadline& deadline) {
+  const RunOutput output = run(link, Whose::kAgents, {"renew"}, request_line(request), deadline);
   const std::string line = output.out.substr(0, output.out.find('\n'));
-  if (line.empty())
-    return {.ok = false, .reason = describe_failure(output.result, shortened(output.err)), .failed = {}};
-  return parse_renewal(line);
+  if (!line.empty()) return parse_renewal(line);
+  return {
+      .ok = false,
+      .reason = fmt::format("the agent's program ended with {}: {}",
+                            output.result.signal != 0 ? 128 + output.result.signal : output.result.exit_code,
+                            shortened(output.err)),
+      .failed = {}};
 }
 
-}  // namespace knaller::guest
+}  // namespace knaller::entry

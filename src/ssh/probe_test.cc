@@ -1,19 +1,63 @@
-#include "guest/probe.h"
+#include "ssh/probe.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <functional>
+#include <thread>
 
 #include "base/error.h"
+#include "base/socket.h"
 #include "base/test_folder.h"
-#include "guest/test_server.h"
 
-namespace knaller::guest {
+namespace knaller::ssh {
 namespace {
 
 using namespace std::chrono_literals;
+
+// Accepts connections on a free port of 127.0.0.1 and gives each to `serve`, on a thread of its own.
+class Listener {
+ public:
+  explicit Listener(std::function<void(UniqueFd)> serve)
+      : serve_(std::move(serve)), socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(socket_.get(), 64), 0);
+    ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::jthread([this](const std::stop_token& stop) { accept_all(stop); });
+  }
+  uint16_t port() const { return port_; }
+
+ private:
+  void accept_all(const std::stop_token& stop) {
+    try {
+      while (true) {
+        poll_until(socket_.get(), POLLIN, Deadline::never(stop));
+        UniqueFd connection(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        // As servers set it on what they accept themselves.
+        const int on = 1;
+        ::setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (connection) serve_(std::move(connection));
+      }
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kCancelled) << error.what();
+    }
+  }
+
+  std::function<void(UniqueFd)> serve_;
+  UniqueFd socket_;
+  uint16_t port_ = 0;
+  std::jthread thread_;
+};
 
 // The message of the kTimeout that a probe of `port` ends with.
 std::string timeout_message(uint16_t port, std::chrono::milliseconds time = 800ms) {
@@ -132,4 +176,4 @@ TEST(Probe, EndsWhenTheEngineDiesOrTheCallerStops) {
 }
 
 }  // namespace
-}  // namespace knaller::guest
+}  // namespace knaller::ssh
