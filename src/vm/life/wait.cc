@@ -236,17 +236,16 @@ class Waiting {
   void knock_at(Pending& vm) {
     if (vm.knock && !vm.knock->over()) return;
     const store::VmRecord record = store::read_vm_record(vm.directory.get(), vm.name);
-    const uint16_t port = ssh_port_of(record.bound);
-    if (record.has_agent || port != 0) {
-      vm.knock = std::make_unique<Knock>(record, port, vm.directory.get(), knocked_.get());
-      return;
-    }
     if (record.guest_protocol > 0 && !record.has_parent_memory()) return;  // it will say so
-    throw Error(Code::kUnsupported,
-                fmt::format("VM '{}' can't be asked whether it is ready: it has no agent, and no port leads "
-                            "to its SSH server",
-                            vm.name),
-                "wait for `running`");
+    const uint16_t port = ssh_port_of(record.bound);
+    if (!record.has_agent && port == 0)
+      throw Error(
+          Code::kUnsupported,
+          fmt::format("VM '{}' can't be asked whether it is ready: it has no agent, and no port leads to "
+                      "its SSH server",
+                      vm.name),
+          "wait for `running`");
+    vm.knock = std::make_unique<Knock>(record, port, vm.directory.get(), knocked_.get());
   }
 
   void finish(std::string name, Waited result) {  // by value: it may be that of what is erased
