@@ -240,6 +240,7 @@ struct StoreCheckOptions {
 struct ExecResult {
   int exit_code = 0;  // the command's own
   int signal = 0;     // the signal's number when one ended it, else 0
+  bool left = false;  // it runs on: the caller has left it (ExecOptions::leave_key)
 };
 
 struct ExecOptions {
@@ -256,6 +257,10 @@ struct ExecOptions {
   int stderr_fd = -1;
   // Each byte read from it is a signal number to pass on, or 0 for "the window changed". -1: none.
   int signal_fd = -1;
+  // With `tty`: typed, it ends this without ending the command. 0: none does.
+  char leave_key = 0;
+  // detach() alone: its input stays open, for whoever attaches to it, where it would be at its end.
+  bool keep_input = false;
   // Called on the caller's thread when the guest has taken the command: `signal_fd` and the input are read
   // from now on.
   std::function<void()> on_started;
@@ -279,6 +284,20 @@ struct ForwardOptions {
   // Called on the caller's thread for each that listens, with the port that was chosen.
   std::function<void(const PortForward&)> on_listening;
   std::stop_token stop;
+};
+
+// A command that exec() or detach() began in a guest, and that runs, or whose end nobody has asked for yet.
+struct SessionInfo {
+  std::string id;   // 32 hexadecimal digits
+  int process = 0;  // in the guest
+  std::string user;
+  SystemTime started_at{};        // by the guest's clock
+  std::vector<std::string> argv;  // the first 4 KiB
+  bool detached = false;
+  bool attached = false;  // somebody is connected to it
+  bool tty = false;
+  bool running = true;
+  ExecResult result;  // when it does not run
 };
 
 struct CopyOptions {
@@ -385,6 +404,16 @@ class KNALLER_API Manager {
 
   // Inside a VM
   ExecResult exec(const std::string& name, const ExecOptions& options);
+  // Begins a command that outlives the caller, and of whose output the last 256 KiB of each kind are kept
+  // until somebody attaches. Returns the id of its session.
+  std::string detach(const std::string& name, const ExecOptions& options);
+  // The commands that were begun in the VM and run, or whose end nobody has asked for.
+  std::vector<SessionInfo> sessions(const std::string& name, std::stop_token stop = {});
+  // As exec(), of one that was begun before: from what is kept of its output on. Who was attached to it
+  // before is not any more. kNotFound when it is gone.
+  ExecResult attach(const std::string& name, const std::string& session, const ExecOptions& options);
+  // To the command and all that it started in its process group. kNotFound when it has ended.
+  void signal(const std::string& name, const std::string& session, int signal, std::stop_token stop = {});
   void copy(const CopyOptions& options);
   // Until both sides of the connection have ended.
   void connect(const ConnectOptions& options);

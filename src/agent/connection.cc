@@ -38,7 +38,8 @@ Connection::Connection(Loop& loop, int socket, Sessions& sessions, const channel
 Connection::~Connection() {
   loop_.forget(socket_);
   close(socket_);
-  for (const auto& [stream, session] : streams_) sessions_.let_go(session, broken_);
+  const auto parting = broken_ ? Sessions::Parting::kBroken : Sessions::Parting::kGone;
+  for (const auto& [stream, session] : streams_) sessions_.let_go(session, parting);
 }
 
 void Connection::lose(const Session* session) {
@@ -96,7 +97,7 @@ bool Connection::take(const Frame& frame) {
   if (frame.kind == Kind::kEnd && frame.channel == Channel::kWhole) {
     const std::shared_ptr<Session> session = found->second;
     streams_.erase(found);
-    sessions_.let_go(session, false);
+    sessions_.let_go(session, Sessions::Parting::kDone);
     return true;
   }
   return take_for(*found->second, frame);
@@ -144,6 +145,18 @@ bool Connection::open(uint16_t stream, std::string_view payload) {
       if (!channel::decode(payload, request)) return false;
       give_away(stream,
                 [&](int socket, const HandedOver& from) { return relay(socket, from, request.port); });
+      break;
+    }
+    case channel::Service::kList:
+      tell_sessions(stream);
+      break;
+    case channel::Service::kSignal: {
+      channel::SignalRequest request;
+      if (!channel::decode(payload, request)) return false;
+      if (sessions_.signal_session(request.session, request.signal))
+        finish(stream, {.exit_code = 0, .signal = {}, .error = {}, .reason = {}});
+      else
+        refuse(stream, ESRCH, "signal a session that is gone");
       break;
     }
     case channel::Service::kCopy: {
@@ -198,10 +211,17 @@ bool Connection::take_for(Session& session, const Frame& frame) {
   return false;
 }
 
+void Connection::tell_sessions(uint16_t stream) {
+  for (const channel::SessionEntry& entry : sessions_.list())
+    channel::append(out_, {.kind = Kind::kEntry, .stream = stream, .payload = encode(entry)});
+  finish(stream, {.exit_code = 0, .signal = {}, .error = {}, .reason = {}});
+}
+
 void Connection::refuse(uint16_t stream, int error, const std::string& reason) {
-  channel::End end;
-  end.error = error;
-  end.reason = reason;
+  finish(stream, {.exit_code = {}, .signal = {}, .error = error, .reason = reason});
+}
+
+void Connection::finish(uint16_t stream, const channel::End& end) {
   channel::append(out_,
                   {.kind = Kind::kEnd, .channel = Channel::kWhole, .stream = stream, .payload = encode(end)});
 }

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "agent/hand_over.h"
 #include "agent/loop.h"
@@ -25,8 +26,16 @@ class Sessions {
   virtual std::shared_ptr<Session> begin(channel::ExecRequest request, std::function<void()> on_change) = 0;
   // Takes it from the connection that has it; nothing when there is none of that id.
   virtual std::shared_ptr<Session> take_over(const std::string& id, std::function<void()> on_change) = 0;
-  // Its connection is gone, or has seen its end.
-  virtual void let_go(const std::shared_ptr<Session>& session, bool broken) = 0;
+  // The connection that had it does not need it any more.
+  enum class Parting {
+    kDone,    // its client has said so, knowing its end or not wanting to
+    kGone,    // with its connection, in order
+    kBroken,  // it may come again
+  };
+  virtual void let_go(const std::shared_ptr<Session>& session, Parting parting) = 0;
+  virtual std::vector<channel::SessionEntry> list() const = 0;
+  // False: there is no session of that id whose program runs.
+  virtual bool signal_session(const std::string& id, int number) = 0;
   // A process that has a connection instead of the agent.
   virtual void handed_over(pid_t process) = 0;
   virtual const Guest& guest() const = 0;
@@ -55,6 +64,8 @@ class Connection {
   using Work = std::function<int(int socket, const HandedOver& stream)>;
   void give_away(uint16_t stream, const Work& work);
   bool take_for(Session& session, const channel::Frame& frame);
+  void tell_sessions(uint16_t stream);
+  void finish(uint16_t stream, const channel::End& end);
   void refuse(uint16_t stream, int error, const std::string& reason);
   void wake();
   void flush();

@@ -79,6 +79,7 @@ class Server : public Sessions {
   }
 
   std::shared_ptr<Session> begin(channel::ExecRequest request, std::function<void()> on_change) override {
+    if (sessions_.size() >= kMostSessions) forget_an_end();
     if (sessions_.size() >= kMostSessions || sessions_.contains(request.session)) return nullptr;
     const std::string id = request.session;
     auto& held = sessions_[id];
@@ -93,20 +94,40 @@ class Server : public Sessions {
     if (found == sessions_.end()) return nullptr;
     for (const auto& connection : connections_) connection->lose(found->second.session.get());
     found->second.on_change = std::move(on_change);
+    found->second.session->set_alone(false);
     return found->second.session;
   }
 
-  void let_go(const std::shared_ptr<Session>& session, bool broken) override {
+  void let_go(const std::shared_ptr<Session>& session, Parting parting) override {
     const auto found = sessions_.find(session->id());
     if (found == sessions_.end() || found->second.session != session) return;
     found->second.on_change = nullptr;
-    if (session->is_told()) {
+    session->set_alone(true);
+    // Whoever detaches hears all that a short program says, and does not listen.
+    const bool is_known = parting == Parting::kDone || !session->is_detached();
+    if (session->is_told() && is_known) {
       forget(session->id());
-    } else if (broken) {
+    } else if (parting == Parting::kBroken) {
       loop_.after(kReattachMilliseconds, [this, id = session->id()] { end_unless_taken(id); });
     } else {
       end_unless_taken(session->id());
     }
+  }
+
+  std::vector<channel::SessionEntry> list() const override {
+    std::vector<channel::SessionEntry> entries;
+    for (const auto& [id, held] : sessions_) {
+      entries.push_back(held.session->entry());
+      entries.back().attached = held.on_change != nullptr;
+    }
+    return entries;
+  }
+
+  bool signal_session(const std::string& id, int number) override {
+    const auto found = sessions_.find(id);
+    if (found == sessions_.end() || found->second.session->pid() < 0) return false;
+    found->second.session->signal(number);
+    return true;
   }
 
   void handed_over(pid_t process) override { handed_over_.insert(process); }
@@ -131,13 +152,22 @@ class Server : public Sessions {
     });
   }
 
+  // Of a detached program that has ended, and whose end nobody has asked for.
+  void forget_an_end() {
+    for (auto held = sessions_.begin(); held != sessions_.end(); ++held) {
+      if (held->second.on_change || !held->second.session->has_ended()) continue;
+      sessions_.erase(held);
+      return;
+    }
+  }
+
   // A client that is gone takes its program along, unless it was to be left.
   void end_unless_taken(const std::string& id) {
     const auto found = sessions_.find(id);
     if (found == sessions_.end() || found->second.on_change) return;
     Session& session = *found->second.session;
-    if (session.pid() < 0) return forget(id);
     if (session.is_detached()) return;
+    if (session.pid() < 0) return forget(id);
     session.signal(SIGHUP);
     session.signal(SIGCONT);
     loop_.after(kKillMilliseconds, [this, id] {

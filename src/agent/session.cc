@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
+#include <utility>
 
 #include "agent/guest_files.h"
 
@@ -75,6 +77,7 @@ void Session::start(const Guest& guest) {
   } else if (!(request_.terminal ? open_terminal(&program) : open_pipes(&program))) {
     fail(errno, "make its input and output");
   } else {
+    started_at_ = static_cast<uint64_t>(std::max<time_t>(time(nullptr), 0));
     pid_ = group_ = start_program(guest, program, &failure);
     if (pid_ < 0) fail(failure.error, failure.what);
   }
@@ -168,6 +171,7 @@ void Session::close_output(Output& output) {
 void Session::read_from(Output& output) {
   while (output.fd >= 0) {
     char buffer[kReadAtOnce];
+    if (alone_ && request_.detached && output.flow.room() == 0) output.flow.discard(sizeof buffer);
     const size_t room = std::min(output.flow.room(), sizeof buffer);
     if (room == 0) {
       loop_.change(output.fd, 0);
@@ -209,10 +213,42 @@ void Session::take(const channel::Event& event) {
 }
 
 bool Session::resume(const channel::AttachRequest& request) {
-  if (!output_.flow.resume(request.output) || !error_.flow.resume(request.error)) return false;
+  if (request.anew) {
+    output_begin_ = output_.flow.begin_anew();
+    error_begin_ = error_.flow.begin_anew();
+  } else if (!output_.flow.resume(request.output) || !error_.flow.resume(request.error)) {
+    return false;
+  }
   output_.end_told = error_.end_told = end_told_ = start_told_ = false;
   position_due_ = true;
   return true;
+}
+
+void Session::set_alone(bool alone) {
+  alone_ = alone;
+  for (Output* output : {&output_, &error_})
+    if (alone && output->fd >= 0) loop_.change(output->fd, EPOLLIN);
+}
+
+channel::SessionEntry Session::entry() const {
+  channel::SessionEntry entry{.session = id(),
+                              .process = group_ > 0 ? static_cast<uint64_t>(group_) : 0,
+                              .user = request_.user.empty() ? "root" : request_.user,
+                              .started = started_at_,
+                              .detached = request_.detached,
+                              .terminal = request_.terminal.has_value(),
+                              .arguments = {},
+                              .exit_code = {},
+                              .signal = {}};
+  size_t room = channel::kMostListed;
+  for (const std::string& argument : request_.arguments) {
+    entry.arguments.push_back(argument.substr(0, room));
+    room -= entry.arguments.back().size();
+    if (room == 0) break;
+  }
+  if (end_) entry.exit_code = end_->exit_code;
+  if (end_) entry.signal = end_->signal;
+  return entry;
 }
 
 bool Session::fill_output(std::string& out, uint16_t stream, Channel channel, size_t most) {
@@ -233,11 +269,16 @@ bool Session::fill(std::string& out, uint16_t stream, size_t most) {
   const size_t end = out.size() + most;
   channel::Event event;
   if (!start_told_ && group_ >= 0) event.started = static_cast<uint64_t>(group_);
-  if (position_due_) event.input_position = input_flow_.position();
-  if (event.started || event.input_position)
+  // Whoever begins anew is told only of an input that is still read.
+  if (position_due_ && (!output_begin_ || (input_ >= 0 && !input_ended_)))
+    event.input_position = input_flow_.position();
+  event.output_position = std::exchange(output_begin_, std::nullopt);
+  event.error_position = std::exchange(error_begin_, std::nullopt);
+  if (event.started || event.input_position || event.output_position)
     channel::append(
         out, {.kind = Kind::kEvent, .channel = Channel::kWhole, .stream = stream, .payload = encode(event)});
   start_told_ = true;
+  if (event.input_position) channel::append_limit(out, stream, Channel::kInput, input_flow_);
   position_due_ = false;
   channel::append_limit_if_due(out, stream, Channel::kInput, input_flow_);
   for (const Channel channel : {Channel::kOutput, Channel::kError})

@@ -30,7 +30,11 @@ class Session {
   void start(const Guest& guest);
 
   const std::string& id() const { return request_.session; }
-  bool is_detached() const { return request_.detached; }
+  // It was begun, and outlives its client.
+  bool is_detached() const { return request_.detached && group_ >= 0; }
+  bool has_ended() const { return end_.has_value(); }
+  // What is told of it; without its id and whether a connection has it, which its holder knows.
+  channel::SessionEntry entry() const;
   pid_t pid() const { return pid_; }  // -1: it has ended, or was never started
 
   // What knaller sends. False: no honest one sends that.
@@ -40,6 +44,9 @@ class Session {
   void take(const channel::Event& event);
   // On another connection, which has that much.
   bool resume(const channel::AttachRequest& request);
+  // No connection has it, or one does again. Of a detached one what nobody receives is lost, the oldest
+  // first.
+  void set_alone(bool alone);
 
   // Appends frames for that stream, of at most about `most` bytes. False: there is nothing more for now.
   bool fill(std::string& out, uint16_t stream, size_t most);
@@ -81,6 +88,10 @@ class Session {
   Output output_;
   Output error_;
   bool position_due_ = false;  // after a resume
+  // After one of a connection that has nothing yet: where it begins.
+  std::optional<uint64_t> output_begin_, error_begin_;
+  bool alone_ = false;
+  uint64_t started_at_ = 0;  // seconds since 1970
   std::optional<channel::End> end_;
   bool end_told_ = false;
 };

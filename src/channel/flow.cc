@@ -23,6 +23,8 @@ std::string_view Sender::sendable(size_t most) const {
 bool Sender::allow(uint64_t position) {
   if (position < allowed_ || position - kWindow > sent_) return false;
   allowed_ = position;
+  // A receiver that has not used all that it had, and a sender that began behind that.
+  if (position - kWindow <= begin_) return true;
   dropped_ += static_cast<size_t>(position - kWindow - begin_);
   begin_ = position - kWindow;
   return true;
@@ -32,6 +34,20 @@ bool Sender::resume(uint64_t position) {
   if (position < begin_ || position > sent_) return false;
   sent_ = position;
   return true;
+}
+
+uint64_t Sender::begin_anew() {
+  sent_ = begin_;
+  allowed_ = begin_ + kWindow;
+  return begin_;
+}
+
+void Sender::discard(size_t bytes) {
+  bytes = std::min(bytes, kept_.size() - dropped_);
+  dropped_ += bytes;
+  begin_ += bytes;
+  sent_ = std::max(sent_, begin_);
+  allowed_ = std::max(allowed_, begin_ + kWindow);
 }
 
 bool Receiver::received(size_t bytes) {

@@ -39,6 +39,13 @@ class Sender {
   bool allow(uint64_t position);
   // A new connection: the receiver has everything before that position. False for what can't be.
   bool resume(uint64_t position);
+  // A new sender to a stream of which somebody has sent that much. Before anything was put; nothing is
+  // allowed.
+  void begin_at(uint64_t position) { begin_ = sent_ = allowed_ = position; }
+  // A new receiver, who gets what is kept. Returns the position where that begins.
+  uint64_t begin_anew();
+  // Makes room by what is oldest, which is lost: nobody receives.
+  void discard(size_t bytes);
 
  private:
   std::string kept_;    // from position begin_ - dropped_
@@ -56,6 +63,8 @@ class Receiver {
   // And these have been used up.
   void used(size_t bytes) { used_ += bytes; }
   uint64_t position() const { return received_; }
+  // What comes begins there. Before anything has come.
+  void begin_at(uint64_t position) { received_ = used_ = position, told_ = limit(); }
 
   // Whether the sender should be told limit() now: not for each byte, but before it has to stop.
   bool is_due() const { return limit() - told_ >= kWindow / 4; }

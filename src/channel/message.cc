@@ -23,10 +23,32 @@ enum class OpenTag : uint16_t {
   kError,
   kOwn,
   kPort,
+  // 15 to 22 are copy_message.cc's.
+  kAnew = 23,
+  kSignal,
 };
-// From 15 on they are copy_message.cc's.
-enum class EventTag : uint16_t { kStarted = 1, kInputPosition, kSignal, kRows, kColumns };
+enum class EventTag : uint16_t {
+  kStarted = 1,
+  kInputPosition,
+  kSignal,
+  kRows,
+  kColumns,
+  kOutputPosition,
+  kErrorPosition,
+};
 enum class EndTag : uint16_t { kExitCode = 1, kSignal, kError, kReason };
+enum class SessionTag : uint16_t {
+  kSession = 1,
+  kProcess,
+  kUser,
+  kStarted,
+  kDetached,
+  kAttached,
+  kTerminal,
+  kArgument,
+  kExitCode,
+  kSignal,
+};
 
 }  // namespace
 
@@ -88,6 +110,21 @@ std::string encode(const AttachRequest& request) {
   writer.text(OpenTag::kSession, request.session);
   writer.number(OpenTag::kOutput, request.output);
   writer.number(OpenTag::kError, request.error);
+  writer.flag(OpenTag::kAnew, request.anew);
+  return writer.payload();
+}
+
+std::string encode(const ListRequest&) {
+  TaggedWriter<OpenTag> writer;
+  writer.number(OpenTag::kService, static_cast<uint64_t>(Service::kList));
+  return writer.payload();
+}
+
+std::string encode(const SignalRequest& request) {
+  TaggedWriter<OpenTag> writer;
+  writer.number(OpenTag::kService, static_cast<uint64_t>(Service::kSignal));
+  writer.text(OpenTag::kSession, request.session);
+  writer.number(OpenTag::kSignal, static_cast<uint64_t>(request.signal));
   return writer.payload();
 }
 
@@ -138,6 +175,8 @@ bool decode(std::string_view payload, ExecRequest& request) {
       case OpenTag::kOutput:
       case OpenTag::kError:
       case OpenTag::kPort:
+      case OpenTag::kAnew:
+      case OpenTag::kSignal:
         return true;
     }
     return true;
@@ -151,6 +190,7 @@ bool decode(std::string_view payload, AttachRequest& request) {
     if (tag == OpenTag::kSession) return read(field, request.session);
     if (tag == OpenTag::kOutput) return read(field, UINT64_MAX, request.output);
     if (tag == OpenTag::kError) return read(field, UINT64_MAX, request.error);
+    if (tag == OpenTag::kAnew) return read(field, request.anew);
     return true;
   });
   return whole && !request.session.empty();
@@ -164,6 +204,15 @@ bool decode(std::string_view payload, ConnectRequest& request) {
   return whole && request.port != 0;
 }
 
+bool decode(std::string_view payload, SignalRequest& request) {
+  request = {};
+  const bool whole = read_all<OpenTag>(payload, [&request](OpenTag tag, const Field& field) {
+    if (tag == OpenTag::kSession) return read(field, request.session);
+    return tag != OpenTag::kSignal || read(field, INT_MAX, request.signal);
+  });
+  return whole && !request.session.empty() && request.signal > 0;
+}
+
 std::string encode(const Event& event) {
   TaggedWriter<EventTag> writer;
   writer.number(EventTag::kStarted, event.started);
@@ -173,6 +222,8 @@ std::string encode(const Event& event) {
     writer.number(EventTag::kRows, event.window->rows);
     writer.number(EventTag::kColumns, event.window->columns);
   }
+  writer.number(EventTag::kOutputPosition, event.output_position);
+  writer.number(EventTag::kErrorPosition, event.error_position);
   return writer.payload();
 }
 
@@ -194,6 +245,10 @@ bool decode(std::string_view payload, Event& event) {
         return read(field, UINT16_MAX, window().rows);
       case EventTag::kColumns:
         return read(field, UINT16_MAX, window().columns);
+      case EventTag::kOutputPosition:
+        return read(field, UINT64_MAX, event.output_position);
+      case EventTag::kErrorPosition:
+        return read(field, UINT64_MAX, event.error_position);
     }
     return true;
   });
@@ -226,6 +281,51 @@ bool decode(std::string_view payload, End& end) {
   return whole && end.exit_code.has_value() + end.signal.has_value() + end.error.has_value() == 1;
 }
 
+std::string encode(const SessionEntry& entry) {
+  TaggedWriter<SessionTag> writer;
+  writer.text(SessionTag::kSession, entry.session);
+  writer.number(SessionTag::kProcess, entry.process);
+  writer.text(SessionTag::kUser, entry.user);
+  writer.number(SessionTag::kStarted, entry.started);
+  writer.flag(SessionTag::kDetached, entry.detached);
+  writer.flag(SessionTag::kAttached, entry.attached);
+  writer.flag(SessionTag::kTerminal, entry.terminal);
+  writer.texts(SessionTag::kArgument, entry.arguments);
+  writer.number(SessionTag::kExitCode, entry.exit_code);
+  writer.number(SessionTag::kSignal, entry.signal);
+  return writer.payload();
+}
+
+bool decode(std::string_view payload, SessionEntry& entry) {
+  entry = {};
+  const bool whole = read_all<SessionTag>(payload, [&entry](SessionTag tag, const Field& field) {
+    switch (tag) {
+      case SessionTag::kSession:
+        return read(field, entry.session);
+      case SessionTag::kProcess:
+        return read(field, UINT64_MAX, entry.process);
+      case SessionTag::kUser:
+        return read(field, entry.user);
+      case SessionTag::kStarted:
+        return read(field, UINT64_MAX, entry.started);
+      case SessionTag::kDetached:
+        return read(field, entry.detached);
+      case SessionTag::kAttached:
+        return read(field, entry.attached);
+      case SessionTag::kTerminal:
+        return read(field, entry.terminal);
+      case SessionTag::kArgument:
+        return read(field, entry.arguments);
+      case SessionTag::kExitCode:
+        return read(field, INT_MAX, entry.exit_code);
+      case SessionTag::kSignal:
+        return read(field, INT_MAX, entry.signal);
+    }
+    return true;
+  });
+  return whole && !entry.session.empty();
+}
+
 std::string encode_position(uint64_t position) {
   std::string payload;
   for (size_t i = 0; i < sizeof position; ++i) payload.push_back(static_cast<char>(position >> (8 * i)));
@@ -238,7 +338,10 @@ std::optional<uint64_t> decode_position(std::string_view payload) {
 }
 
 void append_limit_if_due(std::string& out, uint16_t stream, Channel channel, Receiver& receiver) {
-  if (!receiver.is_due()) return;
+  if (receiver.is_due()) append_limit(out, stream, channel, receiver);
+}
+
+void append_limit(std::string& out, uint16_t stream, Channel channel, Receiver& receiver) {
   append(out, {.kind = Kind::kCredit,
                .channel = channel,
                .stream = stream,

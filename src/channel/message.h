@@ -42,6 +42,8 @@ enum class Service : uint8_t {
   kAttach,    // go on with a session that was begun on another connection
   kConnect,   // the connection becomes one to a TCP port of the guest's
   kCopy,      // copy_message.h
+  kList,      // which sessions there are
+  kSignal,    // a signal for a session that another connection has, or none
 };
 
 struct WindowSize {
@@ -69,6 +71,15 @@ struct AttachRequest {
   std::string session;
   uint64_t output = 0;
   uint64_t error = 0;
+  // Nothing was: it goes on with what is kept, and an event says where that is.
+  bool anew = false;
+};
+// A kOpen for Service::kList. Answered by a kEntry for each session, and an end.
+struct ListRequest {};
+// A kOpen for Service::kSignal. Answered by an end.
+struct SignalRequest {
+  std::string session;
+  int signal = 0;
 };
 // A kOpen for Service::kConnect. Answered by an event that says `started`, or an end; behind the event there
 // are no more frames, and none behind this either: all bytes are the port's.
@@ -78,11 +89,14 @@ struct ConnectRequest {
 std::string encode(const ExecRequest& request);
 std::string encode(const AttachRequest& request);
 std::string encode(const ConnectRequest& request);
+std::string encode(const ListRequest& request);
+std::string encode(const SignalRequest& request);
 // Which service a kOpen asks for, and what of it; nothing for one that is not understood.
 std::optional<Service> service_of(std::string_view payload);
 bool decode(std::string_view payload, ExecRequest& request);
 bool decode(std::string_view payload, AttachRequest& request);
 bool decode(std::string_view payload, ConnectRequest& request);
+bool decode(std::string_view payload, SignalRequest& request);
 
 // A kEvent; of the members, those that are set.
 struct Event {
@@ -90,6 +104,9 @@ struct Event {
   std::optional<uint64_t> input_position;  // of the agent, after an attach: what it has received
   std::optional<int> signal;               // of knaller: for the program's process group
   std::optional<WindowSize> window;        // of knaller
+  // Of the agent, after an attach anew: where the bytes of each output begin that come.
+  std::optional<uint64_t> output_position;
+  std::optional<uint64_t> error_position;
 };
 std::string encode(const Event& event);
 bool decode(std::string_view payload, Event& event);
@@ -104,10 +121,29 @@ struct End {
 std::string encode(const End& end);
 bool decode(std::string_view payload, End& end);
 
+// A kEntry of Service::kList.
+struct SessionEntry {
+  std::string session;
+  uint64_t process = 0;
+  std::string user;
+  uint64_t started = 0;  // seconds since 1970, by the guest's clock
+  bool detached = false;
+  bool attached = false;  // a connection has it
+  bool terminal = false;
+  std::vector<std::string> arguments;  // the first kMostListed bytes of them
+  // How it ended, if it has.
+  std::optional<int> exit_code;
+  std::optional<int> signal;
+};
+inline constexpr size_t kMostListed = 4096;
+std::string encode(const SessionEntry& entry);
+bool decode(std::string_view payload, SessionEntry& entry);
+
 // The payload of a kCredit: up to which position the receiver takes bytes.
 std::string encode_position(uint64_t position);
 std::optional<uint64_t> decode_position(std::string_view payload);
-// Appends the frame that tells the sender so, when that is due.
+// Appends the frame that tells the sender so, now or when that is due.
+void append_limit(std::string& out, uint16_t stream, Channel channel, Receiver& receiver);
 void append_limit_if_due(std::string& out, uint16_t stream, Channel channel, Receiver& receiver);
 
 }  // namespace knaller::channel

@@ -1,10 +1,11 @@
-// exec, run: a command in a VM, with this process's terminal, streams and signals.
+// exec, attach, run: a command in a VM, with this process's terminal, streams and signals.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "cli/context.h"
 #include "cli/creation.h"
 #include "cli/raw_terminal.h"
+#include "cli/sessions.h"
 
 namespace knaller::cli {
 namespace {
@@ -22,6 +24,7 @@ namespace {
 // How often, and in what time, somebody asks for the end who means this command rather than the guest's.
 constexpr int kInsisting = 3;
 constexpr std::chrono::seconds kInsistingTime{3};
+constexpr char kLeaveKey = 0x1d;  // Ctrl-], as in telnet and `virsh console`
 
 bool asks_for_the_end(int number) {
   return number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
@@ -75,9 +78,18 @@ bool wants_terminal(const Invocation& args) {
   return terminals && !args.has("no-tty") && !args.has("no-stdin");
 }
 
+// Joined to this process.
+ExecOptions joined(const Context& context) {
+  ExecOptions options;
+  options.stdin_fd = context.args().has("no-stdin") ? -1 : STDIN_FILENO;
+  options.stdout_fd = STDOUT_FILENO;
+  options.stderr_fd = STDERR_FILENO;
+  return options;
+}
+
 ExecOptions exec_options(const Context& context, std::vector<std::string> argv) {
   const Invocation& args = context.args();
-  ExecOptions options;
+  ExecOptions options = joined(context);
   options.argv = std::move(argv);
   options.user = args.get<std::string>("user").value_or("root");
   options.working_directory = args.text("workdir");
@@ -89,13 +101,12 @@ ExecOptions exec_options(const Context& context, std::vector<std::string> argv) 
   // A guest that was started without waiting may still be booting.
   options.connect_timeout =
       context.settings().get<std::chrono::milliseconds>("wait_timeout").value_or(std::chrono::seconds(30));
-  options.stdin_fd = args.has("no-stdin") ? -1 : STDIN_FILENO;
-  options.stdout_fd = STDOUT_FILENO;
-  options.stderr_fd = STDERR_FILENO;
   return options;
 }
 
-int run_in_guest(Context& context, const std::string& name, ExecOptions options) {
+using Begin = std::function<ExecResult(const ExecOptions& options)>;
+
+int join(Context& context, const std::string& name, ExecOptions options, const Begin& begin) {
   GuestSignals signals(context);
   std::optional<RawTerminal> raw;
   options.signal_fd = signals.fd();
@@ -105,8 +116,26 @@ int run_in_guest(Context& context, const std::string& name, ExecOptions options)
     if (options.tty && ::isatty(STDIN_FILENO) == 1) raw.emplace(context, STDIN_FILENO);
   };
   ExecResult result;
-  suggest_vm(context, name, [&] { result = context.manager().exec(name, options); });
+  suggest_vm(context, name, [&] { result = begin(options); });
+  raw.reset();
+  if (result.left) context.out().note(fmt::format("left; it runs on in VM '{}'", name));
   return result.signal != 0 ? 128 + result.signal : result.exit_code;
+}
+
+int run_in_guest(Context& context, const std::string& name, ExecOptions options) {
+  return join(context, name, std::move(options),
+              [&](const ExecOptions& with) { return context.manager().exec(name, with); });
+}
+
+int detach(Context& context, const std::string& name, ExecOptions options) {
+  const Invocation& args = context.args();
+  options.tty = args.has("tty");
+  options.keep_input = options.tty || args.has("interactive");
+  options.stop = context.stop();
+  std::string session;
+  suggest_vm(context, name, [&] { session = context.manager().detach(name, options); });
+  context.out().result(short_id(session));
+  return 0;
 }
 
 std::string name_of_new_vm(Context& context) {
@@ -138,7 +167,22 @@ int cmd_exec(Context& context) {
     throw Error(Code::kInvalidArgument, "no command to run was given",
                 fmt::format("`knaller ssh {}` opens a shell", name));
   check_vm_name(name);
-  return run_in_guest(context, name, exec_options(context, std::move(argv)));
+  ExecOptions options = exec_options(context, std::move(argv));
+  if (args.has("detach")) return detach(context, name, std::move(options));
+  return run_in_guest(context, name, std::move(options));
+}
+
+int cmd_attach(Context& context) {
+  const Invocation& args = context.args();
+  const std::string name = args.arguments[0];
+  const SessionInfo session = find_session(context, name, args.arguments[1]);
+  ExecOptions options = joined(context);
+  options.tty = session.tty;
+  options.leave_key = kLeaveKey;
+  if (session.tty && ::isatty(STDIN_FILENO) == 1)
+    context.out().note(fmt::format("attached to {}; Ctrl-] leaves it", short_id(session.id)));
+  return join(context, name, std::move(options),
+              [&](const ExecOptions& with) { return context.manager().attach(name, session.id, with); });
 }
 
 int cmd_run(Context& context) {

@@ -218,7 +218,7 @@ std::vector<Command> vm_commands() {
        .most = -1,
        .run = cmd_restart},
       {.path = "ls",
-       .aliases = {"list", "ps"},
+       .aliases = {"list"},
        .summary = "List VMs",
        .description = "Shows VMs with their state. Stopped ones need --all; crashed and broken ones are "
                       "always shown, with the reason.\n\n"

@@ -3,7 +3,9 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
 #include "base/error.h"
@@ -231,6 +233,18 @@ std::string expand_tilde(const std::string& path, const char* home) {
 
 std::string absolute_path(const std::string& path, const char* home) {
   return std::filesystem::absolute(expand_tilde(path, home)).lexically_normal().string();
+}
+
+Value as_signal(const Flag&, const std::string& text) {
+  const auto number = parse_integer(text, 1, NSIG - 1);
+  if (number) return *number;
+  std::string name = text.starts_with("SIG") ? text.substr(3) : text;
+  for (int candidate = 1; candidate < NSIG; ++candidate) {
+    const char* known = ::sigabbrev_np(candidate);
+    if (known != nullptr && name == known) return int64_t{candidate};
+  }
+  throw Error(Code::kInvalidArgument, fmt::format("'{}' is no signal", printable(text)),
+              "for example TERM, HUP or 9");
 }
 
 CopyPath parse_copy_path(std::string_view text) {

@@ -59,13 +59,14 @@ Value as_bytes_a_second(const Flag& flag, const std::string& text);       // Rat
 Value as_operations_a_second(const Flag& flag, const std::string& text);  // Rate, "500" or "500:2000"
 Value as_count_or_none(const Flag& flag, const std::string& text);        // int64_t, up to flag.most
 Value as_memory_limit(const Flag& flag, const std::string& text);         // int64_t, MiB; -1: "none"
-Value as_time(const Flag& flag, const std::string& text);                 // std::chrono::milliseconds
-Value as_port(const Flag& flag, const std::string& text);                 // PortForward
-Value as_rule(const Flag& flag, const std::string& text);                 // RuleOrNone
-Value as_label(const Flag& flag, const std::string& text);                // Assignment with a value
-Value as_label_rule(const Flag& flag, const std::string& text);           // Assignment
-Value as_variable(const Flag& flag, const std::string& text);  // Assignment with a value, maybe from here
-Value as_filter(const Flag& flag, const std::string& text);    // SnapshotRule
+Value as_signal(const Flag& flag, const std::string& text);      // int64_t; "TERM", "SIGTERM" or "15"
+Value as_time(const Flag& flag, const std::string& text);        // std::chrono::milliseconds
+Value as_port(const Flag& flag, const std::string& text);        // PortForward
+Value as_rule(const Flag& flag, const std::string& text);        // RuleOrNone
+Value as_label(const Flag& flag, const std::string& text);       // Assignment with a value
+Value as_label_rule(const Flag& flag, const std::string& text);  // Assignment
+Value as_variable(const Flag& flag, const std::string& text);    // Assignment with a value, maybe from here
+Value as_filter(const Flag& flag, const std::string& text);      // SnapshotRule
 
 // The flag's converter; errors begin with `origin`: "--cpus", "KNALLER_CPUS", "/etc/config.toml:3".
 Value convert(const Flag& flag, const std::string& text, const std::string& origin);

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "channel/flow.h"
 #include "entry/ending.h"
+#include "entry/talk.h"
 
 namespace knaller::entry {
 namespace {
@@ -32,6 +33,9 @@ constexpr size_t kChunk = 32768;
 class Outlet {
  public:
   Outlet(Link& link, Channel channel, int fd) : link_(link), channel_(channel), fd_(fd) {}
+
+  // What comes begins there.
+  void begin_at(uint64_t position) { flow_.begin_at(position); }
 
   void take(std::string_view bytes) {
     if (!flow_.received(bytes.size())) fail_of_agent("sent more than it may");
@@ -78,11 +82,21 @@ class Outlet {
 // The caller's input on its way to the program.
 class Inlet {
  public:
-  Inlet(Link& link, int fd) : link_(link), fd_(fd) {
-    if (fd_ < 0) flow_.finish();
+  Inlet(Link& link, const ExecOptions& options)
+      : link_(link), fd_(options.stdin_fd), leave_key_(options.tty ? options.leave_key : '\0') {}
+
+  // There is none, which the program is to see.
+  void end() { flow_.finish(); }
+  // Of a program that has had some from somebody else; nothing: it takes no more.
+  void begin_at(const std::optional<uint64_t>& position) {
+    if (position) return flow_.begin_at(*position);
+    fd_ = -1;
+    is_of_no_use_ = true;
   }
+  bool was_left() const { return was_left_; }
 
   void allow(std::string_view payload) {
+    if (is_of_no_use_) return;
     const auto position = channel::decode_position(payload);
     if (!position || !flow_.allow(*position)) fail_of_agent("takes what was not sent");
   }
@@ -106,7 +120,7 @@ class Inlet {
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
     // EIO is a terminal that hung up: nothing more will come, as at an end of file.
     if (got < 0 && errno != EIO) fail_errno("read the input for the command in the guest");
-    if (got > 0) return flow_.put({buffer.data(), static_cast<size_t>(got)});
+    if (got > 0) return put({buffer.data(), static_cast<size_t>(got)});
     fd_ = -1;
     flow_.finish();
   }
@@ -117,10 +131,19 @@ class Inlet {
   }
 
  private:
+  void put(std::string_view bytes) {
+    const size_t key = leave_key_ == '\0' ? std::string_view::npos : bytes.find(leave_key_);
+    was_left_ = key != std::string_view::npos;
+    flow_.put(bytes.substr(0, key));
+  }
+
   Link& link_;
   int fd_;
+  char leave_key_;
   channel::Sender flow_;
   bool end_told_ = false;
+  bool was_left_ = false;
+  bool is_of_no_use_ = false;
 };
 
 std::optional<channel::WindowSize> window_of(const ExecOptions& options) {
@@ -132,6 +155,22 @@ std::optional<channel::WindowSize> window_of(const ExecOptions& options) {
   return std::nullopt;
 }
 
+// The agent has them as C strings.
+void check_no_nul(std::string_view text, std::string_view what) {
+  if (text.find('\0') != std::string_view::npos)
+    fail(Code::kInvalidArgument, "{} must not hold a NUL byte", what);
+}
+
+void check(const channel::ExecRequest& request) {
+  for (const std::string& argument : request.arguments) check_no_nul(argument, "an argument");
+  for (const std::string& variable : request.environment) {
+    check_no_nul(variable, "an environment variable");
+    if (variable.starts_with('=')) fail(Code::kInvalidArgument, "an environment variable must have a name");
+  }
+  check_no_nul(request.user, "the user's name");
+  check_no_nul(request.directory, "the working directory");
+}
+
 channel::ExecRequest request_of(const ExecOptions& options) {
   channel::ExecRequest request{.session = random_bytes(16),
                                .arguments = options.argv,
@@ -140,26 +179,34 @@ channel::ExecRequest request_of(const ExecOptions& options) {
   if (!options.shell_command.empty()) request.arguments = {"/bin/sh", "-c", options.shell_command};
   for (const auto& [name, value] : options.environment) request.environment.push_back(name + "=" + value);
   if (options.tty) request.terminal = window_of(options).value_or(channel::WindowSize{});
+  check(request);
   return request;
 }
 
 class Relay {
  public:
-  Relay(Link& link, const ExecOptions& options)
+  enum class Program { kNew, kOld };
+  Relay(Link& link, const ExecOptions& options, Program program)
       : link_(link),
         options_(options),
         poller_(options.stop),
         signal_fd_(options.signal_fd),
-        input_(link, options.stdin_fd),
+        is_old_(program == Program::kOld),
+        input_(link, options),
         output_(link, Channel::kOutput, options.stdout_fd),
         errors_(link, Channel::kError, options.stderr_fd) {}
 
-  ExecResult run() {
-    link_.open(kOnlyStream, channel::encode(request_of(options_)));
+  ExecResult run(const std::string& opening) {
+    link_.open(kOnlyStream, opening);
+    if (!is_old_ && options_.stdin_fd < 0) input_.end();
     const Deadline start = Deadline::after(options_.connect_timeout, options_.stop);
     while (true) {
       input_.forward();
       if (output_.nobody_reads()) return {.exit_code = 0, .signal = SIGPIPE};
+      if (input_.was_left()) {
+        link_.flush();
+        return {.left = true};
+      }
       if (is_over() && output_.idle() && errors_.idle()) return finish();
       wait(start);
     }
@@ -216,12 +263,19 @@ class Relay {
     if (!channel::decode(payload, event)) fail_of_agent("says what means nothing");
     if (!event.started || started_) return;
     started_ = true;
+    if (is_old_) {
+      input_.begin_at(event.input_position);
+      output_.begin_at(event.output_position.value_or(0));
+      errors_.begin_at(event.error_position.value_or(0));
+      if (options_.tty) tell({.window = window_of(options_)});
+    }
     if (options_.on_started) options_.on_started();
   }
 
   void take_end(std::string_view payload) {
     if (!channel::decode(payload, end_.emplace())) fail_of_agent("says what means nothing");
     link_.send({.kind = Kind::kEnd, .channel = Channel::kWhole, .stream = kOnlyStream, .payload = payload});
+    link_.flush();
   }
 
   ExecResult finish() const {
@@ -255,6 +309,7 @@ class Relay {
   const ExecOptions& options_;
   Poller poller_;
   int signal_fd_;
+  bool is_old_;
   Inlet input_;
   Outlet output_;
   Outlet errors_;
@@ -266,7 +321,28 @@ class Relay {
 }  // namespace
 
 ExecResult exec(Link& link, const ExecOptions& options) {
-  return Relay(link, options).run();
+  return Relay(link, options, Relay::Program::kNew).run(channel::encode(request_of(options)));
+}
+
+ExecResult attach(Link& link, const std::string& session, const ExecOptions& options) {
+  return Relay(link, options, Relay::Program::kOld)
+      .run(channel::encode(channel::AttachRequest{.session = session, .anew = true}));
+}
+
+std::string detach(Link& link, const ExecOptions& options) {
+  channel::ExecRequest request = request_of(options);
+  request.detached = true;
+  link.open(kOnlyStream, channel::encode(request));
+  if (!options.keep_input)
+    link.send({.kind = Kind::kEnd, .channel = Channel::kInput, .stream = kOnlyStream, .payload = {}});
+  bool started = false;
+  talk(link, Deadline::after(options.connect_timeout, options.stop), [&](const Frame& frame) {
+    channel::Event event;
+    started =
+        started || (frame.kind == Kind::kEvent && channel::decode(frame.payload, event) && event.started);
+    return !started;
+  });
+  return request.session;
 }
 
 }  // namespace knaller::entry

@@ -56,6 +56,8 @@ class Link {
   using Take = std::function<bool(const channel::Frame&)>;
   PollEntries poll_entries() const;
   void move(std::span<const pollfd, 2> polled, const Take& take);
+  // Writes what waits, as far as that goes at once.
+  void flush();
   // After the last frame.
   RawLink release() && { return {std::move(way_), reader_.rest()}; }
   // After move() has thrown: nothing more will come, and what came before was in order.
@@ -64,7 +66,6 @@ class Link {
  private:
   static constexpr size_t kMostWaiting = 128 << 10;
   enum class Read { kNothing, kSome, kEnd };
-  void flush();
   Read read_some();
   bool take_all(const Take& take);
   void take_hello(const channel::Frame& frame);

@@ -152,6 +152,18 @@ void Manager::logs(const LogOptions& options, const std::function<void(std::stri
 ExecResult Manager::exec(const std::string& name, const ExecOptions& options) {
   return vm::exec_in_vm(impl_->context, name, options);
 }
+std::string Manager::detach(const std::string& name, const ExecOptions& options) {
+  return vm::detach_in_vm(impl_->context, name, options);
+}
+std::vector<SessionInfo> Manager::sessions(const std::string& name, std::stop_token stop) {
+  return vm::sessions_of_vm(impl_->context, name, std::move(stop));
+}
+ExecResult Manager::attach(const std::string& name, const std::string& session, const ExecOptions& options) {
+  return vm::attach_to_session(impl_->context, name, session, options);
+}
+void Manager::signal(const std::string& name, const std::string& session, int signal, std::stop_token stop) {
+  vm::signal_in_vm(impl_->context, name, session, signal, std::move(stop));
+}
 void Manager::copy(const CopyOptions& options) {
   vm::copy_files(impl_->context, options);
 }

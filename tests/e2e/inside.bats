@@ -174,6 +174,24 @@ END
   knaller rm -f soon
 }
 
+@test "a command that was detached runs on, is listed, joined and ended" {
+  id=$(knaller exec -d in -- sh -c 'echo begun; until [ -e /tmp/go ]; do sleep 0.1; done; echo gone on; exit 9')
+  [[ $id =~ ^[0-9a-f]{12}$ ]]
+  run knaller ps in
+  [[ $output == *"$id"*"running"*"until [ -e /tmp/go ]"* ]]
+  inside touch /tmp/go
+  run knaller attach in "${id:0:6}"
+  [ "$status" -eq 9 ]
+  [ "$output" = $'begun\ngone on' ]
+  run knaller attach in "$id"
+  [ "$status" -eq 125 ]
+  id=$(knaller exec --detach in -- sleep 1000)
+  knaller kill -s KILL in "$id"
+  run knaller attach in "$id"
+  [ "$status" -eq 137 ]
+  [ -z "$(knaller ps -q in)" ]
+}
+
 @test "125 when the connection fails" {
   knaller pause in
   run --separate-stderr knaller exec in -- true

@@ -88,7 +88,8 @@ TEST_F(Boot, EndsAtOnceWhenItIsAskedAgain) {
   Guest guest(SharedHome::shared().tiny(), options());
   ASSERT_TRUE(guest.wait_for("\nknaller: ready"));
   guest.run(
-      "(trap 'echo heard > /dev/console' TERM; while :; do sleep 1000 & wait; done) > /dev/null 2>&1 &");
+      "(trap 'echo heard > /dev/console' TERM; touch /run/trapped; while :; do sleep 1000 & wait; done) > "
+      "/dev/null 2>&1 & until [ -e /run/trapped ]; do sleep 0.01; done");
   guest.press_ctrl_alt_del();
   ASSERT_TRUE(guest.wait_for("\nheard"));
   guest.press_ctrl_alt_del();

@@ -5,6 +5,7 @@
 #include "entry/connect.h"
 #include "entry/copy.h"
 #include "entry/exec.h"
+#include "entry/sessions.h"
 #include "monitor/agent_link.h"
 #include "monitor/alive.h"
 #include "monitor/client.h"
@@ -108,14 +109,51 @@ constexpr std::string_view kReachPorts = "reach its ports";
 
 }  // namespace
 
-ExecResult exec_in_vm(const Context& context, const std::string& name, const ExecOptions& options) {
+namespace {
+
+entry::Link link_for_commands(const Context& context, const std::string& name, const Deadline& deadline) {
+  const UniqueFd directory = open_vm(context, name);
+  return open_link(record_with_agent(directory.get(), name, "run a command"), directory.get(), deadline);
+}
+
+entry::Link link_for_command(const Context& context, const std::string& name, const ExecOptions& options) {
   if (options.argv.empty() == options.shell_command.empty())
     fail(Code::kInvalidArgument, "exec takes either an argument vector or a shell command");
-  const UniqueFd directory = open_vm(context, name);
-  const store::VmRecord record = record_with_agent(directory.get(), name, "run a command");
-  entry::Link link =
-      open_link(record, directory.get(), Deadline::after(options.connect_timeout, options.stop));
+  return link_for_commands(context, name, Deadline::after(options.connect_timeout, options.stop));
+}
+
+}  // namespace
+
+ExecResult exec_in_vm(const Context& context, const std::string& name, const ExecOptions& options) {
+  entry::Link link = link_for_command(context, name, options);
   return entry::exec(link, options);
+}
+
+std::string detach_in_vm(const Context& context, const std::string& name, const ExecOptions& options) {
+  entry::Link link = link_for_command(context, name, options);
+  return entry::session_text(entry::detach(link, options));
+}
+
+std::vector<SessionInfo> sessions_of_vm(const Context& context, const std::string& name,
+                                        std::stop_token stop) {
+  const Deadline deadline = Deadline::after(kConnectTime, std::move(stop));
+  entry::Link link = link_for_commands(context, name, deadline);
+  return entry::list_sessions(link, deadline);
+}
+
+ExecResult attach_to_session(const Context& context, const std::string& name, const std::string& session,
+                             const ExecOptions& options) {
+  const std::string bytes = entry::session_bytes(session);
+  entry::Link link = link_for_commands(context, name, Deadline::after(options.connect_timeout, options.stop));
+  return entry::attach(link, bytes, options);
+}
+
+void signal_in_vm(const Context& context, const std::string& name, const std::string& session, int signal,
+                  std::stop_token stop) {
+  const std::string bytes = entry::session_bytes(session);
+  const Deadline deadline = Deadline::after(kConnectTime, std::move(stop));
+  entry::Link link = link_for_commands(context, name, deadline);
+  entry::signal_session(link, bytes, signal, deadline);
 }
 
 void require_agent(const Context& context, const std::string& name) {

@@ -3,6 +3,7 @@
 #define KNALLER_VM_LIFE_ENTER_H_
 
 #include <string>
+#include <vector>
 
 #include "base/deadline.h"
 #include "entry/link.h"
@@ -11,6 +12,13 @@
 namespace knaller::vm {
 
 ExecResult exec_in_vm(const Context& context, const std::string& name, const ExecOptions& options);
+std::string detach_in_vm(const Context& context, const std::string& name, const ExecOptions& options);
+std::vector<SessionInfo> sessions_of_vm(const Context& context, const std::string& name,
+                                        std::stop_token stop);
+ExecResult attach_to_session(const Context& context, const std::string& name, const std::string& session,
+                             const ExecOptions& options);
+void signal_in_vm(const Context& context, const std::string& name, const std::string& session, int signal,
+                  std::stop_token stop);
 void copy_files(const Context& context, const CopyOptions& options);
 void connect_to_vm(const Context& context, const ConnectOptions& options);
 // kWrongState when the VM does not run, kUnsupported when its guest has no agent.
