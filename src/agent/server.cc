@@ -181,6 +181,7 @@ class Server : public Sessions {
     for (auto& [id, held] : sessions_) {
       for (const auto& connection : connections_) connection->lose(held.session.get());
       held.on_change = nullptr;
+      held.session->set_alone(true);
     }
     for (const auto& [id, held] : std::map(sessions_)) end_unless_taken(id);
   }

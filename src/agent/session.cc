@@ -24,6 +24,8 @@ using channel::Channel;
 using channel::Kind;
 
 constexpr size_t kReadAtOnce = 32 << 10;
+// Of a program whose output nobody waits for, there is always room: others get their turn, too.
+constexpr int kMostReads = 8;
 
 void close_and_forget(Loop& loop, int* fd) {
   if (*fd < 0) return;
@@ -169,7 +171,7 @@ void Session::close_output(Output& output) {
 }
 
 void Session::read_from(Output& output) {
-  while (output.fd >= 0) {
+  for (int reads = 0; output.fd >= 0 && reads < kMostReads; ++reads) {
     char buffer[kReadAtOnce];
     if (alone_ && request_.detached && output.flow.room() == 0) output.flow.discard(sizeof buffer);
     const size_t room = std::min(output.flow.room(), sizeof buffer);

@@ -36,12 +36,8 @@ class Answer {
     is_connected_ = event.started.has_value();
   }
   [[noreturn]] static void refuse(std::string_view payload) {
-    channel::End end;
-    if (!channel::decode(payload, end) || !end.error) fail_of_agent("says what means nothing");
-    if (*end.error == ENOSYS)
-      throw Error(Code::kUnsupported, "the agent in this guest can't connect to ports",
-                  "build the image again with this knaller: knaller image build --replace");
-    throw errno_error(*end.error, fmt::format("{} in the guest", printable(end.reason)));
+    require_done(payload);
+    fail_of_agent("ended the connection before it began");
   }
 
   bool is_connected_ = false;

@@ -158,7 +158,8 @@ TEST_F(HostileCopy, DoesNotWriteToTheTerminal) {
   EXPECT_EQ(error.find('\033'), std::string::npos);
   EXPECT_EQ(printable(error), error);
   EXPECT_THAT(outcome("/d", hello() + end({.exit_code = 3})), HasSubstr("without a word"));
-  EXPECT_THAT(outcome("/d", hello() + end({.error = 38, .reason = "do it"})), HasSubstr("can't copy"));
+  EXPECT_THAT(outcome("/d", hello() + end({.error = 38, .reason = "do it"})),
+              HasSubstr("the agent in this guest can't do that"));
 }
 
 TEST_F(HostileCopy, SetsNoAttributeThatCountsOnThisHost) {

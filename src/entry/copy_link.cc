@@ -1,10 +1,10 @@
 #include "entry/copy_link.h"
 
 #include <array>
-#include <cerrno>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "entry/ending.h"
 
 namespace knaller::entry {
 namespace {
@@ -14,19 +14,6 @@ using channel::Frame;
 using channel::Kind;
 
 void ignore(const Frame&) {}
-
-// What is full or in the way is the guest's.
-std::string hint_of_guest(int error) {
-  switch (error) {
-    case EEXIST:
-      return "move it away, or copy to another name; to write into a device or pipe: knaller exec NAME -- "
-             "tee FILE <FILE";
-    case ENOSPC:
-      return "free some space in the guest, or give the VM a larger disk: knaller set NAME --disk SIZE";
-    default:
-      return {};
-  }
-}
 
 void remember(std::vector<std::string>& paths, const std::string& path) {
   if (paths.size() < kMostCopyNotes) paths.push_back(path);
@@ -41,7 +28,7 @@ CopyLink::CopyLink(Link link, const channel::CopyRequest& request, const Deadlin
 
 void CopyLink::wait_for_start() {
   while (!started_ && !end_) exchange(-1, ignore);
-  if (end_) check_end();
+  if (end_) require_done(*end_);
 }
 
 bool CopyLink::put(const Frame& frame) {
@@ -58,7 +45,7 @@ bool CopyLink::wait_for_input(int fd) {
 
 void CopyLink::receive(const Take& take) {
   while (!end_) exchange(-1, take);
-  check_end();
+  require_done(*end_);
 }
 
 // Whether there is something to read from `also`.
@@ -87,16 +74,6 @@ void CopyLink::take(const Frame& frame, const Take& take) {
   } else {
     take(frame);
   }
-}
-
-void CopyLink::check_end() const {
-  if (end_->exit_code == 0) return;
-  if (!end_->error) fail_of_agent("ended the copy without a word");
-  if (*end_->error == ENOSYS && !started_)
-    throw Error(Code::kUnsupported, "the agent in this guest can't copy",
-                "build the image again with this knaller: knaller image build --replace");
-  throw errno_error(*end_->error, fmt::format("{} in the guest", printable(end_->reason)))
-      .with_hint(hint_of_guest(*end_->error));
 }
 
 void CopyCount::add(const CopyEntry& entry) {

@@ -32,7 +32,6 @@ class CopyLink {
  private:
   void take(const channel::Frame& frame, const Take& take);
   bool exchange(int also, const Take& take);
-  void check_end() const;
 
   Link link_;
   Poller poller_;

@@ -17,6 +17,12 @@ struct Ending {
 // kNotFound for what had to be there before the program: its user, its directory.
 Ending ending_of(const channel::End& end);
 
+// Of a stream that is for a deed of the agent's own, not for a program. Throws why it was not done: kNotFound
+// for a session that is gone, kUnsupported for what this agent does not know.
+void require_done(const channel::End& end);
+// The same for its payload.
+void require_done(std::string_view payload);
+
 }  // namespace knaller::entry
 
 #endif  // KNALLER_ENTRY_ENDING_H_

@@ -119,6 +119,17 @@ TEST_F(SessionsTest, ItIsNotKeptWaitingWhenNobodyReads) {
   EXPECT_TRUE(attached.output.ends_with("line 39999 of many, none of which is read\n"));
 }
 
+TEST_F(SessionsTest, ItKeepsNobodyElseWaitingHoweverMuchItSays) {
+  const std::string id = begin("exec yes");
+  for (int i = 0; i < 20; ++i) {
+    ExecOptions options;
+    options.argv = {"true"};
+    Link used = link();
+    EXPECT_EQ(exec(used, options).exit_code, 0);
+  }
+  signal(id, SIGKILL);
+}
+
 TEST_F(SessionsTest, TheOneWhoAttachesSecondGoesOnWhereTheFirstWas) {
   const std::string go = folder_.path("go");
   const std::string id = begin("echo one; while [ ! -e " + go + " ]; do sleep 0.01; done; echo two; exit 3");
