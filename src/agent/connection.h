@@ -14,6 +14,7 @@
 #include "agent/session.h"
 #include "channel/frame.h"
 #include "channel/message.h"
+#include "channel/session_entry.h"
 
 namespace knaller::agent {
 

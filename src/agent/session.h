@@ -15,6 +15,7 @@
 #include "channel/flow.h"
 #include "channel/frame.h"
 #include "channel/message.h"
+#include "channel/session_entry.h"
 
 namespace knaller::agent {
 

@@ -121,24 +121,6 @@ struct End {
 std::string encode(const End& end);
 bool decode(std::string_view payload, End& end);
 
-// A kEntry of Service::kList.
-struct SessionEntry {
-  std::string session;
-  uint64_t process = 0;
-  std::string user;
-  uint64_t started = 0;  // seconds since 1970, by the guest's clock
-  bool detached = false;
-  bool attached = false;  // a connection has it
-  bool terminal = false;
-  std::vector<std::string> arguments;  // the first kMostListed bytes of them
-  // How it ended, if it has.
-  std::optional<int> exit_code;
-  std::optional<int> signal;
-};
-inline constexpr size_t kMostListed = 4096;
-std::string encode(const SessionEntry& entry);
-bool decode(std::string_view payload, SessionEntry& entry);
-
 // The payload of a kCredit: up to which position the receiver takes bytes.
 std::string encode_position(uint64_t position);
 std::optional<uint64_t> decode_position(std::string_view payload);

@@ -16,8 +16,8 @@
 #include "base/file.h"
 #include "base/poller.h"
 #include "base/text.h"
-#include "channel/flow.h"
 #include "entry/ending.h"
+#include "entry/streams.h"
 #include "entry/talk.h"
 
 namespace knaller::entry {
@@ -26,125 +26,6 @@ namespace {
 using channel::Channel;
 using channel::Frame;
 using channel::Kind;
-
-constexpr size_t kChunk = 32768;
-
-// One of the program's outputs on its way to the caller's descriptor.
-class Outlet {
- public:
-  Outlet(Link& link, Channel channel, int fd) : link_(link), channel_(channel), fd_(fd) {}
-
-  // What comes begins there.
-  void begin_at(uint64_t position) { flow_.begin_at(position); }
-
-  void take(std::string_view bytes) {
-    if (!flow_.received(bytes.size())) fail_of_agent("sent more than it may");
-    if (fd_ >= 0)
-      pending_.append(bytes);
-    else
-      use(bytes.size());
-  }
-
-  void deliver(short revents) {
-    if (pending_.empty() || revents == 0) return;
-    const ssize_t written = write_without_blocking(fd_, pending_);
-    if (written >= 0) {
-      pending_.erase(0, static_cast<size_t>(written));
-      use(static_cast<size_t>(written));
-    } else if (errno == EPIPE) {
-      nobody_reads_ = true;
-      use(pending_.size());
-      pending_.clear();
-      fd_ = -1;
-    } else if (errno != EAGAIN && errno != EINTR) {
-      fail_errno("write what the command in the guest says");
-    }
-  }
-
-  pollfd poll_entry() const { return {pending_.empty() ? -1 : fd_, POLLOUT, 0}; }
-  bool idle() const { return pending_.empty(); }
-  bool nobody_reads() const { return nobody_reads_; }
-
- private:
-  void use(size_t bytes) {
-    flow_.used(bytes);
-    link_.tell_limit(kOnlyStream, channel_, flow_);
-  }
-
-  Link& link_;
-  Channel channel_;
-  int fd_;
-  channel::Receiver flow_;
-  std::string pending_;
-  bool nobody_reads_ = false;
-};
-
-// The caller's input on its way to the program.
-class Inlet {
- public:
-  Inlet(Link& link, const ExecOptions& options)
-      : link_(link), fd_(options.stdin_fd), leave_key_(options.tty ? options.leave_key : '\0') {}
-
-  // There is none, which the program is to see.
-  void end() { flow_.finish(); }
-  // Of a program that has had some from somebody else; nothing: it takes no more.
-  void begin_at(const std::optional<uint64_t>& position) {
-    if (position) return flow_.begin_at(*position);
-    fd_ = -1;
-    is_of_no_use_ = true;
-  }
-  bool was_left() const { return was_left_; }
-
-  void allow(std::string_view payload) {
-    if (is_of_no_use_) return;
-    const auto position = channel::decode_position(payload);
-    if (!position || !flow_.allow(*position)) fail_of_agent("takes what was not sent");
-  }
-
-  void forward() {
-    while (link_.takes_data()) {
-      const std::string_view bytes = flow_.sendable(channel::kMostPayload);
-      if (bytes.empty()) break;
-      link_.send({.kind = Kind::kData, .channel = Channel::kInput, .stream = kOnlyStream, .payload = bytes});
-      flow_.sent(bytes.size());
-    }
-    if (!flow_.is_at_end() || end_told_) return;
-    link_.send({.kind = Kind::kEnd, .channel = Channel::kInput, .stream = kOnlyStream, .payload = {}});
-    end_told_ = true;
-  }
-
-  void fetch(short revents) {
-    if (revents == 0) return;
-    std::array<char, kChunk> buffer;
-    const ssize_t got = ::read(fd_, buffer.data(), std::min(buffer.size(), flow_.room()));
-    if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    // EIO is a terminal that hung up: nothing more will come, as at an end of file.
-    if (got < 0 && errno != EIO) fail_errno("read the input for the command in the guest");
-    if (got > 0) return put({buffer.data(), static_cast<size_t>(got)});
-    fd_ = -1;
-    flow_.finish();
-  }
-
-  // Only while the program takes more: what it does not read stays with the caller.
-  pollfd poll_entry(bool started) const {
-    return {started && flow_.room() > 0 && flow_.sendable(1).empty() ? fd_ : -1, POLLIN, 0};
-  }
-
- private:
-  void put(std::string_view bytes) {
-    const size_t key = leave_key_ == '\0' ? std::string_view::npos : bytes.find(leave_key_);
-    was_left_ = key != std::string_view::npos;
-    flow_.put(bytes.substr(0, key));
-  }
-
-  Link& link_;
-  int fd_;
-  char leave_key_;
-  channel::Sender flow_;
-  bool end_told_ = false;
-  bool was_left_ = false;
-  bool is_of_no_use_ = false;
-};
 
 std::optional<channel::WindowSize> window_of(const ExecOptions& options) {
   for (const int fd : {options.stdin_fd, options.stdout_fd, options.stderr_fd}) {

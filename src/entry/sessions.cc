@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "channel/session_entry.h"
 #include "entry/talk.h"
 
 namespace knaller::entry {
