@@ -64,7 +64,10 @@ class Receiver {
   void used(size_t bytes) { used_ += bytes; }
   uint64_t position() const { return received_; }
   // What comes begins there. Before anything has come.
-  void begin_at(uint64_t position) { received_ = used_ = position, told_ = limit(); }
+  void begin_at(uint64_t position) {
+    received_ = used_ = position;
+    told_ = limit();
+  }
 
   // Whether the sender should be told limit() now: not for each byte, but before it has to stop.
   bool is_due() const { return limit() - told_ >= kWindow / 4; }
