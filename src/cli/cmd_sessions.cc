@@ -39,21 +39,6 @@ std::string command_of(const SessionInfo& session) {
   return text;
 }
 
-Json to_json(const SessionInfo& session) {
-  const bool exited = !session.running && session.result.signal == 0;
-  return {{"id", session.id},
-          {"process", session.process},
-          {"user", session.user},
-          {"started_at", format_time(session.started_at)},
-          {"argv", session.argv},
-          {"detached", session.detached},
-          {"attached", session.attached},
-          {"tty", session.tty},
-          {"running", session.running},
-          {"exit_code", exited ? Json(session.result.exit_code) : Json(nullptr)},
-          {"signal", session.result.signal != 0 ? Json(session.result.signal) : Json(nullptr)}};
-}
-
 }  // namespace
 
 std::string short_id(const std::string& session) {

@@ -16,6 +16,7 @@ namespace knaller::cli {
 nlohmann::json to_json(const VmInfo& vm);
 nlohmann::json to_json(const SnapshotInfo& snapshot);
 nlohmann::json to_json(const ImageInfo& image);
+nlohmann::json to_json(const SessionInfo& session);
 nlohmann::json to_json(const CheckRow& check);
 nlohmann::json to_json(const VerifyResult& result);
 

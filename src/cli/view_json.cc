@@ -152,6 +152,21 @@ Json to_json(const ImageInfo& image) {
           {"directory", or_null(image.directory)}};
 }
 
+Json to_json(const SessionInfo& session) {
+  const bool exited = !session.running && session.result.signal == 0;
+  return {{"id", session.id},
+          {"process", session.process},
+          {"user", session.user},
+          {"started_at", format_time(session.started_at)},
+          {"argv", session.argv},
+          {"detached", session.detached},
+          {"attached", session.attached},
+          {"tty", session.tty},
+          {"running", session.running},
+          {"exit_code", exited ? Json(session.result.exit_code) : Json(nullptr)},
+          {"signal", session.result.signal != 0 ? Json(session.result.signal) : Json(nullptr)}};
+}
+
 Json to_json(const CheckRow& check) {
   return {{"name", check.name},
           {"result", result_name(check.result)},
