@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cli/format.h"
-#include "knaller/types.h"
+#include "knaller/manager.h"
 #include "knaller/watch.h"
 
 namespace knaller::cli {
