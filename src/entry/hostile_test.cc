@@ -78,7 +78,7 @@ TEST(HostileAgent, SendsNoMoreThanItMay) {
   options.stderr_fd = full.write_end.get();
   Link link({std::move(ours), {}}, "uuid");
   EXPECT_THAT(message_thrown_by([&] { exec(link, options); }), HasSubstr("sent more than it may"));
-  theirs.reset();
+  ::shutdown(theirs.get(), SHUT_RDWR);  // closed once nobody uses it
 }
 
 // The socket of an engine that was killed stays silent.
