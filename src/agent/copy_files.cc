@@ -1,14 +1,12 @@
 #include "agent/copy_files.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -152,7 +150,7 @@ int copy_in(Wire& wire, const CopyRequest& request) {
     }
     good = take(writer, *frame);
   }
-  const StartFailure failure = writer.failure();
+  const StartFailure& failure = writer.failure();
   if (good) {
     wire.tell_end(0, {});
     return 0;

@@ -83,8 +83,7 @@ bool TreeWriter::find_place_beside(std::string path) {
   const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   folder_ = Descriptor(open(folder.c_str(), kFolderFlags));
   if (!folder_) {
-    const int error = errno;
-    failure_ = {error, "open '" + folder + "'"};
+    failure_ = {errno, "open '" + folder + "'"};
     return false;
   }
   errno = EINVAL;

@@ -25,10 +25,6 @@ std::string shown(const PathParts& path) {
   return printable(fmt::format("{}", fmt::join(path, "/")));
 }
 
-std::string hidden_name() {
-  return ".knaller-" + hex(random_bytes(8));
-}
-
 std::array<timespec, 2> times_of(const FileAttributes& attributes) {
   return {timespec{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, attributes.modified};
 }
@@ -67,6 +63,10 @@ void rename_over(int folder, const std::string& from, const std::string& to, con
 }
 
 }  // namespace
+
+std::string hidden_name() {
+  return ".knaller-" + hex(random_bytes(8));
+}
 
 std::string read_link(int folder, const std::string& name) {
   std::string target(kMostPathBytes, '\0');
@@ -234,10 +234,6 @@ ConfinedTree::File::File(ConfinedTree& tree, const PathParts& path)
 
 ConfinedTree::File::~File() {
   if (fd_) ::unlinkat(parent_.get(), temporary_.c_str(), 0);
-}
-
-void ConfinedTree::File::write(std::string_view data) {
-  write_all(fd_.get(), data, shown_);
 }
 
 void ConfinedTree::File::write_at(std::string_view data, uint64_t offset) {

@@ -40,6 +40,9 @@ using PathParts = std::vector<std::string>;
 // Where a link leads, as it is written there.
 std::string read_link(int folder, const std::string& name);
 
+// For what has not got its name yet: ".knaller-0123456789abcdef", another one each time.
+std::string hidden_name();
+
 // The names between the slashes, "." left out: "." alone gives no parts. kCorrupt: absolute, "..", empty, a
 // NUL, longer than 4096 bytes.
 PathParts confined_parts(std::string_view path);
@@ -56,8 +59,7 @@ class ConfinedTree {
     File(File&&) noexcept = default;
     File& operator=(File&&) = delete;
     ~File();
-    void write(std::string_view data);
-    // For files with holes, instead of write(): blocks of zeros are left out, and the file ends at `size`.
+    // Blocks of zeros are left out, and the file ends at the size that is set.
     void write_at(std::string_view data, uint64_t offset);
     void set_size(uint64_t size);
     void commit(const FileAttributes& attributes);

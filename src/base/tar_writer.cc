@@ -11,7 +11,6 @@ namespace knaller {
 namespace {
 
 constexpr size_t kPiece = 1 << 20;
-constexpr int kGnuBlock = 65536;
 
 ArchiveEntry entry_of(const TarEntry& entry) {
   ArchiveEntry made(libarchive().archive_entry_new());
@@ -39,15 +38,9 @@ void add_holes(archive_entry* to, const TarEntry& entry) {
 
 class TarWriter::Archive {
  public:
-  Archive(Format format, Taker taker)
-      : format_(format), taker_(std::move(taker)), archive_(libarchive().archive_write_new()) {
+  explicit Archive(Taker taker) : taker_(std::move(taker)), archive_(libarchive().archive_write_new()) {
     if (!archive_) throw std::bad_alloc();
-    if (format == Format::kGnu) {
-      check(libarchive().archive_write_set_format_gnutar(archive_.get()));
-      check(libarchive().archive_write_set_bytes_per_block(archive_.get(), kGnuBlock));
-    } else {
-      check(libarchive().archive_write_set_format_pax_restricted(archive_.get()));
-    }
+    check(libarchive().archive_write_set_format_pax_restricted(archive_.get()));
     check(libarchive().archive_write_open(archive_.get(), this, nullptr, take, nullptr));
   }
   Archive(const Archive&) = delete;
@@ -59,7 +52,7 @@ class TarWriter::Archive {
 
   void add(const TarEntry& entry) {
     const ArchiveEntry made = entry_of(entry);
-    if (format_ == Format::kPax) add_holes(made.get(), entry);
+    add_holes(made.get(), entry);
     check(libarchive().archive_write_header(archive_.get(), made.get()));
   }
 
@@ -97,15 +90,13 @@ class TarWriter::Archive {
     fail(Code::kIo, "cannot write the archive: {}", printable(text == nullptr ? "unknown error" : text));
   }
 
-  Format format_;
   Taker taker_;
   bool wanted_ = true;
   CarriedException carried_;
   WriteArchive archive_;
 };
 
-TarWriter::TarWriter(Format format, Taker taker)
-    : archive_(std::make_unique<Archive>(format, std::move(taker))) {}
+TarWriter::TarWriter(Taker taker) : archive_(std::make_unique<Archive>(std::move(taker))) {}
 
 TarWriter::~TarWriter() = default;
 

@@ -1,6 +1,6 @@
-// Tar streams of a host's or a disk's files, written by libarchive: what src/guest sends into guests, and
-// what `snapshot extract` gives out. (Portable snapshots are src/portable's own, so that they are always the
-// same bytes.)
+// Tar streams of a disk's files, written by libarchive, in the pax format: it has holes, long names and
+// nanoseconds, and every tar on a host reads it. What `snapshot extract` gives out. (Portable snapshots are
+// src/portable's own, so that they are always the same bytes.)
 //
 // One thread at a time. What the taker throws comes out of the call during which it threw.
 #ifndef KNALLER_BASE_TAR_WRITER_H_
@@ -29,20 +29,16 @@ struct TarEntry {
   gid_t group = 0;
   std::string symlink = {};    // where it leads
   std::string hard_link = {};  // to an entry that came before
-  // kPax only, of files with holes: the stretches with data. All bytes must still be written.
+  // Of files with holes: the stretches with data. All bytes must still be written.
   std::vector<Extent> data = {};
 };
 
 class TarWriter {
  public:
-  enum class Format {
-    kGnu,  // busybox reads it: it skips pax headers, and long names with them
-    kPax,  // has holes, long names and nanoseconds, and every tar on a host reads it
-  };
   // Gets the stream in pieces; false: nobody wants more.
   using Taker = std::function<bool(std::string_view)>;
 
-  TarWriter(Format format, Taker taker);
+  explicit TarWriter(Taker taker);
   TarWriter(const TarWriter&) = delete;
   TarWriter& operator=(const TarWriter&) = delete;
   // A stream that was not finished stays cut off.

@@ -10,7 +10,7 @@
 #include "base/poller.h"
 #include "base/text.h"
 #include "channel/pump.h"
-#include "entry/ending.h"
+#include "entry/talk.h"
 
 namespace knaller::entry {
 namespace {
@@ -18,30 +18,6 @@ namespace {
 using channel::Frame;
 using channel::Kind;
 using channel::Pump;
-
-// What the agent says to the request: nothing yet, or that the connection is there.
-class Answer {
- public:
-  void take(const Frame& frame) {
-    if (frame.stream != kOnlyStream || is_connected_) return;
-    if (frame.kind == Kind::kEvent) take_event(frame.payload);
-    if (frame.kind == Kind::kEnd) refuse(frame.payload);
-  }
-  bool is_connected() const { return is_connected_; }
-
- private:
-  void take_event(std::string_view payload) {
-    channel::Event event;
-    if (!channel::decode(payload, event)) fail_of_agent("says what means nothing");
-    is_connected_ = event.started.has_value();
-  }
-  [[noreturn]] static void refuse(std::string_view payload) {
-    require_done(payload);
-    fail_of_agent("ended the connection before it began");
-  }
-
-  bool is_connected_ = false;
-};
 
 // The caller's other side is not there any more, which is no failure of the connection.
 bool is_gone(int error) {
@@ -56,17 +32,18 @@ ssize_t drop(int, std::string_view bytes) {
 
 RawLink connect_port(Link link, uint16_t port, const Deadline& deadline) {
   link.open(kOnlyStream, channel::encode(channel::ConnectRequest{.port = port}));
-  Answer answer;
-  Poller poller(deadline.stop());
-  while (!answer.is_connected()) {
-    Link::PollEntries entries = link.poll_entries();
-    if (poller.wait(entries, deadline) == 0)
-      throw Error(Code::kTimeout, fmt::format("nothing answered at port {} in the guest in time", port));
-    link.move(entries, [&](const Frame& frame) {
-      answer.take(frame);
-      return !answer.is_connected();
-    });
-  }
+  bool is_connected = false;
+  talk(
+      link, deadline,
+      [&is_connected](const Frame& frame) {
+        if (frame.kind != Kind::kEvent) return true;
+        channel::Event event;
+        if (!channel::decode(frame.payload, event)) fail_of_agent("says what means nothing");
+        is_connected = event.started.has_value();
+        return !is_connected;
+      },
+      fmt::format("nothing answered at port {} in the guest in time", port));
+  if (!is_connected) fail_of_agent("ended the connection before it began");
   return std::move(link).release();
 }
 

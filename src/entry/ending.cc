@@ -18,8 +18,7 @@ std::string hint_of_guest(int error) {
   switch (error) {
     case EEXIST:
       return "move it away, or copy to another name; to write into a device or pipe: knaller exec NAME -- "
-             "tee "
-             "FILE <FILE";
+             "tee FILE <FILE";
     case ENOSPC:
       return "free some space in the guest, or give the VM a larger disk: knaller set NAME --disk SIZE";
     default:

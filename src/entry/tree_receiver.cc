@@ -109,7 +109,7 @@ void TreeReceiver::open_tree(const CopyEntry& source) {
                 fmt::format("cannot make the folder '{}': there is something else of that name",
                             printable(target_.name)),
                 "move it away, or copy to another name");
-  const std::string name = there ? target_.name : ".knaller-" + hex(random_bytes(8));
+  const std::string name = there ? target_.name : hidden_name();
   if (!there) {
     if (::mkdirat(target_.folder.get(), name.c_str(), 0700) != 0)
       fail_errno("make a folder for '{}'", printable(target_.name));

@@ -23,6 +23,7 @@ namespace {
 constexpr std::chrono::seconds kConnectTime{10};
 constexpr std::chrono::seconds kPinTime{3};
 constexpr std::chrono::seconds kAtOnce{1};
+constexpr std::string_view kReachPorts = "reach its ports";
 
 void require_running(const std::string& name, int directory) {
   if (!monitor::is_alive(directory))
@@ -92,10 +93,6 @@ entry::Link open_link(const store::VmRecord& record, int directory, const Deadli
   }
 }
 
-}  // namespace
-
-namespace {
-
 // `what`: for which it is needed.
 store::VmRecord record_with_agent(int directory, const std::string& name, std::string_view what) {
   store::VmRecord record = store::read_vm_record(directory, name);
@@ -104,12 +101,6 @@ store::VmRecord record_with_agent(int directory, const std::string& name, std::s
                 "use an image that knaller builds, or forward a port when it starts: --port");
   return record;
 }
-
-constexpr std::string_view kReachPorts = "reach its ports";
-
-}  // namespace
-
-namespace {
 
 entry::Link link_for_commands(const Context& context, const std::string& name, const Deadline& deadline) {
   const UniqueFd directory = open_vm(context, name);

@@ -59,7 +59,7 @@ class FolderSink : public ExtractSink {
 class TarSink : public ExtractSink {
  public:
   explicit TarSink(const std::function<void(std::string_view)>& write)
-      : tar_(TarWriter::Format::kPax, [&write](std::string_view piece) {
+      : tar_([&write](std::string_view piece) {
           write(piece);
           return true;
         }) {}
